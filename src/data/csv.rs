@@ -1,0 +1,171 @@
+//! Columns of numbers from `.csv` and `.tsv` files.
+//!
+//! Lines that start with `#` are comments; quoted fields, CRLF line ends and
+//! a byte-order mark are understood. The first row is a header if the chosen
+//! column's field in it is not a number.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use ::csv::{ByteRecord, ReaderBuilder, Trim};
+
+use super::{DataError, Matrix};
+
+/// How many names an error message lists.
+const MAX_NAMES: usize = 20;
+
+/// Reads columns of a text file, each as f64, each chosen by a name or a
+/// 0-based number; `None` is the only column of a file that has just one.
+///
+/// # Errors
+/// [`DataError`]: I/O; rows of unequal length; a column that isn't there; a
+/// field that isn't a number, with its line.
+pub fn read<const COLUMNS: usize>(
+    path: &Path,
+    delimiter: u8,
+    keys: [Option<&str>; COLUMNS],
+) -> Result<[Matrix; COLUMNS], DataError> {
+    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .comment(Some(b'#'))
+        .trim(Trim::All)
+        .from_reader(without_bom(file).map_err(|e| DataError::io(path, e))?);
+    let mut record = ByteRecord::new();
+    let mut next = |record: &mut ByteRecord| reader.read_byte_record(record).map_err(|e| csv_error(path, &e));
+
+    if !next(&mut record)? {
+        return Err(DataError::Empty { path: path.to_owned() });
+    }
+    let (columns, has_header) = choose(path, &record, keys)?;
+    let mut values: [Vec<f64>; COLUMNS] = std::array::from_fn(|_| Vec::new());
+    let mut more = !has_header || next(&mut record)?;
+    while more {
+        for (column, values) in columns.iter().zip(&mut values) {
+            values.push(number(path, &record, column.index)?);
+        }
+        more = next(&mut record)?;
+    }
+    let rows = values.first().map_or(0, Vec::len) as u64;
+    if rows == 0 {
+        return Err(DataError::NoElements { path: path.to_owned(), shape: super::Shape(vec![0]) });
+    }
+    let mut columns = columns.into_iter();
+    Ok(values.map(|values| {
+        let name = columns.next().and_then(|column| column.name);
+        let label =
+            name.map_or_else(|| path.display().to_string(), |name| format!("{}:{name}", path.display()));
+        Matrix::from_vec(&label, &[rows], values)
+    }))
+}
+
+/// The file's content after a UTF-8 byte-order mark, if it has one.
+fn without_bom(mut file: File) -> std::io::Result<impl Read> {
+    let mut start = Vec::new();
+    file.by_ref().take(3).read_to_end(&mut start)?;
+    if start == b"\xEF\xBB\xBF" {
+        start.clear();
+    }
+    Ok(std::io::Cursor::new(start).chain(BufReader::with_capacity(1 << 18, file)))
+}
+
+struct Column {
+    index: usize,
+    name: Option<String>,
+}
+
+/// Finds the columns in the first row, and whether that row is a header.
+fn choose<const COLUMNS: usize>(
+    path: &Path,
+    first: &ByteRecord,
+    keys: [Option<&str>; COLUMNS],
+) -> Result<(Vec<Column>, bool), DataError> {
+    let names: Vec<_> = first.iter().map(String::from_utf8_lossy).collect();
+    let is_number = |field: &[u8]| parse(field).is_some() || field.is_empty();
+    let all_numbers = first.iter().all(is_number);
+    let available = || {
+        let shown: Vec<String> = names
+            .iter()
+            .enumerate()
+            .take(MAX_NAMES)
+            .map(|(index, name)| describe(index, name, all_numbers))
+            .collect();
+        let more = names.len().saturating_sub(MAX_NAMES);
+        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    };
+
+    let mut columns: Vec<Column> = Vec::new();
+    let mut named = false;
+    for key in keys {
+        let by_name = key.filter(|_| !all_numbers).and_then(|key| names.iter().position(|name| name == key));
+        let by_number = || key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
+        named |= by_name.is_some();
+        let (index, name) = match (key, by_name.or_else(by_number)) {
+            (Some(key), Some(index)) => (index, Some(key.to_owned())),
+            (None, _) if names.len() == 1 => (0, None),
+            (None, _) => {
+                let columns = names.len();
+                return Err(DataError::WhichColumn {
+                    path: path.to_owned(),
+                    columns,
+                    available: available(),
+                });
+            }
+            (Some(key), None) => {
+                let key = key.to_owned();
+                return Err(DataError::NoSuchColumn { path: path.to_owned(), key, available: available() });
+            }
+        };
+        columns.push(Column { index, name });
+    }
+
+    let texts = columns.iter().filter(|column| !is_number(&first[column.index])).count();
+    // Text in one chosen column and a number in the other is neither a header
+    // nor data, unless a name has settled that it is a header.
+    if !named && texts > 0 && texts < columns.len() {
+        let line = first.position().map_or(1, ::csv::Position::line);
+        let reason = "the first row has a number in one column and text in the other: \
+                      neither a header nor data; name the columns or mend that row"
+            .to_owned();
+        return Err(DataError::Csv { path: path.to_owned(), line, reason });
+    }
+    Ok((columns, named || texts > 0))
+}
+
+fn describe(index: usize, name: &str, all_numbers: bool) -> String {
+    if all_numbers { index.to_string() } else { format!("{name} ({index})") }
+}
+
+fn parse(field: &[u8]) -> Option<f64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn number(path: &Path, record: &ByteRecord, index: usize) -> Result<f64, DataError> {
+    let field = record.get(index).unwrap_or_default();
+    parse(field).ok_or_else(|| {
+        let line = record.position().map_or(0, ::csv::Position::line);
+        let reason = if field.is_empty() {
+            format!("column {index} is empty; fill it in or remove the row")
+        } else {
+            let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
+            format!("{text:?} in column {index} is not a number")
+        };
+        DataError::Csv { path: path.to_owned(), line, reason }
+    })
+}
+
+fn csv_error(path: &Path, error: &::csv::Error) -> DataError {
+    let line = error.position().map_or(0, ::csv::Position::line);
+    let reason = match error.kind() {
+        ::csv::ErrorKind::Io(e) => {
+            return DataError::io(path, std::io::Error::new(e.kind(), e.to_string()));
+        }
+        ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} fields where the rows before have {expected_len}")
+        }
+        _ => error.to_string(),
+    };
+    DataError::Csv { path: path.to_owned(), line, reason }
+}

@@ -1,0 +1,430 @@
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::element::{Element, ElementType, Real};
+use super::error::DataError;
+use crate::with_element;
+
+/// The extent of each dimension, outermost first; empty for a single number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shape(pub Vec<u64>);
+
+impl Shape {
+    /// The number of elements, or `None` beyond `u64`.
+    #[must_use]
+    pub fn elements(&self) -> Option<u64> {
+        // A zero extent makes the product 0 however large the others are.
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        self.0.iter().try_fold(1u64, |product, &extent| product.checked_mul(extent))
+    }
+
+    /// The element distance between neighbours along each dimension.
+    fn strides(&self, order: Order) -> Vec<u64> {
+        let mut strides = vec![1; self.0.len()];
+        let mut step = 1;
+        let mut set = |axis: usize| {
+            strides[axis] = step;
+            step *= self.0[axis];
+        };
+        match order {
+            Order::C => (0..self.0.len()).rev().for_each(&mut set),
+            Order::Fortran => (0..self.0.len()).for_each(&mut set),
+        }
+        strides
+    }
+
+    /// The index along each dimension of the element visited as number
+    /// `position` in `order`.
+    fn index_of(&self, mut position: u64, order: Order) -> Vec<u64> {
+        let mut index = vec![0; self.0.len()];
+        let mut set = |axis: usize| {
+            index[axis] = position % self.0[axis];
+            position /= self.0[axis];
+        };
+        match order {
+            Order::C => (0..self.0.len()).rev().for_each(&mut set),
+            Order::Fortran => (0..self.0.len()).for_each(&mut set),
+        }
+        index
+    }
+
+    /// Whether C and Fortran order visit the elements alike: at most one
+    /// dimension is longer than 1.
+    fn is_linear(&self) -> bool {
+        self.0.iter().filter(|&&extent| extent > 1).count() <= 1
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("a single number");
+        }
+        let extents: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        f.write_str(&extents.join("×"))
+    }
+}
+
+/// Which dimension is contiguous in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The last (row-major).
+    C,
+    /// The first (column-major).
+    Fortran,
+}
+
+/// How many elements of a range are not the same number once in f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rounding {
+    /// Elements that lost digits.
+    pub rounded: u64,
+    /// The first element that became infinite, by its position in the visit.
+    pub overflowed: Option<u64>,
+}
+
+/// Where a matrix's bytes are: a vector or a mapped file.
+pub(super) trait Bytes: AsRef<[u8]> + Send + Sync {}
+impl<T: AsRef<[u8]> + Send + Sync> Bytes for T {}
+
+struct Values<E>(Vec<E>);
+
+impl<E: Element> AsRef<[u8]> for Values<E> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// A matrix of any shape, its elements in the type and order in which they
+/// were stored.
+pub struct Matrix {
+    label: String,
+    shape: Shape,
+    elements: usize,
+    element: ElementType,
+    order: Order,
+    swapped: bool,
+    bytes: Box<dyn Bytes>,
+    offset: usize,
+}
+
+/// How a stored array is laid out; see [`Matrix::from_bytes`].
+pub(super) struct Layout {
+    pub shape: Shape,
+    pub element: ElementType,
+    pub order: Order,
+    /// Whether elements have the other byte order than this machine.
+    pub swapped: bool,
+    /// Where the first element starts.
+    pub offset: usize,
+}
+
+impl Matrix {
+    /// A matrix in memory, row-major.
+    ///
+    /// # Panics
+    /// If `values` has another number of elements than `shape`: a mistake of
+    /// the calling program, not of its data.
+    #[must_use]
+    pub fn from_vec<E: Element>(label: &str, shape: &[u64], values: Vec<E>) -> Self {
+        let shape = Shape(shape.to_vec());
+        assert_eq!(shape.elements(), Some(values.len() as u64), "shape {shape} against the values given");
+        Self {
+            label: label.to_owned(),
+            elements: values.len(),
+            shape,
+            element: E::TYPE,
+            order: Order::C,
+            swapped: false,
+            bytes: Box::new(Values(values)),
+            offset: 0,
+        }
+    }
+
+    /// A matrix over the bytes of a file. Checks that all of it is there.
+    pub(super) fn from_bytes(path: &Path, bytes: Box<dyn Bytes>, layout: Layout) -> Result<Self, DataError> {
+        let absurd = || DataError::AbsurdShape { path: path.to_owned(), shape: layout.shape.to_string() };
+        let elements = layout.shape.elements().ok_or_else(absurd)?;
+        if elements == 0 {
+            return Err(DataError::NoElements { path: path.to_owned(), shape: layout.shape });
+        }
+        let expected_bytes = elements.checked_mul(layout.element.size() as u64).ok_or_else(absurd)?;
+        let found_bytes = (*bytes).as_ref().len().saturating_sub(layout.offset) as u64;
+        if found_bytes < expected_bytes {
+            return Err(DataError::Truncated { path: path.to_owned(), expected_bytes, found_bytes });
+        }
+        Ok(Self {
+            label: path.display().to_string(),
+            shape: layout.shape,
+            elements: usize::try_from(elements).unwrap_or(usize::MAX),
+            element: layout.element,
+            order: layout.order,
+            swapped: layout.swapped,
+            bytes,
+            offset: layout.offset,
+        })
+    }
+
+    /// The file, or file and column, the matrix came from.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The extent of each dimension.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The number of elements, at least 1 for a matrix read from a file.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.elements
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.elements == 0
+    }
+
+    /// The type of the elements as stored.
+    #[must_use]
+    pub fn element(&self) -> ElementType {
+        self.element
+    }
+
+    /// The order in which the elements are stored.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Whether visiting the elements in `order` walks through memory.
+    pub(super) fn is_stored_in(&self, order: Order) -> bool {
+        self.order == order || self.shape.is_linear()
+    }
+
+    /// The elements as they lie in memory, if they are of type `E`, in this
+    /// machine's byte order, aligned, and visiting them in `order` walks
+    /// through memory. Otherwise read them with [`read`](Self::read).
+    #[must_use]
+    pub fn as_slice<E: Element>(&self, order: Order) -> Option<&[E]> {
+        if E::TYPE != self.element || self.swapped || !self.is_stored_in(order) {
+            return None;
+        }
+        bytemuck::try_cast_slice(self.stored()).ok()
+    }
+
+    /// Copies the elements number `start`, `start + 1`, … in `order` to `out`.
+    /// The range must lie within the matrix.
+    pub fn read<R: Real>(&self, order: Order, start: usize, out: &mut [R]) {
+        with_element!(self.element, E => {
+            self.visit::<E>(order, start, out.len(), |k, value| out[k] = R::from_element(value));
+        });
+    }
+
+    /// What is lost when the elements number `range` in `order` are brought
+    /// to f32.
+    #[must_use]
+    pub fn rounding_to_f32(&self, order: Order, range: std::ops::Range<usize>) -> Rounding {
+        with_element!(self.element, E => {
+            let mut rounding = Rounding::default();
+            if !E::EXACT_IN_F32 {
+                self.visit::<E>(order, range.start, range.len(), |k, value| {
+                    if !value.exact_in_f32() {
+                        rounding.rounded += 1;
+                        if value.to_f32().is_infinite() && rounding.overflowed.is_none() {
+                            rounding.overflowed = Some((range.start + k) as u64);
+                        }
+                    }
+                });
+            }
+            rounding
+        })
+    }
+
+    /// The number of elements that are not the same number in f64.
+    #[must_use]
+    pub fn rounded_to_f64(&self) -> u64 {
+        if !matches!(self.element, ElementType::U64 | ElementType::I64) {
+            return 0;
+        }
+        with_element!(self.element, E => self.count::<E>(|value| !value.exact_in_f64()))
+    }
+
+    /// Fails if any element is NaN or infinite, with the number of such
+    /// elements and the position of the first, row by row.
+    ///
+    /// # Errors
+    /// [`DataError::NotFinite`].
+    pub fn check_finite(&self) -> Result<(), DataError> {
+        if !self.element.is_float() {
+            return Ok(());
+        }
+        let count = with_element!(self.element, E => self.count::<E>(|value| !value.to_f64().is_finite()));
+        if count == 0 {
+            return Ok(());
+        }
+        let mut first = None;
+        with_element!(self.element, E => self.visit::<E>(Order::C, 0, self.elements, |k, value| {
+            if first.is_none() && !value.to_f64().is_finite() {
+                first = Some(k as u64);
+            }
+        }));
+        Err(DataError::NotFinite {
+            label: self.label.clone(),
+            count,
+            n: self.elements as u64,
+            position: self.position(first.unwrap_or(0), Order::C),
+        })
+    }
+
+    /// Where the element visited as number `k` in `order` is, in words.
+    #[must_use]
+    pub fn position(&self, k: u64, order: Order) -> String {
+        let index: Vec<String> = self.shape.index_of(k, order).iter().map(u64::to_string).collect();
+        match index.len() {
+            0 => "its only element".to_owned(),
+            1 => format!("index {} (counting from 0)", index[0]),
+            _ => format!("index ({}) (counting from 0)", index.join(", ")),
+        }
+    }
+
+    fn stored(&self) -> &[u8] {
+        let end = self.offset + self.elements * self.element.size();
+        &(*self.bytes).as_ref()[self.offset..end]
+    }
+
+    /// Counts the elements for which `is` holds, on all threads.
+    fn count<E: Element>(&self, is: impl Fn(E) -> bool + Sync) -> u64 {
+        const CHUNK_BYTES: usize = 1 << 18;
+        self.stored()
+            .par_chunks(CHUNK_BYTES)
+            .map(|chunk| {
+                let count = |value: E| u64::from(is(value));
+                match bytemuck::try_cast_slice::<u8, E>(chunk) {
+                    Ok(values) if !self.swapped => values.iter().map(|&value| count(value)).sum::<u64>(),
+                    _ => chunk.chunks_exact(size_of::<E>()).map(|bytes| count(self.decode(bytes))).sum(),
+                }
+            })
+            .sum()
+    }
+
+    fn decode<E: Element>(&self, bytes: &[u8]) -> E {
+        let value: E = bytemuck::pod_read_unaligned(bytes);
+        if self.swapped { value.swap_bytes() } else { value }
+    }
+
+    /// Calls `each` with 0, 1, … and the elements number `start`, `start + 1`,
+    /// … in `order`, `count` of them.
+    fn visit<E: Element>(&self, order: Order, start: usize, count: usize, mut each: impl FnMut(usize, E)) {
+        let size = size_of::<E>();
+        let stored = self.stored();
+        if !self.is_stored_in(order) {
+            self.visit_across(order, start, count, |k, at| {
+                each(k, self.decode(&stored[at * size..][..size]))
+            });
+            return;
+        }
+        let bytes = &stored[start * size..][..count * size];
+        match bytemuck::try_cast_slice::<u8, E>(bytes) {
+            Ok(values) if !self.swapped => values.iter().enumerate().for_each(|(k, &value)| each(k, value)),
+            _ => bytes.chunks_exact(size).enumerate().for_each(|(k, bytes)| each(k, self.decode(bytes))),
+        }
+    }
+
+    /// Calls `each` with 0, 1, … and the place in memory of the elements
+    /// number `start`, `start + 1`, … in an order other than the stored one.
+    #[expect(clippy::cast_possible_truncation, reason = "places in a matrix that is in memory fit usize")]
+    fn visit_across(&self, order: Order, start: usize, count: usize, mut each: impl FnMut(usize, usize)) {
+        let strides = self.shape.strides(self.order);
+        let mut index = self.shape.index_of(start as u64, order);
+        let mut place: u64 = index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
+        let axes: Vec<usize> = match order {
+            Order::C => (0..index.len()).rev().collect(),
+            Order::Fortran => (0..index.len()).collect(),
+        };
+        for k in 0..count {
+            each(k, place as usize);
+            for &axis in &axes {
+                index[axis] += 1;
+                place += strides[axis];
+                if index[axis] < self.shape.0[axis] {
+                    break;
+                }
+                place -= strides[axis] * self.shape.0[axis];
+                index[axis] = 0;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Matrix({} {} {})", self.label, self.element, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fortran_2x3() -> Matrix {
+        // [[1, 2, 3], [4, 5, 6]] stored column by column.
+        let mut matrix = Matrix::from_vec("m", &[2, 3], vec![1f32, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        matrix.order = Order::Fortran;
+        matrix
+    }
+
+    #[test]
+    fn reads_across_the_stored_order() {
+        let matrix = fortran_2x3();
+        let mut rows = [0f64; 6];
+        matrix.read(Order::C, 0, &mut rows);
+        assert_eq!(rows, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let mut part = [0f64; 3];
+        matrix.read(Order::C, 2, &mut part);
+        assert_eq!(part, [3.0, 4.0, 5.0]);
+        assert!(matrix.as_slice::<f32>(Order::C).is_none());
+        assert_eq!(matrix.as_slice::<f32>(Order::Fortran).map(<[f32]>::len), Some(6));
+    }
+
+    #[test]
+    fn five_dimensions_across_orders() {
+        let shape = [2, 3, 1, 4, 2];
+        let values: Vec<f64> = (0..48).map(f64::from).collect();
+        let c = Matrix::from_vec("c", &shape, values.clone());
+        // Reading a row-major matrix in column-major order and laying the
+        // result out as column-major must give the same matrix back.
+        let mut columns = vec![0f64; 48];
+        c.read(Order::Fortran, 0, &mut columns);
+        let mut f = Matrix::from_vec("f", &shape, columns);
+        f.order = Order::Fortran;
+        let mut back = vec![0f64; 48];
+        f.read(Order::C, 0, &mut back);
+        assert_eq!(back, values);
+    }
+
+    #[test]
+    fn names_the_first_non_finite_element_row_by_row() {
+        let mut matrix = Matrix::from_vec("m", &[2, 3], vec![1f32, f32::NAN, 2.0, f32::INFINITY, 3.0, 6.0]);
+        matrix.order = Order::Fortran;
+        let text = matrix.check_finite().unwrap_err().to_string();
+        assert!(text.contains("2 of 6") && text.contains("(0, 1)"), "{text}");
+    }
+
+    #[test]
+    fn says_what_f32_cannot_hold() {
+        let matrix = Matrix::from_vec("m", &[4], vec![0.5, 0.1, 1e300, 2.0]);
+        let rounding = matrix.rounding_to_f32(Order::C, 0..4);
+        assert_eq!(rounding, Rounding { rounded: 2, overflowed: Some(2) });
+        let big = Matrix::from_vec("m", &[2], vec![u64::MAX, 3]);
+        assert_eq!(big.rounded_to_f64(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! NumPy's `.npy` files, format versions 1 to 3, memory-mapped.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use memmap2::Mmap;
+use npyz::{Endianness, NpyHeader, TypeChar, WriterBuilder};
+
+use super::matrix::Layout;
+use super::output::OutputFile;
+use super::{DataError, ElementType, Matrix, Order, Shape};
+
+/// The first bytes of every `.npy` file.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// NumPy refuses longer headers too (`max_header_size`).
+const MAX_HEADER_BYTES: usize = 10_000;
+
+/// No header of an array of plain numbers nests deeper than
+/// `{'shape': (…)}`; the bound keeps the header's parser off deep recursion.
+const MAX_HEADER_BRACKETS: usize = 64;
+
+/// Opens a `.npy` file: maps it into memory and checks that its header makes
+/// sense and that all its data is there. Elements are read when used.
+///
+/// # Errors
+/// [`DataError`]: the file can't be opened or mapped, its header is invalid,
+/// its elements aren't numbers, or it is truncated.
+pub fn open(path: &Path) -> Result<Matrix, DataError> {
+    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
+    // SAFETY: the mapping is read-only and private to this process. Another
+    // process that writes to the file can change the numbers that are read,
+    // never memory safety: every bit pattern of an element is a valid value.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| DataError::io(path, e))?;
+    let invalid = |reason: String| DataError::NpyHeader { path: path.to_owned(), reason };
+
+    let text = header_text(&map).map_err(invalid)?;
+    check_shape(path, text)?;
+    let mut rest = &map[..];
+    let header = NpyHeader::from_reader(&mut rest).map_err(|e| invalid(e.to_string()))?;
+    let offset = map.len() - rest.len();
+
+    let (element, swapped) = element_type(&header)
+        .ok_or_else(|| DataError::ElementType { path: path.to_owned(), found: header.dtype().descr() })?;
+    let order = match header.order() {
+        npyz::Order::C => Order::C,
+        npyz::Order::Fortran => Order::Fortran,
+    };
+    let shape = Shape(header.shape().to_vec());
+    Matrix::from_bytes(path, Box::new(map), Layout { shape, element, order, swapped, offset })
+}
+
+/// The text of the header, after a first look at its size and nesting.
+fn header_text(file: &[u8]) -> Result<&str, String> {
+    if !file.starts_with(MAGIC) {
+        return Err("it does not start with the .npy signature".to_owned());
+    }
+    let truncated = || "the header is truncated; copy or write the file again".to_owned();
+    let Some([.., major, minor, a, b, c, d]) = file.first_chunk::<12>() else { return Err(truncated()) };
+    let (start, bytes) = match major {
+        1 => (10, usize::from(u16::from_le_bytes([*a, *b]))),
+        2 | 3 => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),
+        _ => return Err(format!("unknown format version {major}.{minor}")),
+    };
+    if bytes > MAX_HEADER_BYTES {
+        return Err(format!("its header of {bytes} bytes is longer than {MAX_HEADER_BYTES}"));
+    }
+    let text = file.get(start..start + bytes).ok_or_else(truncated)?;
+    let text = std::str::from_utf8(text).map_err(|_| "its header is not text".to_owned())?;
+    if text.matches(['(', '[', '{']).count() > MAX_HEADER_BRACKETS {
+        return Err("its header is nested too deeply".to_owned());
+    }
+    Ok(text)
+}
+
+/// Refuses a shape that isn't a tuple of counts, or that has more elements
+/// than a `u64` counts, before the header's parser multiplies its extents.
+fn check_shape(path: &Path, header: &str) -> Result<(), DataError> {
+    // A header without a shape is left to the parser's own message.
+    let Some((_, rest)) = header.split_once("shape") else { return Ok(()) };
+    let tuple: String =
+        rest.chars().skip_while(|c| !"([".contains(*c)).take_while(|c| !")]".contains(*c)).collect();
+    let extents =
+        tuple.trim_start_matches(['(', '[']).split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    let mut product = 1u64;
+    for extent in extents {
+        let digits = extent.trim_end_matches('L'); // Python 2 wrote long integers as 3L
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let reason = format!("its shape has {extent:?} where a count should be");
+            return Err(DataError::NpyHeader { path: path.to_owned(), reason });
+        }
+        product =
+            digits.parse().ok().and_then(|extent: u64| product.checked_mul(extent.max(1))).ok_or_else(
+                || DataError::AbsurdShape { path: path.to_owned(), shape: format!("{tuple})") },
+            )?;
+    }
+    Ok(())
+}
+
+/// The element type, and whether its bytes are in the other order than this
+/// machine's; `None` for anything that isn't a plain real number.
+fn element_type(header: &NpyHeader) -> Option<(ElementType, bool)> {
+    let npyz::DType::Plain(plain) = header.dtype() else { return None };
+    let element = match (plain.type_char(), plain.size_field()) {
+        (TypeChar::Bool, 1) => ElementType::Bool,
+        (TypeChar::Uint, 1) => ElementType::U8,
+        (TypeChar::Uint, 2) => ElementType::U16,
+        (TypeChar::Uint, 4) => ElementType::U32,
+        (TypeChar::Uint, 8) => ElementType::U64,
+        (TypeChar::Int, 1) => ElementType::I8,
+        (TypeChar::Int, 2) => ElementType::I16,
+        (TypeChar::Int, 4) => ElementType::I32,
+        (TypeChar::Int, 8) => ElementType::I64,
+        (TypeChar::Float, 2) => ElementType::F16,
+        (TypeChar::Float, 4) => ElementType::F32,
+        (TypeChar::Float, 8) => ElementType::F64,
+        _ => return None,
+    };
+    let endianness = plain.endianness();
+    let swapped = endianness != Endianness::Irrelevant && endianness != Endianness::of_machine();
+    Some((element, swapped))
+}
+
+/// Writes a `.npy` file chunk by chunk. Nothing stands under the file's name
+/// until [`finish`](Self::finish).
+pub struct NpyWriter {
+    file: OutputFile,
+    path: std::path::PathBuf,
+    left: u64,
+}
+
+impl NpyWriter {
+    /// Starts a file for an array of this shape, whose elements will be given
+    /// in `order`, in this machine's byte order.
+    ///
+    /// # Errors
+    /// [`DataError::Write`], [`DataError::OutputFormat`].
+    pub fn create(path: &Path, shape: &Shape, element: ElementType, order: Order) -> Result<Self, DataError> {
+        if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
+            return Err(DataError::OutputFormat { path: path.to_owned() });
+        }
+        let failed = |e| DataError::write(path, e);
+        let too_large = || DataError::AbsurdShape { path: path.to_owned(), shape: shape.to_string() };
+        let elements = shape.elements().ok_or_else(too_large)?;
+        let left = elements.checked_mul(element.size() as u64).ok_or_else(too_large)?;
+        let mut file = OutputFile::create(path)?;
+        write_header(&mut file, shape, element, order).map_err(failed)?;
+        Ok(Self { file, path: path.to_owned(), left })
+    }
+
+    /// Writes the next elements.
+    ///
+    /// # Errors
+    /// The write's own.
+    pub fn write<E: bytemuck::Pod>(&mut self, values: &[E]) -> io::Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| io::Error::other("more elements than the shape has"))?;
+        self.file.write_all(bytes)
+    }
+
+    /// The error of a failed [`write`](Self::write), with the file's name.
+    #[must_use]
+    pub fn failed(&self, source: io::Error) -> DataError {
+        DataError::write(&self.path, source)
+    }
+
+    /// Puts the finished file in its place.
+    ///
+    /// # Errors
+    /// [`DataError::Write`], also if elements are missing.
+    pub fn finish(self) -> Result<(), DataError> {
+        if self.left > 0 {
+            let missing = io::Error::other(format!("{} bytes of data are missing", self.left));
+            return Err(DataError::write(&self.path, missing));
+        }
+        self.file.finish()
+    }
+}
+
+fn write_header(file: &mut OutputFile, shape: &Shape, element: ElementType, order: Order) -> io::Result<()> {
+    let kind = match element {
+        ElementType::Bool => 'b',
+        ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => 'u',
+        ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => 'i',
+        ElementType::F16 | ElementType::F32 | ElementType::F64 => 'f',
+    };
+    let endian = match (element.size(), cfg!(target_endian = "little")) {
+        (1, _) => '|',
+        (_, true) => '<',
+        (_, false) => '>',
+    };
+    let descr = format!("{endian}{kind}{}", element.size());
+    let plain = descr.parse().map_err(|e| io::Error::other(format!("{descr}: {e}")))?;
+    let order = match order {
+        Order::C => npyz::Order::C,
+        Order::Fortran => npyz::Order::Fortran,
+    };
+    npyz::WriteOptions::new_header_only()
+        .dtype(npyz::DType::Plain(plain))
+        .shape(&shape.0)
+        .order(order)
+        .writer(file)
+        .write_header_only()?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+/// The sum of two numbers and the rounding error of that sum, exactly:
+/// `a + b == sum + error` (TwoSum; D. E. Knuth, The Art of Computer
+/// Programming 2, 1969).
+#[must_use]
+pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let b_part = sum - a;
+    let error = (a - (sum - b_part)) + (b - b_part);
+    (sum, error)
+}
+
+/// A running sum that keeps what rounding would lose: the rounding error of
+/// every addition is itself summed and added at the end (A. Neumaier, 1974).
+///
+/// The result is as accurate as if the sum had been made in twice the
+/// precision, whatever the order of magnitude of the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Compensated {
+    sum: f64,
+    error: f64,
+}
+
+impl Compensated {
+    /// Adds one term.
+    pub fn add(&mut self, term: f64) {
+        let (sum, error) = two_sum(self.sum, term);
+        self.sum = sum;
+        self.error += error;
+    }
+
+    /// The sum so far, rounded once.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        let value = self.sum + self.error;
+        // After an overflow the error terms are infinity minus infinity; the
+        // plain sum still says what happened.
+        if value.is_nan() { self.sum } else { value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sum_loses_nothing() {
+        // 1 + 2^-60 rounds to 1; the error term is the whole small addend.
+        let small = 2f64.powi(-60);
+        assert_eq!(two_sum(1.0, small), (1.0, small));
+        assert_eq!(two_sum(small, 1.0), (1.0, small));
+    }
+
+    #[test]
+    fn keeps_terms_that_a_plain_sum_drops() {
+        let terms = [1e16, 1.0, 1.0, -1e16];
+        let mut sum = Compensated::default();
+        terms.iter().for_each(|&t| sum.add(t));
+        assert_eq!(sum.value(), 2.0);
+        assert_eq!(terms.iter().sum::<f64>(), 2.0 - 2.0, "a plain sum gives 0");
+    }
+
+    #[test]
+    fn an_overflow_stays_infinite() {
+        let mut sum = Compensated::default();
+        sum.add(f64::MAX);
+        sum.add(f64::MAX);
+        assert_eq!(sum.value(), f64::INFINITY);
+    }
+}

@@ -1,0 +1,59 @@
+use super::Compensated;
+
+/// What one pass over the data adds up at given W and b, with
+/// r = x·W + b − t: everything the loss and both gradients need.
+///
+/// Sums over two parts of the data [`combine`](Self::combine) into the sums
+/// over both, whatever the parts are: windows, chunks, threads or files.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ResidualSums {
+    /// The number of elements.
+    pub n: u64,
+    /// Σ r².
+    pub rr: f64,
+    /// Σ r·x.
+    pub rx: f64,
+    /// Σ r.
+    pub r: f64,
+}
+
+impl ResidualSums {
+    /// The sums over the elements of both parts.
+    #[must_use]
+    pub fn combine(self, other: Self) -> Self {
+        Self { n: self.n + other.n, rr: self.rr + other.rr, rx: self.rx + other.rx, r: self.r + other.r }
+    }
+}
+
+/// Adds up [`ResidualSums`] of many parts without losing digits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SumsAccumulator {
+    n: u64,
+    rr: Compensated,
+    rx: Compensated,
+    r: Compensated,
+}
+
+impl SumsAccumulator {
+    /// Adds the sums over one part.
+    pub fn add(&mut self, part: ResidualSums) {
+        self.n += part.n;
+        self.rr.add(part.rr);
+        self.rx.add(part.rx);
+        self.r.add(part.r);
+    }
+
+    /// The sums over all parts added so far.
+    #[must_use]
+    pub fn total(&self) -> ResidualSums {
+        ResidualSums { n: self.n, rr: self.rr.value(), rx: self.rx.value(), r: self.r.value() }
+    }
+}
+
+impl FromIterator<ResidualSums> for SumsAccumulator {
+    fn from_iter<I: IntoIterator<Item = ResidualSums>>(parts: I) -> Self {
+        let mut all = Self::default();
+        parts.into_iter().for_each(|part| all.add(part));
+        all
+    }
+}
