@@ -1,0 +1,119 @@
+//! Where a pass over the data is computed.
+//!
+//! An [`Engine`] is given its [`Dataset`] once and then asked for passes at
+//! any W and b. It knows nothing of learning rates or stopping; a solver
+//! knows nothing of threads or devices. [`Reference`] is the definition,
+//! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
+
+mod cpu;
+pub mod gpu;
+mod notice;
+mod reference;
+
+use std::io;
+
+use serde::Serialize;
+
+pub use cpu::Cpu;
+pub use notice::Notice;
+pub use reference::{Reference, TermScales};
+
+use crate::data::{DataError, Dataset};
+use crate::math::{Affine, ResidualSums};
+use gpu::GpuError;
+
+/// Takes the chunks of a forward pass, in the dataset's order.
+pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
+
+/// Computes passes over one dataset.
+pub trait Engine {
+    /// Which engine this is and what it runs on.
+    fn info(&self) -> &EngineInfo;
+
+    /// What the user should know about how this engine holds the data.
+    fn notices(&self) -> &[Notice];
+
+    /// Bytes of X and T that one residual pass reads.
+    fn pass_bytes(&self) -> u64;
+
+    /// The sums over all elements at `at`, in one pass.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
+    /// reports.
+    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError>;
+
+    /// Y = X·W + b as f32, chunk by chunk.
+    ///
+    /// # Errors
+    /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
+    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+}
+
+/// The kinds of engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Sequential f64 with compensated sums: the definition.
+    Reference,
+    /// All CPU cores, f64 sums.
+    Cpu,
+    /// WGSL compute shaders on a wgpu adapter.
+    Gpu,
+}
+
+impl EngineKind {
+    /// The name used on the command line and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
+/// Which engine computed a result, on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EngineInfo {
+    /// The engine.
+    pub kind: EngineKind,
+    /// The adapter's name, for the GPU engine.
+    pub adapter: Option<String>,
+    /// The graphics API, for the GPU engine.
+    pub backend: Option<String>,
+    /// The driver's name and version, for the GPU engine.
+    pub driver: Option<String>,
+    /// What else there is to say in a summary: threads, SIMD.
+    #[serde(skip)]
+    pub detail: Option<String>,
+}
+
+/// Why a pass could not be computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A residual pass over a dataset without T.
+    #[error("there is no target T to compare the predictions with")]
+    NoTarget,
+    /// The caller's sink could not take a chunk.
+    #[error("{0}")]
+    Sink(io::Error),
+    /// The data don't suit the engine.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
+/// X and T of a dataset, or [`EngineError::NoTarget`].
+fn targets(data: &Dataset) -> Result<&crate::data::Matrix, EngineError> {
+    data.t().ok_or(EngineError::NoTarget)
+}
+
+/// The ranges `0..chunk`, `chunk..2·chunk`, … that cover `0..elements`.
+fn chunks(elements: usize, chunk: usize) -> impl DoubleEndedIterator<Item = std::ops::Range<usize>> {
+    (0..elements.div_ceil(chunk)).map(move |k| k * chunk..elements.min((k + 1) * chunk))
+}

@@ -1,0 +1,45 @@
+use std::fmt;
+
+use crate::data::ElementType;
+
+/// Something that doesn't stop a fit but that its user should know, with what
+/// can be done about it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Elements lost digits on their way to the type the engine computes in.
+    Rounded {
+        /// Whose elements.
+        label: String,
+        /// The type they are stored in.
+        from: ElementType,
+        /// The type they were brought to.
+        to: ElementType,
+        /// How many of them are now another number.
+        count: u64,
+        /// Of how many.
+        n: u64,
+    },
+    /// The GPU engine was asked for and there is only a software adapter.
+    SoftwareAdapter {
+        /// Its name.
+        adapter: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rounded { label, from, to, count, n } => {
+                write!(f, "{label}: {count} of {n} {from} elements were rounded to {to}")?;
+                match to {
+                    ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
+                    _ => f.write_str(", the widest type linfit computes in"),
+                }
+            }
+            Self::SoftwareAdapter { adapter } => {
+                write!(f, "no real GPU found: using the software adapter {adapter}; --engine cpu is faster")
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use crate::data::{Dataset, ElementType, Matrix};
+use crate::math::{Affine, Compensated, ResidualSums};
+
+/// Elements brought to f64 at a time.
+const CHUNK_ELEMENTS: usize = 1 << 14;
+
+/// The definition: every formula as it is written, one element after the
+/// other, in f64, with compensated sums. Every other engine is held against
+/// it.
+#[derive(Debug)]
+pub struct Reference<'d> {
+    data: &'d Dataset,
+    info: EngineInfo,
+    notices: Vec<Notice>,
+}
+
+/// The sizes of the terms that the gradients add up: (2/N)·Σ|r·x| and
+/// (2/N)·Σ|r|.
+///
+/// Near the optimum the gradients' terms cancel, so that an error relative to
+/// the gradient itself says nothing; relative to these it does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TermScales {
+    /// (2/N)·Σ|r·x|.
+    pub grad_weight: f64,
+    /// (2/N)·Σ|r|.
+    pub grad_bias: f64,
+}
+
+impl<'d> Reference<'d> {
+    /// The reference for this data.
+    #[must_use]
+    pub fn new(data: &'d Dataset) -> Self {
+        let info =
+            EngineInfo { kind: EngineKind::Reference, adapter: None, backend: None, driver: None, detail: None };
+        Self { data, info, notices: rounding_to_f64(data) }
+    }
+
+    /// Calls `each` with x and t of every element, in order.
+    fn each_pair(&self, mut each: impl FnMut(f64, f64)) -> Result<(), EngineError> {
+        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let (mut xs, mut ts) = (vec![0.0; CHUNK_ELEMENTS], vec![0.0; CHUNK_ELEMENTS]);
+        for range in chunks(self.data.len(), CHUNK_ELEMENTS) {
+            let (xs, ts) = (&mut xs[..range.len()], &mut ts[..range.len()]);
+            x.read(order, range.start, xs);
+            t.read(order, range.start, ts);
+            xs.iter().zip(ts.iter()).for_each(|(&x, &t)| each(x, t));
+        }
+        Ok(())
+    }
+
+    /// The sizes of the gradients' terms at `at`.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`].
+    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+    pub fn term_scales(&self, at: Affine) -> Result<TermScales, EngineError> {
+        let (mut rx, mut r) = (Compensated::default(), Compensated::default());
+        self.each_pair(|x, t| {
+            let residual = at.apply(x) - t;
+            rx.add((residual * x).abs());
+            r.add(residual.abs());
+        })?;
+        let n = self.data.len() as f64;
+        Ok(TermScales { grad_weight: 2.0 * rx.value() / n, grad_bias: 2.0 * r.value() / n })
+    }
+
+    /// Calls `each` with the predictions in f64, a chunk at a time.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn forward_f64(
+        &self,
+        at: Affine,
+        each: &mut dyn FnMut(&[f64]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
+        let mut ys = vec![0.0; CHUNK_ELEMENTS];
+        for range in chunks(self.data.len(), CHUNK_ELEMENTS) {
+            let ys = &mut ys[..range.len()];
+            self.data.x().read(self.data.order(), range.start, ys);
+            ys.iter_mut().for_each(|y| *y = at.apply(*y));
+            each(ys).map_err(EngineError::Sink)?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine for Reference<'_> {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    fn pass_bytes(&self) -> u64 {
+        stored_bytes(self.data)
+    }
+
+    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+        let (mut rr, mut rx, mut r) = (Compensated::default(), Compensated::default(), Compensated::default());
+        self.each_pair(|x, t| {
+            let residual = at.apply(x) - t;
+            rr.add(residual * residual);
+            rx.add(residual * x);
+            r.add(residual);
+        })?;
+        Ok(ResidualSums { n: self.data.len() as u64, rr: rr.value(), rx: rx.value(), r: r.value() })
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the pass's result is f32")]
+    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        let mut rounded = Vec::with_capacity(CHUNK_ELEMENTS);
+        self.forward_f64(at, &mut |ys| {
+            rounded.clear();
+            rounded.extend(ys.iter().map(|&y| y as f32));
+            sink(&rounded)
+        })
+    }
+}
+
+/// Bytes of X and T as stored.
+pub(super) fn stored_bytes(data: &Dataset) -> u64 {
+    let bytes = |matrix: &Matrix| (matrix.len() * matrix.element().size()) as u64;
+    bytes(data.x()) + data.t().map_or(0, bytes)
+}
+
+/// A notice for each matrix with elements that are not exact in f64.
+pub(super) fn rounding_to_f64(data: &Dataset) -> Vec<Notice> {
+    let rounded = |matrix: &Matrix| Notice::Rounded {
+        label: matrix.label().to_owned(),
+        from: matrix.element(),
+        to: ElementType::F64,
+        count: matrix.rounded_to_f64(),
+        n: matrix.len() as u64,
+    };
+    [Some(data.x()), data.t()]
+        .into_iter()
+        .flatten()
+        .map(rounded)
+        .filter(|notice| !matches!(notice, Notice::Rounded { count: 0, .. }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Evaluation;
+
+    fn evaluate(x: Vec<f64>, t: Vec<f64>, at: Affine) -> Evaluation {
+        let n = x.len() as u64;
+        let data = Dataset::pair(Matrix::from_vec("x", &[n], x), Matrix::from_vec("t", &[n], t)).unwrap();
+        Evaluation::from_sums(&Reference::new(&data).residual_sums(at).unwrap())
+    }
+
+    /// X = [[1, 2], [3, 4]], T = [[3, 5], [7, 9]] (T = 2·X + 1), at W = b = 0:
+    /// r = −t, so L = (9 + 25 + 49 + 81)/4 = 41,
+    /// ∂L/∂W = −2·(3 + 10 + 21 + 36)/4 = −35, ∂L/∂b = −2·24/4 = −12.
+    #[test]
+    fn the_worked_example() {
+        let at_zero = evaluate(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0], Affine::default());
+        assert_eq!(at_zero, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
+    }
+
+    #[test]
+    fn sums_survive_cancellation() {
+        // Residuals 1e16, 1, −1e16 in this order: a plain f64 sum loses the 1.
+        let at = Affine::new(0.0, 0.0);
+        let got = evaluate(vec![0.0; 3], vec![-1e16, -1.0, 1e16], at);
+        assert_eq!(got.grad_bias, 2.0 / 3.0);
+    }
+}
