@@ -99,10 +99,14 @@ fn choose<const COLUMNS: usize>(
     let mut columns: Vec<Column> = Vec::new();
     let mut named = false;
     for key in keys {
-        let by_name = key.filter(|_| !all_numbers).and_then(|key| names.iter().position(|name| name == key));
-        let by_number = || key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
+        // By number first: in a file without a header, a value in the first
+        // row may read like the number of another column.
+        let by_number = key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
+        let by_name = key
+            .filter(|_| by_number.is_none() && !all_numbers)
+            .and_then(|key| names.iter().position(|name| name == key));
         named |= by_name.is_some();
-        let (index, name) = match (key, by_name.or_else(by_number)) {
+        let (index, name) = match (key, by_number.or(by_name)) {
             (Some(key), Some(index)) => (index, Some(key.to_owned())),
             (None, _) if names.len() == 1 => (0, None),
             (None, _) => {
@@ -122,9 +126,11 @@ fn choose<const COLUMNS: usize>(
     }
 
     let texts = columns.iter().filter(|column| !is_number(&first[column.index])).count();
+    let numbers = columns.iter().filter(|column| parse(&first[column.index]).is_some()).count();
     // Text in one chosen column and a number in the other is neither a header
-    // nor data, unless a name has settled that it is a header.
-    if !named && texts > 0 && texts < columns.len() {
+    // nor data, unless a name has settled that it is a header. A column of a
+    // header may have no name.
+    if !named && texts > 0 && numbers > 0 {
         let line = first.position().map_or(1, ::csv::Position::line);
         let reason = "the first row has a number in one column and text in the other: \
                       neither a header nor data; name the columns or mend that row"
