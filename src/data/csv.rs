@@ -10,6 +10,7 @@ use std::path::Path;
 
 use ::csv::{ByteRecord, Position, ReaderBuilder, Trim};
 
+use super::error::excerpt;
 use super::{DataError, Matrix};
 
 /// How many names an error message lists.
@@ -146,7 +147,7 @@ fn choose<const COLUMNS: usize>(
 }
 
 fn describe(index: usize, name: &str, all_numbers: bool) -> String {
-    if all_numbers { index.to_string() } else { format!("{name} ({index})") }
+    if all_numbers { index.to_string() } else { format!("{} ({index})", excerpt(name)) }
 }
 
 fn parse(field: &[u8]) -> Option<f64> {
@@ -160,8 +161,7 @@ fn number(path: &Path, record: &ByteRecord, index: usize) -> Result<f64, DataErr
         let reason = if field.is_empty() {
             format!("column {index} is empty; fill it in or remove the row")
         } else {
-            let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-            format!("{text:?} in column {index} is not a number")
+            format!("{:?} in column {index} is not a number", excerpt(&String::from_utf8_lossy(field)))
         };
         DataError::Csv { path: path.to_owned(), line, reason }
     })
