@@ -5,11 +5,12 @@
 //! column's field in it is not a number.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use ::csv::{ByteRecord, ReaderBuilder, Trim};
+use ::csv::{ByteRecord, Position, ReaderBuilder, Trim};
 
+use super::error::excerpt;
 use super::{DataError, Matrix};
 
 /// How many names an error message lists.
@@ -26,13 +27,16 @@ pub fn read<const COLUMNS: usize>(
     delimiter: u8,
     keys: [Option<&str>; COLUMNS],
 ) -> Result<[Matrix; COLUMNS], DataError> {
-    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
+    let (file, _) = open(path).map_err(|e| DataError::io(path, e))?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
         .comment(Some(b'#'))
         .trim(Trim::All)
-        .from_reader(without_bom(file).map_err(|e| DataError::io(path, e))?);
+        .buffer_capacity(1 << 18)
+        // A comment that nothing follows, not even a line end, would be taken
+        // for a row.
+        .from_reader(file.chain(&b"\n"[..]));
     let mut record = ByteRecord::new();
     let mut next = |record: &mut ByteRecord| reader.read_byte_record(record).map_err(|e| csv_error(path, &e));
 
@@ -61,14 +65,16 @@ pub fn read<const COLUMNS: usize>(
     }))
 }
 
-/// The file's content after a UTF-8 byte-order mark, if it has one.
-fn without_bom(mut file: File) -> std::io::Result<impl Read> {
+/// Opens a file and skips a UTF-8 byte-order mark. Gives also the number of
+/// bytes skipped.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    const MARK: &[u8] = b"\xEF\xBB\xBF";
+    let mut file = File::open(path)?;
     let mut start = Vec::new();
-    file.by_ref().take(3).read_to_end(&mut start)?;
-    if start == b"\xEF\xBB\xBF" {
-        start.clear();
-    }
-    Ok(std::io::Cursor::new(start).chain(BufReader::with_capacity(1 << 18, file)))
+    file.by_ref().take(MARK.len() as u64).read_to_end(&mut start)?;
+    let skipped = if start == MARK { MARK.len() as u64 } else { 0 };
+    file.seek(SeekFrom::Start(skipped))?;
+    Ok((file, skipped))
 }
 
 struct Column {
@@ -99,10 +105,14 @@ fn choose<const COLUMNS: usize>(
     let mut columns: Vec<Column> = Vec::new();
     let mut named = false;
     for key in keys {
-        let by_name = key.filter(|_| !all_numbers).and_then(|key| names.iter().position(|name| name == key));
-        let by_number = || key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
+        // By number first: in a file without a header, a value in the first
+        // row may read like the number of another column.
+        let by_number = key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
+        let by_name = key
+            .filter(|_| by_number.is_none() && !all_numbers)
+            .and_then(|key| names.iter().position(|name| name == key));
         named |= by_name.is_some();
-        let (index, name) = match (key, by_name.or_else(by_number)) {
+        let (index, name) = match (key, by_number.or(by_name)) {
             (Some(key), Some(index)) => (index, Some(key.to_owned())),
             (None, _) if names.len() == 1 => (0, None),
             (None, _) => {
@@ -122,10 +132,12 @@ fn choose<const COLUMNS: usize>(
     }
 
     let texts = columns.iter().filter(|column| !is_number(&first[column.index])).count();
+    let numbers = columns.iter().filter(|column| parse(&first[column.index]).is_some()).count();
     // Text in one chosen column and a number in the other is neither a header
-    // nor data, unless a name has settled that it is a header.
-    if !named && texts > 0 && texts < columns.len() {
-        let line = first.position().map_or(1, ::csv::Position::line);
+    // nor data, unless a name has settled that it is a header. A column of a
+    // header may have no name.
+    if !named && texts > 0 && numbers > 0 {
+        let line = line_of(path, first.position());
         let reason = "the first row has a number in one column and text in the other: \
                       neither a header nor data; name the columns or mend that row"
             .to_owned();
@@ -135,7 +147,7 @@ fn choose<const COLUMNS: usize>(
 }
 
 fn describe(index: usize, name: &str, all_numbers: bool) -> String {
-    if all_numbers { index.to_string() } else { format!("{name} ({index})") }
+    if all_numbers { index.to_string() } else { format!("{} ({index})", excerpt(name)) }
 }
 
 fn parse(field: &[u8]) -> Option<f64> {
@@ -145,22 +157,38 @@ fn parse(field: &[u8]) -> Option<f64> {
 fn number(path: &Path, record: &ByteRecord, index: usize) -> Result<f64, DataError> {
     let field = record.get(index).unwrap_or_default();
     parse(field).ok_or_else(|| {
-        let line = record.position().map_or(0, ::csv::Position::line);
+        let line = line_of(path, record.position());
         let reason = if field.is_empty() {
             format!("column {index} is empty; fill it in or remove the row")
         } else {
-            let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-            format!("{text:?} in column {index} is not a number")
+            format!("{:?} in column {index} is not a number", excerpt(&String::from_utf8_lossy(field)))
         };
         DataError::Csv { path: path.to_owned(), line, reason }
     })
 }
 
+/// The line, from 1, of the row that the reader found from `position` on. That
+/// is where the row before ended; comments and empty lines may stand between.
+fn line_of(path: &Path, position: Option<&Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let from_there = || {
+        let (mut file, skipped) = open(path)?;
+        file.seek(SeekFrom::Start(skipped + position.byte()))?;
+        io::Result::Ok(BufReader::new(file).split(b'\n'))
+    };
+    let not_rows = from_there()
+        .into_iter()
+        .flatten()
+        .map_while(Result::ok)
+        .take_while(|line| line.iter().all(|&byte| byte == b'\r') || line.starts_with(b"#"));
+    position.line() + not_rows.count() as u64
+}
+
 fn csv_error(path: &Path, error: &::csv::Error) -> DataError {
-    let line = error.position().map_or(0, ::csv::Position::line);
+    let line = line_of(path, error.position());
     let reason = match error.kind() {
         ::csv::ErrorKind::Io(e) => {
-            return DataError::io(path, std::io::Error::new(e.kind(), e.to_string()));
+            return DataError::io(path, io::Error::new(e.kind(), e.to_string()));
         }
         ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("has {len} fields where the rows before have {expected_len}")

@@ -90,6 +90,21 @@ impl DataError {
     }
 }
 
+/// As much of a text from a file as a message can bear: its start, without
+/// line ends and other control characters.
+pub(super) fn excerpt(text: &str) -> String {
+    const MAX_CHARS: usize = 40;
+    let mut start: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        start.push('…');
+    }
+    start
+}
+
 fn all_types() -> String {
     ElementType::ALL.map(ElementType::name).join(" ")
 }

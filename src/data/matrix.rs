@@ -328,7 +328,7 @@ impl Matrix {
         let stored = self.stored();
         if !self.is_stored_in(order) {
             self.visit_across(order, start, count, |k, at| {
-                each(k, self.decode(&stored[at * size..][..size]))
+                each(k, self.decode(&stored[at * size..][..size]));
             });
             return;
         }
@@ -413,7 +413,8 @@ mod tests {
 
     #[test]
     fn names_the_first_non_finite_element_row_by_row() {
-        let mut matrix = Matrix::from_vec("m", &[2, 3], vec![1f32, f32::NAN, 2.0, f32::INFINITY, 3.0, 6.0]);
+        // [[1, ∞, 3], [NaN, 2, 6]]: column by column, the NaN comes first.
+        let mut matrix = Matrix::from_vec("m", &[2, 3], vec![1f32, f32::NAN, f32::INFINITY, 2.0, 3.0, 6.0]);
         matrix.order = Order::Fortran;
         let text = matrix.check_finite().unwrap_err().to_string();
         assert!(text.contains("2 of 6") && text.contains("(0, 1)"), "{text}");

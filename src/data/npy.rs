@@ -7,6 +7,7 @@ use std::path::Path;
 use memmap2::Mmap;
 use npyz::{Endianness, NpyHeader, TypeChar, WriterBuilder};
 
+use super::error::excerpt;
 use super::matrix::Layout;
 use super::output::OutputFile;
 use super::{DataError, ElementType, Matrix, Order, Shape};
@@ -17,9 +18,12 @@ pub const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy refuses longer headers too (`max_header_size`).
 const MAX_HEADER_BYTES: usize = 10_000;
 
-/// No header of an array of plain numbers nests deeper than
-/// `{'shape': (…)}`; the bound keeps the header's parser off deep recursion.
-const MAX_HEADER_BRACKETS: usize = 64;
+/// No header of an array of plain values opens more brackets than
+/// `{'descr': '<M8[s]', …, 'shape': (…)}`. The header's parser may read what
+/// is in brackets twice, in brackets in brackets four times, and so on.
+const MAX_HEADER_BRACKETS: usize = 3;
+
+const NOT_A_HEADER: &str = "its header is not a dictionary with descr, fortran_order and shape";
 
 /// Opens a `.npy` file: maps it into memory and checks that its header makes
 /// sense and that all its data is there. Elements are read when used.
@@ -35,11 +39,14 @@ pub fn open(path: &Path) -> Result<Matrix, DataError> {
     let map = unsafe { Mmap::map(&file) }.map_err(|e| DataError::io(path, e))?;
     let invalid = |reason: String| DataError::NpyHeader { path: path.to_owned(), reason };
 
-    let text = header_text(&map).map_err(invalid)?;
+    let (text, offset) = header_text(&map).map_err(invalid)?;
+    if has_fields(text) {
+        let found = "record (several named fields)".to_owned();
+        return Err(DataError::ElementType { path: path.to_owned(), found });
+    }
+    check_plain(text).map_err(|reason| invalid(reason.to_owned()))?;
     check_shape(path, text)?;
-    let mut rest = &map[..];
-    let header = NpyHeader::from_reader(&mut rest).map_err(|e| invalid(e.to_string()))?;
-    let offset = map.len() - rest.len();
+    let header = parse(&map[..offset]).map_err(invalid)?;
 
     let (element, swapped) = element_type(&header)
         .ok_or_else(|| DataError::ElementType { path: path.to_owned(), found: header.dtype().descr() })?;
@@ -51,8 +58,9 @@ pub fn open(path: &Path) -> Result<Matrix, DataError> {
     Matrix::from_bytes(path, Box::new(map), Layout { shape, element, order, swapped, offset })
 }
 
-/// The text of the header, after a first look at its size and nesting.
-fn header_text(file: &[u8]) -> Result<&str, String> {
+/// The text of the header, after a first look at its size, and where the data
+/// starts.
+fn header_text(file: &[u8]) -> Result<(&str, usize), String> {
     if !file.starts_with(MAGIC) {
         return Err("it does not start with the .npy signature".to_owned());
     }
@@ -66,12 +74,45 @@ fn header_text(file: &[u8]) -> Result<&str, String> {
     if bytes > MAX_HEADER_BYTES {
         return Err(format!("its header of {bytes} bytes is longer than {MAX_HEADER_BYTES}"));
     }
-    let text = file.get(start..start + bytes).ok_or_else(truncated)?;
+    let offset = start + bytes;
+    let text = file.get(start..offset).ok_or_else(truncated)?;
     let text = std::str::from_utf8(text).map_err(|_| "its header is not text".to_owned())?;
-    if text.matches(['(', '[', '{']).count() > MAX_HEADER_BRACKETS {
-        return Err("its header is nested too deeply".to_owned());
+    Ok((text, offset))
+}
+
+/// Whether the type in the header is a list of fields.
+fn has_fields(header: &str) -> bool {
+    header
+        .split_once("descr")
+        .is_some_and(|(_, rest)| rest.trim_start_matches(['\'', '"', ':', ' ']).starts_with('['))
+}
+
+/// Refuses headers that a damaged or hostile file may have and no array of
+/// plain values has, before the header's parser spends too long on them or is
+/// shown another shape than [`check_shape`].
+fn check_plain(header: &str) -> Result<(), &'static str> {
+    let brackets = header.matches(['(', '[', '{']).count();
+    let shapes = header.matches("shape").count();
+    if brackets > MAX_HEADER_BRACKETS || shapes > 1 || header.contains('\\') {
+        return Err(NOT_A_HEADER);
     }
-    Ok(text)
+    Ok(())
+}
+
+/// Parses a file's first bytes up to the data.
+fn parse(head: &[u8]) -> Result<NpyHeader, String> {
+    let mut head = head.to_vec();
+    // Python 2 wrote long integers as 3L, which the parser doesn't know.
+    for k in 1..head.len() {
+        if head[k] == b'L' && head[k - 1].is_ascii_digit() {
+            head[k] = b' ';
+        }
+    }
+    NpyHeader::from_reader(&head[..]).map_err(|e| {
+        let reason = e.to_string();
+        // A syntax error comes as a drawing of several lines.
+        if reason.contains('\n') { NOT_A_HEADER.to_owned() } else { reason }
+    })
 }
 
 /// Refuses a shape that isn't a tuple of counts, or that has more elements
@@ -85,15 +126,14 @@ fn check_shape(path: &Path, header: &str) -> Result<(), DataError> {
         tuple.trim_start_matches(['(', '[']).split(',').map(str::trim).filter(|extent| !extent.is_empty());
     let mut product = 1u64;
     for extent in extents {
-        let digits = extent.trim_end_matches('L'); // Python 2 wrote long integers as 3L
+        let digits = extent.strip_suffix('L').unwrap_or(extent);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            let reason = format!("its shape has {extent:?} where a count should be");
+            let reason = format!("its shape has {:?} where a count should be", excerpt(extent));
             return Err(DataError::NpyHeader { path: path.to_owned(), reason });
         }
-        product =
-            digits.parse().ok().and_then(|extent: u64| product.checked_mul(extent.max(1))).ok_or_else(
-                || DataError::AbsurdShape { path: path.to_owned(), shape: format!("{tuple})") },
-            )?;
+        product = digits.parse().ok().and_then(|extent: u64| product.checked_mul(extent.max(1))).ok_or_else(
+            || DataError::AbsurdShape { path: path.to_owned(), shape: excerpt(&format!("{tuple})")) },
+        )?;
     }
     Ok(())
 }

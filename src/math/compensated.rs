@@ -54,7 +54,9 @@ mod tests {
     fn keeps_terms_that_a_plain_sum_drops() {
         let terms = [1e16, 1.0, 1.0, -1e16];
         let mut sum = Compensated::default();
-        terms.iter().for_each(|&t| sum.add(t));
+        for t in terms {
+            sum.add(t);
+        }
         assert_eq!(sum.value(), 2.0);
         assert_eq!(terms.iter().sum::<f64>(), 2.0 - 2.0, "a plain sum gives 0");
     }
