@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `linfit`; everything it does is in the library's `cli`.
+
+fn main() -> std::process::ExitCode {
+    linfit::cli::run()
+}

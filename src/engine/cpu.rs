@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Element, Matrix, Order, Real};
+use crate::data::{Dataset, Matrix, Order, Real};
 use crate::math::{Affine, ResidualSums, SumsAccumulator};
 
 /// Elements summed in plain f64 before the sums are merged with compensation.
@@ -37,16 +37,22 @@ impl<'d> Cpu<'d> {
     /// The engine for this data, on rayon's current thread pool.
     #[must_use]
     pub fn new(data: &'d Dataset) -> Self {
-        let threads = rayon::current_num_threads();
-        let plural = if threads == 1 { "" } else { "s" };
         let info = EngineInfo {
             kind: EngineKind::Cpu,
             adapter: None,
             backend: None,
             driver: None,
-            detail: Some(format!("{threads} thread{plural}, {}", simd_name())),
+            detail: Some(Self::describe()),
         };
         Self { data, info, notices: rounding_to_f64(data) }
+    }
+
+    /// What this engine has to work with here: threads and vector instructions.
+    #[must_use]
+    pub fn describe() -> String {
+        let threads = rayon::current_num_threads();
+        let plural = if threads == 1 { "" } else { "s" };
+        format!("{threads} thread{plural}, {}", simd_name())
     }
 
     /// Y = X·W + b in f64 arithmetic, as f32 or f64, chunk by chunk.

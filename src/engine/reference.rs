@@ -32,8 +32,13 @@ impl<'d> Reference<'d> {
     /// The reference for this data.
     #[must_use]
     pub fn new(data: &'d Dataset) -> Self {
-        let info =
-            EngineInfo { kind: EngineKind::Reference, adapter: None, backend: None, driver: None, detail: None };
+        let info = EngineInfo {
+            kind: EngineKind::Reference,
+            adapter: None,
+            backend: None,
+            driver: None,
+            detail: None,
+        };
         Self { data, info, notices: rounding_to_f64(data) }
     }
 
@@ -100,7 +105,8 @@ impl Engine for Reference<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let (mut rr, mut rx, mut r) = (Compensated::default(), Compensated::default(), Compensated::default());
+        let (mut rr, mut rx, mut r) =
+            (Compensated::default(), Compensated::default(), Compensated::default());
         self.each_pair(|x, t| {
             let residual = at.apply(x) - t;
             rr.add(residual * residual);

@@ -1,0 +1,288 @@
+use std::time::Instant;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{Outcome, interrupt, note, print};
+use crate::data::{Dataset, Source, open_pair};
+use crate::engine::gpu::{Adapters, Gpu};
+use crate::engine::{Cpu, Engine, EngineError, Reference, TermScales};
+use crate::math::{Affine, Evaluation};
+use crate::report::{Comparison, EngineComparison, ReferenceValues};
+
+/// Passes timed per engine; the median is reported.
+const TIMED_PASSES: usize = 5;
+
+/// Runs every engine and adapter on the same pass, against the f64 reference
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Errors of the loss are relative to the loss; errors of the gradients are relative to the size of
+their terms, (2/N)·Σ|r·x| and (2/N)·Σ|r|, because near the optimum the terms cancel. The largest
+error of Y is held against the largest |Y|. Exit code 1 if any engine is beyond the tolerance.
+
+Examples:
+  linfit generate -x x.npy -t t.npy --shape 8192x8192
+  linfit compare x.npy t.npy
+  linfit compare x.npy t.npy --w0 2 --b0 1 --tol 1e-6 --json")]
+pub(super) struct CompareArguments {
+    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    #[arg(value_name = "X")]
+    x: Source,
+
+    /// The targets, of the same shape
+    #[arg(value_name = "T")]
+    t: Source,
+
+    /// The largest relative error that passes
+    #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
+    tol: f64,
+
+    /// The weight of the pass
+    #[arg(long, default_value_t = 0.5, value_name = "W", allow_negative_numbers = true)]
+    w0: f64,
+
+    /// The bias of the pass
+    #[arg(long, default_value_t = 0.25, value_name = "B", allow_negative_numbers = true)]
+    b0: f64,
+
+    /// Print the comparison as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// No notes
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// What every engine is held against.
+struct Truth {
+    at: Affine,
+    evaluation: Evaluation,
+    scales: TermScales,
+    tolerance: f64,
+}
+
+pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
+    let at = Affine::new(arguments.w0, arguments.b0);
+    if !at.is_finite() {
+        return Err(CliError::Usage("--w0 and --b0 must be finite numbers".to_owned()));
+    }
+    if !(arguments.tol > 0.0 && arguments.tol.is_finite()) {
+        return Err(CliError::Usage(format!("--tol must be a positive number, not {}", arguments.tol)));
+    }
+    let (x, t) = open_pair(&arguments.x, &arguments.t)?;
+    let data = Dataset::pair(x, t)?;
+
+    let mut reference = Reference::new(&data);
+    let started = Instant::now();
+    let evaluation = Evaluation::from_sums(&reference.residual_sums(at)?);
+    let seconds = started.elapsed().as_secs_f64();
+    let truth = Truth { at, evaluation, scales: reference.term_scales(at)?, tolerance: arguments.tol };
+
+    let mut results =
+        vec![truth.compare(&data, "cpu", None, arguments.quiet, || Ok(Box::new(Cpu::new(&data))))];
+    let adapters = Adapters::enumerate();
+    if adapters.is_empty() {
+        note(arguments.quiet, &"no GPU adapter found; only the CPU engine is compared");
+    }
+    for adapter in adapters.iter() {
+        if interrupt::requested() {
+            return Ok(Outcome::Interrupted);
+        }
+        let open =
+            || -> Result<Box<dyn Engine + '_>, EngineError> { Ok(Box::new(Gpu::open(adapter, &data)?)) };
+        results.push(truth.compare(&data, "gpu", Some(adapter.name()), arguments.quiet, open));
+    }
+
+    let comparison = Comparison {
+        n: data.len() as u64,
+        tolerance: arguments.tol,
+        reference: ReferenceValues {
+            weight: at.weight,
+            bias: at.bias,
+            loss: evaluation.loss,
+            grad_weight: evaluation.grad_weight,
+            grad_bias: evaluation.grad_bias,
+            seconds,
+        },
+        results,
+    };
+    print(&comparison, arguments.json)?;
+    Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+impl Truth {
+    fn compare<'d>(
+        &self,
+        data: &Dataset,
+        engine: &'static str,
+        adapter: Option<&str>,
+        quiet: bool,
+        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+    ) -> EngineComparison {
+        let adapter = adapter.map(str::to_owned);
+        self.measure(data, quiet, open).map_or_else(
+            |error| EngineComparison {
+                engine,
+                adapter: adapter.clone(),
+                rel_error_loss: None,
+                rel_error_grad_weight: None,
+                rel_error_grad_bias: None,
+                forward_max_abs_error: None,
+                seconds: None,
+                gb_s: None,
+                ok: false,
+                error: Some(error.to_string()),
+            },
+            |result| EngineComparison { engine, adapter: adapter.clone(), ..result },
+        )
+    }
+
+    fn measure<'d>(
+        &self,
+        data: &Dataset,
+        quiet: bool,
+        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+    ) -> Result<EngineComparison, EngineError> {
+        let mut engine = open()?;
+        engine.notices().iter().for_each(|notice| note(quiet, notice));
+        let got = Evaluation::from_sums(&engine.residual_sums(self.at)?);
+        let forward = self.forward_error(data, engine.as_mut())?;
+        let seconds = median_pass(engine.as_mut(), self.at)?;
+
+        let want = &self.evaluation;
+        let loss = relative(got.loss - want.loss, want.loss);
+        let weight = relative(got.grad_weight - want.grad_weight, self.scales.grad_weight);
+        let bias = relative(got.grad_bias - want.grad_bias, self.scales.grad_bias);
+        let errors = [loss, weight, bias, relative(forward.max_error, forward.max_value)];
+        #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
+        let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
+        Ok(EngineComparison {
+            engine: "",
+            adapter: None,
+            rel_error_loss: Some(loss),
+            rel_error_grad_weight: Some(weight),
+            rel_error_grad_bias: Some(bias),
+            forward_max_abs_error: Some(forward.max_error),
+            seconds: Some(seconds),
+            gb_s: Some(gb_s),
+            // A NaN is within no tolerance.
+            ok: errors.iter().all(|error| *error <= self.tolerance),
+            error: None,
+        })
+    }
+
+    /// The engine's Y against x·W + b in f64, element by element.
+    fn forward_error(&self, data: &Dataset, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
+        let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
+        let (mut start, mut xs) = (0, Vec::new());
+        engine.forward(self.at, &mut |ys| {
+            xs.resize(ys.len(), 0f64);
+            data.x().read(data.order(), start, &mut xs);
+            start += ys.len();
+            for (&x, &y) in xs.iter().zip(ys) {
+                let want = self.at.apply(x);
+                let error = (f64::from(y) - want).abs();
+                worst.max_value = worst.max_value.max(want.abs());
+                // `max` would swallow a NaN.
+                worst.max_error =
+                    if error > worst.max_error || error.is_nan() { error } else { worst.max_error };
+            }
+            Ok(())
+        })?;
+        if start != data.len() {
+            worst.max_error = f64::NAN;
+        }
+        Ok(worst)
+    }
+}
+
+struct ForwardError {
+    max_error: f64,
+    max_value: f64,
+}
+
+/// An error relative to a size; none at all is none, whatever the size.
+fn relative(error: f64, size: f64) -> f64 {
+    if error == 0.0 { 0.0 } else { (error / size).abs() }
+}
+
+/// Median seconds of a pass, warm.
+fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> {
+    let mut seconds = [0.0; TIMED_PASSES];
+    for slot in &mut seconds {
+        let started = Instant::now();
+        engine.residual_sums(at)?;
+        *slot = started.elapsed().as_secs_f64();
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[TIMED_PASSES / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Matrix;
+    use crate::engine::{EngineInfo, Notice, Sink};
+    use crate::math::ResidualSums;
+
+    /// The CPU engine with one number of its results changed.
+    struct Corrupted<'d> {
+        inner: Cpu<'d>,
+        corrupt: fn(&mut ResidualSums, &mut f32),
+    }
+
+    impl Engine for Corrupted<'_> {
+        fn info(&self) -> &EngineInfo {
+            self.inner.info()
+        }
+        fn notices(&self) -> &[Notice] {
+            &[]
+        }
+        fn pass_bytes(&self) -> u64 {
+            self.inner.pass_bytes()
+        }
+        fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+            let mut sums = self.inner.residual_sums(at)?;
+            (self.corrupt)(&mut sums, &mut 0.0);
+            Ok(sums)
+        }
+        fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+            let corrupt = self.corrupt;
+            self.inner.forward(at, &mut |ys| {
+                let mut ys = ys.to_vec();
+                corrupt(&mut ResidualSums::default(), &mut ys[1]);
+                sink(&ys)
+            })
+        }
+    }
+
+    #[test]
+    fn a_corrupted_result_is_a_mismatch() {
+        let x = Matrix::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
+        let t = Matrix::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
+        let data = Dataset::pair(x, t).unwrap();
+        let at = Affine::new(0.5, 0.25);
+        let mut reference = Reference::new(&data);
+        let truth = Truth {
+            at,
+            evaluation: Evaluation::from_sums(&reference.residual_sums(at).unwrap()),
+            scales: reference.term_scales(at).unwrap(),
+            tolerance: 1e-5,
+        };
+        let check = |corrupt: fn(&mut ResidualSums, &mut f32)| {
+            truth
+                .compare(&data, "cpu", None, true, || {
+                    Ok(Box::new(Corrupted { inner: Cpu::new(&data), corrupt }))
+                })
+                .ok
+        };
+        assert!(check(|_, _| {}));
+        assert!(!check(|sums, _| sums.rr *= 1.0001));
+        assert!(!check(|sums, _| sums.rx *= 1.0001));
+        assert!(!check(|sums, _| sums.r *= 1.0001));
+        assert!(!check(|sums, _| sums.rr = f64::NAN));
+        assert!(!check(|_, y| *y *= 1.0001));
+        assert!(!check(|_, y| *y = f32::NAN));
+    }
+}

@@ -1,0 +1,54 @@
+use clap::Args;
+
+use super::engine::no_gpu_reason;
+use super::error::CliError;
+use super::{Outcome, print};
+use crate::engine::Cpu;
+use crate::engine::gpu::Adapters;
+use crate::report::{AdapterReport, DevicesReport};
+
+/// Lists engines and adapters, and which one `auto` takes
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The environment variable WGPU_BACKEND (vulkan, gl, metal, dx12) limits the search to one API.
+
+Example:
+  linfit devices && linfit fit x.npy t.npy --adapter 0")]
+pub(super) struct DevicesArguments {
+    /// Print the list as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
+    let adapters = Adapters::enumerate();
+    let auto = adapters.real_gpu().map_or_else(
+        || format!("the CPU ({})", no_gpu_reason(&adapters)),
+        |adapter| format!("{} ({})", adapter.name(), adapter.backend()),
+    );
+    let report = DevicesReport {
+        cpu: Cpu::describe(),
+        adapters: adapters
+            .iter()
+            .enumerate()
+            .map(|(number, adapter)| {
+                let limits = adapter.limits();
+                AdapterReport {
+                    number,
+                    name: adapter.name().to_owned(),
+                    backend: adapter.backend(),
+                    driver: adapter.driver(),
+                    device_type: adapter.device_type(),
+                    max_buffer_bytes: limits.max_buffer_size,
+                    max_binding_bytes: limits.max_storage_buffer_binding_size,
+                    max_workgroup_size: limits.max_compute_invocations_per_workgroup,
+                    subgroup_size: adapter.subgroup_size(),
+                    features: adapter.features(),
+                }
+            })
+            .collect(),
+        auto,
+    };
+    print(&report, arguments.json)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,94 @@
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::note;
+use crate::data::Dataset;
+use crate::engine::gpu::{AdapterChoice, Adapters, Gpu};
+use crate::engine::{Cpu, Engine, Notice, Reference};
+
+/// What `--engine` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineChoice {
+    /// A real GPU if there is one, else the CPU
+    Auto,
+    /// The best adapter there is, software adapters included
+    Gpu,
+    /// All CPU cores, f64 arithmetic
+    Cpu,
+    /// One core, plain f64 with compensated sums: slow, the definition
+    Reference,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EngineArguments {
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto, value_name = "ENGINE")]
+    engine: EngineChoice,
+
+    /// The GPU adapter, by its number in `linfit devices` or a part of its name
+    #[arg(long, value_name = "NUMBER|NAME")]
+    adapter: Option<AdapterChoice>,
+}
+
+/// An engine, and why it was taken if it wasn't asked for by name.
+pub(super) struct Opened<'d> {
+    pub(super) engine: Box<dyn Engine + 'd>,
+    pub(super) reason: Option<String>,
+}
+
+impl EngineArguments {
+    /// Opens the engine that was asked for, or the one that suits the machine,
+    /// and tells what the user should know about it.
+    pub(super) fn open<'d>(&self, data: &'d Dataset, quiet: bool) -> Result<Opened<'d>, CliError> {
+        let opened = self.choose(data, quiet)?;
+        opened.engine.notices().iter().for_each(|notice| note(quiet, notice));
+        Ok(opened)
+    }
+
+    fn choose<'d>(&self, data: &'d Dataset, quiet: bool) -> Result<Opened<'d>, CliError> {
+        match (self.engine, &self.adapter) {
+            (EngineChoice::Cpu | EngineChoice::Reference, Some(_)) => {
+                Err(CliError::Usage("--adapter chooses a GPU; use it with --engine gpu or auto".to_owned()))
+            }
+            (EngineChoice::Cpu, None) => Ok(Opened { engine: Box::new(Cpu::new(data)), reason: None }),
+            (EngineChoice::Reference, None) => {
+                Ok(Opened { engine: Box::new(Reference::new(data)), reason: None })
+            }
+            (EngineChoice::Gpu, choice) | (EngineChoice::Auto, choice @ Some(_)) => {
+                let adapters = Adapters::enumerate();
+                let adapter = adapters.choose(choice.as_ref())?;
+                if adapter.is_software() && choice.is_none() {
+                    note(quiet, &Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+                }
+                Ok(Opened { engine: Box::new(Gpu::open(adapter, data)?), reason: None })
+            }
+            (EngineChoice::Auto, None) => {
+                let adapters = Adapters::enumerate();
+                match adapters.real_gpu() {
+                    Some(adapter) => {
+                        let reason = Some("the best GPU found".to_owned());
+                        Ok(Opened { engine: Box::new(Gpu::open(adapter, data)?), reason })
+                    }
+                    None => Ok(Opened {
+                        engine: Box::new(Cpu::new(data)),
+                        reason: Some(no_gpu_reason(&adapters).to_owned()),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Whether the CPU was asked for or nothing in particular.
+    pub(super) fn allows_cpu(&self) -> bool {
+        self.adapter.is_none() && matches!(self.engine, EngineChoice::Auto | EngineChoice::Cpu)
+    }
+}
+
+/// Why `auto` takes the CPU.
+pub(super) fn no_gpu_reason(adapters: &Adapters) -> &'static str {
+    if adapters.is_empty() {
+        "no GPU found"
+    } else {
+        "no real GPU found, and software adapters are used only when asked for"
+    }
+}

@@ -1,0 +1,43 @@
+use std::io;
+
+use crate::data::DataError;
+use crate::engine::EngineError;
+use crate::engine::gpu::GpuError;
+use crate::fit::FitError;
+use crate::report::ModelError;
+
+/// Why a command failed, and with which exit code.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("stdout: {0}")]
+    Stdout(io::Error),
+}
+
+impl From<GpuError> for CliError {
+    fn from(error: GpuError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl CliError {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Engine(error) | Self::Fit(FitError::Engine(error)) => match error {
+                EngineError::Gpu(_) => 3,
+                _ => 2,
+            },
+            Self::Fit(FitError::StartOverflows(_)) => 1,
+            _ => 2,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use super::engine::EngineArguments;
+use super::error::CliError;
+use super::progress::Progress;
+use super::{Outcome, interrupt, note, print, to_json};
+use crate::data::output::OutputFile;
+use crate::data::{DataError, Dataset, Source, open_pair};
+use crate::fit::{FitError, Sgd, State, StopReason};
+use crate::math::Affine;
+use crate::report::{FitReport, History, Timings};
+
+/// Finds W and b of Y = X·W + b, so that Y comes closest to T
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  linfit fit examples/data/iris.csv:petal_length examples/data/iris.csv:petal_width
+  linfit fit x.npy t.npy --lr 0.1 --steps 5000 --tol 1e-9 --history steps.csv
+  linfit fit x.npy t.npy --engine gpu --json")]
+pub(super) struct FitArguments {
+    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    #[arg(value_name = "X")]
+    x: Source,
+
+    /// The targets, of the same shape
+    #[arg(value_name = "T")]
+    t: Source,
+
+    #[command(flatten)]
+    engine: EngineArguments,
+
+    /// How W and b are found
+    #[arg(long, value_enum, default_value_t = SolverChoice::Sgd)]
+    solver: SolverChoice,
+
+    /// The learning rate η
+    #[arg(long, default_value_t = 0.01, value_name = "RATE", allow_negative_numbers = true)]
+    lr: f64,
+
+    /// The most steps to take; 0 only evaluates at --w0, --b0
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    steps: u64,
+
+    /// Stop when both gradients are at most this; 0 never does
+    #[arg(long, default_value_t = 0.0, value_name = "T", allow_negative_numbers = true)]
+    tol: f64,
+
+    /// The weight to start from
+    #[arg(long, default_value_t = 0.0, value_name = "W", allow_negative_numbers = true)]
+    w0: f64,
+
+    /// The bias to start from
+    #[arg(long, default_value_t = 0.0, value_name = "B", allow_negative_numbers = true)]
+    b0: f64,
+
+    /// Write loss, gradients, W and b of every step to this CSV file
+    #[arg(long, value_name = "FILE.csv")]
+    history: Option<PathBuf>,
+
+    /// Write the result as JSON to this file, for `linfit predict`
+    #[arg(long, value_name = "MODEL.json")]
+    save: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// No notes and no progress bar
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Print loss, W and b of ten steps on the way
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// What `--solver` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SolverChoice {
+    /// Full-batch gradient descent, a pass over the data for each step
+    Sgd,
+}
+
+pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
+    let SolverChoice::Sgd = arguments.solver;
+    let sgd = Sgd {
+        learning_rate: arguments.lr,
+        steps: arguments.steps,
+        tolerance: arguments.tol,
+        start: Affine::new(arguments.w0, arguments.b0),
+    };
+    sgd.check().map_err(FitError::from)?;
+
+    let started = Instant::now();
+    let (x, t) = open_pair(&arguments.x, &arguments.t)?;
+    let data = Dataset::pair(x, t)?;
+    let load_s = started.elapsed().as_secs_f64();
+
+    let history = arguments.history.as_deref().map(History::create).transpose()?;
+    let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+
+    let started = Instant::now();
+    let opened = arguments.engine.open(&data, arguments.quiet)?;
+    let mut engine = opened.engine;
+    let prepare_s = started.elapsed().as_secs_f64();
+
+    let mut watch = Watch::new(arguments, history);
+    let result = sgd.fit(engine.as_mut(), &mut |state| watch.see(state));
+    watch.progress.end();
+    let fit = result?;
+    watch.finish()?;
+
+    let timings = Timings { load_s, prepare_s, ..Timings::default() };
+    let mut report =
+        FitReport::new(&fit, sgd.learning_rate, engine.info().clone(), engine.pass_bytes(), timings);
+    report.engine_reason = opened.reason;
+    if let Some(mut file) = save {
+        let path = arguments.save.clone().unwrap_or_default();
+        let json = to_json(&report)?;
+        std::io::Write::write_all(&mut file, json.as_bytes())
+            .map_err(|source| DataError::Write { path, source })?;
+        file.finish()?;
+    }
+    print(&report, arguments.json)?;
+    Ok(match fit.stop_reason {
+        StopReason::Diverged => {
+            eprintln!(
+                "linfit: diverged at step {}: the learning rate {} is too large for these data; \
+                 the last finite state is printed; try --lr {:e}",
+                fit.steps + 1,
+                sgd.learning_rate,
+                sgd.learning_rate / 10.0
+            );
+            Outcome::CheckFailed
+        }
+        StopReason::Interrupted => Outcome::Interrupted,
+        StopReason::Steps | StopReason::Tolerance => Outcome::Done,
+    })
+}
+
+/// What happens at every step: the history, the progress bar, Ctrl-C.
+struct Watch<'a> {
+    arguments: &'a FitArguments,
+    history: Option<History>,
+    failed: Option<DataError>,
+    progress: Progress,
+}
+
+impl<'a> Watch<'a> {
+    fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
+        let progress = Progress::new(arguments.quiet, arguments.steps, "steps");
+        Self { arguments, history, failed: None, progress }
+    }
+
+    fn see(&mut self, state: &State) -> ControlFlow<()> {
+        let State { step, model, evaluation } = state;
+        if let Some(history) = &mut self.history
+            && let Err(error) = history.add(state)
+        {
+            self.failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        if self.arguments.verbose && step.is_multiple_of((self.arguments.steps / 10).max(1)) {
+            eprintln!("step {step}: loss {:e}, W {}, b {}", evaluation.loss, model.weight, model.bias);
+        }
+        self.progress.show(*step, || format!("loss {:.4e}", evaluation.loss));
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Puts the history in its place, unless it couldn't be written.
+    fn finish(self) -> Result<(), CliError> {
+        if let Some(error) = self.failed {
+            return Err(error.into());
+        }
+        if let Some(history) = self.history {
+            history.finish()?;
+            if self.arguments.verbose {
+                let path = self.arguments.history.clone().unwrap_or_default();
+                note(self.arguments.quiet, &format!("history written to {}", path.display()));
+            }
+        }
+        Ok(())
+    }
+}

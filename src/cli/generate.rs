@@ -1,0 +1,134 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::progress::Progress;
+use super::{Outcome, interrupt, note};
+use crate::data::npy::NpyWriter;
+use crate::data::synthetic::Recipe;
+use crate::data::{ElementType, Order, Shape};
+use crate::math::Affine;
+
+/// Writes a synthetic pair: random X, and T = X·W + b + noise
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Floating-point X is standard normal; integers are uniform, over the whole range of 8- and 16-bit
+types and up to ±1,000,000 in wider ones. The same seed gives the same files on any machine.
+
+Examples:
+  linfit generate -x x.npy -t t.npy --shape 8192x8192
+  linfit generate -x x.npy -t t.npy --shape 1000x1000 --weight 0.5 --bias 10 --noise 2 --dtype u8")]
+pub(super) struct GenerateArguments {
+    /// The .npy file for X
+    #[arg(short, value_name = "X.npy")]
+    x: PathBuf,
+
+    /// The .npy file for T
+    #[arg(short, value_name = "T.npy")]
+    t: PathBuf,
+
+    /// Rows and columns, or any number of dimensions: 8192x8192, 1000, 10x20x30
+    #[arg(long, default_value = "1024x1024", value_name = "RxC")]
+    shape: ShapeArgument,
+
+    /// The W behind T
+    #[arg(long, default_value_t = 2.0, value_name = "W", allow_negative_numbers = true)]
+    weight: f64,
+
+    /// The b behind T
+    #[arg(long, default_value_t = 1.0, value_name = "B", allow_negative_numbers = true)]
+    bias: f64,
+
+    /// The standard deviation of the noise on T
+    #[arg(long, default_value_t = 0.1, value_name = "S", allow_negative_numbers = true)]
+    noise: f64,
+
+    /// The type of the elements: u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64
+    #[arg(long, default_value = "f32", value_name = "TYPE")]
+    dtype: TypeArgument,
+
+    /// The seed of the random numbers
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    seed: u64,
+
+    /// No notes and no progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone)]
+struct ShapeArgument(Shape);
+
+impl FromStr for ShapeArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let extents: Result<Vec<u64>, _> =
+            text.split(['x', 'X', '×']).map(|extent| extent.trim().parse()).collect();
+        let shape = Shape(extents.map_err(|_| "give counts joined by x, like 8192x8192".to_owned())?);
+        match shape.elements() {
+            Some(0) => Err("a shape without elements".to_owned()),
+            None => Err("more elements than can be counted".to_owned()),
+            Some(_) => Ok(Self(shape)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TypeArgument(ElementType);
+
+impl FromStr for TypeArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        ElementType::ALL
+            .into_iter()
+            .find(|element| element.name() == text && Recipe::supports(*element))
+            .map(Self)
+            .ok_or_else(|| "give one of u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64".to_owned())
+    }
+}
+
+pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
+    let recipe = Recipe {
+        truth: Affine::new(arguments.weight, arguments.bias),
+        noise: arguments.noise,
+        element: arguments.dtype.0,
+        seed: arguments.seed,
+    };
+    if !recipe.truth.is_finite() {
+        return Err(CliError::Usage("--weight and --bias must be finite numbers".to_owned()));
+    }
+    if !(recipe.noise >= 0.0 && recipe.noise.is_finite()) {
+        return Err(CliError::Usage(format!("--noise must be 0 or a positive number, not {}", recipe.noise)));
+    }
+    if arguments.x == arguments.t {
+        return Err(CliError::Usage("-x and -t name the same file".to_owned()));
+    }
+    let shape = &arguments.shape.0;
+    let elements = shape.elements().unwrap_or(0);
+    let mut x = NpyWriter::create(&arguments.x, shape, recipe.element, Order::C)?;
+    let mut t = NpyWriter::create(&arguments.t, shape, recipe.element, Order::C)?;
+    let mut progress = Progress::new(arguments.quiet, elements, "elements");
+    let written = recipe.write(elements, &mut x, &mut t, |done| {
+        progress.show(done, String::new);
+        !interrupt::requested()
+    })?;
+    progress.end();
+    if interrupt::requested() {
+        return Ok(Outcome::Interrupted);
+    }
+    x.finish()?;
+    t.finish()?;
+    if written.saturated > 0 {
+        let kind = recipe.element;
+        let count = written.saturated;
+        note(
+            arguments.quiet,
+            &format!("{count} of {elements} elements of T lay beyond {kind} and were stored as its limit"),
+        );
+    }
+    Ok(Outcome::Done)
+}

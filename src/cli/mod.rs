@@ -1,0 +1,99 @@
+//! The command line: one file a command. Each parses its arguments, calls the
+//! library and prints; results go to stdout, everything else to stderr.
+
+mod compare;
+mod devices;
+mod engine;
+mod error;
+mod fit;
+mod generate;
+mod interrupt;
+mod predict;
+mod progress;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use error::CliError;
+
+/// How many of a command's own checks failed: none, or some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    CheckFailed,
+    Interrupted,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "linfit", version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  linfit fit x.npy t.npy                     gain and offset between two arrays
+  linfit fit data.csv:height data.csv:weight  between two columns of a table
+  linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
+  linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
+
+Data arguments are PATH or PATH:KEY, KEY being a column's name or its number, counting from 0.
+Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
+3 no usable device, or it was lost; 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fit(fit::FitArguments),
+    Predict(predict::PredictArguments),
+    Compare(compare::CompareArguments),
+    Devices(devices::DevicesArguments),
+    Generate(generate::GenerateArguments),
+}
+
+/// Runs the program on the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    interrupt::install();
+    let result = match arguments.command {
+        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        // Whoever read the output has seen enough.
+        Err(CliError::Stdout(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("linfit: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Prints a result to stdout: as JSON, or as people read it.
+fn print(report: &(impl std::fmt::Display + Serialize), json: bool) -> Result<(), CliError> {
+    let text = if json { to_json(report)? } else { report.to_string() };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)
+}
+
+/// A report as JSON over several lines.
+fn to_json(report: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string_pretty(report).map_err(|e| CliError::Stdout(e.into()))
+}
+
+/// Tells the user something on stderr, unless told to be quiet.
+fn note(quiet: bool, message: &dyn std::fmt::Display) {
+    if !quiet {
+        eprintln!("note: {message}");
+    }
+}

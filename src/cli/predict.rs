@@ -1,0 +1,96 @@
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::engine::EngineArguments;
+use super::error::CliError;
+use super::progress::Progress;
+use super::{Outcome, interrupt};
+use crate::data::npy::NpyWriter;
+use crate::data::{Dataset, ElementType, Source, open};
+use crate::engine::{Cpu, EngineError};
+use crate::report::load_model;
+
+/// Writes Y = X·W + b for a fitted model
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  linfit fit x.npy t.npy --save model.json
+  linfit predict model.json x.npy -o y.npy
+  linfit predict model.json x.npy -o y.npy --dtype f64")]
+pub(super) struct PredictArguments {
+    /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+
+    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    #[arg(value_name = "X")]
+    x: Source,
+
+    /// The .npy file to write, of X's shape
+    #[arg(short, long, value_name = "Y.npy")]
+    output: PathBuf,
+
+    /// The type of Y's elements; f64 is computed in f64, on the CPU
+    #[arg(long, value_enum, default_value_t = OutputType::F32)]
+    dtype: OutputType,
+
+    #[command(flatten)]
+    engine: EngineArguments,
+
+    /// No notes and no progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputType {
+    F32,
+    F64,
+}
+
+pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
+    let model = load_model(&arguments.model)?;
+    let data = Dataset::inputs(open(&arguments.x)?)?;
+    let element = match arguments.dtype {
+        OutputType::F32 => ElementType::F32,
+        OutputType::F64 => ElementType::F64,
+    };
+    let mut file = NpyWriter::create(&arguments.output, data.x().shape(), element, data.order())?;
+    let mut progress = Progress::new(arguments.quiet, data.len() as u64, "elements");
+
+    let result = match arguments.dtype {
+        OutputType::F64 if !arguments.engine.allows_cpu() => {
+            Err(CliError::Usage("--dtype f64 is computed on the CPU; use --engine cpu with it".to_owned()))
+        }
+        OutputType::F64 => Cpu::new(&data)
+            .forward_as(model, &mut |ys: &[f64]| take(&mut file, &mut progress, ys))
+            .map_err(CliError::from),
+        OutputType::F32 => {
+            let mut engine = arguments.engine.open(&data, arguments.quiet)?.engine;
+            let done = engine.forward(model, &mut |ys| take(&mut file, &mut progress, ys));
+            let known = engine.notices().to_vec();
+            known.iter().for_each(|notice| super::note(arguments.quiet, notice));
+            done.map_err(CliError::from)
+        }
+    };
+    progress.end();
+    match result {
+        Ok(()) => {}
+        Err(_) if interrupt::requested() => return Ok(Outcome::Interrupted),
+        Err(CliError::Engine(EngineError::Sink(source))) => return Err(file.failed(source).into()),
+        Err(error) => return Err(error),
+    }
+    file.finish()?;
+    Ok(Outcome::Done)
+}
+
+fn take<E: bytemuck::Pod>(file: &mut NpyWriter, progress: &mut Progress, ys: &[E]) -> io::Result<()> {
+    if interrupt::requested() {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    file.write(ys)?;
+    progress.advance(ys.len() as u64);
+    Ok(())
+}

@@ -1,0 +1,123 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Adapter, GpuError};
+
+/// How long one submission may take. Every wait is finite: drivers have been
+/// seen never to answer.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// An open device and its queue, with every way they can fail turned into a
+/// [`GpuError`].
+pub(super) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: wgpu::Limits,
+    adapter: String,
+    lost: Arc<Mutex<Option<String>>>,
+    stray: Arc<Mutex<Option<wgpu::Error>>>,
+}
+
+/// A poisoned lock only means that another thread panicked while it noted an
+/// error; the note is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    /// Opens the adapter with all its limits.
+    pub(super) fn open(adapter: &Adapter) -> Result<Self, GpuError> {
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("linfit"),
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.adapter.request_device(&descriptor))
+            .map_err(|e| GpuError::Open { adapter: adapter.name().to_owned(), reason: e.to_string() })?;
+        let (lost, stray) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+        let note = Arc::clone(&lost);
+        device.set_device_lost_callback(move |reason, message| {
+            *lock(&note) = Some(format!("{reason:?}: {message}"));
+        });
+        let note = Arc::clone(&stray);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&note).get_or_insert(error);
+        }));
+        Ok(Self { device, queue, limits, adapter: adapter.name().to_owned(), lost, stray })
+    }
+
+    pub(super) fn adapter(&self) -> String {
+        self.adapter.clone()
+    }
+
+    /// Runs `work`; validation, internal and out-of-memory errors raised in it
+    /// on this thread become errors, `needed_bytes` being what it asks of the
+    /// device's memory.
+    pub(super) fn scoped<T>(
+        &self,
+        needed_bytes: u64,
+        work: impl FnOnce(&wgpu::Device, &wgpu::Queue) -> T,
+    ) -> Result<T, GpuError> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = work(&self.device, &self.queue);
+        // In this order: scopes end last in, first out.
+        let errors = [validation, internal, memory].map(|scope| pollster::block_on(scope.pop()));
+        if let Some(error) = errors.into_iter().flatten().next() {
+            return Err(self.describe(&error, needed_bytes));
+        }
+        self.health()?;
+        Ok(result)
+    }
+
+    /// Waits for a submission.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+        // wgpu panics when the driver reports a loss while it is polled.
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+            Err(_) => Err(self.lost("the driver failed while it was waited for".to_owned())),
+            Ok(Err(wgpu::PollError::Timeout)) => {
+                self.health()?;
+                Err(GpuError::Timeout { adapter: self.adapter(), seconds: TIMEOUT.as_secs() })
+            }
+            Ok(Err(error)) => {
+                self.health()?;
+                Err(GpuError::Refused { adapter: self.adapter(), reason: error.to_string() })
+            }
+            Ok(Ok(_)) => self.health(),
+        }
+    }
+
+    /// Fails if the device was lost or reported an error outside any scope.
+    fn health(&self) -> Result<(), GpuError> {
+        if let Some(reason) = lock(&self.lost).clone() {
+            return Err(self.lost(reason));
+        }
+        match lock(&self.stray).take() {
+            Some(error) => Err(self.describe(&error, 0)),
+            None => Ok(()),
+        }
+    }
+
+    fn lost(&self, reason: String) -> GpuError {
+        GpuError::Lost { adapter: self.adapter(), reason }
+    }
+
+    fn describe(&self, error: &wgpu::Error, needed_bytes: u64) -> GpuError {
+        let adapter = self.adapter();
+        match error {
+            wgpu::Error::OutOfMemory { .. } => {
+                GpuError::OutOfMemory { adapter, needed_mib: needed_bytes.div_ceil(1 << 20) }
+            }
+            _ => GpuError::Refused { adapter, reason: one_line(&error.to_string()) },
+        }
+    }
+}
+
+/// wgpu's errors are indented trees; ours are a line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,206 @@
+use super::GpuError;
+use super::device::Device;
+use super::plan::{BLOCK_VECTORS, FINISHERS, Tuning};
+
+/// The uniform of one window; `Window` in the shaders.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct WindowUniform {
+    pub(super) elements: u32,
+    pub(super) invocations: u32,
+    pub(super) run: u32,
+    pub(super) first_partial: u32,
+}
+
+/// W and b, each as an unevaluated sum of two f32; `Parameters` in the
+/// shaders.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Parameters {
+    pub(super) weight: [f32; 2],
+    pub(super) bias: [f32; 2],
+}
+
+/// The uniform of the finishing kernel; `Finish` in `finish.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct FinishUniform {
+    pub(super) partial_count: u32,
+    /// Always 0; the shader's compiler must not know.
+    pub(super) zero: u32,
+    pub(super) unused: [u32; 2],
+}
+
+/// One finisher's sums, (hi, lo) of (Σr², Σr·x, Σr, –); `Sum` in
+/// `finish.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct FinishedSum {
+    pub(super) hi: [f32; 4],
+    pub(super) lo: [f32; 4],
+}
+
+/// The binding numbers of each kernel, as in its shader.
+pub(super) mod binding {
+    pub(in super::super) mod forward {
+        pub(in super::super::super) const X: u32 = 0;
+        pub(in super::super::super) const Y: u32 = 1;
+        pub(in super::super::super) const WINDOW: u32 = 2;
+        pub(in super::super::super) const PARAMETERS: u32 = 3;
+    }
+    pub(in super::super) mod residual_sums {
+        pub(in super::super::super) const X: u32 = 0;
+        pub(in super::super::super) const T: u32 = 1;
+        pub(in super::super::super) const PARTIALS: u32 = 2;
+        pub(in super::super::super) const WINDOW: u32 = 3;
+        pub(in super::super::super) const PARAMETERS: u32 = 4;
+    }
+    pub(in super::super) mod finish {
+        pub(in super::super::super) const PARTIALS: u32 = 0;
+        pub(in super::super::super) const SUMS: u32 = 1;
+        pub(in super::super::super) const FINISH: u32 = 2;
+    }
+}
+
+/// A compiled kernel and the layout of its bindings.
+pub(super) struct Kernel {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// Every kernel, compiled for one way of working.
+pub(super) struct Kernels {
+    pub(super) forward: Kernel,
+    pub(super) residual_sums: Kernel,
+    pub(super) finish: Kernel,
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+    Uniform,
+}
+
+impl Kernels {
+    pub(super) fn compile(device: &Device, tuning: &Tuning) -> Result<Self, GpuError> {
+        let size = ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size));
+        let order = ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous)));
+        let block = ("BLOCK", f64::from(BLOCK_VECTORS));
+        let finishers = ("FINISHERS", f64::from(FINISHERS));
+        let sums_entry =
+            if tuning.by_workgroup { "residual_sums_by_workgroup" } else { "residual_sums_by_invocation" };
+        device.scoped(0, |device, _| Self {
+            forward: {
+                use binding::forward::{PARAMETERS, WINDOW, X, Y};
+                Kernel::compile(
+                    device,
+                    "forward",
+                    include_str!("../../../shaders/forward.wgsl"),
+                    &[
+                        (X, Access::Read),
+                        (Y, Access::Write),
+                        (WINDOW, Access::Uniform),
+                        (PARAMETERS, Access::Read),
+                    ],
+                    &[size, order],
+                )
+            },
+            residual_sums: {
+                use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
+                Kernel::compile(
+                    device,
+                    sums_entry,
+                    include_str!("../../../shaders/residual_sums.wgsl"),
+                    &[
+                        (X, Access::Read),
+                        (T, Access::Read),
+                        (PARTIALS, Access::Write),
+                        (WINDOW, Access::Uniform),
+                        (PARAMETERS, Access::Read),
+                    ],
+                    &[size, order, block],
+                )
+            },
+            finish: {
+                use binding::finish::{FINISH, PARTIALS, SUMS};
+                Kernel::compile(
+                    device,
+                    "finish_sums",
+                    include_str!("../../../shaders/finish.wgsl"),
+                    &[(PARTIALS, Access::Read), (SUMS, Access::Write), (FINISH, Access::Uniform)],
+                    &[finishers],
+                )
+            },
+        })
+    }
+}
+
+impl Kernel {
+    fn compile(
+        device: &wgpu::Device,
+        entry_point: &str,
+        source: &str,
+        bindings: &[(u32, Access)],
+        constants: &[(&str, f64)],
+    ) -> Self {
+        let label = Some(entry_point);
+        let entries: Vec<_> =
+            bindings.iter().map(|&(binding, access)| layout_entry(binding, access)).collect();
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(entry_point),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // Every slot is written before it is read.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Self { pipeline, layout }
+    }
+
+    /// The kernel's bindings, by number.
+    pub(super) fn bind(
+        &self,
+        device: &wgpu::Device,
+        resources: &[(u32, wgpu::BindingResource<'_>)],
+    ) -> wgpu::BindGroup {
+        let entries: Vec<_> = resources
+            .iter()
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding: *binding, resource: resource.clone() })
+            .collect();
+        device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
+}
+
+fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let ty = match access {
+        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}

@@ -1,0 +1,315 @@
+//! The GPU engine: WGSL compute shaders through wgpu, on whatever adapter the
+//! machine has.
+//!
+//! [`Adapters`] finds the ways to a GPU; `device` opens one and turns every
+//! failure into a [`GpuError`]; `plan` spreads the elements over windows
+//! (buffers as large as the device binds), workgroups and invocations;
+//! `kernels` compiles the shaders; `upload` moves data there and back.
+//! [`Gpu`] holds X and T on the device and runs the passes: one dispatch a
+//! window leaves partial sums, a last dispatch adds them up, and one small
+//! read-back brings loss and gradients.
+
+mod adapter;
+mod device;
+mod error;
+mod kernels;
+mod plan;
+mod upload;
+
+use std::ops::Range;
+
+pub use adapter::{Adapter, AdapterChoice, Adapters};
+pub use error::GpuError;
+
+use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use crate::data::Dataset;
+use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use device::Device;
+use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
+use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS, Tuning};
+use upload::{Staging, Uploader, padded_bytes};
+
+/// X and T on a GPU, and the shaders to pass over them.
+pub struct Gpu<'d> {
+    data: &'d Dataset,
+    info: EngineInfo,
+    notices: Vec<Notice>,
+    device: Device,
+    tuning: Tuning,
+    kernels: Kernels,
+    parameters: wgpu::Buffer,
+    resident: Option<Resident>,
+}
+
+/// What a residual pass needs, all of it on the device.
+struct Resident {
+    windows: Vec<Window>,
+    sums: wgpu::Buffer,
+    finish: wgpu::BindGroup,
+    staging: Staging,
+}
+
+/// A part of X and T in buffers of its own.
+struct Window {
+    range: Range<usize>,
+    x: wgpu::Buffer,
+    bindings: wgpu::BindGroup,
+    dispatch: Dispatch,
+}
+
+impl<'d> Gpu<'d> {
+    /// Opens an adapter and brings X and, if there is one, T to it as f32.
+    /// Data without T stay on the host and are sent through chunk by chunk.
+    ///
+    /// # Errors
+    /// [`GpuError`]: the adapter can't be opened, or its memory doesn't hold
+    /// the data. [`EngineError::Data`]: an element is beyond the range of f32.
+    pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
+        let tuning = if adapter.is_software() { Tuning::SOFTWARE } else { Tuning::GPU };
+        Self::with_tuning(adapter, data, tuning)
+    }
+
+    fn with_tuning(adapter: &Adapter, data: &'d Dataset, tuning: Tuning) -> Result<Self, EngineError> {
+        let device = Device::open(adapter)?;
+        let kernels = Kernels::compile(&device, &tuning)?;
+        let parameters = create_buffer(&device, "parameters", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
+        let driver = adapter.driver();
+        let info = EngineInfo {
+            kind: EngineKind::Gpu,
+            adapter: Some(adapter.name().to_owned()),
+            backend: Some(adapter.backend()),
+            driver: (!driver.is_empty()).then_some(driver),
+            detail: None,
+        };
+        let mut gpu =
+            Self { data, info, notices: Vec::new(), device, tuning, kernels, parameters, resident: None };
+        if data.t().is_some() {
+            gpu.resident = Some(gpu.upload()?);
+        }
+        Ok(gpu)
+    }
+
+    fn upload(&mut self) -> Result<Resident, EngineError> {
+        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let ranges = plan::windows(self.data.len(), &self.device.limits);
+        let dispatches: Vec<Dispatch> =
+            ranges.iter().map(|range| self.dispatch(range.len())).collect::<Result<_, _>>()?;
+        let partials_of = |dispatch: &Dispatch| self.tuning.partials_of(dispatch);
+        let partial_count: u64 = dispatches.iter().map(|dispatch| u64::from(partials_of(dispatch))).sum();
+        let partial_count = plan::check_finish(partial_count).map_err(|reason| self.limit(reason))?;
+
+        let partials = create_buffer(&self.device, "partials", u64::from(partial_count) * 16, STORAGE)?;
+        let needed_bytes = 2 * padded_bytes(self.data.len());
+        let (mut x_uploader, mut t_uploader) = (Uploader::new(x, order), Uploader::new(t, order));
+        let mut windows = Vec::new();
+        let mut first_partial = 0;
+        for (range, dispatch) in ranges.into_iter().zip(dispatches) {
+            let x = x_uploader.buffer(&self.device, "x", range.clone(), needed_bytes)?;
+            let t = t_uploader.buffer(&self.device, "t", range.clone(), needed_bytes)?;
+            let uniform = self.window_uniform(range.len(), &dispatch, first_partial)?;
+            first_partial += partials_of(&dispatch);
+            let bindings = self.device.scoped(0, |device, _| {
+                use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
+                self.kernels.residual_sums.bind(
+                    device,
+                    &[
+                        (X, x.as_entire_binding()),
+                        (T, t.as_entire_binding()),
+                        (PARTIALS, partials.as_entire_binding()),
+                        (WINDOW, uniform.as_entire_binding()),
+                        (PARAMETERS, self.parameters.as_entire_binding()),
+                    ],
+                )
+            })?;
+            windows.push(Window { range, x, bindings, dispatch });
+        }
+        self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
+
+        let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
+        let sums = create_buffer(&self.device, "sums", sums_bytes, STORAGE)?;
+        let uniform = FinishUniform { partial_count, zero: 0, unused: [0; 2] };
+        let uniform = self.uniform("finish", bytemuck::bytes_of(&uniform))?;
+        let finish = self.device.scoped(0, |device, _| {
+            use binding::finish::{FINISH, PARTIALS, SUMS};
+            self.kernels.finish.bind(
+                device,
+                &[
+                    (PARTIALS, partials.as_entire_binding()),
+                    (SUMS, sums.as_entire_binding()),
+                    (FINISH, uniform.as_entire_binding()),
+                ],
+            )
+        })?;
+        let staging = Staging::new(&self.device, "sums staging", sums_bytes)?;
+        Ok(Resident { windows, sums, finish, staging })
+    }
+
+    fn dispatch(&self, elements: usize) -> Result<Dispatch, GpuError> {
+        let elements = u32::try_from(elements).unwrap_or(u32::MAX);
+        plan::dispatch(elements, &self.tuning, &self.device.limits).map_err(|reason| self.limit(reason))
+    }
+
+    fn limit(&self, reason: String) -> GpuError {
+        GpuError::Limit { adapter: self.device.adapter(), reason }
+    }
+
+    fn window_uniform(
+        &self,
+        elements: usize,
+        dispatch: &Dispatch,
+        first_partial: u32,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        let uniform = WindowUniform {
+            elements: u32::try_from(elements).unwrap_or(u32::MAX),
+            invocations: dispatch.invocations,
+            run: dispatch.run,
+            first_partial,
+        };
+        self.uniform("window", bytemuck::bytes_of(&uniform))
+    }
+
+    fn uniform(&self, label: &str, contents: &[u8]) -> Result<wgpu::Buffer, GpuError> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = create_buffer(&self.device, label, contents.len() as u64, usage)?;
+        self.device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, contents))?;
+        Ok(buffer)
+    }
+
+    fn set_parameters(&self, at: Affine) -> Result<(), GpuError> {
+        let parameters = Parameters { weight: split(at.weight), bias: split(at.bias) };
+        self.device.scoped(0, |_, queue| {
+            queue.write_buffer(&self.parameters, 0, bytemuck::bytes_of(&parameters));
+        })
+    }
+}
+
+const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
+const STORAGE_INPUT: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
+
+fn create_buffer(
+    device: &Device,
+    label: &str,
+    size: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, GpuError> {
+    device.scoped(size, |device, _| {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    })
+}
+
+/// A number as the unevaluated sum of two f32.
+#[expect(clippy::cast_possible_truncation, reason = "the rounding error is kept in the second part")]
+fn split(value: f64) -> [f32; 2] {
+    let hi = value as f32;
+    [hi, (value - f64::from(hi)) as f32]
+}
+
+impl Engine for Gpu<'_> {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    fn pass_bytes(&self) -> u64 {
+        let matrices = 1 + u64::from(self.data.t().is_some());
+        self.data.len() as u64 * 4 * matrices
+    }
+
+    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+        let resident = self.resident.as_ref().ok_or(EngineError::NoTarget)?;
+        self.set_parameters(at)?;
+        let record = |encoder: &mut wgpu::CommandEncoder| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.kernels.residual_sums.pipeline);
+            for window in &resident.windows {
+                pass.set_bind_group(0, &window.bindings, &[]);
+                let [x, y] = window.dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            }
+            pass.set_pipeline(&self.kernels.finish.pipeline);
+            pass.set_bind_group(0, &resident.finish, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        };
+        let merge = |bytes: &[u8]| {
+            let sums: &[FinishedSum] = bytemuck::cast_slice(bytes);
+            sums.iter().map(finished).collect::<SumsAccumulator>().total()
+        };
+        let sums = resident.staging.run(&self.device, &resident.sums, resident.sums.size(), record, merge)?;
+        Ok(ResidualSums { n: self.data.len() as u64, ..sums })
+    }
+
+    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        self.set_parameters(Affine {
+            weight: f64::from(split(at.weight)[0]),
+            bias: f64::from(split(at.bias)[0]),
+        })?;
+        let most = self.data.len().min(FORWARD_ELEMENTS as usize);
+        let y = create_buffer(&self.device, "y", padded_bytes(most), STORAGE)?;
+        let staging = Staging::new(&self.device, "y staging", padded_bytes(most))?;
+        let mut uploader = Uploader::new(self.data.x(), self.data.order());
+        let scratch = match self.resident {
+            Some(_) => None,
+            None => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
+        };
+        for range in chunks(self.data.len(), most) {
+            let (x, offset) = match (&self.resident, &scratch) {
+                (Some(resident), _) => resident.place(range.start).ok_or(EngineError::NoTarget)?,
+                (None, Some(scratch)) => {
+                    uploader.write(&self.device, scratch, range.clone())?;
+                    (scratch, 0)
+                }
+                (None, None) => return Err(EngineError::NoTarget),
+            };
+            let bytes = padded_bytes(range.len());
+            let dispatch = self.dispatch(range.len())?;
+            let uniform = self.window_uniform(range.len(), &dispatch, 0)?;
+            let bindings = self.device.scoped(0, |device, _| {
+                use binding::forward::{PARAMETERS, WINDOW, X, Y};
+                let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(bytes) };
+                self.kernels.forward.bind(
+                    device,
+                    &[
+                        (X, wgpu::BindingResource::Buffer(x)),
+                        (Y, y.as_entire_binding()),
+                        (WINDOW, uniform.as_entire_binding()),
+                        (PARAMETERS, self.parameters.as_entire_binding()),
+                    ],
+                )
+            })?;
+            let record = |encoder: &mut wgpu::CommandEncoder| {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_pipeline(&self.kernels.forward.pipeline);
+                pass.set_bind_group(0, &bindings, &[]);
+                let [x, y] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            };
+            let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..range.len()]);
+            staging.run(&self.device, &y, bytes, record, read)?.map_err(EngineError::Sink)?;
+        }
+        self.notices.extend(uploader.notice());
+        Ok(())
+    }
+}
+
+impl Resident {
+    /// The buffer that holds element number `k`, and its byte offset in it.
+    fn place(&self, k: usize) -> Option<(&wgpu::Buffer, u64)> {
+        let window = self.windows.iter().find(|window| window.range.contains(&k))?;
+        Some((&window.x, (k - window.range.start) as u64 * 4))
+    }
+}
+
+fn finished(sum: &FinishedSum) -> ResidualSums {
+    let part = |k: usize| f64::from(sum.hi[k]) + f64::from(sum.lo[k]);
+    // An overflowed hi has a NaN as its error term; the overflow is the news.
+    let part = |k: usize| if sum.hi[k].is_finite() { part(k) } else { f64::from(sum.hi[k]) };
+    ResidualSums { n: 0, rr: part(0), rx: part(1), r: part(2) }
+}

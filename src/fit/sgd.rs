@@ -1,0 +1,347 @@
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::engine::{Engine, EngineError};
+use crate::math::{Affine, Evaluation};
+
+/// Full-batch gradient descent: every step passes over all the data and moves
+/// W and b against the gradient of the loss.
+///
+/// ```
+/// use linfit::data::{Dataset, Matrix};
+/// use linfit::engine::Cpu;
+/// use linfit::fit::Sgd;
+/// use std::ops::ControlFlow;
+///
+/// let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+/// let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
+/// let data = Dataset::pair(x, t)?;
+/// let fit = Sgd { steps: 5000, learning_rate: 0.05, ..Sgd::default() }
+///     .fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(()))?;
+/// assert!((fit.model.weight - 2.0).abs() < 1e-9);
+/// assert!((fit.model.bias - 1.0).abs() < 1e-9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// The learning rate η: how far along the gradient a step goes.
+    pub learning_rate: f64,
+    /// The most steps to take; 0 only evaluates at `start`.
+    pub steps: u64,
+    /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
+    pub tolerance: f64,
+    /// W and b before the first step.
+    pub start: Affine,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self { learning_rate: 0.01, steps: 1000, tolerance: 0.0, start: Affine::default() }
+    }
+}
+
+/// A configuration that cannot be fitted with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its field holds")]
+pub enum ConfigError {
+    #[error("the learning rate must be a positive number, not {0}")]
+    LearningRate(f64),
+    #[error("the tolerance must be 0 (off) or a positive number, not {0}")]
+    Tolerance(f64),
+    #[error("the weight and bias to start from must be finite numbers, not {} and {}", .0.weight, .0.bias)]
+    Start(Affine),
+}
+
+/// Where the descent stands after `step` updates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    /// Updates so far; 0 is the start.
+    pub step: u64,
+    /// W and b after these updates.
+    pub model: Affine,
+    /// Loss and gradients at `model`.
+    pub evaluation: Evaluation,
+}
+
+/// Why a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// All the steps were taken.
+    Steps,
+    /// Both gradients reached the tolerance.
+    Tolerance,
+    /// The loss, a gradient or a parameter stopped being a finite number.
+    Diverged,
+    /// The observer ended it.
+    Interrupted,
+}
+
+/// The end of a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// W and b: the last finite ones.
+    pub model: Affine,
+    /// Loss and gradients at exactly these W and b.
+    pub evaluation: Evaluation,
+    /// Updates that led to them.
+    pub steps: u64,
+    /// Why it ended; if diverged, the step after `steps` wasn't finite.
+    pub stop_reason: StopReason,
+    /// The number of elements.
+    pub n: u64,
+    /// Seconds for all passes and updates.
+    pub seconds: f64,
+    /// Median seconds of a pass and its update.
+    pub step_median_seconds: f64,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A pass failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Nothing to report: not even the start has a finite loss.
+    #[error(
+        "the loss at the start (W = {}, b = {}) is not finite: sums of squares overflow on this engine; \
+         scale the data, start nearer, or use --engine cpu, which sums in f64", .0.weight, .0.bias
+    )]
+    StartOverflows(Affine),
+}
+
+impl Sgd {
+    /// Refuses rates, tolerances and starts that mean nothing.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first of them.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(ConfigError::LearningRate(self.learning_rate));
+        }
+        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
+            return Err(ConfigError::Tolerance(self.tolerance));
+        }
+        if !self.start.is_finite() {
+            return Err(ConfigError::Start(self.start));
+        }
+        Ok(())
+    }
+
+    /// Descends until the steps are used up, the tolerance is reached, the
+    /// descent diverges, or `observe`, which sees every finite state from step
+    /// 0 on, breaks it off.
+    ///
+    /// # Errors
+    /// [`FitError`]. Divergence after the start is not an error but a
+    /// [`StopReason`]: the last finite state is worth having.
+    pub fn fit(
+        &self,
+        engine: &mut dyn Engine,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
+        self.check()?;
+        let started = Instant::now();
+        let mut durations = Durations::default();
+        let mut last: Option<State> = None;
+        let mut model = self.start;
+        let mut n = 0;
+        let (state, stop_reason) = loop {
+            let pass = Instant::now();
+            let sums = engine.residual_sums(model)?;
+            n = sums.n.max(n);
+            let evaluation = Evaluation::from_sums(&sums);
+            let step = last.map_or(0, |state| state.step + 1);
+            if !evaluation.is_finite() {
+                break (last.ok_or(FitError::StartOverflows(self.start))?, StopReason::Diverged);
+            }
+            let state = State { step, model, evaluation };
+            last = Some(state);
+            if observe(&state).is_break() {
+                break (state, StopReason::Interrupted);
+            }
+            if self.tolerance > 0.0 && evaluation.gradient_norm() <= self.tolerance {
+                break (state, StopReason::Tolerance);
+            }
+            if step == self.steps {
+                break (state, StopReason::Steps);
+            }
+            model = model.descend(&evaluation, self.learning_rate);
+            if !model.is_finite() {
+                break (state, StopReason::Diverged);
+            }
+            durations.add(pass.elapsed().as_secs_f64());
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Fit {
+            model: state.model,
+            evaluation: state.evaluation,
+            steps: state.step,
+            stop_reason,
+            n,
+            seconds,
+            step_median_seconds: durations.median().unwrap_or(seconds),
+        })
+    }
+}
+
+/// The durations of the last steps, enough for a median.
+#[derive(Default)]
+struct Durations {
+    recent: Vec<f64>,
+    next: usize,
+}
+
+impl Durations {
+    const KEPT: usize = 10_000;
+
+    fn add(&mut self, seconds: f64) {
+        if self.recent.len() < Self::KEPT {
+            self.recent.push(seconds);
+        } else {
+            self.recent[self.next] = seconds;
+            self.next = (self.next + 1) % Self::KEPT;
+        }
+    }
+
+    fn median(mut self) -> Option<f64> {
+        let middle = self.recent.len() / 2;
+        if self.recent.is_empty() {
+            return None;
+        }
+        let (_, median, _) = self.recent.select_nth_unstable_by(middle, f64::total_cmp);
+        Some(*median)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, Matrix};
+    use crate::engine::{Cpu, Reference};
+
+    fn pair(x: Vec<f64>, t: Vec<f64>) -> Dataset {
+        let n = x.len() as u64;
+        Dataset::pair(Matrix::from_vec("x", &[n], x), Matrix::from_vec("t", &[n], t)).unwrap()
+    }
+
+    fn trace(sgd: Sgd, data: &Dataset) -> (Fit, Vec<State>) {
+        let mut states = Vec::new();
+        let fit = sgd
+            .fit(&mut Reference::new(data), &mut |state| {
+                states.push(*state);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        (fit, states)
+    }
+
+    /// X = [[1, 2], [3, 4]], T = [[3, 5], [7, 9]], η = 0.0625 = 2⁻⁴, so that
+    /// every number below is exact in binary. With E x = 2.5, E x² = 7.5,
+    /// E t = 6, E xt = 17.5, E t² = 41, at (W, b):
+    ///   ∂L/∂W = 2·(7.5·W + 2.5·b − 17.5), ∂L/∂b = 2·(2.5·W + b − 6),
+    ///   L = 7.5·W² + b² + 41 + 5·W·b − 35·W − 12·b.
+    /// step 0: (0, 0): L = 41, gradients −35, −12
+    /// step 1: (2.1875, 0.75): ∂L/∂W = 2·(16.40625 + 1.875 − 17.5) = 1.5625,
+    ///   ∂L/∂b = 2·(5.46875 + 0.75 − 6) = 0.4375,
+    ///   L = 35.888671875 + 0.5625 + 41 + 8.203125 − 76.5625 − 9 = 0.091796875
+    /// step 2: (2.1875 − 0.09765625, 0.75 − 0.02734375) = (2.08984375, 0.72265625):
+    ///   ∂L/∂W = 2·(15.673828125 + 1.806640625 − 17.5) = −0.0390625,
+    ///   ∂L/∂b = 2·(5.224609375 + 0.72265625 − 6) = −0.10546875
+    /// step 3: (2.08984375 + 0.00244140625, 0.72265625 + 0.006591796875)
+    ///       = (2.09228515625, 0.729248046875)
+    #[test]
+    fn three_steps_of_the_worked_example_by_hand() {
+        let data = pair(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0]);
+        let (fit, states) = trace(Sgd { learning_rate: 0.0625, steps: 3, ..Sgd::default() }, &data);
+        let rows: Vec<_> = states
+            .iter()
+            .map(|s| (s.model.weight, s.model.bias, s.evaluation.grad_weight, s.evaluation.grad_bias))
+            .collect();
+        assert_eq!(rows[0], (0.0, 0.0, -35.0, -12.0));
+        assert_eq!(rows[1], (2.1875, 0.75, 1.5625, 0.4375));
+        assert_eq!(rows[2], (2.089_843_75, 0.722_656_25, -0.039_062_5, -0.105_468_75));
+        assert_eq!((rows[3].0, rows[3].1), (2.092_285_156_25, 0.729_248_046_875));
+        assert_eq!(states[0].evaluation.loss, 41.0);
+        assert_eq!(states[1].evaluation.loss, 0.091_796_875);
+        assert_eq!((fit.steps, fit.stop_reason, fit.n), (3, StopReason::Steps, 4));
+        assert_eq!(fit.model, states[3].model);
+        assert_eq!(fit.evaluation, states[3].evaluation);
+    }
+
+    /// With the default rate the first step is 0.01 times the gradients of the
+    /// worked example.
+    #[test]
+    fn the_default_rate_is_a_hundredth() {
+        let data = pair(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0]);
+        let (fit, _) = trace(Sgd { steps: 1, ..Sgd::default() }, &data);
+        assert_eq!(fit.model, Affine::new(0.01 * 35.0, 0.01 * 12.0));
+    }
+
+    #[test]
+    fn no_steps_only_evaluate() {
+        let data = pair(vec![1.0, 2.0], vec![1.0, 2.0]);
+        let start = Affine::new(1.0, 0.5);
+        let (fit, states) = trace(Sgd { steps: 0, start, ..Sgd::default() }, &data);
+        assert_eq!((fit.model, fit.steps, states.len()), (start, 0, 1));
+        assert_eq!(fit.evaluation.loss, 0.25);
+    }
+
+    #[test]
+    fn stops_at_the_first_state_within_the_tolerance() {
+        // x = ±1: λ = 2 in both directions, the gradient shrinks by 1 − 2η = ½
+        // a step from (−2, −2): 2⁻⁹ after ten steps, 2⁻¹⁰ after eleven.
+        let data = pair(vec![-1.0, 1.0], vec![0.0, 2.0]);
+        let sgd = Sgd { learning_rate: 0.25, tolerance: 0.001, ..Sgd::default() };
+        let (fit, states) = trace(sgd, &data);
+        assert_eq!((fit.steps, fit.stop_reason), (11, StopReason::Tolerance));
+        assert_eq!(fit.evaluation.gradient_norm(), 2f64.powi(-10));
+        assert!(states[10].evaluation.gradient_norm() > 0.001);
+    }
+
+    #[test]
+    fn divergence_keeps_the_last_finite_state() {
+        let data = pair(vec![100.0, -100.0], vec![1.0, 3.0]);
+        let (fit, states) = trace(Sgd { steps: 10_000, learning_rate: 1.0, ..Sgd::default() }, &data);
+        assert_eq!(fit.stop_reason, StopReason::Diverged);
+        assert!(fit.evaluation.is_finite() && fit.model.is_finite());
+        assert_eq!(states.last().map(|s| (s.step, s.model)), Some((fit.steps, fit.model)));
+        assert!(fit.steps > 10 && fit.steps < 200, "{}", fit.steps);
+    }
+
+    #[test]
+    fn a_start_without_a_finite_loss_is_an_error() {
+        let data = pair(vec![1e200], vec![1.0]);
+        let sgd = Sgd { start: Affine::new(1.0, 0.0), ..Sgd::default() };
+        let error = sgd.fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(error, FitError::StartOverflows(_)), "{error}");
+    }
+
+    #[test]
+    fn the_observer_can_end_it() {
+        let data = pair(vec![1.0, 2.0], vec![1.0, 2.0]);
+        let mut observe =
+            |s: &State| if s.step == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let fit = Sgd::default().fit(&mut Cpu::new(&data), &mut observe).unwrap();
+        assert_eq!((fit.steps, fit.stop_reason), (5, StopReason::Interrupted));
+    }
+
+    #[test]
+    fn refuses_meaningless_settings() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Sgd { learning_rate: bad, ..Sgd::default() }.check().is_err(), "{bad}");
+        }
+        for bad in [-1e-9, f64::NAN, f64::INFINITY] {
+            assert!(Sgd { tolerance: bad, ..Sgd::default() }.check().is_err(), "{bad}");
+            let start = Affine::new(0.0, if bad < 0.0 { f64::NAN } else { bad });
+            assert!(Sgd { start, ..Sgd::default() }.check().is_err());
+        }
+    }
+}

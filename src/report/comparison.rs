@@ -1,0 +1,124 @@
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::numbers::{count, seconds, short};
+
+/// What the reference found.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ReferenceValues {
+    /// W of the pass.
+    pub weight: f64,
+    /// b of the pass.
+    pub bias: f64,
+    /// Mean squared error.
+    pub loss: f64,
+    /// ∂L/∂W.
+    pub grad_weight: f64,
+    /// ∂L/∂b.
+    pub grad_bias: f64,
+    /// Seconds of its pass.
+    pub seconds: f64,
+}
+
+/// How one engine's pass differs from the reference.
+#[derive(Debug, Clone, Serialize)]
+pub struct EngineComparison {
+    /// `cpu` or `gpu`.
+    pub engine: &'static str,
+    /// The adapter's name, for a GPU.
+    pub adapter: Option<String>,
+    /// Error of the loss, relative to the loss.
+    pub rel_error_loss: Option<f64>,
+    /// Error of ∂L/∂W, relative to (2/N)·Σ|r·x|.
+    pub rel_error_grad_weight: Option<f64>,
+    /// Error of ∂L/∂b, relative to (2/N)·Σ|r|.
+    pub rel_error_grad_bias: Option<f64>,
+    /// The largest error of an element of Y.
+    pub forward_max_abs_error: Option<f64>,
+    /// Median seconds of a residual pass.
+    pub seconds: Option<f64>,
+    /// What that reads of X and T, in 10⁹ bytes a second.
+    pub gb_s: Option<f64>,
+    /// Whether every error is within the tolerance.
+    pub ok: bool,
+    /// Why there are no numbers, if the engine failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Every engine and adapter against the reference.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// Elements.
+    pub n: u64,
+    /// The largest relative error that passes.
+    pub tolerance: f64,
+    /// What is compared with.
+    pub reference: ReferenceValues,
+    /// The engines.
+    pub results: Vec<EngineComparison>,
+}
+
+impl Comparison {
+    /// Whether every engine agrees with the reference.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.results.iter().all(|result| result.ok)
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let r = &self.reference;
+        writeln!(f, "{} elements at W = {}, b = {}", count(self.n), short(r.weight), short(r.bias))?;
+        writeln!(
+            f,
+            "reference: loss {:e}, ∂L/∂W {:e}, ∂L/∂b {:e}, {}",
+            r.loss,
+            r.grad_weight,
+            r.grad_bias,
+            seconds(r.seconds)
+        )?;
+        writeln!(f)?;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["engine", "adapter", "loss", "∂L/∂W", "∂L/∂b", "max |ΔY|", "time", "GB/s", ""]);
+        for result in &self.results {
+            let error = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1e}"));
+            table.add_row([
+                result.engine.to_owned(),
+                result.adapter.clone().unwrap_or_default(),
+                error(result.rel_error_loss),
+                error(result.rel_error_grad_weight),
+                error(result.rel_error_grad_bias),
+                error(result.forward_max_abs_error),
+                result.seconds.map_or_else(|| "-".to_owned(), seconds),
+                result.gb_s.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}")),
+                if result.ok { "ok" } else { "MISMATCH" }.to_owned(),
+            ]);
+        }
+        for column in 2..8 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        writeln!(f, "{}", trimmed(&table))?;
+        for result in &self.results {
+            if let Some(error) = &result.error {
+                writeln!(f, "{}: {error}", result.adapter.as_deref().unwrap_or(result.engine))?;
+            }
+        }
+        write!(
+            f,
+            "errors are relative (gradients: to the size of their terms); tolerance {:e}",
+            self.tolerance
+        )
+    }
+}
+
+/// A table without blanks at the ends of its lines.
+pub(super) fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}

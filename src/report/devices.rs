@@ -1,0 +1,83 @@
+use std::fmt;
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::comparison::trimmed;
+
+/// An adapter and what it can do.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdapterReport {
+    /// Its number for `--adapter`.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// The graphics API.
+    pub backend: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// Discrete, integrated, virtual, software.
+    pub device_type: &'static str,
+    /// The largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// The largest part of a buffer a kernel sees, in bytes.
+    pub max_binding_bytes: u64,
+    /// The most invocations in a workgroup.
+    pub max_workgroup_size: u32,
+    /// Invocations that a subgroup has, least and most.
+    pub subgroup_size: [u32; 2],
+    /// Optional abilities.
+    pub features: Vec<&'static str>,
+}
+
+/// Every engine and adapter of the machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct DevicesReport {
+    /// The CPU engine's threads and vector instructions.
+    pub cpu: String,
+    /// The adapters.
+    pub adapters: Vec<AdapterReport>,
+    /// What `--engine auto` takes.
+    pub auto: String,
+}
+
+impl fmt::Display for DevicesReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "cpu engine: {}", self.cpu)?;
+        writeln!(f)?;
+        if self.adapters.is_empty() {
+            writeln!(f, "no GPU adapters found")?;
+        } else {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING);
+            table.set_header([
+                "",
+                "adapter",
+                "type",
+                "backend",
+                "driver",
+                "buffer",
+                "binding",
+                "workgroup",
+                "features",
+            ]);
+            for adapter in &self.adapters {
+                let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+                table.add_row([
+                    adapter.number.to_string(),
+                    adapter.name.clone(),
+                    adapter.device_type.to_owned(),
+                    adapter.backend.clone(),
+                    adapter.driver.clone(),
+                    mib(adapter.max_buffer_bytes),
+                    mib(adapter.max_binding_bytes),
+                    adapter.max_workgroup_size.to_string(),
+                    adapter.features.join(" "),
+                ]);
+            }
+            writeln!(f, "{}", trimmed(&table))?;
+        }
+        writeln!(f)?;
+        write!(f, "--engine auto takes: {}", self.auto)
+    }
+}

@@ -1,0 +1,15 @@
+//! What people and programs read: summaries, JSON, tables and the history
+//! file. Nothing here computes; everything here is text.
+
+mod comparison;
+mod devices;
+mod history;
+mod model;
+mod numbers;
+mod summary;
+
+pub use comparison::{Comparison, EngineComparison, ReferenceValues};
+pub use devices::{AdapterReport, DevicesReport};
+pub use history::History;
+pub use model::{ModelError, load_model};
+pub use summary::{FitReport, Timings};

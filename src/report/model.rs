@@ -1,0 +1,36 @@
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::math::Affine;
+
+/// Why a file is not a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its fields hold")]
+pub enum ModelError {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}: not a model ({reason}); give a file written by `linfit fit --save`", path.display())]
+    Invalid { path: PathBuf, reason: String },
+}
+
+#[derive(Deserialize)]
+struct Model {
+    weight: f64,
+    bias: f64,
+}
+
+/// Reads W and b from the JSON that `fit --save` or `fit --json` wrote, or
+/// from any JSON object with the numbers `weight` and `bias`.
+///
+/// # Errors
+/// [`ModelError`]: the file can't be read, isn't such an object, or its
+/// numbers aren't finite.
+pub fn load_model(path: &Path) -> Result<Affine, ModelError> {
+    let text = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    let invalid = |reason: String| ModelError::Invalid { path: path.to_owned(), reason };
+    let Model { weight, bias } = serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
+    let model = Affine { weight, bias };
+    if model.is_finite() { Ok(model) } else { Err(invalid("weight or bias is not finite".to_owned())) }
+}

@@ -1,0 +1,51 @@
+/// A number as short as it can be read: plain where that's short, with an
+/// exponent where it isn't.
+pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-4..1e7).contains(&size) {
+        let text = format!("{value:.6}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        text.to_owned()
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
+/// Thousands set apart: 67,108,864.
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A duration in the unit that suits it.
+pub(super) fn seconds(value: f64) -> String {
+    match value {
+        v if v < 1e-3 => format!("{:.1} µs", v * 1e6),
+        v if v < 1.0 => format!("{:.2} ms", v * 1e3),
+        v => format!("{v:.2} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(short(0.415_755_423), "0.415755");
+        assert_eq!(short(-3.0), "-3");
+        assert_eq!(short(0.0), "0");
+        assert_eq!(short(1.25e-9), "1.2500e-9");
+        assert_eq!(count(67_108_864), "67,108,864");
+        assert_eq!(count(100), "100");
+        assert_eq!(seconds(0.0136), "13.60 ms");
+        assert_eq!(seconds(0.000_004), "4.0 µs");
+    }
+}
