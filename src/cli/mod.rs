@@ -57,6 +57,7 @@ enum Command {
 /// Runs the program on the process's arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    silence_vulkan_layer();
     let arguments = Arguments::parse();
     interrupt::install();
     let result = match arguments.command {
@@ -76,6 +77,17 @@ pub fn run() -> ExitCode {
             eprintln!("linfit: {error}");
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Without a desktop session, Mesa's Vulkan layer that asks Wayland which GPU
+/// shows the desktop prints errors to stderr. There is no such GPU then, and
+/// linfit ranks adapters itself: the layer is switched off.
+fn silence_vulkan_layer() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the program's first statement; no other thread exists that
+        // could read the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 
