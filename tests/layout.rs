@@ -1,0 +1,78 @@
+//! Holds the source to its layout: modules name only those to their left, and
+//! a crate that stands for a device, a format or the terminal is named in one
+//! place.
+
+#![allow(clippy::unwrap_used, reason = "a test on its own sources")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The one-way order: math ← data ← engine ← fit ← report ← cli.
+const ORDER: [&str; 6] = ["math", "data", "engine", "fit", "report", "cli"];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    assert!(found.len() > 20, "the sources are not where they should be: {found:?}");
+    found
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// The code of a file: no tests, no comments.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modules_name_only_those_before_them() {
+    for (name, text) in files() {
+        let Some(place) = ORDER.iter().position(|module| name.starts_with(&format!("{module}/"))) else {
+            continue;
+        };
+        for later in &ORDER[place + 1..] {
+            assert!(!code(&text).contains(&format!("crate::{later}")), "{name} names crate::{later}");
+        }
+    }
+}
+
+#[test]
+fn crates_stay_in_their_rooms() {
+    let rooms = [
+        ("wgpu::", "engine/gpu/"),
+        ("clap::", "cli/"),
+        ("indicatif::", "cli/progress.rs"),
+        ("ctrlc::", "cli/interrupt.rs"),
+        ("npyz::", "data/npy.rs"),
+        ("memmap2::", "data/npy.rs"),
+        ("tempfile::", "data/output.rs"),
+        ("comfy_table::", "report/"),
+        ("multiversion::", "engine/cpu.rs"),
+    ];
+    for (crate_name, room) in rooms {
+        let users: Vec<String> = files()
+            .into_iter()
+            .filter(|(_, text)| code(text).contains(crate_name))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(!users.is_empty(), "{crate_name} is used nowhere");
+        assert!(users.iter().all(|name| name.starts_with(room)), "{crate_name} outside {room}: {users:?}");
+    }
+}
