@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -29,14 +29,20 @@ impl OutputFile {
     /// [`DataError::Write`]: no such directory, no permission, no space.
     pub fn create(path: &Path) -> Result<Self, DataError> {
         let failed = |e| DataError::write(path, e);
-        let target = match path.metadata() {
+        let existing = path.metadata();
+        // A link stays a link: what it points to is replaced.
+        let path = if existing.is_ok() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+        let target = match existing {
             Ok(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
             Ok(metadata) if !metadata.is_file() => {
-                Target::Special(BufWriter::new(OpenOptions::new().write(true).open(path).map_err(failed)?))
+                Target::Special(BufWriter::new(OpenOptions::new().write(true).open(&path).map_err(failed)?))
             }
-            _ => Target::Regular(BufWriter::new(beside(path).map_err(failed)?)),
+            Ok(metadata) => {
+                Target::Regular(BufWriter::new(beside(&path, Some(metadata.permissions())).map_err(failed)?))
+            }
+            Err(_) => Target::Regular(BufWriter::new(beside(&path, None).map_err(failed)?)),
         };
-        Ok(Self { path: path.to_owned(), target })
+        Ok(Self { path, target })
     }
 
     /// Puts the file in its place.
@@ -57,7 +63,9 @@ impl OutputFile {
     }
 }
 
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+/// A temporary file in the directory of `path`, with the permissions of the
+/// file it will replace or, for a new one, those the umask leaves.
+fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -65,10 +73,12 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".linfit-").suffix(".tmp");
     #[cfg(unix)]
-    {
-        // As for any new file: everything the umask leaves.
+    let permissions = {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        permissions.or_else(|| Some(Permissions::from_mode(0o666)))
+    };
+    if let Some(permissions) = permissions {
+        builder.permissions(permissions);
     }
     builder.tempfile_in(directory)
 }

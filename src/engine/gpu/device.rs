@@ -75,13 +75,17 @@ impl Device {
 
     /// Waits for a submission.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+        self.wait_at_most(submission, TIMEOUT)
+    }
+
+    fn wait_at_most(&self, submission: wgpu::SubmissionIndex, timeout: Duration) -> Result<(), GpuError> {
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(timeout) };
         // wgpu panics when the driver reports a loss while it is polled.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Err(_) => Err(self.lost("the driver failed while it was waited for".to_owned())),
             Ok(Err(wgpu::PollError::Timeout)) => {
                 self.health()?;
-                Err(GpuError::Timeout { adapter: self.adapter(), seconds: TIMEOUT.as_secs() })
+                Err(GpuError::Timeout { adapter: self.adapter(), seconds: timeout.as_secs() })
             }
             Ok(Err(error)) => {
                 self.health()?;
@@ -120,4 +124,74 @@ impl Device {
 /// wgpu's errors are indented trees; ours are a line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::engine::gpu::Adapters;
+
+    pub(in super::super) fn software_adapter() -> Adapter {
+        let adapters = Adapters::enumerate();
+        let software = adapters.iter().find(|adapter| adapter.is_software());
+        software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
+    }
+
+    fn device() -> Device {
+        Device::open(&software_adapter()).unwrap()
+    }
+
+    fn buffer(device: &wgpu::Device, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    }
+
+    #[test]
+    fn a_validation_error_is_an_error() {
+        let device = device();
+        let too_large = device.scoped(0, |device, _| buffer(device, 1 << 62, wgpu::BufferUsages::STORAGE));
+        assert!(matches!(too_large, Err(GpuError::Refused { .. })), "{too_large:?}");
+        // The device goes on working.
+        assert!(device.scoped(0, |device, _| buffer(device, 64, wgpu::BufferUsages::STORAGE)).is_ok());
+    }
+
+    #[test]
+    fn an_error_outside_any_scope_is_reported_at_the_next_look() {
+        let device = device();
+        let _ = buffer(&device.device, 1 << 62, wgpu::BufferUsages::STORAGE);
+        assert!(matches!(device.health(), Err(GpuError::Refused { .. })));
+        assert!(device.health().is_ok(), "it is reported once");
+    }
+
+    #[test]
+    fn out_of_memory_says_how_much_was_needed() {
+        let error = wgpu::Error::OutOfMemory { source: "test".into() };
+        let text = device().describe(&error, 5 << 30).to_string();
+        assert!(text.contains("5120 MiB") && text.contains("--engine cpu"), "{text}");
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error() {
+        let device = device();
+        let submission = device.scoped(0, |_, queue| queue.submit([])).unwrap();
+        device.device.destroy();
+        let lost = device.wait(submission);
+        assert!(matches!(lost, Err(GpuError::Lost { .. })), "{lost:?}");
+        assert!(matches!(device.health(), Err(GpuError::Lost { .. })), "and stays lost");
+    }
+
+    #[test]
+    fn a_wait_ends() {
+        let device = device();
+        // 256 MiB to copy 64 times: longer than no time at all.
+        let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let (from, to) = (buffer(&device.device, 1 << 28, usage), buffer(&device.device, 1 << 28, usage));
+        let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for _ in 0..64 {
+            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, 1 << 28);
+        }
+        let submission = device.queue.submit([encoder.finish()]);
+        let timeout = device.wait_at_most(submission.clone(), Duration::ZERO);
+        assert!(matches!(timeout, Err(GpuError::Timeout { .. })), "{timeout:?}");
+        assert!(device.wait(submission).is_ok(), "a timeout breaks nothing");
+    }
 }

@@ -313,3 +313,76 @@ fn finished(sum: &FinishedSum) -> ResidualSums {
     let part = |k: usize| if sum.hi[k].is_finite() { part(k) } else { f64::from(sum.hi[k]) };
     ResidualSums { n: 0, rr: part(0), rx: part(1), r: part(2) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::device::tests::software_adapter;
+    use super::*;
+    use crate::data::Matrix;
+
+    /// Every way of spreading the work must give the same whole numbers,
+    /// also those meant for devices that aren't here.
+    #[test]
+    fn every_tuning_is_exact_on_whole_numbers() {
+        let adapter = software_adapter();
+        let at = Affine::new(2.0, 1.0);
+        let tunings = [
+            Tuning::SOFTWARE,
+            Tuning::GPU,
+            Tuning { workgroup_size: 128, workgroups: 3, ..Tuning::GPU },
+            Tuning { contiguous: true, ..Tuning::GPU },
+            Tuning { contiguous: false, ..Tuning::SOFTWARE },
+            Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE },
+        ];
+        for n in [1usize, 5, 255, 257, 4_099, 65_537, (1 << 20) + 1] {
+            let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap_or(0) - 3;
+            let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
+            let (mut rr, mut rx, mut r) = (0.0, 0.0, 0.0);
+            for (&x, &t) in x.iter().zip(&t) {
+                let residual = f64::from(2 * x + 1 - t);
+                rr += residual * residual;
+                rx += residual * f64::from(x);
+                r += residual;
+            }
+            let want = ResidualSums { n: n as u64, rr, rx, r };
+            let data =
+                Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
+                    .unwrap();
+            for tuning in tunings {
+                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning).unwrap();
+                assert_eq!(gpu.residual_sums(at).unwrap(), want, "n = {n}, {tuning:?}");
+                let mut ys = Vec::new();
+                gpu.forward(at, &mut |chunk| {
+                    ys.extend_from_slice(chunk);
+                    Ok(())
+                })
+                .unwrap();
+                let expected = |k: usize| f32::from(2 * whole(k, 7) + 1);
+                assert!(ys.len() == n && ys.iter().enumerate().all(|(k, &y)| y == expected(k)), "{tuning:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_device_ends_a_pass_with_an_error() {
+        let data = Dataset::pair(
+            Matrix::from_vec("x", &[2], vec![1f32, 2.0]),
+            Matrix::from_vec("t", &[2], vec![1f32, 2.0]),
+        )
+        .unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        gpu.device.device.destroy();
+        let pass = gpu.residual_sums(Affine::default());
+        assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
+        let pass = gpu.forward(Affine::default(), &mut |_| Ok(()));
+        assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
+    }
+
+    #[test]
+    fn a_number_splits_into_two_f32() {
+        let [hi, lo] = split(0.1);
+        assert_eq!(hi, 0.1f32);
+        assert!((f64::from(hi) + f64::from(lo) - 0.1).abs() < 1e-16);
+        assert_eq!(split(0.5), [0.5, 0.0]);
+    }
+}

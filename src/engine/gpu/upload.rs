@@ -175,3 +175,32 @@ impl Staging {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::tests::software_adapter;
+    use super::*;
+
+    #[test]
+    fn a_mapping_that_fails_is_an_error() {
+        let device = Device::open(&software_adapter()).unwrap();
+        let staging = Staging::new(&device, "staging", 64).unwrap();
+        let usage = wgpu::BufferUsages::COPY_SRC;
+        let from = device
+            .scoped(64, |device, _| {
+                device.create_buffer(&wgpu::BufferDescriptor {
+                    label: None,
+                    size: 64,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            })
+            .unwrap();
+        staging.buffer.map_async(wgpu::MapMode::Read, .., |_| {});
+        let twice = staging.run(&device, &from, 64, |_| {}, |_| ());
+        assert!(matches!(twice, Err(GpuError::Refused { .. } | GpuError::Readback { .. })), "{twice:?}");
+        // Nothing is stuck: the next read-back works.
+        staging.buffer.unmap();
+        assert_eq!(staging.run(&device, &from, 64, |_| {}, <[u8]>::len).unwrap(), 64);
+    }
+}
