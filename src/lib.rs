@@ -1,4 +1,50 @@
-//! Fits **Y = X·W + b** to a target T by mean squared error.
+//! Fits **Y = X·W + b** to a target T by mean squared error and gradient
+//! descent. X and T are matrices of the same shape, of any size; W (weight)
+//! and b (bias) are two scalars, applied to every element.
+//!
+//! With r = y − t over N elements:
+//!
+//! | | |
+//! |---|---|
+//! | loss | L = (1/N) Σ r² |
+//! | gradient of W | ∂L/∂W = (1/N) Σ 2·r·x |
+//! | gradient of b | ∂L/∂b = (1/N) Σ 2·r |
+//! | update | W ← W − η·∂L/∂W, b ← b − η·∂L/∂b, η = 0.01 unless given |
+//!
+//! # The worked example
+//!
+//! X = [[1, 2], [3, 4]] and T = [[3, 5], [7, 9]], which is 2·X + 1, so N = 4.
+//! At W = 0, b = 0 every prediction is 0 and r = −t:
+//!
+//! - L = (9 + 25 + 49 + 81) / 4 = 41
+//! - ∂L/∂W = 2·(−3·1 − 5·2 − 7·3 − 9·4) / 4 = −35
+//! - ∂L/∂b = 2·(−3 − 5 − 7 − 9) / 4 = −12
+//! - update with η = 0.01: W = 0 + 0.35 = 0.35, b = 0 + 0.12 = 0.12
+//!
+//! ```
+//! use linfit::data::{Dataset, Matrix};
+//! use linfit::engine::{Engine, Reference};
+//! use linfit::math::{Affine, Evaluation};
+//!
+//! let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+//! let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]);
+//! let data = Dataset::pair(x, t)?;
+//! let start = Affine::new(0.0, 0.0);
+//! let here = Evaluation::from_sums(&Reference::new(&data).residual_sums(start)?);
+//! assert_eq!((here.loss, here.grad_weight, here.grad_bias), (41.0, -35.0, -12.0));
+//! assert_eq!(start.descend(&here, 0.01), Affine::new(0.35, 0.12));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it is laid out
+//!
+//! Each module names only those before it:
+//! [`math`] (plain numbers) ← [`data`] (matrices and files) ← [`engine`]
+//! (where a pass over the data is computed) ← [`fit`] (how W and b are found)
+//! ← [`report`] (what people and programs read) ← [`cli`]. Data flow the other
+//! way, once: file → typed chunks → device → sums → loss and gradients →
+//! update → report.
+
 pub mod cli;
 pub mod data;
 pub mod engine;
