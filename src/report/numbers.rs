@@ -11,6 +11,12 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
+/// A number with all its digits, with an exponent where that's shorter.
+pub(super) fn exact(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-4..1e16).contains(&size) { value.to_string() } else { format!("{value:e}") }
+}
+
 /// Thousands set apart: 67,108,864.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -43,6 +49,9 @@ mod tests {
         assert_eq!(short(-3.0), "-3");
         assert_eq!(short(0.0), "0");
         assert_eq!(short(1.25e-9), "1.2500e-9");
+        assert_eq!(exact(-0.1), "-0.1");
+        assert_eq!(exact(4e-5), "4e-5");
+        assert_eq!(exact(-1.5e300), "-1.5e300");
         assert_eq!(count(67_108_864), "67,108,864");
         assert_eq!(count(100), "100");
         assert_eq!(seconds(0.0136), "13.60 ms");

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::numbers::{count, seconds, short};
+use super::numbers::{count, exact, seconds, short};
 use crate::engine::{EngineInfo, EngineKind};
 use crate::fit::{Fit, StopReason};
 
@@ -96,8 +96,8 @@ impl fmt::Display for FitReport {
         let sign = if self.bias < 0.0 { '-' } else { '+' };
         writeln!(f, "Y = X·{} {sign} {}", short(self.weight), short(self.bias.abs()))?;
         writeln!(f)?;
-        writeln!(f, "  weight     {:<+24} gradient {:+.3e}", self.weight, self.grad_weight)?;
-        writeln!(f, "  bias       {:<+24} gradient {:+.3e}", self.bias, self.grad_bias)?;
+        writeln!(f, "  weight     {:<24} gradient {:+.3e}", exact(self.weight), self.grad_weight)?;
+        writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
         writeln!(f, "  loss       {:<24} mean squared error", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         let ended = match self.stop_reason {
@@ -106,7 +106,12 @@ impl fmt::Display for FitReport {
             StopReason::Diverged => "DIVERGED after this one",
             StopReason::Interrupted => "interrupted",
         };
-        writeln!(f, "  steps      {:<24} {ended}; learning rate {}", count(self.steps), self.learning_rate)?;
+        writeln!(
+            f,
+            "  steps      {:<24} {ended}; learning rate {}",
+            count(self.steps),
+            exact(self.learning_rate)
+        )?;
         write!(f, "  engine     {}", engine_line(&self.engine))?;
         if let Some(reason) = &self.engine_reason {
             write!(f, "; {reason}")?;
