@@ -30,7 +30,10 @@ struct Model {
 pub fn load_model(path: &Path) -> Result<Affine, ModelError> {
     let text = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     let invalid = |reason: String| ModelError::Invalid { path: path.to_owned(), reason };
-    let Model { weight, bias } = serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
+    // By way of a map, since a bare `[1, 2]` would pass for the struct too.
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
+    let Model { weight, bias } = serde_json::from_value(object.into()).map_err(|e| invalid(e.to_string()))?;
     let model = Affine { weight, bias };
     if model.is_finite() { Ok(model) } else { Err(invalid("weight or bias is not finite".to_owned())) }
 }
