@@ -32,7 +32,7 @@
 //! let start = Affine::new(0.0, 0.0);
 //! let here = Evaluation::from_sums(&Reference::new(&data).residual_sums(start)?);
 //! assert_eq!((here.loss, here.grad_weight, here.grad_bias), (41.0, -35.0, -12.0));
-//! assert_eq!(start.descend(&here, 0.01), Affine::new(0.35, 0.12));
+//! assert_eq!(start.descend(&here, 0.01), Affine::new(0.01 * 35.0, 0.01 * 12.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
