@@ -3,6 +3,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::error::CliError;
+use super::memory::MemoryArguments;
 use super::{Outcome, interrupt, note, print};
 use crate::data::{Dataset, Source, open_pair};
 use crate::engine::gpu::{Adapters, Gpu};
@@ -45,6 +46,9 @@ pub(super) struct CompareArguments {
     #[arg(long, default_value_t = 0.25, value_name = "B", allow_negative_numbers = true)]
     b0: f64,
 
+    #[command(flatten)]
+    memory: MemoryArguments,
+
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
@@ -71,7 +75,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(format!("--tol must be a positive number, not {}", arguments.tol)));
     }
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
-    let data = Dataset::pair(x, t)?;
+    let data = Dataset::pair_within(x, t, arguments.memory.host_bytes())?;
 
     let mut reference = Reference::new(&data);
     let started = Instant::now();
@@ -89,8 +93,9 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         if interrupt::requested() {
             return Ok(Outcome::Interrupted);
         }
-        let open =
-            || -> Result<Box<dyn Engine + '_>, EngineError> { Ok(Box::new(Gpu::open(adapter, &data)?)) };
+        let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
+            Ok(Box::new(Gpu::open_within(adapter, &data, arguments.memory.device_bytes(adapter))?))
+        };
         results.push(truth.compare(&data, "gpu", Some(adapter.name()), arguments.quiet, open));
     }
 
@@ -145,8 +150,8 @@ impl Truth {
         open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
-        engine.notices().iter().for_each(|notice| note(quiet, notice));
         let got = Evaluation::from_sums(&engine.residual_sums(self.at)?);
+        engine.notices().iter().for_each(|notice| note(quiet, notice));
         let forward = self.forward_error(data, engine.as_mut())?;
         let seconds = median_pass(engine.as_mut(), self.at)?;
 

@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
+use super::memory::MemoryArguments;
 use super::note;
 use crate::data::Dataset;
 use crate::engine::gpu::{AdapterChoice, Adapters, Gpu};
@@ -28,6 +29,9 @@ pub(super) struct EngineArguments {
     /// The GPU adapter, by its number in `linfit devices` or a part of its name
     #[arg(long, value_name = "NUMBER|NAME")]
     adapter: Option<AdapterChoice>,
+
+    #[command(flatten)]
+    memory: MemoryArguments,
 }
 
 /// An engine, and why it was taken if it wasn't asked for by name.
@@ -60,14 +64,24 @@ impl EngineArguments {
                 if adapter.is_software() && choice.is_none() {
                     note(quiet, &Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
                 }
-                Ok(Opened { engine: Box::new(Gpu::open(adapter, data)?), reason: None })
+                Ok(Opened {
+                    engine: Box::new(Gpu::open_within(adapter, data, self.memory.device_bytes(adapter))?),
+                    reason: None,
+                })
             }
             (EngineChoice::Auto, None) => {
                 let adapters = Adapters::enumerate();
                 match adapters.real_gpu() {
                     Some(adapter) => {
                         let reason = Some("the best GPU found".to_owned());
-                        Ok(Opened { engine: Box::new(Gpu::open(adapter, data)?), reason })
+                        Ok(Opened {
+                            engine: Box::new(Gpu::open_within(
+                                adapter,
+                                data,
+                                self.memory.device_bytes(adapter),
+                            )?),
+                            reason,
+                        })
                     }
                     None => Ok(Opened {
                         engine: Box::new(Cpu::new(data)),
@@ -76,6 +90,11 @@ impl EngineArguments {
                 }
             }
         }
+    }
+
+    /// Bytes of data the host may hold.
+    pub(super) fn host_bytes(&self) -> u64 {
+        self.memory.host_bytes()
     }
 
     /// Whether the CPU was asked for or nothing in particular.

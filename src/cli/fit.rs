@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 
     let started = Instant::now();
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
-    let data = Dataset::pair(x, t)?;
+    let data = Dataset::pair_within(x, t, arguments.engine.host_bytes())?;
     let load_s = started.elapsed().as_secs_f64();
 
     let history = arguments.history.as_deref().map(History::create).transpose()?;
@@ -106,12 +106,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let opened = arguments.engine.open(&data, arguments.quiet)?;
     let mut engine = opened.engine;
+    let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();
 
     let mut watch = Watch::new(arguments, history);
     let result = sgd.fit(engine.as_mut(), &mut |state| watch.see(state));
     watch.progress.end();
     let fit = result?;
+    // Data that are streamed tell what they lost only once they were read.
+    engine.notices()[notices..].iter().for_each(|notice| note(arguments.quiet, notice));
     watch.finish()?;
 
     let timings = Timings { load_s, prepare_s, ..Timings::default() };

@@ -8,6 +8,7 @@ mod error;
 mod fit;
 mod generate;
 mod interrupt;
+mod memory;
 mod predict;
 mod progress;
 

@@ -52,7 +52,7 @@ enum OutputType {
 
 pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let model = load_model(&arguments.model)?;
-    let data = Dataset::inputs(open(&arguments.x)?)?;
+    let data = Dataset::inputs_within(open(&arguments.x)?, arguments.engine.host_bytes())?;
     let element = match arguments.dtype {
         OutputType::F32 => ElementType::F32,
         OutputType::F64 => ElementType::F64,

@@ -16,6 +16,17 @@ impl Dataset {
     /// # Errors
     /// [`DataError::ShapeMismatch`], [`DataError::NotFinite`].
     pub fn pair(x: Matrix, t: Matrix) -> Result<Self, DataError> {
+        Self::pair_within(x, t, u64::MAX)
+    }
+
+    /// X and the target T, like [`pair`](Self::pair), of which no more than
+    /// `memory_bytes` shall be in memory at a time: if they are larger, every
+    /// pass streams them from their files.
+    ///
+    /// # Errors
+    /// Those of [`pair`](Self::pair); [`DataError::NotStreamed`] for data that
+    /// have no file to be streamed from.
+    pub fn pair_within(mut x: Matrix, mut t: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
         if x.shape() != t.shape() {
             return Err(DataError::ShapeMismatch {
                 x: x.label().to_owned(),
@@ -23,6 +34,10 @@ impl Dataset {
                 t: t.label().to_owned(),
                 t_shape: t.shape().clone(),
             });
+        }
+        if x.stored_bytes() + t.stored_bytes() > memory_bytes {
+            x.stream_or_refuse()?;
+            t.stream_or_refuse()?;
         }
         x.check_finite()?;
         t.check_finite()?;
@@ -37,6 +52,18 @@ impl Dataset {
     /// # Errors
     /// [`DataError::NotFinite`].
     pub fn inputs(x: Matrix) -> Result<Self, DataError> {
+        Self::inputs_within(x, u64::MAX)
+    }
+
+    /// X alone, of which no more than `memory_bytes` shall be in memory at a
+    /// time.
+    ///
+    /// # Errors
+    /// Those of [`inputs`](Self::inputs); [`DataError::NotStreamed`].
+    pub fn inputs_within(mut x: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
+        if x.stored_bytes() > memory_bytes {
+            x.stream_or_refuse()?;
+        }
         x.check_finite()?;
         let order = x.order();
         Ok(Self { x, t: None, order })
@@ -58,6 +85,22 @@ impl Dataset {
     #[must_use]
     pub fn order(&self) -> Order {
         self.order
+    }
+
+    /// Fails if a file has shrunk since it was opened.
+    ///
+    /// # Errors
+    /// [`DataError::Shrunk`].
+    pub fn check_intact(&self) -> Result<(), DataError> {
+        self.x.check_intact()?;
+        self.t.iter().try_for_each(Matrix::check_intact)
+    }
+
+    /// Says that the elements number `range` are not needed until the next
+    /// pass; see [`Matrix::release`].
+    pub fn release(&self, range: &std::ops::Range<usize>) {
+        self.x.release(self.order, range.clone());
+        self.t.iter().for_each(|t| t.release(self.order, range.clone()));
     }
 
     /// The number of elements of X.

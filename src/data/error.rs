@@ -35,6 +35,15 @@ pub enum DataError {
              copy or write it again", path.display())]
     Truncated { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
 
+    #[error("{}: the file shrank while it was read; wait until it is written, then run again", path.display())]
+    Shrunk { path: PathBuf },
+
+    #[error(
+        "{label}: takes {bytes} bytes in memory, more than --memory allows, and text is not streamed; \
+             save it as .npy"
+    )]
+    NotStreamed { label: String, bytes: u64 },
+
     #[error("{}: shape {shape} is larger than any memory; is the header damaged?", path.display())]
     AbsurdShape { path: PathBuf, shape: String },
 

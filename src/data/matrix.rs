@@ -88,14 +88,24 @@ pub struct Rounding {
 }
 
 /// Where a matrix's bytes are: a vector or a mapped file.
-pub(super) trait Bytes: AsRef<[u8]> + Send + Sync {}
-impl<T: AsRef<[u8]> + Send + Sync> Bytes for T {}
+pub(super) trait Bytes: Send + Sync {
+    /// All of them.
+    fn bytes(&self) -> &[u8];
 
-struct Values<E>(Vec<E>);
+    /// Says that a range is not needed for now, so that it need not take
+    /// memory. It can still be read.
+    fn release(&self, _range: std::ops::Range<usize>) {}
 
-impl<E: Element> AsRef<[u8]> for Values<E> {
-    fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+    /// Whether all bytes read so far were really there; a mapped file can
+    /// shrink.
+    fn is_intact(&self) -> bool {
+        true
+    }
+}
+
+impl<E: Element> Bytes for Vec<E> {
+    fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(self)
     }
 }
 
@@ -110,6 +120,8 @@ pub struct Matrix {
     swapped: bool,
     bytes: Box<dyn Bytes>,
     offset: usize,
+    path: Option<std::path::PathBuf>,
+    streamed: bool,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -140,8 +152,10 @@ impl Matrix {
             element: E::TYPE,
             order: Order::C,
             swapped: false,
-            bytes: Box::new(Values(values)),
+            bytes: Box::new(values),
             offset: 0,
+            path: None,
+            streamed: false,
         }
     }
 
@@ -153,7 +167,7 @@ impl Matrix {
             return Err(DataError::NoElements { path: path.to_owned(), shape: layout.shape });
         }
         let expected_bytes = elements.checked_mul(layout.element.size() as u64).ok_or_else(absurd)?;
-        let found_bytes = (*bytes).as_ref().len().saturating_sub(layout.offset) as u64;
+        let found_bytes = bytes.bytes().len().saturating_sub(layout.offset) as u64;
         if found_bytes < expected_bytes {
             return Err(DataError::Truncated { path: path.to_owned(), expected_bytes, found_bytes });
         }
@@ -166,6 +180,8 @@ impl Matrix {
             swapped: layout.swapped,
             bytes,
             offset: layout.offset,
+            path: Some(path.to_owned()),
+            streamed: false,
         })
     }
 
@@ -268,6 +284,7 @@ impl Matrix {
             return Ok(());
         }
         let count = with_element!(self.element, E => self.count::<E>(|value| !value.to_f64().is_finite()));
+        self.check_intact()?;
         if count == 0 {
             return Ok(());
         }
@@ -285,6 +302,57 @@ impl Matrix {
         })
     }
 
+    /// Bytes all elements take as stored.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.elements as u64 * self.element.size() as u64
+    }
+
+    /// From now on a pass gives memory back as it goes: elements are read
+    /// from the file (or the system's cache of it) each time they are used.
+    pub(super) fn stream_or_refuse(&mut self) -> Result<(), DataError> {
+        if self.path.is_none() {
+            return Err(DataError::NotStreamed { label: self.label.clone(), bytes: self.stored_bytes() });
+        }
+        self.streamed = true;
+        Ok(())
+    }
+
+    /// Whether passes give memory back as they go.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        self.streamed
+    }
+
+    /// Says that the elements number `range` in `order` are not needed until
+    /// the next pass. Does nothing unless the matrix is streamed.
+    pub fn release(&self, order: Order, range: std::ops::Range<usize>) {
+        if self.streamed {
+            self.give_back(order, range);
+        }
+    }
+
+    /// Like [`release`](Self::release), streamed or not: for elements that
+    /// were copied elsewhere.
+    pub fn give_back(&self, order: Order, range: std::ops::Range<usize>) {
+        // A visit across the stored order touches pages everywhere.
+        let range = if self.is_stored_in(order) { range } else { 0..self.elements };
+        let at = |k: usize| self.offset + k * self.element.size();
+        self.bytes.release(at(range.start)..at(range.end));
+    }
+
+    /// Fails if the file has shrunk since it was opened, so that some of the
+    /// elements read since were not there.
+    ///
+    /// # Errors
+    /// [`DataError::Shrunk`].
+    pub fn check_intact(&self) -> Result<(), DataError> {
+        match &self.path {
+            Some(path) if !self.bytes.is_intact() => Err(DataError::Shrunk { path: path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// Where the element visited as number `k` in `order` is, in words.
     #[must_use]
     pub fn position(&self, k: u64, order: Order) -> String {
@@ -298,20 +366,24 @@ impl Matrix {
 
     fn stored(&self) -> &[u8] {
         let end = self.offset + self.elements * self.element.size();
-        &(*self.bytes).as_ref()[self.offset..end]
+        &self.bytes.bytes()[self.offset..end]
     }
 
     /// Counts the elements for which `is` holds, on all threads.
     fn count<E: Element>(&self, is: impl Fn(E) -> bool + Sync) -> u64 {
-        const CHUNK_BYTES: usize = 1 << 18;
+        const CHUNK_ELEMENTS: usize = 1 << 16;
         self.stored()
-            .par_chunks(CHUNK_BYTES)
-            .map(|chunk| {
-                let count = |value: E| u64::from(is(value));
-                match bytemuck::try_cast_slice::<u8, E>(chunk) {
-                    Ok(values) if !self.swapped => values.iter().map(|&value| count(value)).sum::<u64>(),
-                    _ => chunk.chunks_exact(size_of::<E>()).map(|bytes| count(self.decode(bytes))).sum(),
-                }
+            .par_chunks(CHUNK_ELEMENTS * size_of::<E>())
+            .enumerate()
+            .map(|(k, chunk)| {
+                let one = |value: E| u64::from(is(value));
+                let count = match bytemuck::try_cast_slice::<u8, E>(chunk) {
+                    Ok(values) if !self.swapped => values.iter().map(|&value| one(value)).sum::<u64>(),
+                    _ => chunk.chunks_exact(size_of::<E>()).map(|bytes| one(self.decode(bytes))).sum(),
+                };
+                let start = k * CHUNK_ELEMENTS;
+                self.release(self.order, start..start + chunk.len() / size_of::<E>());
+                count
             })
             .sum()
     }

@@ -14,6 +14,7 @@ pub mod csv;
 mod dataset;
 mod element;
 mod error;
+mod mapping;
 mod matrix;
 pub mod npy;
 pub mod output;

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use memmap2::Mmap;
 use npyz::{Endianness, NpyHeader, TypeChar, WriterBuilder};
 
 use super::error::excerpt;
-use super::matrix::Layout;
+use super::mapping::Mapping;
+use super::matrix::{Bytes, Layout};
 use super::output::OutputFile;
 use super::{DataError, ElementType, Matrix, Order, Shape};
 
@@ -33,20 +33,17 @@ const NOT_A_HEADER: &str = "its header is not a dictionary with descr, fortran_o
 /// its elements aren't numbers, or it is truncated.
 pub fn open(path: &Path) -> Result<Matrix, DataError> {
     let file = File::open(path).map_err(|e| DataError::io(path, e))?;
-    // SAFETY: the mapping is read-only and private to this process. Another
-    // process that writes to the file can change the numbers that are read,
-    // never memory safety: every bit pattern of an element is a valid value.
-    let map = unsafe { Mmap::map(&file) }.map_err(|e| DataError::io(path, e))?;
+    let map = Mapping::new(&file).map_err(|e| DataError::io(path, e))?;
     let invalid = |reason: String| DataError::NpyHeader { path: path.to_owned(), reason };
 
-    let (text, offset) = header_text(&map).map_err(invalid)?;
+    let (text, offset) = header_text(map.bytes()).map_err(invalid)?;
     if has_fields(text) {
         let found = "record (several named fields)".to_owned();
         return Err(DataError::ElementType { path: path.to_owned(), found });
     }
     check_plain(text).map_err(|reason| invalid(reason.to_owned()))?;
     check_shape(path, text)?;
-    let header = parse(&map[..offset]).map_err(invalid)?;
+    let header = parse(&map.bytes()[..offset]).map_err(invalid)?;
 
     let (element, swapped) = element_type(&header)
         .ok_or_else(|| DataError::ElementType { path: path.to_owned(), found: header.dtype().descr() })?;

@@ -69,8 +69,11 @@ impl<'d> Cpu<'d> {
         for range in chunks(self.data.len(), FORWARD_ELEMENTS) {
             let ys = &mut ys[..range.len()];
             ys.par_chunks_mut(CHUNK_ELEMENTS).enumerate().for_each(|(k, ys)| {
-                forward_chunk(x, order, range.start + k * CHUNK_ELEMENTS, at, ys);
+                let start = range.start + k * CHUNK_ELEMENTS;
+                forward_chunk(x, order, start, at, ys);
+                x.release(order, start..start + ys.len());
             });
+            x.check_intact()?;
             sink(ys).map_err(EngineError::Sink)?;
         }
         Ok(())
@@ -93,7 +96,11 @@ impl Engine for Cpu<'_> {
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let n = self.data.len();
-        let sums_of = |range: std::ops::Range<usize>| chunk_sums(x, t, order, range, at);
+        let sums_of = |range: std::ops::Range<usize>| {
+            let sums = chunk_sums(x, t, order, range.clone(), at);
+            self.data.release(&range);
+            sums
+        };
         let total = if n <= PARALLEL_ELEMENTS {
             chunks(n, CHUNK_ELEMENTS).map(sums_of).collect::<SumsAccumulator>()
         } else {
@@ -103,6 +110,7 @@ impl Engine for Cpu<'_> {
             let sums: Vec<ResidualSums> = ranges.into_par_iter().map(sums_of).collect();
             sums.into_iter().collect()
         };
+        self.data.check_intact()?;
         Ok(total.total())
     }
 

@@ -51,8 +51,9 @@ impl<'d> Reference<'d> {
             x.read(order, range.start, xs);
             t.read(order, range.start, ts);
             xs.iter().zip(ts.iter()).for_each(|(&x, &t)| each(x, t));
+            self.data.release(&range);
         }
-        Ok(())
+        Ok(self.data.check_intact()?)
     }
 
     /// The sizes of the gradients' terms at `at`.
@@ -84,6 +85,8 @@ impl<'d> Reference<'d> {
         for range in chunks(self.data.len(), CHUNK_ELEMENTS) {
             let ys = &mut ys[..range.len()];
             self.data.x().read(self.data.order(), range.start, ys);
+            self.data.release(&range);
+            self.data.check_intact()?;
             ys.iter_mut().for_each(|y| *y = at.apply(*y));
             each(ys).map_err(EngineError::Sink)?;
         }

@@ -2,6 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::plan::{self, Dispatch, Tuning};
 use super::{Adapter, GpuError};
 
 /// How long one submission may take. Every wait is finite: drivers have been
@@ -50,6 +51,17 @@ impl Device {
 
     pub(super) fn adapter(&self) -> String {
         self.adapter.clone()
+    }
+
+    /// A limit of this device that the work does not fit in.
+    pub(super) fn limit(&self, reason: String) -> GpuError {
+        GpuError::Limit { adapter: self.adapter(), reason }
+    }
+
+    /// How a window's elements are spread over invocations here.
+    pub(super) fn dispatch(&self, elements: usize, tuning: &Tuning) -> Result<Dispatch, GpuError> {
+        let elements = u32::try_from(elements).unwrap_or(u32::MAX);
+        plan::dispatch(elements, tuning, &self.limits).map_err(|reason| self.limit(reason))
     }
 
     /// Runs `work`; validation, internal and out-of-memory errors raised in it

@@ -17,7 +17,7 @@ pub enum GpuError {
 
     #[error(
         "{adapter}: out of device memory; the data need {needed_mib} MiB there; \
-         close other programs, or use --engine cpu"
+         stream them with --memory SIZE, or use --engine cpu"
     )]
     OutOfMemory { adapter: String, needed_mib: u64 },
 

@@ -1,6 +1,6 @@
 use super::GpuError;
 use super::device::Device;
-use super::plan::{BLOCK_VECTORS, FINISHERS, Tuning};
+use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS, Tuning};
 
 /// The uniform of one window; `Window` in the shaders.
 #[repr(C)]
@@ -10,6 +10,17 @@ pub(super) struct WindowUniform {
     pub(super) invocations: u32,
     pub(super) run: u32,
     pub(super) first_partial: u32,
+}
+
+impl WindowUniform {
+    pub(super) fn new(elements: usize, dispatch: &Dispatch, first_partial: u32) -> Self {
+        Self {
+            elements: u32::try_from(elements).unwrap_or(u32::MAX),
+            invocations: dispatch.invocations,
+            run: dispatch.run,
+            first_partial,
+        }
+    }
 }
 
 /// W and b, each as an unevaluated sum of two f32; `Parameters` in the

@@ -14,6 +14,7 @@ mod device;
 mod error;
 mod kernels;
 mod plan;
+mod stream;
 mod upload;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::math::{Affine, ResidualSums, SumsAccumulator};
 use device::Device;
 use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
 use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS, Tuning};
+use stream::Stream;
 use upload::{Staging, Uploader, padded_bytes};
 
 /// X and T on a GPU, and the shaders to pass over them.
@@ -38,7 +40,17 @@ pub struct Gpu<'d> {
     tuning: Tuning,
     kernels: Kernels,
     parameters: wgpu::Buffer,
-    resident: Option<Resident>,
+    held: Held<'d>,
+}
+
+/// Where the data of the residual passes are.
+enum Held<'d> {
+    /// On the device.
+    Resident(Resident),
+    /// With the host, which sends them through in every pass.
+    Streamed(Box<Stream<'d>>),
+    /// There is no T, so there are no residual passes.
+    InputsOnly,
 }
 
 /// What a residual pass needs, all of it on the device.
@@ -65,11 +77,25 @@ impl<'d> Gpu<'d> {
     /// [`GpuError`]: the adapter can't be opened, or its memory doesn't hold
     /// the data. [`EngineError::Data`]: an element is beyond the range of f32.
     pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
-        let tuning = if adapter.is_software() { Tuning::SOFTWARE } else { Tuning::GPU };
-        Self::with_tuning(adapter, data, tuning)
+        Self::open_within(adapter, data, u64::MAX)
     }
 
-    fn with_tuning(adapter: &Adapter, data: &'d Dataset, tuning: Tuning) -> Result<Self, EngineError> {
+    /// Like [`open`](Self::open), with at most `memory_bytes` of X and T on
+    /// the device: if they are larger as f32, every pass streams them there.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_within(adapter: &Adapter, data: &'d Dataset, memory_bytes: u64) -> Result<Self, EngineError> {
+        let tuning = if adapter.is_software() { Tuning::SOFTWARE } else { Tuning::GPU };
+        Self::with_tuning(adapter, data, tuning, memory_bytes)
+    }
+
+    fn with_tuning(
+        adapter: &Adapter,
+        data: &'d Dataset,
+        tuning: Tuning,
+        memory_bytes: u64,
+    ) -> Result<Self, EngineError> {
         let device = Device::open(adapter)?;
         let kernels = Kernels::compile(&device, &tuning)?;
         let parameters = create_buffer(&device, "parameters", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
@@ -81,10 +107,15 @@ impl<'d> Gpu<'d> {
             driver: (!driver.is_empty()).then_some(driver),
             detail: None,
         };
-        let mut gpu =
-            Self { data, info, notices: Vec::new(), device, tuning, kernels, parameters, resident: None };
+        let held = Held::InputsOnly;
+        let mut gpu = Self { data, info, notices: Vec::new(), device, tuning, kernels, parameters, held };
         if data.t().is_some() {
-            gpu.resident = Some(gpu.upload()?);
+            gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
+                Held::Resident(gpu.upload()?)
+            } else {
+                let stream = Stream::new(&gpu.device, &gpu.kernels, &gpu.tuning, &gpu.parameters, data)?;
+                Held::Streamed(Box::new(stream))
+            };
         }
         Ok(gpu)
     }
@@ -92,11 +123,13 @@ impl<'d> Gpu<'d> {
     fn upload(&mut self) -> Result<Resident, EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let ranges = plan::windows(self.data.len(), &self.device.limits);
-        let dispatches: Vec<Dispatch> =
-            ranges.iter().map(|range| self.dispatch(range.len())).collect::<Result<_, _>>()?;
+        let dispatches: Vec<Dispatch> = ranges
+            .iter()
+            .map(|range| self.device.dispatch(range.len(), &self.tuning))
+            .collect::<Result<_, _>>()?;
         let partials_of = |dispatch: &Dispatch| self.tuning.partials_of(dispatch);
         let partial_count: u64 = dispatches.iter().map(|dispatch| u64::from(partials_of(dispatch))).sum();
-        let partial_count = plan::check_finish(partial_count).map_err(|reason| self.limit(reason))?;
+        let partial_count = plan::check_finish(partial_count).map_err(|reason| self.device.limit(reason))?;
 
         let partials = create_buffer(&self.device, "partials", u64::from(partial_count) * 16, STORAGE)?;
         let needed_bytes = 2 * padded_bytes(self.data.len());
@@ -144,27 +177,13 @@ impl<'d> Gpu<'d> {
         Ok(Resident { windows, sums, finish, staging })
     }
 
-    fn dispatch(&self, elements: usize) -> Result<Dispatch, GpuError> {
-        let elements = u32::try_from(elements).unwrap_or(u32::MAX);
-        plan::dispatch(elements, &self.tuning, &self.device.limits).map_err(|reason| self.limit(reason))
-    }
-
-    fn limit(&self, reason: String) -> GpuError {
-        GpuError::Limit { adapter: self.device.adapter(), reason }
-    }
-
     fn window_uniform(
         &self,
         elements: usize,
         dispatch: &Dispatch,
         first_partial: u32,
     ) -> Result<wgpu::Buffer, GpuError> {
-        let uniform = WindowUniform {
-            elements: u32::try_from(elements).unwrap_or(u32::MAX),
-            invocations: dispatch.invocations,
-            run: dispatch.run,
-            first_partial,
-        };
+        let uniform = WindowUniform::new(elements, dispatch, first_partial);
         self.uniform("window", bytemuck::bytes_of(&uniform))
     }
 
@@ -224,8 +243,17 @@ impl Engine for Gpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let resident = self.resident.as_ref().ok_or(EngineError::NoTarget)?;
         self.set_parameters(at)?;
+        let n = self.data.len() as u64;
+        let resident = match &mut self.held {
+            Held::Resident(resident) => resident,
+            Held::Streamed(stream) => {
+                let sums = stream.residual_sums(&self.device, &self.kernels, &self.tuning)?;
+                self.notices.append(&mut stream.take_notices());
+                return Ok(ResidualSums { n, ..sums });
+            }
+            Held::InputsOnly => return Err(EngineError::NoTarget),
+        };
         let record = |encoder: &mut wgpu::CommandEncoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(&self.kernels.residual_sums.pipeline);
@@ -243,7 +271,7 @@ impl Engine for Gpu<'_> {
             sums.iter().map(finished).collect::<SumsAccumulator>().total()
         };
         let sums = resident.staging.run(&self.device, &resident.sums, resident.sums.size(), record, merge)?;
-        Ok(ResidualSums { n: self.data.len() as u64, ..sums })
+        Ok(ResidualSums { n, ..sums })
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
@@ -255,21 +283,21 @@ impl Engine for Gpu<'_> {
         let y = create_buffer(&self.device, "y", padded_bytes(most), STORAGE)?;
         let staging = Staging::new(&self.device, "y staging", padded_bytes(most))?;
         let mut uploader = Uploader::new(self.data.x(), self.data.order());
-        let scratch = match self.resident {
-            Some(_) => None,
-            None => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
+        let scratch = match self.held {
+            Held::Resident(_) => None,
+            _ => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
         };
         for range in chunks(self.data.len(), most) {
-            let (x, offset) = match (&self.resident, &scratch) {
-                (Some(resident), _) => resident.place(range.start).ok_or(EngineError::NoTarget)?,
-                (None, Some(scratch)) => {
+            let (x, offset) = match (&self.held, &scratch) {
+                (Held::Resident(resident), _) => resident.place(range.start).ok_or(EngineError::NoTarget)?,
+                (_, Some(scratch)) => {
                     uploader.write(&self.device, scratch, range.clone())?;
                     (scratch, 0)
                 }
-                (None, None) => return Err(EngineError::NoTarget),
+                (_, None) => return Err(EngineError::NoTarget),
             };
             let bytes = padded_bytes(range.len());
-            let dispatch = self.dispatch(range.len())?;
+            let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
             let uniform = self.window_uniform(range.len(), &dispatch, 0)?;
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::forward::{PARAMETERS, WINDOW, X, Y};
@@ -294,7 +322,10 @@ impl Engine for Gpu<'_> {
             let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..range.len()]);
             staging.run(&self.device, &y, bytes, record, read)?.map_err(EngineError::Sink)?;
         }
-        self.notices.extend(uploader.notice());
+        // Of data with T, the residual passes tell.
+        if matches!(self.held, Held::InputsOnly) {
+            self.notices.extend(uploader.notice());
+        }
         Ok(())
     }
 }
@@ -348,8 +379,10 @@ mod tests {
             let data =
                 Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
                     .unwrap();
-            for tuning in tunings {
-                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning).unwrap();
+            for (tuning, memory) in
+                tunings.map(|tuning| (tuning, u64::MAX)).into_iter().chain(tunings.map(|tuning| (tuning, 0)))
+            {
+                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning, memory).unwrap();
                 assert_eq!(gpu.residual_sums(at).unwrap(), want, "n = {n}, {tuning:?}");
                 let mut ys = Vec::new();
                 gpu.forward(at, &mut |chunk| {

@@ -58,16 +58,29 @@ impl<'m> Uploader<'m> {
         for part in range.clone().step_by(UPLOAD_ELEMENTS) {
             let part = part..range.end.min(part + UPLOAD_ELEMENTS);
             let offset = (part.start - range.start) as u64 * 4;
-            let values = convert(self.matrix, self.order, part, &mut self.scratch, &mut self.rounded)?;
-            let submission = device.scoped(0, |_, queue| {
-                queue.write_buffer(buffer, offset, bytemuck::cast_slice(values));
-                queue.submit([])
-            })?;
+            self.enqueue(device, buffer, offset, part)?;
             // The queue keeps a copy of what is written until it has been
             // submitted and waited for.
+            let submission = device.scoped(0, |_, queue| queue.submit([]))?;
             device.wait(submission)?;
         }
         Ok(())
+    }
+
+    /// Hands the elements of `range` to the queue, which writes them to the
+    /// buffer, from byte `offset` on, ahead of the next submission. Mapped
+    /// memory they came from is given back: the device has them now.
+    pub(super) fn enqueue(
+        &mut self,
+        device: &Device,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        range: Range<usize>,
+    ) -> Result<(), EngineError> {
+        let values = convert(self.matrix, self.order, range.clone(), &mut self.scratch, &mut self.rounded)?;
+        device.scoped(0, |_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(values)))?;
+        self.matrix.give_back(self.order, range);
+        Ok(self.matrix.check_intact()?)
     }
 
     /// What the user should know about the elements uploaded so far.

@@ -1,0 +1,41 @@
+use bytesize::ByteSize;
+use clap::Args;
+
+use crate::engine::gpu::Adapter;
+
+#[derive(Debug, Args)]
+pub(super) struct MemoryArguments {
+    /// Hold at most this much of X and T in memory, and on the device: 256MiB, 4GB.
+    /// Larger data are streamed in every pass. Default: half of the free memory
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+}
+
+impl MemoryArguments {
+    /// Bytes of data the host may hold.
+    pub(super) fn host_bytes(&self) -> u64 {
+        self.memory.map_or_else(half_of_free, |memory| memory.as_u64())
+    }
+
+    /// Bytes of data the adapter may hold. A software adapter's memory is the
+    /// host's; how much a GPU has free no API tells, so without a bound it is
+    /// tried, and running out is an error that says what to do.
+    pub(super) fn device_bytes(&self, adapter: &Adapter) -> u64 {
+        match self.memory {
+            Some(memory) => memory.as_u64(),
+            None if adapter.is_software() => half_of_free(),
+            None => u64::MAX,
+        }
+    }
+}
+
+/// Half of the memory that is free now; no bound where the system doesn't
+/// tell.
+fn half_of_free() -> u64 {
+    let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
+    system.refresh_memory();
+    match system.available_memory() / 2 {
+        0 => u64::MAX,
+        half => half,
+    }
+}
