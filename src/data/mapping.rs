@@ -117,31 +117,50 @@ mod guard {
         }
     }
 
-    /// Installs the handler once.
+    /// What handled SIGBUS before: Rust's own detection of stack overflows.
+    static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
+
+    /// Installs the handler once. Not by a crate that chains handlers: the
+    /// previous one must not see our faults, since Rust's own puts the default
+    /// back, which kills the program at the next.
     fn install() -> io::Result<()> {
-        static INSTALLED: OnceLock<Result<(), io::ErrorKind>> = OnceLock::new();
+        static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
         let installed = INSTALLED.get_or_init(|| {
-            // SAFETY: the handler only reads and writes atomics and calls
-            // mmap and signal, which are plain system calls here.
-            unsafe { signal_hook_registry::register_sigaction(libc::SIGBUS, on_sigbus) }
-                .map(|_| ())
-                .map_err(|e| e.kind())
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_sigbus;
+            // SAFETY: both structures are plain data that may be all zeros;
+            // the handler only reads and writes atomics and makes system
+            // calls.
+            let (code, previous) = unsafe {
+                let mut previous: libc::sigaction = std::mem::zeroed();
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = handler as libc::sighandler_t;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                (libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous), previous)
+            };
+            if code == 0 {
+                PREVIOUS.get_or_init(|| previous);
+                Ok(())
+            } else {
+                Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+            }
         });
-        installed.map_err(io::Error::from)
+        installed.map_err(io::Error::from_raw_os_error)
     }
 
-    fn on_sigbus(info: &libc::siginfo_t) {
-        // SAFETY: for SIGBUS the kernel fills in the address.
-        let address = unsafe { info.si_addr() } as usize;
+    extern "C" fn on_sigbus(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // SAFETY: the kernel hands over a filled-in structure; for SIGBUS it
+        // has the address.
+        let address = unsafe { (*info).si_addr() } as usize;
         let hit = |entry: &&Entry| {
             let start = entry.start.load(Ordering::Acquire);
             start != 0 && (start..entry.end.load(Ordering::Acquire)).contains(&address)
         };
         let Some(entry) = RANGES.iter().find(hit) else {
-            // Not ours: once the handler returns, the fault is raised again
-            // and, by default, ends the program as it should.
-            // SAFETY: restoring the default disposition has no preconditions.
-            unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+            // Not ours: with the previous handler back in place, the fault is
+            // raised again as soon as this one returns.
+            let previous = PREVIOUS.get().map_or(std::ptr::null(), std::ptr::from_ref);
+            // SAFETY: restores what was installed before, or nothing.
+            unsafe { libc::sigaction(libc::SIGBUS, previous, std::ptr::null_mut()) };
             return;
         };
         entry.torn.store(true, Ordering::Release);

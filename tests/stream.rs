@@ -1,0 +1,178 @@
+//! Data larger than the memory they may take, and files that change while
+//! they are read.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "tests on data they made themselves"
+)]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use linfit::data::npy::NpyWriter;
+use linfit::data::{Dataset, ElementType, Matrix, Order, Shape, npy};
+use linfit::engine::gpu::{Adapter, Adapters, Gpu};
+use linfit::engine::{Cpu, Engine, Reference};
+use linfit::math::Affine;
+use tempfile::TempDir;
+
+fn software_adapter() -> Adapter {
+    let adapters = Adapters::enumerate();
+    let software = adapters.iter().find(|adapter| adapter.is_software());
+    software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
+}
+
+fn write(path: &Path, values: &[f32]) {
+    let shape = Shape(vec![values.len() as u64]);
+    let mut file = NpyWriter::create(path, &shape, ElementType::F32, Order::C).unwrap();
+    file.write(values).unwrap();
+    file.finish().unwrap();
+}
+
+/// A pair on disk: irregular numbers, in a size that no chunk, window or
+/// vector divides.
+fn pair_on_disk(directory: &TempDir, n: usize) -> (PathBuf, PathBuf) {
+    let (x_path, t_path) = (directory.path().join("x.npy"), directory.path().join("t.npy"));
+    let x: Vec<f32> = (0..n).map(|k| (k as f32 * 0.618_034).fract() - 0.3).collect();
+    let t: Vec<f32> = x.iter().enumerate().map(|(k, x)| 3.0 * x + (k as f32 * 0.414_2).fract()).collect();
+    write(&x_path, &x);
+    write(&t_path, &t);
+    (x_path, t_path)
+}
+
+fn open((x, t): &(PathBuf, PathBuf)) -> (Matrix, Matrix) {
+    (npy::open(x).unwrap(), npy::open(t).unwrap())
+}
+
+const AT: Affine = Affine::new(0.7, -0.2);
+
+fn forward(engine: &mut dyn Engine) -> Vec<f32> {
+    let mut all = Vec::new();
+    engine
+        .forward(AT, &mut |ys| {
+            all.extend_from_slice(ys);
+            Ok(())
+        })
+        .unwrap();
+    all
+}
+
+#[test]
+fn streamed_passes_give_the_bits_of_resident_ones() {
+    let directory = TempDir::new().unwrap();
+    let paths = pair_on_disk(&directory, 3 * (1 << 20) + 12_347);
+    let (x, t) = open(&paths);
+    let resident = Dataset::pair(x, t).unwrap();
+    let (x, t) = open(&paths);
+    let streamed = Dataset::pair_within(x, t, 1 << 20).unwrap();
+    assert!(streamed.x().is_streamed() && !resident.x().is_streamed());
+
+    let want = Cpu::new(&resident).residual_sums(AT).unwrap();
+    let mut cpu = Cpu::new(&streamed);
+    assert_eq!(cpu.residual_sums(AT).unwrap(), want);
+    assert_eq!(cpu.residual_sums(AT).unwrap(), want, "a second pass reads the file again");
+    assert!(forward(&mut cpu) == forward(&mut Cpu::new(&resident)));
+    assert_eq!(
+        Reference::new(&streamed).residual_sums(AT).unwrap(),
+        Reference::new(&resident).residual_sums(AT).unwrap()
+    );
+    // On the GPU the parts differ, and with them the rounding.
+    let adapter = software_adapter();
+    let mut gpu = Gpu::open_within(&adapter, &streamed, 1 << 20).unwrap();
+    for _ in 0..2 {
+        let got = gpu.residual_sums(AT).unwrap();
+        assert_eq!(got.n, want.n);
+        for (got, want) in [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)] {
+            assert!((got - want).abs() <= 1e-6 * want.abs(), "{got} {want}");
+        }
+    }
+    assert!(forward(&mut gpu) == forward(&mut Gpu::open(&adapter, &resident).unwrap()));
+}
+
+#[test]
+fn text_is_not_streamed() {
+    let column = |name| Matrix::from_vec(name, &[3], vec![1.0, 2.0, 3.0]);
+    let error = Dataset::pair_within(column("a.csv:x"), column("a.csv:t"), 10).unwrap_err().to_string();
+    assert!(error.contains("a.csv:x") && error.contains("--memory") && error.contains(".npy"), "{error}");
+}
+
+/// Without the guard, each of these would end the test program with SIGBUS.
+#[cfg(unix)]
+#[test]
+fn a_file_that_shrinks_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    let paths = pair_on_disk(&directory, 1 << 20);
+    let adapter = software_adapter();
+    for memory in [u64::MAX, 1 << 16] {
+        let (x, t) = open(&paths);
+        let data = Dataset::pair_within(x, t, memory).unwrap();
+        let content = std::fs::read(&paths.1).unwrap();
+        assert!(Cpu::new(&data).residual_sums(AT).is_ok());
+        File::options().write(true).open(&paths.1).unwrap().set_len(1000).unwrap();
+        let errors = [
+            Cpu::new(&data).residual_sums(AT).unwrap_err(),
+            Reference::new(&data).residual_sums(AT).unwrap_err(),
+            Gpu::open_within(&adapter, &data, memory).and_then(|mut gpu| gpu.residual_sums(AT)).unwrap_err(),
+        ];
+        for error in errors {
+            let error = error.to_string();
+            assert!(error.contains("t.npy") && error.contains("shrank"), "{error}");
+        }
+        File::create(&paths.1).unwrap().write_all(&content).unwrap();
+    }
+}
+
+/// A sparse `.npy` of zeros: it takes no disk.
+fn sparse(path: &Path, elements: u64) {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({elements},), }}");
+    let header = format!("{header:<117}\n");
+    let mut file = File::create(path).unwrap();
+    file.write_all(b"\x93NUMPY\x01\x00").unwrap();
+    file.write_all(&u16::try_from(header.len()).unwrap().to_le_bytes()).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    file.set_len(128 + elements * 4).unwrap();
+}
+
+/// The most memory a process had in use at a time, in MiB, asked until it
+/// ends (VmHWM only grows).
+#[cfg(target_os = "linux")]
+fn peak_mib(mut command: Command) -> (u64, std::process::Output) {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let waiter = std::thread::spawn(move || child.wait_with_output().unwrap());
+    let mut peak = 0;
+    while !waiter.is_finished() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) / 1024);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    (peak, waiter.join().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn six_gigabytes_pass_through_256_mib() {
+    let directory = TempDir::new().unwrap();
+    let (x, t) = (directory.path().join("x.npy"), directory.path().join("t.npy"));
+    sparse(&x, 750_000_000);
+    sparse(&t, 750_000_000);
+    for engine in ["cpu", "gpu"] {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        command.arg("fit").arg(&x).arg(&t);
+        command.args(["--memory", "256MiB", "--steps", "1", "--b0", "1", "--json", "-q", "--engine", engine]);
+        let (peak, output) = peak_mib(command);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // All residuals are b: after a step from b = 1, b = 0.98.
+        assert_eq!(json["bias"], 0.98);
+        assert_eq!(json["n"], 750_000_000);
+        assert!(peak > 1 && peak <= 256 + 64, "{engine}: {peak} MiB");
+    }
+}
