@@ -2,6 +2,8 @@
 //! and shows how far every thousandth step is from the end:
 //! `cargo run --release --example iris`.
 
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
 use std::error::Error;
 use std::ops::ControlFlow;
 

@@ -638,7 +638,7 @@ fn bad_text_files() {
             Some("a"),
             &["f.csv:5:", "1 field"],
         ),
-        ("row too long", "f.csv", text("1,2\n3,4,5\n"), Some("0"), &["f.csv:2:", "3 fields", "2"]),
+        ("row too long", "f.csv", text("1,2\n3,4,5\n"), Some("0"), &["f.csv:2:", "fields: 3", "2"]),
         ("text", "f.csv", text("a,b\n1,2\nthree,4\n"), Some("a"), &["f.csv:3:", "\"three\"", "not a number"]),
         ("text after a comment", "f.csv", text("a\n1\n#\n\nx\n"), None, &["f.csv:5:", "\"x\""]),
         ("text after CRLF", "f.csv", text("a\r\n1\r\nx\r\n"), None, &["f.csv:3:", "\"x\""]),

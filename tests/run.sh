@@ -56,7 +56,7 @@ install_software_adapter() {
     elif command -v dnf >/dev/null; then
         as_root dnf install -y mesa-vulkan-drivers vulkan-loader
     elif command -v pacman >/dev/null; then
-        as_root pacman -S --needed --noconfirm vulkan-swrast vulkan-icd-loader
+        as_root pacman -Sy --needed --noconfirm vulkan-swrast vulkan-icd-loader
     else
         give_up 'no package manager that it knows: apt-get, dnf or pacman.'
     fi

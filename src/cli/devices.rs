@@ -2,6 +2,7 @@ use clap::Args;
 
 use super::engine::no_gpu_reason;
 use super::error::CliError;
+use super::verbosity::Verbosity;
 use super::{Outcome, print};
 use crate::engine::Cpu;
 use crate::engine::gpu::Adapters;
@@ -18,6 +19,9 @@ pub(super) struct DevicesArguments {
     /// Print the list as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
 pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
@@ -49,6 +53,11 @@ pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
             .collect(),
         auto,
     };
+    for adapter in &report.adapters {
+        let [least, most] = adapter.subgroup_size;
+        let name = &adapter.name;
+        arguments.verbosity.detail(&format_args!("{name}: subgroups of {least} to {most} invocations"));
+    }
     print(&report, arguments.json)?;
     Ok(Outcome::Done)
 }

@@ -2,7 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
-use super::note;
+use super::verbosity::Verbosity;
 use crate::data::Dataset;
 use crate::engine::gpu::{AdapterChoice, Adapters, Gpu};
 use crate::engine::{Cpu, Engine, Notice, Reference};
@@ -43,13 +43,13 @@ pub(super) struct Opened<'d> {
 impl EngineArguments {
     /// Opens the engine that was asked for, or the one that suits the machine,
     /// and tells what the user should know about it.
-    pub(super) fn open<'d>(&self, data: &'d Dataset, quiet: bool) -> Result<Opened<'d>, CliError> {
-        let opened = self.choose(data, quiet)?;
-        opened.engine.notices().iter().for_each(|notice| note(quiet, notice));
+    pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
+        let opened = self.choose(data, verbosity)?;
+        opened.engine.notices().iter().for_each(|notice| verbosity.note(notice));
         Ok(opened)
     }
 
-    fn choose<'d>(&self, data: &'d Dataset, quiet: bool) -> Result<Opened<'d>, CliError> {
+    fn choose<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
         match (self.engine, &self.adapter) {
             (EngineChoice::Cpu | EngineChoice::Reference, Some(_)) => {
                 Err(CliError::Usage("--adapter chooses a GPU; use it with --engine gpu or auto".to_owned()))
@@ -62,7 +62,7 @@ impl EngineArguments {
                 let adapters = Adapters::enumerate();
                 let adapter = adapters.choose(choice.as_ref())?;
                 if adapter.is_software() && choice.is_none() {
-                    note(quiet, &Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+                    verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
                 }
                 Ok(Opened {
                     engine: Box::new(Gpu::open_within(adapter, data, self.memory.device_bytes(adapter))?),

@@ -6,8 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::error::CliError;
+use super::paths::check_outputs;
 use super::progress::Progress;
-use super::{Outcome, interrupt, note, print, to_json};
+use super::verbosity::Verbosity;
+use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
 use crate::data::{DataError, Dataset, Source, open_pair};
 use crate::fit::{FitError, Sgd, State, StopReason};
@@ -69,13 +71,8 @@ pub(super) struct FitArguments {
     #[arg(long)]
     json: bool,
 
-    /// No notes and no progress bar
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-
-    /// Print loss, W and b of ten steps on the way
-    #[arg(short, long)]
-    verbose: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
 /// What `--solver` takes.
@@ -95,6 +92,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     };
     sgd.check().map_err(FitError::from)?;
 
+    let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    check_outputs(&outputs, &[("X", &arguments.x.path), ("T", &arguments.t.path)])?;
+
     let started = Instant::now();
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
     let data = Dataset::pair_within(x, t, arguments.engine.host_bytes())?;
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
-    let opened = arguments.engine.open(&data, arguments.quiet)?;
+    let opened = arguments.engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
     let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();
@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.progress.end();
     let fit = result?;
     // Data that are streamed tell what they lost only once they were read.
-    engine.notices()[notices..].iter().for_each(|notice| note(arguments.quiet, notice));
+    engine.notices()[notices..].iter().for_each(|notice| arguments.verbosity.note(notice));
     watch.finish()?;
 
     let timings = Timings { load_s, prepare_s, ..Timings::default() };
@@ -128,18 +128,18 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
             .map_err(|source| DataError::Write { path, source })?;
         file.finish()?;
     }
+    if fit.stop_reason == StopReason::Diverged {
+        tell(&format_args!(
+            "linfit: diverged at step {}: the learning rate {} is too large for these data; \
+             the last finite state is printed; try --lr {:e}",
+            fit.steps + 1,
+            sgd.learning_rate,
+            sgd.learning_rate / 10.0
+        ));
+    }
     print(&report, arguments.json)?;
     Ok(match fit.stop_reason {
-        StopReason::Diverged => {
-            eprintln!(
-                "linfit: diverged at step {}: the learning rate {} is too large for these data; \
-                 the last finite state is printed; try --lr {:e}",
-                fit.steps + 1,
-                sgd.learning_rate,
-                sgd.learning_rate / 10.0
-            );
-            Outcome::CheckFailed
-        }
+        StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
         StopReason::Steps | StopReason::Tolerance => Outcome::Done,
     })
@@ -155,7 +155,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
-        let progress = Progress::new(arguments.quiet, arguments.steps, "steps");
+        let progress = Progress::new(arguments.verbosity.quiet, arguments.steps, "steps");
         Self { arguments, history, failed: None, progress }
     }
 
@@ -167,8 +167,9 @@ impl<'a> Watch<'a> {
             self.failed = Some(error);
             return ControlFlow::Break(());
         }
-        if self.arguments.verbose && step.is_multiple_of((self.arguments.steps / 10).max(1)) {
-            eprintln!("step {step}: loss {:e}, W {}, b {}", evaluation.loss, model.weight, model.bias);
+        if self.arguments.verbosity.verbose && step.is_multiple_of((self.arguments.steps / 10).max(1)) {
+            let (loss, w, b) = (evaluation.loss, model.weight, model.bias);
+            tell(&format_args!("step {step}: loss {loss:e}, W {w}, b {b}"));
         }
         self.progress.show(*step, || format!("loss {:.4e}", evaluation.loss));
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -181,9 +182,9 @@ impl<'a> Watch<'a> {
         }
         if let Some(history) = self.history {
             history.finish()?;
-            if self.arguments.verbose {
+            if self.arguments.verbosity.verbose {
                 let path = self.arguments.history.clone().unwrap_or_default();
-                note(self.arguments.quiet, &format!("history written to {}", path.display()));
+                self.arguments.verbosity.note(&format!("history written to {}", path.display()));
             }
         }
         Ok(())

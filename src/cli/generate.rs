@@ -4,8 +4,10 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::error::CliError;
+use super::paths::check_outputs;
 use super::progress::Progress;
-use super::{Outcome, interrupt, note};
+use super::verbosity::Verbosity;
+use super::{Outcome, interrupt};
 use crate::data::npy::NpyWriter;
 use crate::data::synthetic::Recipe;
 use crate::data::{ElementType, Order, Shape};
@@ -53,9 +55,8 @@ pub(super) struct GenerateArguments {
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     seed: u64,
 
-    /// No notes and no progress bar
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
 #[derive(Debug, Clone)]
@@ -104,14 +105,14 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     if !(recipe.noise >= 0.0 && recipe.noise.is_finite()) {
         return Err(CliError::Usage(format!("--noise must be 0 or a positive number, not {}", recipe.noise)));
     }
-    if arguments.x == arguments.t {
-        return Err(CliError::Usage("-x and -t name the same file".to_owned()));
-    }
+    check_outputs(&[("-x", Some(arguments.x.as_path())), ("-t", Some(arguments.t.as_path()))], &[])?;
     let shape = &arguments.shape.0;
+    let kind = recipe.element;
+    arguments.verbosity.detail(&format_args!("{shape} elements of {kind}, seed {}", recipe.seed));
     let elements = shape.elements().unwrap_or(0);
     let mut x = NpyWriter::create(&arguments.x, shape, recipe.element, Order::C)?;
     let mut t = NpyWriter::create(&arguments.t, shape, recipe.element, Order::C)?;
-    let mut progress = Progress::new(arguments.quiet, elements, "elements");
+    let mut progress = Progress::new(arguments.verbosity.quiet, elements, "elements");
     let written = recipe.write(elements, &mut x, &mut t, |done| {
         progress.show(done, String::new);
         !interrupt::requested()
@@ -123,12 +124,10 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     x.finish()?;
     t.finish()?;
     if written.saturated > 0 {
-        let kind = recipe.element;
         let count = written.saturated;
-        note(
-            arguments.quiet,
-            &format!("{count} of {elements} elements of T lay beyond {kind} and were stored as its limit"),
-        );
+        arguments.verbosity.note(&format!(
+            "{count} of {elements} elements of T lay beyond {kind} and were stored as its limit"
+        ));
     }
     Ok(Outcome::Done)
 }

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::data::output::discard_unfinished;
+
 /// What a shell expects of a program that SIGINT ended.
 pub(super) const EXIT_CODE: u8 = 130;
 
@@ -13,6 +15,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 pub(super) fn install() {
     let _ = ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::Relaxed) {
+            discard_unfinished();
             std::process::exit(i32::from(EXIT_CODE));
         }
     });

@@ -9,8 +9,10 @@ mod fit;
 mod generate;
 mod interrupt;
 mod memory;
+mod paths;
 mod predict;
 mod progress;
+mod verbosity;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ use serde::Serialize;
 
 use error::CliError;
 
-/// How many of a command's own checks failed: none, or some.
+/// How a command ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -59,6 +61,9 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     silence_vulkan_layer();
+    std::panic::set_hook(Box::new(|panic| {
+        tell(&format_args!("linfit: internal error: {panic}; please report it"));
+    }));
     let arguments = Arguments::parse();
     interrupt::install();
     let result = match arguments.command {
@@ -72,10 +77,8 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::CheckFailed) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
-        // Whoever read the output has seen enough.
-        Err(CliError::Stdout(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("linfit: {error}");
+            tell(&format_args!("linfit: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -96,17 +99,19 @@ fn silence_vulkan_layer() {
 fn print(report: &(impl std::fmt::Display + Serialize), json: bool) -> Result<(), CliError> {
     let text = if json { to_json(report)? } else { report.to_string() };
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        // Whoever read the output has seen enough; the exit code still counts.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(CliError::Stdout),
+    }
+}
+
+/// Writes a line to stderr. If nobody can read it there is nobody to tell.
+fn tell(message: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// A report as JSON over several lines.
 fn to_json(report: &impl Serialize) -> Result<String, CliError> {
     serde_json::to_string_pretty(report).map_err(|e| CliError::Stdout(e.into()))
-}
-
-/// Tells the user something on stderr, unless told to be quiet.
-fn note(quiet: bool, message: &dyn std::fmt::Display) {
-    if !quiet {
-        eprintln!("note: {message}");
-    }
 }

@@ -5,11 +5,13 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::error::CliError;
+use super::paths::check_outputs;
 use super::progress::Progress;
+use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::data::npy::NpyWriter;
-use crate::data::{Dataset, ElementType, Source, open};
-use crate::engine::{Cpu, EngineError};
+use crate::data::{Dataset, ElementType, Real, Source, open};
+use crate::engine::{Cpu, Engine, EngineError};
 use crate::report::load_model;
 
 /// Writes Y = X·W + b for a fitted model
@@ -39,9 +41,8 @@ pub(super) struct PredictArguments {
     #[command(flatten)]
     engine: EngineArguments,
 
-    /// No notes and no progress bar
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,6 +52,8 @@ enum OutputType {
 }
 
 pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
+    let inputs = [("MODEL", arguments.model.as_path()), ("X", arguments.x.path.as_path())];
+    check_outputs(&[("-o", Some(arguments.output.as_path()))], &inputs)?;
     let model = load_model(&arguments.model)?;
     let data = Dataset::inputs_within(open(&arguments.x)?, arguments.engine.host_bytes())?;
     let element = match arguments.dtype {
@@ -58,20 +61,26 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         OutputType::F64 => ElementType::F64,
     };
     let mut file = NpyWriter::create(&arguments.output, data.x().shape(), element, data.order())?;
-    let mut progress = Progress::new(arguments.quiet, data.len() as u64, "elements");
+    let mut progress = Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements");
 
     let result = match arguments.dtype {
         OutputType::F64 if !arguments.engine.allows_cpu() => {
             Err(CliError::Usage("--dtype f64 is computed on the CPU; use --engine cpu with it".to_owned()))
         }
-        OutputType::F64 => Cpu::new(&data)
-            .forward_as(model, &mut |ys: &[f64]| take(&mut file, &mut progress, ys))
-            .map_err(CliError::from),
+        OutputType::F64 => {
+            let engine = Cpu::new(&data);
+            engine.notices().iter().for_each(|notice| arguments.verbosity.note(notice));
+            engine
+                .forward_as(model, &mut |ys: &[f64]| take(&mut file, &mut progress, ys))
+                .map_err(CliError::from)
+        }
         OutputType::F32 => {
-            let mut engine = arguments.engine.open(&data, arguments.quiet)?.engine;
+            let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
+            arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
+            // Inputs that are sent through tell what they lost only afterwards.
+            let known = engine.notices().len();
             let done = engine.forward(model, &mut |ys| take(&mut file, &mut progress, ys));
-            let known = engine.notices().to_vec();
-            known.iter().for_each(|notice| super::note(arguments.quiet, notice));
+            engine.notices()[known..].iter().for_each(|notice| arguments.verbosity.note(notice));
             done.map_err(CliError::from)
         }
     };
@@ -86,9 +95,14 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn take<E: bytemuck::Pod>(file: &mut NpyWriter, progress: &mut Progress, ys: &[E]) -> io::Result<()> {
+fn take<R: Real>(file: &mut NpyWriter, progress: &mut Progress, ys: &[R]) -> io::Result<()> {
     if interrupt::requested() {
         return Err(io::ErrorKind::Interrupted.into());
+    }
+    if !ys.iter().all(|y| y.is_finite()) {
+        let advice =
+            if R::TYPE == ElementType::F64 { "the model is out of proportion" } else { "use --dtype f64" };
+        return Err(io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE)));
     }
     file.write(ys)?;
     progress.advance(ys.len() as u64);

@@ -108,9 +108,8 @@ fn choose<const COLUMNS: usize>(
         // By number first: in a file without a header, a value in the first
         // row may read like the number of another column.
         let by_number = key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
-        let by_name = key
-            .filter(|_| by_number.is_none() && !all_numbers)
-            .and_then(|key| names.iter().position(|name| name == key));
+        let by_name =
+            key.filter(|_| by_number.is_none()).and_then(|key| names.iter().position(|name| name == key));
         named |= by_name.is_some();
         let (index, name) = match (key, by_number.or(by_name)) {
             (Some(key), Some(index)) => (index, Some(key.to_owned())),
@@ -191,7 +190,7 @@ fn csv_error(path: &Path, error: &::csv::Error) -> DataError {
             return DataError::io(path, io::Error::new(e.kind(), e.to_string()));
         }
         ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("has {len} fields where the rows before have {expected_len}")
+            format!("number of fields: {len}, where the rows before have {expected_len}")
         }
         _ => error.to_string(),
     };

@@ -15,6 +15,9 @@ pub enum DataError {
     #[error("{}: is a directory; name a file", path.display())]
     Directory { path: PathBuf },
 
+    #[error("{}: is a pipe; save the data to a file first", path.display())]
+    Pipe { path: PathBuf },
+
     #[error("{}: the file is empty", path.display())]
     Empty { path: PathBuf },
 
@@ -76,6 +79,9 @@ pub enum DataError {
              use --engine cpu, which computes in f64"
     )]
     BeyondF32 { label: String, position: String, value: f64 },
+
+    #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", path.display())]
+    OutputTooLarge { path: PathBuf, shape: Shape },
 
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },

@@ -178,7 +178,7 @@ impl NpyWriter {
             return Err(DataError::OutputFormat { path: path.to_owned() });
         }
         let failed = |e| DataError::write(path, e);
-        let too_large = || DataError::AbsurdShape { path: path.to_owned(), shape: shape.to_string() };
+        let too_large = || DataError::OutputTooLarge { path: path.to_owned(), shape: shape.clone() };
         let elements = shape.elements().ok_or_else(too_large)?;
         let left = elements.checked_mul(element.size() as u64).ok_or_else(too_large)?;
         let mut file = OutputFile::create(path)?;

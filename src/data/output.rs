@@ -3,10 +3,28 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::DataError;
+
+/// The temporary files that stand for unfinished ones.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    // A list of names is good whatever its last holder did.
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of all unfinished outputs: for a program that
+/// is about to end without unwinding.
+pub fn discard_unfinished() {
+    unfinished().drain(..).for_each(|path| {
+        // It may just have been finished, or removed by its owner.
+        let _ = std::fs::remove_file(path);
+    });
+}
 
 /// An output file that takes its name only when [`finish`](Self::finish)ed:
 /// it is written beside its place, then renamed. Dropped before that, nothing
@@ -30,19 +48,24 @@ impl OutputFile {
     pub fn create(path: &Path) -> Result<Self, DataError> {
         let failed = |e| DataError::write(path, e);
         let existing = path.metadata();
-        // A link stays a link: what it points to is replaced.
-        let path = if existing.is_ok() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
-        let target = match existing {
+        let permissions = match existing {
+            // Where a name like /dev/stdout leads is not ours to replace.
+            Ok(_) if path.starts_with("/dev") || path.starts_with("/proc") => return Self::special(path),
             Ok(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
-            Ok(metadata) if !metadata.is_file() => {
-                Target::Special(BufWriter::new(OpenOptions::new().write(true).open(&path).map_err(failed)?))
-            }
-            Ok(metadata) => {
-                Target::Regular(BufWriter::new(beside(&path, Some(metadata.permissions())).map_err(failed)?))
-            }
-            Err(_) => Target::Regular(BufWriter::new(beside(&path, None).map_err(failed)?)),
+            Ok(metadata) if !metadata.is_file() => return Self::special(path),
+            Ok(metadata) => Some(metadata.permissions()),
+            Err(_) => None,
         };
-        Ok(Self { path, target })
+        let path = behind_links(path);
+        let file = beside(&path, permissions).map_err(|e| failed(e.kind().into()))?;
+        unfinished().push(file.path().to_owned());
+        Ok(Self { path, target: Target::Regular(BufWriter::new(file)) })
+    }
+
+    /// A pipe or a device is written to as it is.
+    fn special(path: &Path) -> Result<Self, DataError> {
+        let file = OpenOptions::new().write(true).open(path).map_err(|e| DataError::write(path, e))?;
+        Ok(Self { path: path.to_owned(), target: Target::Special(BufWriter::new(file)) })
     }
 
     /// Puts the file in its place.
@@ -56,10 +79,24 @@ impl OutputFile {
             Target::Special(mut file) => file.flush().map_err(failed),
             Target::Regular(file) => {
                 let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+                let temporary = file.path().to_owned();
                 file.persist(&path).map_err(|e| failed(e.error))?;
+                unfinished().retain(|unfinished| *unfinished != temporary);
                 Ok(())
             }
         }
+    }
+}
+
+/// What a name leads to: a link stays a link, and the file it points to is
+/// replaced, or made if it isn't there.
+fn behind_links(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.read_link(), path.parent()) {
+        (Ok(target), Some(parent)) => parent.join(target),
+        _ => path.to_owned(),
     }
 }
 

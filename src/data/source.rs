@@ -6,6 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt;
+
 use super::{DataError, Matrix, csv, npy};
 
 /// A data argument, `PATH` or `PATH:KEY`: a file and, where its format holds
@@ -52,6 +55,11 @@ fn format_of(path: &Path) -> Result<Format, DataError> {
     let io = |e| DataError::io(path, e);
     if path.is_dir() {
         return Err(DataError::Directory { path: path.to_owned() });
+    }
+    // Data are mapped, or read more than once; a pipe can't be.
+    #[cfg(unix)]
+    if path.metadata().map_err(io)?.file_type().is_fifo() {
+        return Err(DataError::Pipe { path: path.to_owned() });
     }
     let mut start = Vec::new();
     File::open(path).map_err(io)?.take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;

@@ -78,7 +78,11 @@ macro_rules! synthetic_float {
             fn draw(random: &mut Pcg64Mcg) -> Self { $from_f64(random.sample::<f64, _>(StandardNormal)) }
             fn store(value: f64) -> (Self, bool) {
                 let stored: Self = $from_f64(value);
-                (stored, stored.is_infinite())
+                match stored.is_infinite() {
+                    true if value > 0.0 => (Self::MAX, true),
+                    true => (Self::MIN, true),
+                    false => (stored, false),
+                }
             }
         }
     )*};

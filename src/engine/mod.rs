@@ -10,7 +10,7 @@ pub mod gpu;
 mod notice;
 mod reference;
 
-use std::io;
+use std::{fmt, io};
 
 use serde::Serialize;
 
@@ -88,6 +88,16 @@ pub struct EngineInfo {
     /// What else there is to say in a summary: threads, SIMD.
     #[serde(skip)]
     pub detail: Option<String>,
+}
+
+/// An engine in a line: what it is and what it runs on.
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.adapter.as_deref().unwrap_or(self.kind.name()))?;
+        let details: Vec<&str> =
+            [&self.backend, &self.driver, &self.detail].into_iter().flatten().map(String::as_str).collect();
+        if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
+    }
 }
 
 /// Why a pass could not be computed.

@@ -15,17 +15,30 @@ pub struct Reference<'d> {
     notices: Vec<Notice>,
 }
 
-/// The sizes of the terms that the gradients add up: (2/N)·Σ|r·x| and
-/// (2/N)·Σ|r|.
+/// The sizes that errors of a pass are relative to.
 ///
 /// Near the optimum the gradients' terms cancel, so that an error relative to
-/// the gradient itself says nothing; relative to these it does.
+/// the gradient itself says nothing; relative to (2/N)·Σ|r·x| and (2/N)·Σ|r|
+/// it does. Where the residuals themselves are what is left of x·W + b − t
+/// after cancellation, to less than [`CANCELLED`](Self::CANCELLED) of those
+/// parts, they have too few digits in f32 for that, and the sizes are bounded
+/// from below by that share of the parts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TermScales {
-    /// (2/N)·Σ|r·x|.
+    /// The loss L, at least c·√(L·S) and c²·S, with c = `CANCELLED` and S the
+    /// mean of (|x·W| + |b| + |t|)².
+    pub loss: f64,
+    /// (2/N)·Σ|r·x|, at least c·2·√(S·E x²).
     pub grad_weight: f64,
-    /// (2/N)·Σ|r|.
+    /// (2/N)·Σ|r|, at least c·2·√S.
     pub grad_bias: f64,
+}
+
+impl TermScales {
+    /// The share of its parts below which a residual counts as cancelled: at
+    /// a tolerance of 1e-5, the worst four roundings to f32 make of one
+    /// residual (4·2⁻²⁴ / 1e-5).
+    pub const CANCELLED: f64 = 0.024;
 }
 
 impl<'d> Reference<'d> {
@@ -56,20 +69,27 @@ impl<'d> Reference<'d> {
         Ok(self.data.check_intact()?)
     }
 
-    /// The sizes of the gradients' terms at `at`.
+    /// The sizes that errors of a pass at `at` are relative to.
     ///
     /// # Errors
     /// [`EngineError::NoTarget`].
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     pub fn term_scales(&self, at: Affine) -> Result<TermScales, EngineError> {
-        let (mut rx, mut r) = (Compensated::default(), Compensated::default());
+        let mut sums = [Compensated::default(); 5];
         self.each_pair(|x, t| {
             let residual = at.apply(x) - t;
-            rx.add((residual * x).abs());
-            r.add(residual.abs());
+            let parts = (x * at.weight).abs() + at.bias.abs() + t.abs();
+            let terms = [residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
         let n = self.data.len() as f64;
-        Ok(TermScales { grad_weight: 2.0 * rx.value() / n, grad_bias: 2.0 * r.value() / n })
+        let [loss, rx, r, parts, xx] = sums.map(|sum| sum.value() / n);
+        let c = TermScales::CANCELLED;
+        Ok(TermScales {
+            loss: loss.max(c * (loss * parts).sqrt()).max(c * c * parts),
+            grad_weight: 2.0 * rx.max(c * (parts * xx).sqrt()),
+            grad_bias: 2.0 * r.max(c * parts.sqrt()),
+        })
     }
 
     /// Calls `each` with the predictions in f64, a chunk at a time.
@@ -171,6 +191,20 @@ mod tests {
     fn the_worked_example() {
         let at_zero = evaluate(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0], Affine::default());
         assert_eq!(at_zero, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
+    }
+
+    /// x = 1, t = 1: with W = 1.5, b = 0 the residual is 0.5 and the parts are
+    /// 2.5; with W = 1 the residual is 0 and the parts 2.
+    #[test]
+    fn scales_are_bounded_where_residuals_cancel() {
+        let one = || vec![1.0; 3];
+        let data =
+            Dataset::pair(Matrix::from_vec("x", &[3], one()), Matrix::from_vec("t", &[3], one())).unwrap();
+        let reference = Reference::new(&data);
+        let scales = |weight| reference.term_scales(Affine::new(weight, 0.0)).unwrap();
+        assert_eq!(scales(1.5), TermScales { loss: 0.25, grad_weight: 1.0, grad_bias: 1.0 });
+        let c = TermScales::CANCELLED;
+        assert_eq!(scales(1.0), TermScales { loss: c * c * 4.0, grad_weight: 4.0 * c, grad_bias: 4.0 * c });
     }
 
     #[test]

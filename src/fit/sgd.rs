@@ -111,8 +111,8 @@ pub enum FitError {
     Engine(#[from] EngineError),
     /// Nothing to report: not even the start has a finite loss.
     #[error(
-        "the loss at the start (W = {}, b = {}) is not finite: sums of squares overflow on this engine; \
-         scale the data, start nearer, or use --engine cpu, which sums in f64", .0.weight, .0.bias
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
+         data, start nearer, or, if this was a GPU, use --engine cpu, which sums in f64", .0.weight, .0.bias
     )]
     StartOverflows(Affine),
 }

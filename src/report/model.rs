@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -15,6 +17,9 @@ pub enum ModelError {
     Invalid { path: PathBuf, reason: String },
 }
 
+/// No model is nearly as long; what is was given by mistake.
+const MAX_MODEL_BYTES: u64 = 1 << 20;
+
 #[derive(Deserialize)]
 struct Model {
     weight: f64,
@@ -28,8 +33,14 @@ struct Model {
 /// [`ModelError`]: the file can't be read, isn't such an object, or its
 /// numbers aren't finite.
 pub fn load_model(path: &Path) -> Result<Affine, ModelError> {
-    let text = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    let failed = |source| ModelError::Read { path: path.to_owned(), source };
     let invalid = |reason: String| ModelError::Invalid { path: path.to_owned(), reason };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_MODEL_BYTES {
+        return Err(invalid(format!("it is longer than {MAX_MODEL_BYTES} bytes")));
+    }
     // By way of a map, since a bare `[1, 2]` would pass for the struct too.
     let object: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;

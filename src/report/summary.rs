@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::numbers::{count, exact, seconds, short};
-use crate::engine::{EngineInfo, EngineKind};
+use crate::engine::EngineInfo;
 use crate::fit::{Fit, StopReason};
 
 /// How long each part of a fit took, in seconds.
@@ -80,17 +80,6 @@ impl FitReport {
     }
 }
 
-/// An engine in a line: what it is and what it runs on.
-fn engine_line(engine: &EngineInfo) -> String {
-    let mut line = engine.kind.name().to_owned();
-    if engine.kind == EngineKind::Gpu {
-        line = engine.adapter.clone().unwrap_or(line);
-    }
-    let details: Vec<&str> =
-        [&engine.backend, &engine.driver, &engine.detail].into_iter().flatten().map(String::as_str).collect();
-    if details.is_empty() { line } else { format!("{line} ({})", details.join(", ")) }
-}
-
 impl fmt::Display for FitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.bias < 0.0 { '-' } else { '+' };
@@ -112,7 +101,7 @@ impl fmt::Display for FitReport {
             count(self.steps),
             exact(self.learning_rate)
         )?;
-        write!(f, "  engine     {}", engine_line(&self.engine))?;
+        write!(f, "  engine     {}", self.engine)?;
         if let Some(reason) = &self.engine_reason {
             write!(f, "; {reason}")?;
         }

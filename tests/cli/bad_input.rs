@@ -34,7 +34,7 @@ fn cases(bench: &Bench) -> Vec<(&'static str, Vec<&'static str>)> {
         ("flat.npy", vec!["flat.npy", "differ in shape", "2×2"]),
         ("none.npy", vec!["none.npy", "no elements"]),
         ("nan.npy", vec!["nan.npy", "2 of 4", "(1, 0)"]),
-        ("ragged.csv:x", vec!["ragged.csv:3", "1 fields", "2"]),
+        ("ragged.csv:x", vec!["ragged.csv:3", "number of fields: 1", "2"]),
         ("text.csv", vec!["text.csv:4", "three"]),
         ("two.csv:z", vec!["two.csv", "\"z\"", "x (0)", "t (1)"]),
         ("two.csv", vec!["two.csv", "name one"]),

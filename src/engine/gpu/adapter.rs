@@ -147,10 +147,12 @@ impl Adapters {
         self.list.is_empty()
     }
 
-    /// The best real GPU: discrete before integrated before virtual.
+    /// The best real GPU: discrete before integrated before virtual. One that
+    /// doesn't say what it is may be a program, and has to be asked for.
     #[must_use]
     pub fn real_gpu(&self) -> Option<&Adapter> {
-        self.list.iter().filter(|adapter| !adapter.is_software()).min_by_key(|adapter| adapter.rank())
+        let surely = |adapter: &&Adapter| adapter.rank() < 3;
+        self.list.iter().filter(surely).min_by_key(|adapter| adapter.rank())
     }
 
     /// The chosen adapter, or without a choice the best there is, which may be
