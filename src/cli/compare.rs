@@ -38,7 +38,7 @@ pub(super) struct CompareArguments {
     t: Source,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
+    #[arg(long, default_value_t = 1e-5, value_name = "TOL", allow_negative_numbers = true)]
     tol: f64,
 
     /// The weight of the pass

@@ -44,7 +44,7 @@ pub(super) struct FitArguments {
     lr: f64,
 
     /// The most steps to take; 0 only evaluates at --w0, --b0
-    #[arg(long, default_value_t = 1000, value_name = "N")]
+    #[arg(long, default_value_t = 1000, value_name = "N", allow_negative_numbers = true)]
     steps: u64,
 
     /// Stop when both gradients are at most this; 0 never does

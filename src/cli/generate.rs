@@ -52,7 +52,7 @@ pub(super) struct GenerateArguments {
     dtype: TypeArgument,
 
     /// The seed of the random numbers
-    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    #[arg(long, default_value_t = 0, value_name = "SEED", allow_negative_numbers = true)]
     seed: u64,
 
     #[command(flatten)]
