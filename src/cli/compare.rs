@@ -38,15 +38,15 @@ pub(super) struct CompareArguments {
     t: Source,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = 1e-5, value_name = "TOL", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1e-5, value_name = "TOL", allow_hyphen_values = true)]
     tol: f64,
 
     /// The weight of the pass
-    #[arg(long, default_value_t = 0.5, value_name = "W", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.5, value_name = "W", allow_hyphen_values = true)]
     w0: f64,
 
     /// The bias of the pass
-    #[arg(long, default_value_t = 0.25, value_name = "B", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.25, value_name = "B", allow_hyphen_values = true)]
     b0: f64,
 
     #[command(flatten)]

@@ -40,23 +40,23 @@ pub(super) struct FitArguments {
     solver: SolverChoice,
 
     /// The learning rate η
-    #[arg(long, default_value_t = 0.01, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.01, value_name = "RATE", allow_hyphen_values = true)]
     lr: f64,
 
     /// The most steps to take; 0 only evaluates at --w0, --b0
-    #[arg(long, default_value_t = 1000, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1000, value_name = "N", allow_hyphen_values = true)]
     steps: u64,
 
     /// Stop when both gradients are at most this; 0 never does
-    #[arg(long, default_value_t = 0.0, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "T", allow_hyphen_values = true)]
     tol: f64,
 
     /// The weight to start from
-    #[arg(long, default_value_t = 0.0, value_name = "W", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "W", allow_hyphen_values = true)]
     w0: f64,
 
     /// The bias to start from
-    #[arg(long, default_value_t = 0.0, value_name = "B", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "B", allow_hyphen_values = true)]
     b0: f64,
 
     /// Write loss, gradients, W and b of every step to this CSV file

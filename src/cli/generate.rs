@@ -36,15 +36,15 @@ pub(super) struct GenerateArguments {
     shape: ShapeArgument,
 
     /// The W behind T
-    #[arg(long, default_value_t = 2.0, value_name = "W", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 2.0, value_name = "W", allow_hyphen_values = true)]
     weight: f64,
 
     /// The b behind T
-    #[arg(long, default_value_t = 1.0, value_name = "B", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_name = "B", allow_hyphen_values = true)]
     bias: f64,
 
     /// The standard deviation of the noise on T
-    #[arg(long, default_value_t = 0.1, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.1, value_name = "S", allow_hyphen_values = true)]
     noise: f64,
 
     /// The type of the elements: u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64
@@ -52,7 +52,7 @@ pub(super) struct GenerateArguments {
     dtype: TypeArgument,
 
     /// The seed of the random numbers
-    #[arg(long, default_value_t = 0, value_name = "SEED", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, value_name = "SEED", allow_hyphen_values = true)]
     seed: u64,
 
     #[command(flatten)]
