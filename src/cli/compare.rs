@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         return Err(CliError::Usage("--w0 and --b0 must be finite numbers".to_owned()));
     }
     if !(arguments.tol > 0.0 && arguments.tol.is_finite()) {
-        return Err(CliError::Usage(format!("--tol must be a positive number, not {}", arguments.tol)));
+        return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
     }
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
     let data = Dataset::pair_within(x, t, arguments.memory.host_bytes())?;

@@ -130,7 +130,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
     if fit.stop_reason == StopReason::Diverged {
         tell(&format_args!(
-            "linfit: diverged at step {}: the learning rate {} is too large for these data; \
+            "linfit: diverged at step {}: the learning rate {:?} is too large for these data; \
              the last finite state is printed; try --lr {:e}",
             fit.steps + 1,
             sgd.learning_rate,
@@ -169,7 +169,7 @@ impl<'a> Watch<'a> {
         }
         if self.arguments.verbosity.verbose && step.is_multiple_of((self.arguments.steps / 10).max(1)) {
             let (loss, w, b) = (evaluation.loss, model.weight, model.bias);
-            tell(&format_args!("step {step}: loss {loss:e}, W {w}, b {b}"));
+            tell(&format_args!("step {step}: loss {loss:e}, W {w:?}, b {b:?}"));
         }
         self.progress.show(*step, || format!("loss {:.4e}", evaluation.loss));
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -105,11 +105,12 @@ fn choose<const COLUMNS: usize>(
     let mut columns: Vec<Column> = Vec::new();
     let mut named = false;
     for key in keys {
-        // By number first: in a file without a header, a value in the first
-        // row may read like the number of another column.
+        // By number first, and never by name in a row of numbers: in a file
+        // without a header, a value in the first row may read like the key.
         let by_number = key.and_then(|key| key.parse().ok()).filter(|&index: &usize| index < names.len());
-        let by_name =
-            key.filter(|_| by_number.is_none()).and_then(|key| names.iter().position(|name| name == key));
+        let by_name = key
+            .filter(|_| by_number.is_none() && !all_numbers)
+            .and_then(|key| names.iter().position(|name| name == key));
         named |= by_name.is_some();
         let (index, name) = match (key, by_number.or(by_name)) {
             (Some(key), Some(index)) => (index, Some(key.to_owned())),

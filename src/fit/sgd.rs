@@ -47,9 +47,9 @@ impl Default for Sgd {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its field holds")]
 pub enum ConfigError {
-    #[error("the learning rate must be a positive number, not {0}")]
+    #[error("the learning rate must be a positive number, not {0:?}")]
     LearningRate(f64),
-    #[error("the tolerance must be 0 (off) or a positive number, not {0}")]
+    #[error("the tolerance must be 0 (off) or a positive number, not {0:?}")]
     Tolerance(f64),
     #[error("the weight and bias to start from must be finite numbers, not {} and {}", .0.weight, .0.bias)]
     Start(Affine),

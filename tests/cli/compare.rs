@@ -34,6 +34,18 @@ fn every_engine_is_held_against_the_reference() {
     assert!(text.contains("90,300 elements") && text.contains("cpu") && text.contains("gpu"), "{text}");
 }
 
+/// At the very parameters behind T the residuals are what rounding T to f32
+/// left: the engines agree there too.
+#[test]
+fn cancelled_residuals_agree() {
+    let bench = Bench::new();
+    for (weight, bias, noise) in [("2", "1", "0"), ("3", "-0.7", "0"), ("2", "1", "1e-4")] {
+        let make = ["generate", "-x", "x.npy", "-t", "t.npy", "--shape", "1000", "--noise", noise, "-q"];
+        bench.run(&[&make[..], &["--weight", weight, "--bias", bias]].concat()).ok();
+        bench.run(&["compare", "x.npy", "t.npy", "--w0", weight, "--b0", bias]).ok();
+    }
+}
+
 #[test]
 fn a_mismatch_is_1() {
     let bench = Bench::new();

@@ -72,6 +72,11 @@ fn noise_has_its_deviation_and_saturation_is_said() {
         .collect();
     let variance = t.iter().map(|t| t * t).sum::<f64>() / 1e5;
     assert!((variance / 0.0625 - 1.0).abs() < 5.0 * (2.0f64 / 1e5).sqrt(), "{variance}");
+    let half =
+        ["generate", "-x", "x.npy", "-t", "t.npy", "--shape", "1000", "--dtype", "f16", "--weight", "1e6"];
+    assert!(bench.run(&half).ok().stderr.contains("stored as its limit"));
+    // The limit, not infinity: a fit takes it.
+    bench.run(&["fit", "x.npy", "t.npy", "--steps", "1"]).ok();
     let run = bench.run(&["generate", "-x", "x.npy", "-t", "t.npy", "--shape", "1000", "--dtype", "u8"]).ok();
     assert!(run.stderr.contains("of 1000 elements of T lay beyond u8"), "{}", run.stderr);
 }

@@ -175,6 +175,71 @@ fn bad_usage_is_2() {
     }
 }
 
+/// Nobody reading stderr or stdout is no reason to panic, nor to forget that
+/// a check failed.
+#[cfg(target_os = "linux")]
+#[test]
+fn unread_streams_keep_the_exit_code() {
+    use std::process::Stdio;
+    let bench = Bench::with_worked_example();
+    bench.run(&["generate", "-x", "u.npy", "-t", "v.npy", "--shape", "1000", "-q"]).ok();
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let code = |arguments: &[&str], stdout: Option<Stdio>, stderr: Option<Stdio>| {
+        let mut command = bench.command(arguments);
+        command.stdout(stdout.unwrap_or(Stdio::null())).stderr(stderr.unwrap_or(Stdio::null()));
+        command.status().unwrap().code()
+    };
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Some(Stdio::from(writer))
+    };
+    assert_eq!(code(&["fit", "missing.npy", "t.npy"], None, Some(full())), Some(2));
+    assert_eq!(code(&["fit", "x.npy", "t.npy", "-v"], None, Some(full())), Some(0));
+    assert_eq!(code(&["fit", "x.npy", "t.npy", "--lr", "9"], closed(), None), Some(1));
+    assert_eq!(code(&["compare", "u.npy", "v.npy", "--tol", "1e-30"], closed(), None), Some(1));
+    assert_eq!(code(&["fit", "x.npy", "t.npy"], closed(), closed()), Some(0));
+    assert_eq!(code(&["fit", "x.npy", "t.npy"], Some(full()), None), Some(2));
+}
+
+#[test]
+fn one_file_is_not_two_outputs() {
+    let bench = Bench::with_worked_example();
+    bench
+        .run(&["fit", "x.npy", "t.npy", "--save", "a.json", "--history", "./a.json"])
+        .fails(2, &["--save", "--history", "a.json"]);
+    bench.run(&["fit", "x.npy", "t.npy", "--save", "x.npy"]).fails(2, &["--save", "X", "x.npy"]);
+    bench.run(&["generate", "-x", "n.npy", "-t", "./n.npy"]).fails(2, &["-x", "-t", "n.npy"]);
+    bench.write("m.json", br#"{"weight": 1, "bias": 0}"#);
+    bench.run(&["predict", "m.json", "x.npy", "-o", "x.npy"]).fails(2, &["-o", "X", "x.npy"]);
+    assert_eq!(bench.files(), ["m.json", "t.npy", "x.npy"]);
+}
+
+/// Two signals in a row end the program at once; nothing unfinished stays.
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_leaves_nothing_unfinished() {
+    use std::io::Read;
+    use std::process::Stdio;
+    let bench = Bench::new();
+    bench.run(&["generate", "-x", "x.npy", "-t", "t.npy", "--shape", "3000x3000", "-q"]).ok();
+    let arguments = ["fit", "x.npy", "t.npy", "--steps", "1000000", "--engine", "reference", "-v"];
+    let mut child = bench
+        .command(&[&arguments[..], &["--save", "m.json", "--history", "h.csv"]].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0u8];
+    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+    for signal in ["-INT", "-TERM"] {
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    }
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(130));
+    assert!(bench.files().iter().all(|name| !name.starts_with(".linfit-")), "{:?}", bench.files());
+}
+
 /// An output file must never replace what isn't a regular file.
 #[cfg(unix)]
 #[test]
@@ -182,6 +247,9 @@ fn a_link_stays_a_link_and_a_device_a_device() {
     let bench = Bench::with_worked_example();
     bench.write("old.json", b"old");
     std::os::unix::fs::symlink(bench.path("old.json"), bench.path("link.json")).unwrap();
+    std::os::unix::fs::symlink("new.json", bench.path("dangling.json")).unwrap();
+    bench.run(&["fit", "x.npy", "t.npy", "--save", "dangling.json"]).ok();
+    assert!(bench.path("dangling.json").is_symlink() && bench.path("new.json").is_file());
     bench.run(&["fit", "x.npy", "t.npy", "--save", "link.json", "--history", "/dev/null"]).ok();
     assert!(bench.path("link.json").is_symlink());
     assert!(number(&bench.json("old.json"), "weight") > 0.0);

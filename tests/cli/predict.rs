@@ -85,6 +85,21 @@ fn keeps_column_major_order_and_reads_columns() {
 }
 
 #[test]
+fn what_f32_cannot_hold_is_refused() {
+    let bench = with_model();
+    bench.write("steep.json", br#"{"weight": 1e300, "bias": 0}"#);
+    for engine in ["cpu", "gpu"] {
+        bench
+            .run(&["predict", "steep.json", "x.npy", "-o", "y.npy", "-q", "--engine", engine])
+            .fails(2, &["y.npy", "beyond the range of f32", "--dtype f64"]);
+    }
+    assert!(!bench.path("y.npy").exists());
+    bench
+        .run(&["predict", "steep.json", "x.npy", "-o", "y.npy", "--dtype", "f64"])
+        .fails(2, &["range of f64"]);
+}
+
+#[test]
 fn a_fits_model_predicts() {
     let bench = Bench::with_worked_example();
     bench.run(&["fit", "x.npy", "t.npy", "--lr", "0.05", "--steps", "5000", "--save", "m.json"]).ok();
