@@ -12,21 +12,19 @@
     reason = "tests on data they made themselves"
 )]
 
+#[path = "common/adapter.rs"]
+mod adapter;
+
 use std::ops::ControlFlow;
 
 use linfit::data::{Dataset, Element, Matrix};
-use linfit::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError};
+use linfit::engine::gpu::{AdapterChoice, Adapters, Gpu, GpuError};
 use linfit::engine::{Cpu, Engine, EngineError, Notice, Reference};
 use linfit::fit::Sgd;
 use linfit::math::{Affine, Evaluation, ResidualSums};
 use proptest::prelude::*;
 
-/// A software adapter: every machine that runs the tests has one.
-fn software_adapter() -> Adapter {
-    let adapters = Adapters::enumerate();
-    let software = adapters.iter().find(|adapter| adapter.is_software());
-    software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
-}
+use adapter::software_adapter;
 
 fn pair<X: Element, T: Element>(x: Vec<X>, t: Vec<T>) -> Dataset {
     let n = [x.len() as u64];

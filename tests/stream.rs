@@ -9,6 +9,9 @@
     reason = "tests on data they made themselves"
 )]
 
+#[path = "common/adapter.rs"]
+mod adapter;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,16 +19,12 @@ use std::process::{Command, Stdio};
 
 use linfit::data::npy::NpyWriter;
 use linfit::data::{Dataset, ElementType, Matrix, Order, Shape, npy};
-use linfit::engine::gpu::{Adapter, Adapters, Gpu};
+use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::math::Affine;
 use tempfile::TempDir;
 
-fn software_adapter() -> Adapter {
-    let adapters = Adapters::enumerate();
-    let software = adapters.iter().find(|adapter| adapter.is_software());
-    software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
-}
+use adapter::software_adapter;
 
 fn write(path: &Path, values: &[f32]) {
     let shape = Shape(vec![values.len() as u64]);

@@ -18,11 +18,13 @@ mod mapping;
 mod matrix;
 pub mod npy;
 pub mod output;
+mod shape;
 mod source;
 pub mod synthetic;
 
 pub use dataset::Dataset;
 pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
-pub use matrix::{Matrix, Order, Rounding, Shape};
+pub use matrix::{Matrix, Rounding};
+pub use shape::{Order, Shape};
 pub use source::{Source, open, open_pair};
