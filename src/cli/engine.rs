@@ -45,7 +45,7 @@ impl EngineArguments {
     /// and tells what the user should know about it.
     pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
         let opened = self.choose(data, verbosity)?;
-        opened.engine.notices().iter().for_each(|notice| verbosity.note(notice));
+        verbosity.notices(opened.engine.notices());
         Ok(opened)
     }
 

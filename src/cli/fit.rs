@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.progress.end();
     let fit = result?;
     // Data that are streamed tell what they lost only once they were read.
-    engine.notices()[notices..].iter().for_each(|notice| arguments.verbosity.note(notice));
+    arguments.verbosity.notices(&engine.notices()[notices..]);
     watch.finish()?;
 
     let timings = Timings { load_s, prepare_s, ..Timings::default() };

@@ -103,7 +103,10 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
         return Err(CliError::Usage("--weight and --bias must be finite numbers".to_owned()));
     }
     if !(recipe.noise >= 0.0 && recipe.noise.is_finite()) {
-        return Err(CliError::Usage(format!("--noise must be 0 or a positive number, not {}", recipe.noise)));
+        return Err(CliError::Usage(format!(
+            "--noise must be 0 or a positive number, not {:?}",
+            recipe.noise
+        )));
     }
     check_outputs(&[("-x", Some(arguments.x.as_path())), ("-t", Some(arguments.t.as_path()))], &[])?;
     let shape = &arguments.shape.0;

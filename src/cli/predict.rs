@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         }
         OutputType::F64 => {
             let engine = Cpu::new(&data);
-            engine.notices().iter().for_each(|notice| arguments.verbosity.note(notice));
+            arguments.verbosity.notices(engine.notices());
             engine
                 .forward_as(model, &mut |ys: &[f64]| take(&mut file, &mut progress, ys))
                 .map_err(CliError::from)
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
             // Inputs that are sent through tell what they lost only afterwards.
             let known = engine.notices().len();
             let done = engine.forward(model, &mut |ys| take(&mut file, &mut progress, ys));
-            engine.notices()[known..].iter().for_each(|notice| arguments.verbosity.note(notice));
+            arguments.verbosity.notices(&engine.notices()[known..]);
             done.map_err(CliError::from)
         }
     };

@@ -3,6 +3,7 @@ use std::fmt::Display;
 use clap::Args;
 
 use super::tell;
+use crate::engine::Notice;
 
 /// How much a command says on stderr.
 #[derive(Debug, Clone, Copy, Args)]
@@ -21,6 +22,16 @@ impl Verbosity {
     pub(super) fn note(self, message: &dyn Display) {
         if !self.quiet {
             tell(&format_args!("note: {message}"));
+        }
+    }
+
+    /// Tells the user what an engine has to say, each thing once: X and T may
+    /// be the same file.
+    pub(super) fn notices(self, notices: &[Notice]) {
+        for (k, notice) in notices.iter().enumerate() {
+            if !notices[..k].contains(notice) {
+                self.note(notice);
+            }
         }
     }
 

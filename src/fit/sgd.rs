@@ -51,7 +51,7 @@ pub enum ConfigError {
     LearningRate(f64),
     #[error("the tolerance must be 0 (off) or a positive number, not {0:?}")]
     Tolerance(f64),
-    #[error("the weight and bias to start from must be finite numbers, not {} and {}", .0.weight, .0.bias)]
+    #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
     Start(Affine),
 }
 

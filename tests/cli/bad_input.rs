@@ -1,109 +1,172 @@
-use super::Bench;
+//! Files that cannot be fitted: a message that names them, and no output.
 
-const HEADER: &str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }";
+use std::fs;
 
-/// Every kind of bad file: its name, its content, and words of the message.
-fn cases(bench: &Bench) -> Vec<(&'static str, Vec<&'static str>)> {
-    bench.npy_f32("good.npy", "(2, 2)", &[1.0, 2.0, 3.0, 4.0]);
-    let good = bench.read("good.npy");
-    bench.write("empty.npy", b"");
-    bench.write("empty.csv", b"");
-    bench.write("header.npy", &good[..30]);
-    bench.write("truncated.npy", &good[..good.len() - 1]);
-    bench.write("magic.npy", b"PK\x03\x04 this is a zip file, not an array at all");
-    bench.npy("absurd.npy", &HEADER.replace("(2, 2)", "(4611686018427387904, 16)"), &[]);
-    bench.npy("object.npy", &HEADER.replace("<f4", "|O"), &[0; 64]);
-    bench.npy("complex.npy", &HEADER.replace("<f4", "<c8"), &[0; 64]);
-    bench.npy_f32("flat.npy", "(4,)", &[1.0, 2.0, 3.0, 4.0]);
-    bench.npy_f32("none.npy", "(0, 2)", &[]);
-    bench.npy_f32("nan.npy", "(2, 2)", &[1.0, 2.0, f32::NAN, f32::INFINITY]);
-    bench.write("ragged.csv", b"x,t\n1,2\n3\n");
-    bench.write("text.csv", b"x\n1\n2\nthree\n4\n");
-    bench.write("two.csv", b"x,t\n1,2\n");
-    bench.write("notes.txt", b"hello\n");
-    std::fs::create_dir(bench.path("directory.npy")).unwrap();
+use linfit::data::ElementType;
+
+use crate::Lab;
+use crate::common::{Npy, Number};
+
+struct Case {
+    name: &'static str,
+    /// The argument, if it is more than the name.
+    argument: Option<&'static str>,
+    bytes: Vec<u8>,
+    part: &'static str,
+}
+
+fn case(name: &'static str, bytes: impl Into<Vec<u8>>, part: &'static str) -> Case {
+    Case { name, argument: None, bytes: bytes.into(), part }
+}
+
+fn column(argument: &'static str, text: &str, part: &'static str) -> Case {
+    let (name, _) = argument.split_once(':').unwrap();
+    Case { argument: Some(argument), ..case(name, text, part) }
+}
+
+fn npy(header: &str, data_bytes: usize) -> Vec<u8> {
+    Npy { data: vec![0; data_bytes], ..Npy::with_header(header) }.bytes()
+}
+
+fn spoiled(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = Npy::of_f64(&[2, 2], &[1.0, 2.0, 3.0, 4.0]).bytes();
+    change(&mut bytes);
+    bytes
+}
+
+fn cases() -> Vec<Case> {
+    let f64s = |values: &[f64]| Npy::of_f64(&[2, 2], values).bytes();
+    let header = |descr: &str, shape: &str| {
+        npy(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"), 32)
+    };
     vec![
-        ("empty.npy", vec!["empty.npy", "empty"]),
-        ("empty.csv", vec!["empty.csv", "empty"]),
-        ("header.npy", vec!["header.npy", "truncated"]),
-        ("truncated.npy", vec!["truncated.npy", "16 bytes", "15"]),
-        ("magic.npy", vec!["magic.npy", "signature"]),
-        ("absurd.npy", vec!["absurd.npy", "larger than any memory"]),
-        ("object.npy", vec!["object.npy", "not numbers"]),
-        ("complex.npy", vec!["complex.npy", "not numbers"]),
-        ("flat.npy", vec!["flat.npy", "differ in shape", "2×2"]),
-        ("none.npy", vec!["none.npy", "no elements"]),
-        ("nan.npy", vec!["nan.npy", "2 of 4", "(1, 0)"]),
-        ("ragged.csv:x", vec!["ragged.csv:3", "number of fields: 1", "2"]),
-        ("text.csv", vec!["text.csv:4", "three"]),
-        ("two.csv:z", vec!["two.csv", "\"z\"", "x (0)", "t (1)"]),
-        ("two.csv", vec!["two.csv", "name one"]),
-        ("good.npy:x", vec!["good.npy", "single array"]),
-        ("notes.txt", vec!["notes.txt", ".npy", ".csv"]),
-        ("directory.npy", vec!["directory.npy", "directory"]),
-        ("missing.npy", vec!["missing.npy", "No such file"]),
+        case("empty.npy", "", "empty"),
+        case("empty.csv", "", "empty"),
+        case("magic.npy", spoiled(|bytes| bytes[1] = b'M'), "signature"),
+        case("text.npy", "1,2\n3,4\n", "signature"),
+        case("short.npy", spoiled(|bytes| bytes.truncate(9)), "truncated"),
+        case("header.npy", spoiled(|bytes| bytes.truncate(40)), "truncated"),
+        case("data.npy", spoiled(|bytes| bytes.truncate(bytes.len() - 1)), "32 bytes of data"),
+        case("nodata.npy", spoiled(|bytes| bytes.truncate(bytes.len() - 32)), "truncated"),
+        case("version.npy", spoiled(|bytes| bytes[6] = 9), "version"),
+        case("garbage.npy", npy("what is this", 32), "header"),
+        case("huge.npy", header("'<f8'", "(1152921504606846976, 2)"), "larger than any memory"),
+        case("absurd.npy", header("'<f8'", "(18446744073709551615, 18446744073709551615)"), "larger than"),
+        case("negative.npy", header("'<f8'", "(-2, 2)"), "shape"),
+        case("none.npy", header("'<f8'", "(0, 4)"), "no elements"),
+        case("object.npy", header("'|O'", "(2, 2)"), "not numbers"),
+        case("string.npy", header("'<U8'", "(2, 2)"), "not numbers"),
+        case("complex.npy", header("'<c16'", "(2,)"), "not numbers"),
+        case("record.npy", header("[('a', '<f8'), ('b', '<f8')]", "(2,)"), "record"),
+        case("nan.npy", f64s(&[1.0, 2.0, f64::NAN, 4.0]), "index (1, 0)"),
+        case("inf.npy", f64s(&[1.0, f64::NEG_INFINITY, f64::INFINITY, 4.0]), "2 of 4"),
+        case("shape.npy", Npy::of_f64(&[4], &[1.0, 2.0, 3.0, 4.0]).bytes(), "differ in shape"),
+        case("turned.npy", Npy::of_f64(&[4, 1], &[1.0, 2.0, 3.0, 4.0]).bytes(), "2×2"),
+        case("data.xlsx", "PK\x03\x04", "unknown kind of file"),
+        case("noextension", "1\n2\n", "unknown kind of file"),
+        column("ragged.csv:0", "1,2\n3,4\n5\n", "ragged.csv:3: number of fields: 1"),
+        column("text.csv:1", "a,b\n1,2\n3,lots\n", "text.csv:3: \"lots\" in column 1"),
+        column("hole.csv:b", "a,b\n1,2\n3,\n", "hole.csv:3: column 1 is empty"),
+        column("missing.csv:c", "a,b\n1,2\n3,4\n", "no column \"c\"; its columns are: a (0), b (1)"),
+        column("number.csv:2", "a,b\n1,2\n3,4\n", "no column \"2\""),
+        column("header.csv:a", "a,b\n", "no elements"),
+        column("nan.csv:a", "a\n1\nnan\n3\n4\n", "nan.csv:a: 1 of 4"),
+        case("which.csv", "a,b\n1,2\n3,4\n", "name one"),
+        column("long.csv:a", "a\n1\n2\n3\n", "differ in shape"),
     ]
 }
 
 #[test]
-fn every_bad_file_is_2_with_a_line_and_nothing_left() {
-    let bench = Bench::new();
-    let cases = cases(&bench);
-    assert!(cases.len() > 15);
-    let before = bench.files();
-    for (name, words) in cases {
-        for engine in ["cpu", "gpu"] {
-            let outputs = ["--save", "model.json", "--history", "history.csv", "--engine", engine];
-            bench.run(&[&["fit", name, "good.npy"], &outputs[..]].concat()).fails(2, &words);
-            bench.run(&[&["fit", "good.npy", name], &outputs[..]].concat()).fails(2, &words);
+fn every_bad_file_is_named_and_nothing_is_written() {
+    let cases = cases();
+    assert!(cases.len() > 30);
+    let lab = Lab::new();
+    lab.write("good.npy", Npy::of_f64(&[2, 2], &[1.0, 2.0, 3.0, 4.0]).bytes());
+    lab.write("four.npy", Npy::of_f64(&[4], &[1.0, 2.0, 3.0, 4.0]).bytes());
+    for Case { name, argument, bytes, part } in &cases {
+        lab.write(name, bytes);
+        let argument = argument.unwrap_or(name);
+        // A column goes with an array of one dimension.
+        let good = if name.ends_with("sv") { "four.npy" } else { "good.npy" };
+        for pair in [format!("{argument} {good}"), format!("{good} {argument}")] {
+            for line in [
+                format!("fit {pair} --save m.json --history h.csv"),
+                format!("fit {pair} --save m.json --history h.csv --adapter llvmpipe --json -v"),
+                format!("compare {pair}"),
+            ] {
+                let ran = lab.run(&line).ends_refused(&[name, part]);
+                assert!(ran.stderr.starts_with("linfit: "), "{line}\n{}", ran.stderr);
+                assert!((1..=2).contains(&ran.notes().len()), "{line}\n{}", ran.stderr);
+                assert!(ran.stderr.len() < 600 && ran.stderr.ends_with('\n'), "{line}\n{}", ran.stderr);
+            }
         }
-        bench.run(&["compare", "good.npy", name]).fails(2, &words);
+        fs::remove_file(lab.path(name)).unwrap();
+        assert_eq!(lab.files(), ["four.npy", "good.npy"], "{name}");
     }
-    assert_eq!(bench.files(), before);
 }
 
-/// Root may read anything, so the program runs as nobody where it can.
+#[test]
+fn files_that_are_not_there_or_not_files() {
+    let lab = Lab::new();
+    lab.npy("good.npy", ElementType::F64, &[1], &[Number::Float(1.0)]);
+    fs::create_dir(lab.path("folder.npy")).unwrap();
+    for (argument, part) in [
+        ("none.npy", "No such file"),
+        ("none.csv:a", "No such file"),
+        ("folder.npy", "is a directory"),
+        ("folder.npy/x.npy", "No such file"),
+        ("good.npy/x.npy", "Not a directory"),
+        ("good.npy:0", "remove \":0\""),
+        (".", "is a directory"),
+    ] {
+        for pair in [format!("{argument} good.npy"), format!("good.npy {argument}")] {
+            let name = argument.split(':').next().unwrap();
+            let ran = lab.run(&format!("fit {pair} --save m.json --history h.csv"));
+            // The words are the system's, which this one's may not be.
+            let parts: &[&str] = if cfg!(target_os = "linux") { &[name, part] } else { &[name] };
+            let ran = ran.ends_refused(parts);
+            assert!(ran.stderr.starts_with("linfit: ") && ran.notes().len() <= 2, "{}", ran.stderr);
+            assert_eq!(lab.files(), ["folder.npy", "good.npy"]);
+        }
+    }
+}
+
+/// Control characters of a file must not reach the terminal, nor its length
+/// the message.
+#[test]
+fn a_message_shows_little_of_a_file_and_nothing_raw() {
+    let lab = Lab::new();
+    let field = format!("\x1b[31m{}\x07", "x".repeat(100_000));
+    lab.write("x.csv", format!("a\n1\n{field}\n")).write("t.csv", format!("{field},b\n1,2\n"));
+    for line in ["fit x.csv x.csv", "fit t.csv:nothing x.csv"] {
+        let ran = lab.run(line).exits(2);
+        assert!(ran.stderr.len() < 400, "{}", ran.stderr);
+        assert!(!ran.stderr.trim_end().contains(char::is_control), "{:?}", ran.stderr);
+    }
+}
+
+/// Root may read anything, so it runs the program as nobody.
 #[cfg(unix)]
 #[test]
 fn a_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
-    let bench = Bench::with_worked_example();
-    let set = |name: &str, mode| {
-        std::fs::set_permissions(bench.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    set(".", 0o755);
-    set("x.npy", 0o000);
-    // A copy of the program where anybody may run it.
-    std::fs::copy(assert_cmd::cargo::cargo_bin!("linfit"), bench.path("program")).unwrap();
-    set("program", 0o755);
-    let mut command = std::process::Command::new(bench.path("program"));
-    command.args(["fit", "x.npy", "t.npy"]).current_dir(bench.path("."));
-    let root = std::fs::read(bench.path("x.npy")).is_ok();
-    if root {
+    let lab = Lab::new();
+    lab.worked_example();
+    // A copy of the program where anybody may run it, made by a process of its
+    // own: a program that this one has open for writing, or a child that
+    // another test starts meanwhile, can't be run.
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(assert_cmd::cargo::cargo_bin!("linfit")).arg(lab.path("program"));
+    assert!(copy.status().unwrap().success());
+    for (name, mode) in [(".", 0o755), ("program", 0o755), ("x.npy", 0o000)] {
+        fs::set_permissions(lab.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let line = "fit x.npy t.npy";
+    let mut command = std::process::Command::new(lab.path("program"));
+    command.args(line.split_whitespace()).current_dir(lab.path("."));
+    if fs::read(lab.path("x.npy")).is_ok() {
         command.uid(65_534).gid(65_534);
     }
-    // A test that starts its program while this one writes the copy keeps the
-    // copy busy for a moment.
-    let output = loop {
-        match command.output() {
-            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
-            output => break output.unwrap(),
-        }
-    };
-    super::finished(output, &["no permission"]).fails(2, &["x.npy", "ermission denied"]);
-}
-
-#[test]
-fn outputs_that_cannot_be_written_are_known_before_the_fit() {
-    let bench = Bench::with_worked_example();
-    bench
-        .run(&["fit", "x.npy", "t.npy", "--save", "no/m.json"])
-        .fails(2, &["no/m.json", "cannot be written"]);
-    bench
-        .run(&["fit", "x.npy", "t.npy", "--history", "no/h.csv"])
-        .fails(2, &["no/h.csv", "cannot be written"]);
-    assert_eq!(bench.files(), ["t.npy", "x.npy"]);
+    lab.judge(line, &command.output().unwrap()).ends_refused(&["linfit: x.npy", "ermission denied"]);
 }

@@ -1,286 +1,299 @@
-use super::{Bench, IRIS, keys, number};
+//! `linfit fit`: its numbers against mathematics, and how it stops.
 
-#[test]
-fn json_has_the_contracts_fields() {
-    let bench = Bench::with_worked_example();
-    for engine in ["cpu", "gpu", "reference", "auto"] {
-        let json = bench.run(&["fit", "x.npy", "t.npy", "--json", "--engine", engine]).ok().to_json();
-        let want = [
-            "bias",
-            "engine",
-            "grad_bias",
-            "grad_weight",
-            "learning_rate",
-            "loss",
-            "n",
-            "solver",
-            "steps",
-            "stop_reason",
-            "timings",
-            "weight",
-        ];
-        assert_eq!(keys(&json), want);
-        assert_eq!(keys(&json["engine"]), ["adapter", "backend", "driver", "kind"]);
-        let timings = ["bandwidth_gb_s", "fit_s", "load_s", "prepare_s", "step_median_s"];
-        assert_eq!(keys(&json["timings"]), timings);
-        assert!(timings.iter().all(|key| number(&json["timings"], key) >= 0.0));
-        assert_eq!((number(&json, "n"), number(&json, "steps")), (4.0, 1000.0));
-        assert_eq!((json["solver"].as_str(), json["stop_reason"].as_str()), (Some("sgd"), Some("steps")));
-        assert_eq!(json["engine"]["adapter"].is_string(), engine == "gpu", "{engine}");
-        assert_eq!(json["engine"]["backend"].is_string(), engine == "gpu", "{engine}");
-        let kind = if engine == "auto" { "cpu" } else { engine };
-        assert_eq!(json["engine"]["kind"], kind);
-    }
+use serde_json::Value;
+
+use crate::{F32_SUMS, F64_SUMS, Lab, fields, number, truth, values};
+
+/// The engines by the options that choose them.
+pub(crate) const ENGINES: [&str; 3] = ["--engine reference", "--engine cpu", "--adapter llvmpipe"];
+
+fn model(report: &Value) -> (f64, f64) {
+    (number(report, "weight"), number(report, "bias"))
 }
 
-/// The states of the worked example at η = 2⁻⁴, by hand (derived in
-/// `src/fit/sgd.rs`): exact in f64 and, but for the GPU's sums, everywhere.
+/// The states of the worked example at η = 2⁻⁴, computed by hand in
+/// src/fit/sgd.rs. All of them are exact in binary, on every engine.
 #[test]
-fn the_worked_example_on_every_engine() {
-    for engine in ["reference", "cpu", "gpu"] {
-        let bench = Bench::with_worked_example();
-        let arguments =
-            ["fit", "x.npy", "t.npy", "--lr", "0.0625", "--steps", "3", "--json", "--history", "h.csv"];
-        let run = bench.run(&[&arguments[..], &["--engine", engine]].concat()).ok();
-        let json = run.to_json();
-        assert_eq!(number(&json, "weight"), 2.092_285_156_25, "{engine}");
-        assert_eq!(number(&json, "bias"), 0.729_248_046_875, "{engine}");
-        let text = String::from_utf8(bench.read("h.csv")).unwrap();
-        let rows: Vec<&str> = text.lines().collect();
-        assert_eq!(rows.len(), 5);
-        assert_eq!(rows[0], "step,loss,grad_weight,grad_bias,weight,bias");
-        assert_eq!(rows[1], "0,41.0,-35.0,-12.0,0.0,0.0");
-        assert_eq!(rows[2], "1,0.091796875,1.5625,0.4375,2.1875,0.75");
+fn the_worked_example_by_hand() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for engine in ENGINES {
+        let state = |steps: u64| {
+            let line = format!("fit x.npy t.npy --lr 0.0625 --steps {steps} --json {engine}");
+            let report = lab.run(&line).succeeds().json();
+            assert_eq!(report["steps"], steps);
+            assert_eq!(report["stop_reason"], "steps");
+            ["weight", "bias", "loss", "grad_weight", "grad_bias"].map(|field| number(&report, field))
+        };
+        assert_eq!(state(0), [0.0, 0.0, 41.0, -35.0, -12.0], "{engine}");
+        assert_eq!(state(1), [2.1875, 0.75, 0.091_796_875, 1.5625, 0.4375], "{engine}");
+        let (w, b) = (2.089_843_75, 0.722_656_25);
+        let loss = 7.5 * w * w + b * b + 41.0 + 5.0 * w * b - 35.0 * w - 12.0 * b;
+        assert_eq!(state(2), [w, b, loss, -0.039_062_5, -0.105_468_75], "{engine}");
+        let [w, b, ..] = state(3);
+        assert_eq!((w, b), (2.092_285_156_25, 0.729_248_046_875), "{engine}");
     }
 }
 
 #[test]
-fn irises_reach_the_published_line() {
-    let (x, t) = (format!("{IRIS}:petal_length"), format!("{IRIS}:3"));
-    let bench = Bench::new();
-    let fit = |engine, tolerance| {
-        let arguments = ["fit", &x, &t, "--steps", "10000", "--tol", tolerance, "--json", "--engine", engine];
-        bench.run(&arguments).ok().to_json()
-    };
-    for engine in ["cpu", "reference"] {
-        let json = fit(engine, "1e-9");
-        assert_eq!(json["stop_reason"], "tolerance");
-        assert!((number(&json, "weight") - 0.41576).abs() < 5e-6, "{engine}");
-        assert!((number(&json, "bias") + 0.36308).abs() < 5e-6, "{engine}");
-        assert!(number(&json, "grad_weight").abs() <= 1e-9 && number(&json, "grad_bias").abs() <= 1e-9);
+fn starts_where_it_is_told() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for engine in ENGINES {
+        let line = format!("fit x.npy t.npy --w0 2 --b0 1 --steps 0 --json {engine}");
+        let report = lab.run(&line).succeeds().json();
+        assert_eq!(model(&report), (2.0, 1.0));
+        assert_eq!([0.0, 0.0, 0.0], ["loss", "grad_weight", "grad_bias"].map(|f| number(&report, f)));
+
+        // r = −x − 1 − (2x + 1): E r² = 9·7.5 + 12·2.5 + 4, ∂L/∂W = 2·(−22.5 − 5).
+        let line = format!("fit x.npy t.npy --w0 -1 --b0 -1 --steps 0 --json {engine}");
+        let report = lab.run(&line).succeeds().json();
+        assert_eq!(model(&report), (-1.0, -1.0));
+        let found = ["loss", "grad_weight", "grad_bias"].map(|field| number(&report, field));
+        assert_eq!(found, [101.5, -55.0, -19.0], "{engine}");
     }
-    let json = fit("gpu", "1e-6");
-    assert!((number(&json, "weight") - 0.41576).abs() < 2e-5);
-    assert!((number(&json, "bias") + 0.36308).abs() < 2e-5);
 }
 
-/// Each row of the history must follow from the one before, and its loss and
-/// gradients from its own W and b.
 #[test]
-fn history_follows_the_update_rule() {
-    let bench = Bench::with_worked_example();
-    let arguments = ["fit", "x.npy", "t.npy", "--lr", "0.03", "--steps", "40", "--w0", "-1", "--b0", "2"];
-    let json = bench.run(&[&arguments[..], &["--json", "--history", "h.csv"]].concat()).ok().to_json();
-    let text = String::from_utf8(bench.read("h.csv")).unwrap();
-    let rows: Vec<Vec<f64>> =
-        text.lines().skip(1).map(|row| row.split(',').map(|cell| cell.parse().unwrap()).collect()).collect();
-    assert_eq!(rows.len(), 41);
-    assert_eq!(rows[0][4..], [-1.0, 2.0]);
-    for (k, row) in rows.iter().enumerate() {
-        let (w, b) = (row[4], row[5]);
-        let residuals: Vec<(f64, f64)> =
-            [(1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 9.0)].map(|(x, t)| (x, w * x + b - t)).to_vec();
-        let mean = |f: fn(f64, f64) -> f64| residuals.iter().map(|&(x, r)| f(x, r)).sum::<f64>() / 4.0;
-        for (got, want) in
-            row[1..4].iter().zip([mean(|_, r| r * r), mean(|x, r| 2.0 * r * x), mean(|_, r| 2.0 * r)])
-        {
-            assert!((got - want).abs() <= 1e-12, "row {k}: {got} {want}");
+fn the_defaults_are_a_thousand_steps_of_a_hundredth_from_zero() {
+    let lab = Lab::new();
+    lab.worked_example();
+    let report = lab.run("fit x.npy t.npy --json").succeeds().json();
+    assert_eq!(report["steps"], 1000);
+    assert_eq!(report["learning_rate"], 0.01);
+    assert_eq!(report["solver"], "sgd");
+    let spelled =
+        "fit x.npy t.npy --json --solver sgd --steps 1000 --lr 0.01 --tol 0 --w0 0 --b0 0 --engine auto";
+    assert_eq!(model(&lab.run(spelled).succeeds().json()), model(&report));
+}
+
+/// The columns of the iris data, read by this test.
+fn iris() -> (Vec<f64>, Vec<f64>) {
+    let text = include_str!("../../examples/data/iris.csv");
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    rows.map(|row| (row[2].parse::<f64>().unwrap(), row[3].parse::<f64>().unwrap())).unzip()
+}
+
+#[test]
+fn descends_to_the_least_squares_of_the_irises() {
+    let (xs, ts) = iris();
+    assert_eq!(xs.len(), 150);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / 150.0;
+    let (x_mean, t_mean) = (mean(&xs), mean(&ts));
+    let mxx: f64 = xs.iter().map(|x| (x - x_mean).powi(2)).sum();
+    let mxt: f64 = xs.iter().zip(&ts).map(|(x, t)| (x - x_mean) * (t - t_mean)).sum();
+    let slope = mxt / mxx;
+    let intercept = t_mean - slope * x_mean;
+
+    let lab = Lab::new();
+    lab.write("iris.csv", include_str!("../../examples/data/iris.csv"));
+    let line = "fit iris.csv:petal_length iris.csv:petal_width --lr 0.05 --steps 100000 --json";
+    for engine in ["reference", "cpu"] {
+        let report = lab.run(&format!("{line} --tol 1e-10 --engine {engine}")).succeeds().json();
+        let (w, b) = model(&report);
+        assert!((w - 0.41576).abs() < 5e-6 && (b + 0.36308).abs() < 5e-6, "{report}");
+        // The gradients' limit over the smaller curvature, 0.35.
+        assert!((w - slope).abs() < 1e-9 && (b - intercept).abs() < 1e-9, "{report}");
+        assert_eq!(report["stop_reason"], "tolerance");
+        assert_eq!(report["n"], 150);
+        for gradient in ["grad_weight", "grad_bias"] {
+            assert!(number(&report, gradient).abs() <= 1e-10, "{report}");
         }
-        assert_eq!(row[0], k as f64);
-        if let Some(next) = rows.get(k + 1) {
-            assert!((next[4] - (w - 0.03 * row[2])).abs() <= 1e-15);
-            assert!((next[5] - (b - 0.03 * row[3])).abs() <= 1e-15);
+        let steps = report["steps"].as_u64().unwrap();
+        assert!((100..100_000).contains(&steps), "{steps}");
+
+        // It was the first such step.
+        let before = format!("{line} --engine {engine} --steps {}", steps - 1);
+        let before = before.replace("--steps 100000", "");
+        let report = lab.run(&before).succeeds().json();
+        let norm = number(&report, "grad_weight").abs().max(number(&report, "grad_bias").abs());
+        assert!(norm > 1e-10 && report["stop_reason"] == "steps", "{report}");
+    }
+    // The GPU's f32 copies of the columns are data of their own: near, not the
+    // same.
+    let report = lab.run(&format!("{line} --tol 1e-6 --adapter llvmpipe")).exits(0).json();
+    let (w, b) = model(&report);
+    assert!((w - slope).abs() < 1e-5 && (b - intercept).abs() < 1e-5, "{report}");
+    assert_eq!(report["stop_reason"], "tolerance");
+}
+
+/// The descent after `steps` steps, from the moments E x, E x², E t, E xt.
+fn descend(xs: &[f64], ts: &[f64], learning_rate: f64, steps: u32) -> (f64, f64) {
+    let n = xs.len() as f64;
+    let mean = |of: &dyn Fn(f64, f64) -> f64| xs.iter().zip(ts).map(|(&x, &t)| of(x, t)).sum::<f64>() / n;
+    let (ex, exx, et, ext) = (mean(&|x, _| x), mean(&|x, _| x * x), mean(&|_, t| t), mean(&|x, t| x * t));
+    let (mut w, mut b) = (0.0, 0.0);
+    for _ in 0..steps {
+        let (grad_weight, grad_bias) = (2.0 * (w * exx + b * ex - ext), 2.0 * (w * ex + b - et));
+        w -= learning_rate * grad_weight;
+        b -= learning_rate * grad_bias;
+    }
+    (w, b)
+}
+
+#[test]
+fn every_engine_descends_the_same_way() {
+    let lab = Lab::new();
+    lab.run("generate -x x.npy -t t.npy --shape 200x300 --seed 3").succeeds();
+    let (xs, ts) = (values(&lab.read_npy("x.npy")), values(&lab.read_npy("t.npy")));
+    let (w, b) = descend(&xs, &ts, 0.01, 1000);
+    assert!((w - 2.0).abs() < 0.01 && (b - 1.0).abs() < 0.01, "{w} {b}");
+    let mut found = Vec::new();
+    for (engine, sums) in ENGINES.into_iter().zip([F64_SUMS, F64_SUMS, F32_SUMS]) {
+        let report = lab.run(&format!("fit x.npy t.npy --json {engine}")).succeeds().json();
+        assert_eq!(report["n"], 60_000);
+        let (got_w, got_b) = model(&report);
+        assert!((got_w - w).abs() <= 1e-6 && (got_b - b).abs() <= 1e-6, "{engine}: {report}");
+        truth(&xs, &ts, got_w, got_b).check(&report, sums);
+        found.push((got_w, got_b));
+    }
+    let off = |k: usize| (found[k].0 - found[0].0).abs().max((found[k].1 - found[0].1).abs());
+    assert!(off(1) < 1e-12, "cpu against reference: {:e}", off(1));
+    assert!(off(2) <= 1e-6, "gpu against reference: {:e}", off(2));
+}
+
+#[test]
+fn json_has_the_fields_it_promises() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for (engine, kind) in ENGINES.into_iter().zip(["reference", "cpu", "gpu"]) {
+        let ran = lab.run(&format!("fit x.npy t.npy --lr 0.03125 --steps 5 --json {engine}")).succeeds();
+        let report = ran.json();
+        assert_eq!(
+            fields(&report),
+            [
+                "bias",
+                "engine",
+                "grad_bias",
+                "grad_weight",
+                "learning_rate",
+                "loss",
+                "n",
+                "solver",
+                "steps",
+                "stop_reason",
+                "timings",
+                "weight"
+            ]
+        );
+        for field in ["weight", "bias", "loss", "grad_weight", "grad_bias"] {
+            assert!(report[field].is_f64(), "{field}: {report}");
+        }
+        assert_eq!(report["learning_rate"], 0.03125);
+        assert_eq!((&report["n"], &report["steps"]), (&4.into(), &5.into()));
+        assert_eq!((&report["solver"], &report["stop_reason"]), (&"sgd".into(), &"steps".into()));
+
+        let timings = &report["timings"];
+        assert_eq!(fields(timings), ["bandwidth_gb_s", "fit_s", "load_s", "prepare_s", "step_median_s"]);
+        for field in ["bandwidth_gb_s", "fit_s", "load_s", "step_median_s"] {
+            assert!(number(timings, field) > 0.0, "{field}: {report}");
+        }
+        assert!(number(timings, "prepare_s") >= 0.0);
+        assert!(number(timings, "step_median_s") <= number(timings, "fit_s"), "{report}");
+
+        let engine = &report["engine"];
+        assert_eq!(fields(engine), ["adapter", "backend", "driver", "kind"]);
+        assert_eq!(engine["kind"], kind);
+        for field in ["adapter", "backend", "driver"] {
+            assert_eq!(engine[field].is_string(), kind == "gpu", "{field}: {report}");
+            assert_eq!(engine[field].is_null(), kind != "gpu", "{field}: {report}");
+        }
+        if kind == "gpu" {
+            assert!(engine["adapter"].as_str().unwrap().contains("llvmpipe"), "{engine}");
+            assert_eq!(engine["backend"], "vulkan");
         }
     }
-    let last = &rows[40];
-    for (column, key) in ["loss", "grad_weight", "grad_bias", "weight", "bias"].iter().enumerate() {
-        assert_eq!(number(&json, key), last[column + 1], "{key}");
+}
+
+#[test]
+fn the_summary_says_what_the_json_says() {
+    let lab = Lab::new();
+    lab.worked_example();
+    let line = "fit x.npy t.npy --lr 0.0625 --steps 3 --engine cpu";
+    let report = lab.run(&format!("{line} --json")).succeeds().json();
+    let summary = lab.run(line).succeeds().stdout;
+    assert!(summary.starts_with("Y = X·2.092285 + 0.729248\n"), "{summary}");
+    for part in ["2.09228515625", "0.729248046875", "elements   4\n", "all taken; learning rate 0.0625"] {
+        assert!(summary.contains(part), "no {part:?} in {summary}");
+    }
+    assert!(summary.contains(&number(&report, "weight").to_string()));
+    let row = |name: &str| summary.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+    assert!(row("engine").contains(" cpu ("), "{summary}");
+    assert!(row("steps").contains(" 3 "), "{summary}");
+
+    let negative = lab.run("fit x.npy t.npy --w0 -2 --b0 -1.5 --steps 0").succeeds().stdout;
+    assert!(negative.starts_with("Y = X·-2 - 1.5\n"), "{negative}");
+}
+
+#[test]
+fn a_rate_too_large_diverges_with_a_finite_result() {
+    let lab = Lab::new();
+    let xs: Vec<f32> = (0..256u16).map(f32::from).collect();
+    let ts: Vec<f32> = xs.iter().map(|x| 2.0 * x + 1.0).collect();
+    lab.f32s("x.npy", &xs).f32s("t.npy", &ts);
+    let (xs, ts): (Vec<f64>, Vec<f64>) =
+        xs.iter().zip(&ts).map(|(&x, &t)| (f64::from(x), f64::from(t))).unzip();
+    for (engine, sums) in ENGINES.into_iter().zip([F64_SUMS, F64_SUMS, F32_SUMS]) {
+        let ran = lab.run(&format!("fit x.npy t.npy -q --json --history h.csv {engine}")).exits(1);
+        let report = ran.json();
+        assert_eq!(report["stop_reason"], "diverged");
+        let (w, b) = model(&report);
+        assert!(w.is_finite() && b.is_finite());
+        truth(&xs, &ts, w, b).check(&report, sums);
+        let steps = report["steps"].as_u64().unwrap();
+        assert!((2..1000).contains(&steps), "{report}");
+        assert_eq!(ran.notes().len(), 1, "{}", ran.stderr);
+        let message = format!("linfit: diverged at step {}:", steps + 1);
+        assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--lr 1e-3"), "{}", ran.stderr);
+
+        let history = lab.read("h.csv");
+        assert_eq!(history.lines().count() as u64, steps + 2, "header, step 0, {steps} steps");
+        let last: Vec<&str> = history.lines().last().unwrap().split(',').collect();
+        assert_eq!((last[4].parse().ok(), last[5].parse().ok()), (Some(w), Some(b)));
+    }
+    let summary = lab.run("fit x.npy t.npy --engine cpu").exits(1).stdout;
+    assert!(summary.contains("DIVERGED"), "{summary}");
+}
+
+#[test]
+fn a_start_that_overflows_is_a_failed_check() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for engine in ENGINES {
+        let ran = lab.run(&format!("fit x.npy t.npy --w0 1e300 {engine} --save m.json")).exits(1);
+        ran.complains(&["linfit: the loss at the start", "1e300"]);
+        assert!(!crate::exists(&lab.path("m.json")), "{engine}");
     }
 }
 
 #[test]
-fn no_steps_only_evaluate() {
-    let bench = Bench::with_worked_example();
-    let arguments = ["fit", "x.npy", "t.npy", "--steps", "0", "--w0", "2", "--b0", "0.5", "--json"];
-    let json = bench.run(&arguments).ok().to_json();
-    assert_eq!((number(&json, "weight"), number(&json, "bias")), (2.0, 0.5));
-    assert_eq!(number(&json, "loss"), 0.25);
-    assert_eq!((number(&json, "grad_weight"), number(&json, "grad_bias")), (-2.5, -1.0));
-    assert_eq!(number(&json, "steps"), 0.0);
-}
-
-#[test]
-fn saves_what_it_prints() {
-    let bench = Bench::with_worked_example();
-    let printed = bench.run(&["fit", "x.npy", "t.npy", "--save", "model.json", "--json"]).ok().to_json();
-    assert_eq!(bench.json("model.json"), printed);
-    assert_eq!(bench.files(), ["model.json", "t.npy", "x.npy"]);
-}
-
-#[test]
-fn divergence_is_1_and_keeps_the_last_finite_state() {
-    let bench = Bench::with_worked_example();
-    for engine in ["cpu", "gpu", "reference"] {
-        let arguments = ["fit", "x.npy", "t.npy", "--lr", "5", "--json", "--engine", engine];
-        let run = bench.run(&arguments);
-        assert_eq!(run.code, 1, "{engine}: {}", run.stderr);
-        let json = run.to_json();
-        assert_eq!(json["stop_reason"], "diverged");
-        for key in ["weight", "bias", "loss", "grad_weight", "grad_bias"] {
-            assert!(number(&json, key).is_finite());
-        }
-        let step = number(&json, "steps") + 1.0;
-        assert!(run.stderr.contains(&format!("diverged at step {step}")), "{engine}: {}", run.stderr);
+fn refuses_settings_that_mean_nothing() {
+    let lab = Lab::new();
+    lab.worked_example();
+    let refused = [
+        ("--lr 0", "learning rate"),
+        ("--lr -0.1", "learning rate"),
+        ("--lr nan", "learning rate"),
+        ("--lr inf", "learning rate"),
+        ("--lr fast", "--lr"),
+        ("--tol -1", "tolerance"),
+        ("--tol nan", "tolerance"),
+        ("--tol inf", "tolerance"),
+        ("--w0 nan", "start"),
+        ("--w0 inf", "start"),
+        ("--b0 -inf", "start"),
+        ("--b0 x", "--b0"),
+        ("--steps -1", "--steps"),
+        ("--steps 1.5", "--steps"),
+        ("--solver newton", "--solver"),
+        ("--memory lots", "--memory"),
+        ("-q -v", "--verbose"),
+        ("--quiet --verbose", "--verbose"),
+        ("--frobnicate", "--frobnicate"),
+    ];
+    for (options, part) in refused {
+        lab.run(&format!("fit x.npy t.npy --save m.json --history h.csv {options}")).ends_refused(&[part]);
+        assert_eq!(lab.files(), ["t.npy", "x.npy"], "{options}");
     }
-}
-
-#[test]
-fn auto_says_that_it_took_the_cpu_and_why() {
-    let bench = Bench::with_worked_example();
-    let run = bench.run(&["fit", "x.npy", "t.npy"]).ok();
-    assert!(run.stdout.contains("cpu (") && run.stdout.contains("no real GPU found"), "{}", run.stdout);
-    // Without any driver at all.
-    let mut command = bench.command(&["fit", "x.npy", "t.npy"]);
-    command.env("WGPU_BACKEND", "vulkan").env("VK_DRIVER_FILES", "/nonexistent.json");
-    let run = super::finished(command.output().unwrap(), &["no driver"]).ok();
-    assert!(run.stdout.contains("; no GPU found"), "{}", run.stdout);
-    let mut command = bench.command(&["fit", "x.npy", "t.npy", "--engine", "gpu"]);
-    command.env("WGPU_BACKEND", "vulkan").env("VK_DRIVER_FILES", "/nonexistent.json");
-    super::finished(command.output().unwrap(), &["no driver"]).fails(3, &["no GPU adapter", "--engine cpu"]);
-}
-
-#[test]
-fn adapters_by_number_and_name() {
-    let bench = Bench::with_worked_example();
-    let devices = bench.run(&["devices", "--json"]).ok().to_json();
-    let adapters = devices["adapters"].as_array().unwrap();
-    assert!(!adapters.is_empty(), "no software Vulkan adapter: run tests/run.sh, which installs one");
-    let name = adapters[0]["name"].as_str().unwrap();
-    for choice in ["0", &name[..5].to_uppercase(), name] {
-        let json = bench.run(&["fit", "x.npy", "t.npy", "--adapter", choice, "--json"]).ok().to_json();
-        assert_eq!(json["engine"]["adapter"], name);
-    }
-    bench
-        .run(&["fit", "x.npy", "t.npy", "--adapter", "nothing like it"])
-        .fails(3, &["nothing like it", name]);
-    bench.run(&["fit", "x.npy", "t.npy", "--engine", "cpu", "--adapter", "0"]).fails(2, &["--adapter"]);
-}
-
-#[test]
-fn notes_say_what_f32_lost_once() {
-    let bench = Bench::new();
-    bench.npy(
-        "x.npy",
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
-        &[0.1f64, 0.5, 0.2].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
-    );
-    bench.npy(
-        "t.npy",
-        "{'descr': '<u4', 'fortran_order': False, 'shape': (3,), }",
-        &[(1u32 << 24) + 1, 1 << 24, 3].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
-    );
-    let run = bench.run(&["fit", "x.npy", "t.npy", "--engine", "gpu"]).ok();
-    assert_eq!(run.stderr.matches("2 of 3 f64 elements were rounded to f32").count(), 1, "{}", run.stderr);
-    assert_eq!(run.stderr.matches("1 of 3 u32 elements were rounded to f32").count(), 1, "{}", run.stderr);
-    assert_eq!(run.stderr.matches("software adapter").count(), 1);
-    assert_eq!(bench.run(&["fit", "x.npy", "t.npy", "--engine", "gpu", "-q"]).ok().stderr, "");
-    assert_eq!(bench.run(&["fit", "x.npy", "t.npy", "--engine", "cpu"]).ok().stderr, "");
-    let exact = Bench::with_worked_example();
-    assert!(!exact.run(&["fit", "x.npy", "t.npy", "--engine", "gpu"]).ok().stderr.contains("rounded"));
-}
-
-#[test]
-fn what_f32_cannot_hold_is_refused_on_the_gpu() {
-    let bench = Bench::new();
-    bench.write("d.csv", b"x,t\n1,2\n1e300,3\n");
-    let arguments = ["fit", "d.csv:x", "d.csv:t", "--engine", "gpu"];
-    bench.run(&[&arguments[..], &["-q"]].concat()).fails(2, &["d.csv", "index 1", "1e300", "--engine cpu"]);
-    // In f64 the sums of squares overflow too, which is another matter.
-    bench.run(&["fit", "d.csv:x", "d.csv:t", "--w0", "1"]).fails(1, &["not finite"]);
-}
-
-#[test]
-fn meaningless_settings_are_2() {
-    let bench = Bench::with_worked_example();
-    for (option, value, word) in [
-        ("--lr", "0", "learning rate"),
-        ("--lr", "-0.1", "learning rate"),
-        ("--lr", "nan", "learning rate"),
-        ("--tol", "-1", "tolerance"),
-        ("--w0", "inf", "finite"),
-        ("--b0", "nan", "finite"),
-    ] {
-        bench.run(&["fit", "x.npy", "t.npy", option, value]).fails(2, &[word]);
-    }
-}
-
-#[test]
-fn verbose_shows_steps_on_stderr() {
-    let bench = Bench::with_worked_example();
-    let run = bench.run(&["fit", "x.npy", "t.npy", "-v", "--steps", "20"]).ok();
-    assert_eq!(run.stderr.matches("step ").count(), 11, "{}", run.stderr);
-    assert!(run.stderr.contains("step 0: loss 4.1e1"), "{}", run.stderr);
-    assert!(!run.stdout.contains("step 0"));
-}
-
-#[test]
-fn engines_agree_after_1000_steps() {
-    let bench = Bench::new();
-    bench.run(&["generate", "-x", "x.npy", "-t", "t.npy", "--shape", "200x301", "--seed", "7", "-q"]).ok();
-    let fit = |engine| {
-        let json = bench.run(&["fit", "x.npy", "t.npy", "--json", "-q", "--engine", engine]).ok().to_json();
-        (number(&json, "weight"), number(&json, "bias"))
-    };
-    let (weight, bias) = fit("reference");
-    assert!((weight - 2.0).abs() < 0.01 && (bias - 1.0).abs() < 0.01);
-    for engine in ["cpu", "gpu"] {
-        let (w, b) = fit(engine);
-        assert!((w - weight).abs() <= 1e-6 && (b - bias).abs() <= 1e-6, "{engine}: {w} {b}");
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_prints_what_there_is() {
-    use std::io::Read;
-    use std::process::Stdio;
-    let bench = Bench::with_worked_example();
-    let arguments = ["fit", "x.npy", "t.npy", "--steps", "1000000000000", "--json", "--engine", "reference"];
-    let mut child = bench
-        .command(&[&arguments[..], &["-v", "--save", "m.json"]].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The first line on stderr is step 0: the fit runs.
-    let mut first = [0u8];
-    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let run = super::finished(child.wait_with_output().unwrap(), &["interrupted"]);
-    assert_eq!(run.code, 130, "{}", run.stderr);
-    let json = run.to_json();
-    assert_eq!(json["stop_reason"], "interrupted");
-    assert_eq!(bench.json("m.json"), json);
-}
-
-#[test]
-fn a_closed_pipe_is_no_error() {
-    use std::process::Stdio;
-    let bench = Bench::with_worked_example();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = bench.command(&["fit", "x.npy", "t.npy"]).stdout(Stdio::from(writer)).output().unwrap();
-    let run = super::finished(output, &["closed pipe"]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
 }
