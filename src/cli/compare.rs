@@ -4,11 +4,12 @@ use clap::Args;
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
+use super::truth::{TOLERANCE, Truth};
 use super::{Outcome, interrupt, note, print};
 use crate::data::{Dataset, Source, open_pair};
 use crate::engine::gpu::{Adapters, Gpu};
-use crate::engine::{Cpu, Engine, EngineError, Reference, TermScales};
-use crate::math::{Affine, Evaluation};
+use crate::engine::{Cpu, Engine, EngineError};
+use crate::math::Affine;
 use crate::report::{Comparison, EngineComparison, ReferenceValues};
 
 /// Passes timed per engine; the median is reported.
@@ -35,7 +36,7 @@ pub(super) struct CompareArguments {
     t: Source,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
+    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL")]
     tol: f64,
 
     /// The weight of the pass
@@ -58,14 +59,6 @@ pub(super) struct CompareArguments {
     quiet: bool,
 }
 
-/// What every engine is held against.
-struct Truth {
-    at: Affine,
-    evaluation: Evaluation,
-    scales: TermScales,
-    tolerance: f64,
-}
-
 pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let at = Affine::new(arguments.w0, arguments.b0);
     if !at.is_finite() {
@@ -77,14 +70,12 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
     let data = Dataset::pair_within(x, t, arguments.memory.host_bytes())?;
 
-    let mut reference = Reference::new(&data);
-    let started = Instant::now();
-    let evaluation = Evaluation::from_sums(&reference.residual_sums(at)?);
-    let seconds = started.elapsed().as_secs_f64();
-    let truth = Truth { at, evaluation, scales: reference.term_scales(at)?, tolerance: arguments.tol };
+    let truth = Truth::of(&data, at)?;
+    let evaluation = truth.evaluation;
+    let rules = Rules { truth, tolerance: arguments.tol };
 
     let mut results =
-        vec![truth.compare(&data, "cpu", None, arguments.quiet, || Ok(Box::new(Cpu::new(&data))))];
+        vec![rules.compare(&data, "cpu", None, arguments.quiet, || Ok(Box::new(Cpu::new(&data))))];
     let adapters = Adapters::enumerate();
     if adapters.is_empty() {
         note(arguments.quiet, &"no GPU adapter found; only the CPU engine is compared");
@@ -96,7 +87,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
             Ok(Box::new(Gpu::open_within(adapter, &data, arguments.memory.device_bytes(adapter))?))
         };
-        results.push(truth.compare(&data, "gpu", Some(adapter.name()), arguments.quiet, open));
+        results.push(rules.compare(&data, "gpu", Some(adapter.name()), arguments.quiet, open));
     }
 
     let comparison = Comparison {
@@ -108,7 +99,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
             loss: evaluation.loss,
             grad_weight: evaluation.grad_weight,
             grad_bias: evaluation.grad_bias,
-            seconds,
+            seconds: rules.truth.seconds,
         },
         results,
     };
@@ -116,7 +107,13 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }
 
-impl Truth {
+/// What every engine is held against, and how closely.
+struct Rules {
+    truth: Truth,
+    tolerance: f64,
+}
+
+impl Rules {
     fn compare<'d>(
         &self,
         data: &Dataset,
@@ -150,66 +147,24 @@ impl Truth {
         open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
-        let got = Evaluation::from_sums(&engine.residual_sums(self.at)?);
+        let errors = self.truth.errors(data, engine.as_mut())?;
         engine.notices().iter().for_each(|notice| note(quiet, notice));
-        let forward = self.forward_error(data, engine.as_mut())?;
-        let seconds = median_pass(engine.as_mut(), self.at)?;
-
-        let want = &self.evaluation;
-        let loss = relative(got.loss - want.loss, want.loss);
-        let weight = relative(got.grad_weight - want.grad_weight, self.scales.grad_weight);
-        let bias = relative(got.grad_bias - want.grad_bias, self.scales.grad_bias);
-        let errors = [loss, weight, bias, relative(forward.max_error, forward.max_value)];
+        let seconds = median_pass(engine.as_mut(), self.truth.at)?;
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
         let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
         Ok(EngineComparison {
             engine: "",
             adapter: None,
-            rel_error_loss: Some(loss),
-            rel_error_grad_weight: Some(weight),
-            rel_error_grad_bias: Some(bias),
-            forward_max_abs_error: Some(forward.max_error),
+            rel_error_loss: Some(errors.loss),
+            rel_error_grad_weight: Some(errors.grad_weight),
+            rel_error_grad_bias: Some(errors.grad_bias),
+            forward_max_abs_error: Some(errors.forward_max_abs),
             seconds: Some(seconds),
             gb_s: Some(gb_s),
-            // A NaN is within no tolerance.
-            ok: errors.iter().all(|error| *error <= self.tolerance),
+            ok: errors.beyond(self.tolerance).is_none(),
             error: None,
         })
     }
-
-    /// The engine's Y against x·W + b in f64, element by element.
-    fn forward_error(&self, data: &Dataset, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
-        let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
-        let (mut start, mut xs) = (0, Vec::new());
-        engine.forward(self.at, &mut |ys| {
-            xs.resize(ys.len(), 0f64);
-            data.x().read(data.order(), start, &mut xs);
-            start += ys.len();
-            for (&x, &y) in xs.iter().zip(ys) {
-                let want = self.at.apply(x);
-                let error = (f64::from(y) - want).abs();
-                worst.max_value = worst.max_value.max(want.abs());
-                // `max` would swallow a NaN.
-                worst.max_error =
-                    if error > worst.max_error || error.is_nan() { error } else { worst.max_error };
-            }
-            Ok(())
-        })?;
-        if start != data.len() {
-            worst.max_error = f64::NAN;
-        }
-        Ok(worst)
-    }
-}
-
-struct ForwardError {
-    max_error: f64,
-    max_value: f64,
-}
-
-/// An error relative to a size; none at all is none, whatever the size.
-fn relative(error: f64, size: f64) -> f64 {
-    if error == 0.0 { 0.0 } else { (error / size).abs() }
 }
 
 /// Median seconds of a pass, warm.
@@ -267,16 +222,9 @@ mod tests {
         let x = Matrix::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
         let t = Matrix::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
         let data = Dataset::pair(x, t).unwrap();
-        let at = Affine::new(0.5, 0.25);
-        let mut reference = Reference::new(&data);
-        let truth = Truth {
-            at,
-            evaluation: Evaluation::from_sums(&reference.residual_sums(at).unwrap()),
-            scales: reference.term_scales(at).unwrap(),
-            tolerance: 1e-5,
-        };
+        let rules = Rules { truth: Truth::of(&data, Affine::new(0.5, 0.25)).unwrap(), tolerance: 1e-5 };
         let check = |corrupt: fn(&mut ResidualSums, &mut f32)| {
-            truth
+            rules
                 .compare(&data, "cpu", None, true, || {
                     Ok(Box::new(Corrupted { inner: Cpu::new(&data), corrupt }))
                 })

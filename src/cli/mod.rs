@@ -1,6 +1,7 @@
 //! The command line: one file a command. Each parses its arguments, calls the
 //! library and prints; results go to stdout, everything else to stderr.
 
+mod bench;
 mod compare;
 mod devices;
 mod engine;
@@ -11,6 +12,8 @@ mod interrupt;
 mod memory;
 mod predict;
 mod progress;
+mod stopwatch;
+mod truth;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -41,6 +44,7 @@ Examples:
   linfit fit data.csv:height data.csv:weight  between two columns of a table
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
   linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
+  linfit bench                               how fast is each of them?
 
 Data arguments are PATH or PATH:KEY, KEY being a column's name or its number, counting from 0.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
@@ -51,6 +55,7 @@ enum Command {
     Fit(fit::FitArguments),
     Predict(predict::PredictArguments),
     Compare(compare::CompareArguments),
+    Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
     Generate(generate::GenerateArguments),
 }
@@ -65,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };

@@ -150,7 +150,7 @@ fn keys(object: &Value) -> Vec<&str> {
 #[test]
 fn help_has_examples_and_version_is_the_crates() {
     let bench = Bench::new();
-    for command in ["fit", "predict", "compare", "devices", "generate"] {
+    for command in ["fit", "predict", "compare", "bench", "devices", "generate"] {
         let help = bench.run(&[command, "--help"]).ok().stdout;
         assert!(help.contains("Example") && help.contains("linfit "), "{command}: {help}");
     }
