@@ -4,12 +4,13 @@ use clap::Args;
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
+use super::truth::{TOLERANCE, Truth};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print};
 use crate::data::{Dataset, Source, open_pair};
 use crate::engine::gpu::{Adapters, Gpu};
-use crate::engine::{Cpu, Engine, EngineError, Notice, Reference, TermScales};
-use crate::math::{Affine, Evaluation};
+use crate::engine::{Cpu, Engine, EngineError, Notice};
+use crate::math::Affine;
 use crate::report::{Comparison, EngineComparison, ReferenceValues};
 
 /// Passes timed per engine; the median is reported.
@@ -38,7 +39,7 @@ pub(super) struct CompareArguments {
     t: Source,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = 1e-5, value_name = "TOL", allow_hyphen_values = true)]
+    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
     tol: f64,
 
     /// The weight of the pass
@@ -60,17 +61,6 @@ pub(super) struct CompareArguments {
     verbosity: Verbosity,
 }
 
-/// What every engine is held against.
-struct Truth {
-    at: Affine,
-    evaluation: Evaluation,
-    scales: TermScales,
-    tolerance: f64,
-    verbosity: Verbosity,
-    /// What the user was told already: adapters lose the same digits.
-    noted: Vec<Notice>,
-}
-
 pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let at = Affine::new(arguments.w0, arguments.b0);
     if !at.is_finite() {
@@ -82,21 +72,12 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let (x, t) = open_pair(&arguments.x, &arguments.t)?;
     let data = Dataset::pair_within(x, t, arguments.memory.host_bytes())?;
 
-    let mut reference = Reference::new(&data);
-    let started = Instant::now();
-    let evaluation = Evaluation::from_sums(&reference.residual_sums(at)?);
-    let seconds = started.elapsed().as_secs_f64();
-    let scales = reference.term_scales(at)?;
-    let mut truth = Truth {
-        at,
-        evaluation,
-        scales,
-        tolerance: arguments.tol,
-        verbosity: arguments.verbosity,
-        noted: Vec::new(),
-    };
+    let truth = Truth::of(&data, at)?;
+    let evaluation = truth.evaluation;
+    let (tolerance, verbosity) = (arguments.tol, arguments.verbosity);
+    let mut rules = Rules { truth, tolerance, verbosity, noted: Vec::new() };
 
-    let mut results = vec![truth.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data))))];
+    let mut results = vec![rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data))))];
     let adapters = Adapters::enumerate();
     if adapters.is_empty() {
         arguments.verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
@@ -108,7 +89,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
             Ok(Box::new(Gpu::open_within(adapter, &data, arguments.memory.device_bytes(adapter))?))
         };
-        results.push(truth.compare(&data, "gpu", Some(adapter.name()), open));
+        results.push(rules.compare(&data, "gpu", Some(adapter.name()), open));
     }
 
     let comparison = Comparison {
@@ -120,7 +101,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
             loss: evaluation.loss,
             grad_weight: evaluation.grad_weight,
             grad_bias: evaluation.grad_bias,
-            seconds,
+            seconds: rules.truth.seconds,
         },
         results,
     };
@@ -131,7 +112,16 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }
 
-impl Truth {
+/// What every engine is held against, and how closely.
+struct Rules {
+    truth: Truth,
+    tolerance: f64,
+    verbosity: Verbosity,
+    /// What the user was told already: adapters lose the same digits.
+    noted: Vec<Notice>,
+}
+
+impl Rules {
     fn compare<'d>(
         &mut self,
         data: &Dataset,
@@ -164,71 +154,29 @@ impl Truth {
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
-        let got = Evaluation::from_sums(&engine.residual_sums(self.at)?);
+        let errors = self.truth.errors(data, engine.as_mut())?;
         for notice in engine.notices() {
             if !self.noted.contains(notice) {
                 self.verbosity.note(notice);
                 self.noted.push(notice.clone());
             }
         }
-        let forward = self.forward_error(data, engine.as_mut())?;
-        let seconds = median_pass(engine.as_mut(), self.at)?;
-
-        let want = &self.evaluation;
-        let loss = relative(got.loss - want.loss, self.scales.loss);
-        let weight = relative(got.grad_weight - want.grad_weight, self.scales.grad_weight);
-        let bias = relative(got.grad_bias - want.grad_bias, self.scales.grad_bias);
-        let errors = [loss, weight, bias, relative(forward.max_error, forward.max_value)];
+        let seconds = median_pass(engine.as_mut(), self.truth.at)?;
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
         let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
         Ok(EngineComparison {
             engine: "",
             adapter: None,
-            rel_error_loss: Some(loss),
-            rel_error_grad_weight: Some(weight),
-            rel_error_grad_bias: Some(bias),
-            forward_max_abs_error: Some(forward.max_error),
+            rel_error_loss: Some(errors.loss),
+            rel_error_grad_weight: Some(errors.grad_weight),
+            rel_error_grad_bias: Some(errors.grad_bias),
+            forward_max_abs_error: Some(errors.forward_max_abs),
             seconds: Some(seconds),
             gb_s: Some(gb_s),
-            // A NaN is within no tolerance.
-            ok: errors.iter().all(|error| *error <= self.tolerance),
+            ok: errors.beyond(self.tolerance).is_none(),
             error: None,
         })
     }
-
-    /// The engine's Y against x·W + b in f64, element by element.
-    fn forward_error(&self, data: &Dataset, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
-        let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
-        let (mut start, mut xs) = (0, Vec::new());
-        engine.forward(self.at, &mut |ys| {
-            xs.resize(ys.len(), 0f64);
-            data.x().read(data.order(), start, &mut xs);
-            start += ys.len();
-            for (&x, &y) in xs.iter().zip(ys) {
-                let want = self.at.apply(x);
-                let error = (f64::from(y) - want).abs();
-                worst.max_value = worst.max_value.max(want.abs());
-                // `max` would swallow a NaN.
-                worst.max_error =
-                    if error > worst.max_error || error.is_nan() { error } else { worst.max_error };
-            }
-            Ok(())
-        })?;
-        if start != data.len() {
-            worst.max_error = f64::NAN;
-        }
-        Ok(worst)
-    }
-}
-
-struct ForwardError {
-    max_error: f64,
-    max_value: f64,
-}
-
-/// An error relative to a size; none at all is none, whatever the size.
-fn relative(error: f64, size: f64) -> f64 {
-    if error == 0.0 { 0.0 } else { (error / size).abs() }
 }
 
 /// Median seconds of a pass, warm.
@@ -286,18 +234,14 @@ mod tests {
         let x = Matrix::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
         let t = Matrix::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
         let data = Dataset::pair(x, t).unwrap();
-        let at = Affine::new(0.5, 0.25);
-        let mut reference = Reference::new(&data);
-        let mut truth = Truth {
-            at,
-            evaluation: Evaluation::from_sums(&reference.residual_sums(at).unwrap()),
-            scales: reference.term_scales(at).unwrap(),
+        let mut rules = Rules {
+            truth: Truth::of(&data, Affine::new(0.5, 0.25)).unwrap(),
             tolerance: 1e-5,
             verbosity: Verbosity { quiet: true, verbose: false },
             noted: Vec::new(),
         };
         let mut check = |corrupt: fn(&mut ResidualSums, &mut f32)| {
-            truth
+            rules
                 .compare(&data, "cpu", None, || Ok(Box::new(Corrupted { inner: Cpu::new(&data), corrupt })))
                 .ok
         };

@@ -4,7 +4,7 @@ use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
 use crate::fit::FitError;
-use crate::report::ModelError;
+use crate::report::{BaselineError, ModelError};
 
 /// Why a command failed, and with which exit code.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,11 @@ pub(super) enum CliError {
     Fit(#[from] FitError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    /// An engine's result is not the reference's.
+    #[error("{0}")]
+    Mismatch(String),
     #[error("{0}")]
     Usage(String),
     #[error("stdout: {0}")]
@@ -36,7 +41,7 @@ impl CliError {
                 EngineError::Gpu(_) => 3,
                 _ => 2,
             },
-            Self::Fit(FitError::StartOverflows(_)) => 1,
+            Self::Fit(FitError::StartOverflows(_)) | Self::Mismatch(_) => 1,
             _ => 2,
         }
     }

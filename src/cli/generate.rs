@@ -78,7 +78,7 @@ impl FromStr for ShapeArgument {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct TypeArgument(ElementType);
+pub(super) struct TypeArgument(pub(super) ElementType);
 
 impl FromStr for TypeArgument {
     type Err = String;

@@ -31,7 +31,7 @@ impl MemoryArguments {
 
 /// Half of the memory that is free now; no bound where the system doesn't
 /// tell.
-fn half_of_free() -> u64 {
+pub(super) fn half_of_free() -> u64 {
     let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
     system.refresh_memory();
     match system.available_memory() / 2 {

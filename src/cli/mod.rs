@@ -1,6 +1,7 @@
 //! The command line: one file a command. Each parses its arguments, calls the
 //! library and prints; results go to stdout, everything else to stderr.
 
+mod bench;
 mod compare;
 mod devices;
 mod engine;
@@ -12,6 +13,8 @@ mod memory;
 mod paths;
 mod predict;
 mod progress;
+mod stopwatch;
+mod truth;
 mod verbosity;
 
 use std::io::{self, Write};
@@ -43,6 +46,7 @@ Examples:
   linfit fit data.csv:height data.csv:weight  between two columns of a table
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
   linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
+  linfit bench                               how fast is each of them?
 
 Data arguments are PATH or PATH:KEY, KEY being a column's name or its number, counting from 0.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
@@ -53,6 +57,7 @@ enum Command {
     Fit(fit::FitArguments),
     Predict(predict::PredictArguments),
     Compare(compare::CompareArguments),
+    Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
     Generate(generate::GenerateArguments),
 }
@@ -70,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 
 use super::npy::NpyWriter;
-use super::{DataError, Element, ElementType};
+use super::{DataError, Element, ElementType, Matrix};
 use crate::math::Affine;
 
 /// Elements made from one random stream. Fixed, so that the same seed gives
@@ -99,6 +99,35 @@ synthetic_float! {
     f64: std::convert::identity;
 }
 
+/// Calls a generic method with the type behind an [`ElementType`]; bool is an
+/// error.
+macro_rules! with_synthetic {
+    ($element:expr, $E:ident => $call:expr) => {{
+        macro_rules! call {
+            ($type:ty) => {{
+                type $E = $type;
+                $call
+            }};
+        }
+        match $element {
+            ElementType::Bool => {
+                Err(DataError::ElementType { path: "generate".into(), found: "bool".into() })
+            }
+            ElementType::U8 => call!(u8),
+            ElementType::I8 => call!(i8),
+            ElementType::U16 => call!(u16),
+            ElementType::I16 => call!(i16),
+            ElementType::U32 => call!(u32),
+            ElementType::I32 => call!(i32),
+            ElementType::U64 => call!(u64),
+            ElementType::I64 => call!(i64),
+            ElementType::F16 => call!(f16),
+            ElementType::F32 => call!(f32),
+            ElementType::F64 => call!(f64),
+        }
+    }};
+}
+
 impl Recipe {
     /// Whether pairs can be made in this type: all but bool.
     #[must_use]
@@ -118,22 +147,26 @@ impl Recipe {
         t: &mut NpyWriter,
         mut progress: impl FnMut(u64) -> bool,
     ) -> Result<Written, DataError> {
-        match self.element {
-            ElementType::Bool => {
-                Err(DataError::ElementType { path: "generate".into(), found: "bool".into() })
-            }
-            ElementType::U8 => self.write_as::<u8>(elements, x, t, &mut progress),
-            ElementType::I8 => self.write_as::<i8>(elements, x, t, &mut progress),
-            ElementType::U16 => self.write_as::<u16>(elements, x, t, &mut progress),
-            ElementType::I16 => self.write_as::<i16>(elements, x, t, &mut progress),
-            ElementType::U32 => self.write_as::<u32>(elements, x, t, &mut progress),
-            ElementType::I32 => self.write_as::<i32>(elements, x, t, &mut progress),
-            ElementType::U64 => self.write_as::<u64>(elements, x, t, &mut progress),
-            ElementType::I64 => self.write_as::<i64>(elements, x, t, &mut progress),
-            ElementType::F16 => self.write_as::<f16>(elements, x, t, &mut progress),
-            ElementType::F32 => self.write_as::<f32>(elements, x, t, &mut progress),
-            ElementType::F64 => self.write_as::<f64>(elements, x, t, &mut progress),
-        }
+        with_synthetic!(self.element, E => self.write_as::<E>(elements, x, t, &mut progress))
+    }
+
+    /// X and T in memory, row-major in one dimension: the elements that
+    /// [`write`](Self::write) writes.
+    ///
+    /// # Errors
+    /// [`DataError::ElementType`] for bool.
+    pub fn matrices(&self, elements: usize) -> Result<(Matrix, Matrix), DataError> {
+        with_synthetic!(self.element, E => Ok(self.matrices_as::<E>(elements)))
+    }
+
+    fn matrices_as<E: Synthetic>(&self, elements: usize) -> (Matrix, Matrix) {
+        let (mut xs, mut ts) = (vec![E::zeroed(); elements], vec![E::zeroed(); elements]);
+        let streams = xs.par_chunks_mut(STREAM_ELEMENTS).zip(ts.par_chunks_mut(STREAM_ELEMENTS));
+        streams.enumerate().for_each(|(stream, (xs, ts))| {
+            self.fill(stream as u64, xs, ts);
+        });
+        let shape = [elements as u64];
+        (Matrix::from_vec("x", &shape, xs), Matrix::from_vec("t", &shape, ts))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "bounded by STREAM_ELEMENTS")]
@@ -168,19 +201,55 @@ impl Recipe {
     }
 
     fn stream<E: Synthetic>(&self, stream: u64, elements: usize) -> (Vec<E>, Vec<E>, u64) {
+        let (mut xs, mut ts) = (vec![E::zeroed(); elements], vec![E::zeroed(); elements]);
+        let saturated = self.fill(stream, &mut xs, &mut ts);
+        (xs, ts, saturated)
+    }
+
+    /// Makes one stream's elements and says how many of T were saturated.
+    fn fill<E: Synthetic>(&self, stream: u64, xs: &mut [E], ts: &mut [E]) -> u64 {
         // SplitMix64's increment spreads the stream numbers over all bits;
         // `seed_from_u64` mixes them.
         let mut random = Pcg64Mcg::seed_from_u64(self.seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let (mut xs, mut ts, mut saturated) = (Vec::with_capacity(elements), Vec::with_capacity(elements), 0);
-        for _ in 0..elements {
-            let x = E::draw(&mut random);
+        let mut saturated = 0;
+        for (x, t) in xs.iter_mut().zip(ts) {
+            *x = E::draw(&mut random);
             let noise =
                 if self.noise == 0.0 { 0.0 } else { self.noise * random.sample::<f64, _>(StandardNormal) };
-            let (t, clamped) = E::store(self.truth.apply(x.to_f64()) + noise);
+            let (stored, clamped) = E::store(self.truth.apply(x.to_f64()) + noise);
+            *t = stored;
             saturated += u64::from(clamped);
-            xs.push(x);
-            ts.push(t);
         }
-        (xs, ts, saturated)
+        saturated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Order, Shape, Source, open};
+
+    #[test]
+    fn pairs_in_memory_are_those_in_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let elements = 2 * STREAM_ELEMENTS + 3;
+        let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.5, element: ElementType::I16, seed: 7 };
+        let shape = Shape(vec![elements as u64]);
+        let paths = ["x.npy", "t.npy"].map(|name| directory.path().join(name));
+        let [mut x, mut t] =
+            [0, 1].map(|k| NpyWriter::create(&paths[k], &shape, ElementType::I16, Order::C).unwrap());
+        recipe.write(elements as u64, &mut x, &mut t, |_| true).unwrap();
+        x.finish().unwrap();
+        t.finish().unwrap();
+        let (x, t) = recipe.matrices(elements).unwrap();
+        for (path, matrix) in paths.iter().zip([x, t]) {
+            let source: Source = path.to_str().unwrap().parse().unwrap();
+            let file = open(&source).unwrap();
+            let of_file: &[i16] = file.as_slice(Order::C).unwrap();
+            assert!(of_file == matrix.as_slice::<i16>(Order::C).unwrap());
+            assert_eq!(matrix.shape(), &shape);
+        }
+        let bool_recipe = Recipe { element: ElementType::Bool, ..recipe };
+        assert!(bool_recipe.matrices(1).is_err());
     }
 }

@@ -8,6 +8,7 @@
 mod cpu;
 pub mod gpu;
 mod notice;
+mod probe;
 mod reference;
 
 use std::{fmt, io};
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub use cpu::Cpu;
 pub use notice::Notice;
+pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
 
 use crate::data::{DataError, Dataset};

@@ -1,6 +1,7 @@
 //! What people and programs read: summaries, JSON, tables and the history
 //! file. Nothing here computes; everything here is text.
 
+mod bench;
 mod comparison;
 mod devices;
 mod history;
@@ -8,6 +9,7 @@ mod model;
 mod numbers;
 mod summary;
 
+pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};
 pub use comparison::{Comparison, EngineComparison, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use history::History;

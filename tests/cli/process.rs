@@ -4,7 +4,7 @@ use std::io::pipe;
 
 use crate::Lab;
 
-const COMMANDS: [&str; 5] = ["fit", "predict", "compare", "devices", "generate"];
+const COMMANDS: [&str; 6] = ["fit", "predict", "compare", "bench", "devices", "generate"];
 
 #[test]
 fn help_has_examples_and_version_a_number() {
