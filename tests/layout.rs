@@ -66,7 +66,7 @@ fn crates_stay_in_their_rooms() {
         ("sysinfo::", "cli/memory.rs"),
         ("tempfile::", "data/output.rs"),
         ("comfy_table::", "report/"),
-        ("multiversion::", "engine/cpu.rs"),
+        ("multiversion::", "engine/"),
     ];
     for (crate_name, room) in rooms {
         let users: Vec<String> = files()
