@@ -84,11 +84,11 @@ pub(super) struct BenchArguments {
     dtype: TypeArgument,
 
     /// How long to repeat each measurement, after 10 runs
-    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS", allow_hyphen_values = true)]
     time: f64,
 
     /// The largest relative error that passes the check
-    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL")]
+    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
     tol: f64,
 
     /// Show the ratio to an earlier run; above 1 is faster than it was
@@ -228,7 +228,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
 impl BenchArguments {
     fn check(&self) -> Result<Stopwatch, CliError> {
         if !(self.tol > 0.0 && self.tol.is_finite()) {
-            return Err(CliError::Usage(format!("--tol must be a positive number, not {}", self.tol)));
+            return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", self.tol)));
         }
         let exports = [
             ("--export-json", self.export_json.as_deref()),
@@ -239,7 +239,9 @@ impl BenchArguments {
         check_outputs(&exports, &baseline)?;
         match Duration::try_from_secs_f64(self.time) {
             Ok(time) => Ok(Stopwatch { time }),
-            Err(_) => Err(CliError::Usage(format!("--time must be a number of seconds, not {}", self.time))),
+            Err(_) => {
+                Err(CliError::Usage(format!("--time must be a number of seconds, not {:?}", self.time)))
+            }
         }
     }
 
@@ -315,6 +317,9 @@ fn sweep(
                 }
                 Err(error) => return Err(error.into()),
             };
+            arguments
+                .verbosity
+                .detail(&format_args!("checking and timing {}: {size} elements", engine.info()));
             subject.check(place, engine.as_mut(), arguments)?;
             for pass in Pass::value_variants().iter().filter(|pass| arguments.passes.contains(pass)) {
                 let Some(timing) = subject.time(*pass, engine.as_mut(), stopwatch)? else { return Ok(None) };
@@ -370,7 +375,7 @@ impl Subject {
         arguments: &BenchArguments,
     ) -> Result<(), CliError> {
         let errors = self.truth.errors(&self.data, engine)?;
-        engine.notices().iter().for_each(|notice| arguments.verbosity.note(notice));
+        arguments.verbosity.notices(engine.notices());
         let step = self.step_error(engine)?;
         let step = is_beyond(step, arguments.tol).then_some(("W or b after a step", step));
         let Some((what, error)) = errors.beyond(arguments.tol).or(step) else { return Ok(()) };

@@ -1,5 +1,6 @@
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -101,6 +102,9 @@ pub struct BenchReport {
     pub results: Vec<BenchResult>,
 }
 
+/// No sweep is nearly as long; what is was given by mistake.
+const MAX_BASELINE_BYTES: u64 = 16 << 20;
+
 /// An earlier run to compare with.
 #[derive(Debug, Deserialize)]
 pub struct Baseline {
@@ -135,9 +139,14 @@ impl Baseline {
     /// # Errors
     /// [`BaselineError`]: the file can't be read, or isn't that.
     pub fn load(path: &Path) -> Result<Self, BaselineError> {
-        let text =
-            std::fs::read(path).map_err(|source| BaselineError::Read { path: path.to_owned(), source })?;
+        let failed = |source| BaselineError::Read { path: path.to_owned(), source };
         let invalid = |reason: String| BaselineError::Invalid { path: path.to_owned(), reason };
+        let mut text = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(MAX_BASELINE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+        if text.len() as u64 > MAX_BASELINE_BYTES {
+            return Err(invalid(format!("it is longer than {MAX_BASELINE_BYTES} bytes")));
+        }
         // By way of a map, since a bare list would pass for the struct too.
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
