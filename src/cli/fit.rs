@@ -12,7 +12,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
 use crate::data::{DataError, Dataset, Source, open_pair};
-use crate::fit::{FitError, Sgd, State, StopReason};
+use crate::fit::{FitError, Sgd, State, StepsPerSubmit, StopReason, Update};
 use crate::math::Affine;
 use crate::report::{FitReport, History, Timings};
 
@@ -59,6 +59,16 @@ pub(super) struct FitArguments {
     #[arg(long, default_value_t = 0.0, value_name = "B", allow_hyphen_values = true)]
     b0: f64,
 
+    /// Where W and b are updated: on the device, many steps for a round trip,
+    /// or on the host, after every step
+    #[arg(long, value_enum, default_value_t = UpdateChoice::Auto, value_name = "PLACE")]
+    update: UpdateChoice,
+
+    /// The steps a device takes for a round trip, 1 to 1024; the results are
+    /// the same. auto: as many as take 50 ms
+    #[arg(long, value_name = "K|auto")]
+    steps_per_submit: Option<StepsPerSubmit>,
+
     /// Write loss, gradients, W and b of every step to this CSV file
     #[arg(long, value_name = "FILE.csv")]
     history: Option<PathBuf>,
@@ -82,6 +92,34 @@ enum SolverChoice {
     Sgd,
 }
 
+/// What `--update` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UpdateChoice {
+    /// On the device if the engine can, else on the host
+    Auto,
+    /// On the host, in f64
+    Host,
+    /// On the device, with twice the digits of f32
+    Device,
+}
+
+impl FitArguments {
+    fn update(&self) -> Result<Update, CliError> {
+        match (self.update, self.steps_per_submit) {
+            (UpdateChoice::Auto, None) => Ok(Update::Auto),
+            (UpdateChoice::Host, None) => Ok(Update::Host),
+            (UpdateChoice::Host, Some(_)) => Err(CliError::Usage(
+                "--steps-per-submit is for updates on the device; use it with --update device or auto"
+                    .to_owned(),
+            )),
+            // Whoever gives a number of steps expects it to matter.
+            (UpdateChoice::Device | UpdateChoice::Auto, steps) => {
+                Ok(Update::Device(steps.unwrap_or_default()))
+            }
+        }
+    }
+}
+
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let SolverChoice::Sgd = arguments.solver;
     let sgd = Sgd {
@@ -89,6 +127,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         steps: arguments.steps,
         tolerance: arguments.tol,
         start: Affine::new(arguments.w0, arguments.b0),
+        update: arguments.update()?,
     };
     sgd.check().map_err(FitError::from)?;
 

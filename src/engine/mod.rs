@@ -1,11 +1,12 @@
 //! Where a pass over the data is computed.
 //!
 //! An [`Engine`] is given its [`Dataset`] once and then asked for passes at
-//! any W and b. It knows nothing of learning rates or stopping; a solver
-//! knows nothing of threads or devices. [`Reference`] is the definition,
+//! any W and b. It knows nothing of learning rates or stopping, except behind
+//! [`DeviceDescent`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
 //! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
 
 mod cpu;
+mod descent;
 pub mod gpu;
 mod notice;
 mod probe;
@@ -16,6 +17,7 @@ use std::{fmt, io};
 use serde::Serialize;
 
 pub use cpu::Cpu;
+pub use descent::{DescentRule, DeviceDescent, Evaluated, Onward};
 pub use notice::Notice;
 pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
@@ -50,6 +52,11 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+
+    /// The descent that this engine can carry out by itself, if it can.
+    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+        None
+    }
 }
 
 /// The kinds of engine.
@@ -109,6 +116,9 @@ pub enum EngineError {
     /// A residual pass over a dataset without T.
     #[error("there is no target T to compare the predictions with")]
     NoTarget,
+    /// A descent on a device that answered without having taken a step.
+    #[error("the device took no step; use --update host")]
+    Stalled,
     /// The caller's sink could not take a chunk.
     #[error("{0}")]
     Sink(io::Error),

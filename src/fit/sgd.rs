@@ -1,9 +1,11 @@
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::engine::{Engine, EngineError};
+use super::path::{DevicePath, HostPath, Path};
+use super::steps::StepsPerSubmit;
+use crate::engine::{DescentRule, Engine, EngineError, EngineKind, Onward};
 use crate::math::{Affine, Evaluation};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
@@ -34,11 +36,32 @@ pub struct Sgd {
     pub tolerance: f64,
     /// W and b before the first step.
     pub start: Affine,
+    /// Where W and b are updated.
+    pub update: Update,
+}
+
+/// Where W and b are updated. The states are the same up to rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Update {
+    /// On the device if the engine can, else on the host.
+    #[default]
+    Auto,
+    /// On the host, in f64, after a round trip for every step.
+    Host,
+    /// On the device, in two-float arithmetic (46 bits or more), many steps
+    /// for a round trip.
+    Device(StepsPerSubmit),
 }
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { learning_rate: 0.01, steps: 1000, tolerance: 0.0, start: Affine::default() }
+        Self {
+            learning_rate: 0.01,
+            steps: 1000,
+            tolerance: 0.0,
+            start: Affine::default(),
+            update: Update::Auto,
+        }
     }
 }
 
@@ -53,6 +76,8 @@ pub enum ConfigError {
     Tolerance(f64),
     #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
     Start(Affine),
+    #[error("the learning rate {0:?} has no update on a device, which computes in f32; use --update host")]
+    DeviceRate(f64),
 }
 
 /// Where the descent stands after `step` updates.
@@ -109,6 +134,13 @@ pub enum FitError {
     /// A pass failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// [`Update::Device`] with an engine that can't.
+    #[error(
+        "the {} engine updates W and b on the host{}; use --update host or auto, without --steps-per-submit",
+        .0.name(),
+        if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
+    )]
+    NoDeviceUpdate(EngineKind),
     /// Nothing to report: not even the start has a finite loss.
     #[error(
         "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
@@ -116,6 +148,9 @@ pub enum FitError {
     )]
     StartOverflows(Affine),
 }
+
+/// Learning rates of which two f32 hold all digits, with room for products.
+const DEVICE_RATES: RangeInclusive<f64> = 1e-20..=1e20;
 
 impl Sgd {
     /// Refuses rates, tolerances and starts that mean nothing.
@@ -149,35 +184,30 @@ impl Sgd {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
+        let mut path = self.path(engine)?;
         let mut durations = Durations::default();
         let mut last: Option<State> = None;
-        let mut model = self.start;
-        let mut n = 0;
         let (state, stop_reason) = loop {
-            let pass = Instant::now();
-            let sums = engine.residual_sums(model)?;
-            n = sums.n.max(n);
-            let evaluation = Evaluation::from_sums(&sums);
-            let step = last.map_or(0, |state| state.step + 1);
-            if !evaluation.is_finite() {
+            let (next, seconds) = path.next()?;
+            durations.add(seconds);
+            if !next.evaluation.is_finite() {
                 break (last.ok_or(FitError::StartOverflows(self.start))?, StopReason::Diverged);
             }
-            let state = State { step, model, evaluation };
+            let step = last.map_or(0, |state| state.step + 1);
+            let state = State { step, model: next.model, evaluation: next.evaluation };
             last = Some(state);
             if observe(&state).is_break() {
                 break (state, StopReason::Interrupted);
             }
-            if self.tolerance > 0.0 && evaluation.gradient_norm() <= self.tolerance {
+            if next.onward == Onward::Tolerance {
                 break (state, StopReason::Tolerance);
             }
             if step == self.steps {
                 break (state, StopReason::Steps);
             }
-            model = model.descend(&evaluation, self.learning_rate);
-            if !model.is_finite() {
+            if next.onward == Onward::Diverged {
                 break (state, StopReason::Diverged);
             }
-            durations.add(pass.elapsed().as_secs_f64());
         };
         let seconds = started.elapsed().as_secs_f64();
         Ok(Fit {
@@ -185,10 +215,30 @@ impl Sgd {
             evaluation: state.evaluation,
             steps: state.step,
             stop_reason,
-            n,
+            n: path.elements(),
             seconds,
             step_median_seconds: durations.median().unwrap_or(seconds),
         })
+    }
+
+    /// Where the states come from.
+    fn path<'e>(&self, engine: &'e mut dyn Engine) -> Result<Path<'e>, FitError> {
+        let Self { learning_rate, tolerance, start, .. } = *self;
+        let rule = DescentRule { start, learning_rate, tolerance };
+        let per_submit = match self.update {
+            Update::Auto if DEVICE_RATES.contains(&learning_rate) && engine.descent().is_some() => {
+                StepsPerSubmit::Auto
+            }
+            Update::Auto | Update::Host => return Ok(Path::Host(HostPath::new(engine, rule))),
+            Update::Device(per_submit) => per_submit,
+        };
+        if !DEVICE_RATES.contains(&learning_rate) {
+            return Err(ConfigError::DeviceRate(learning_rate).into());
+        }
+        let kind = engine.info().kind;
+        let device = engine.descent().ok_or(FitError::NoDeviceUpdate(kind))?;
+        let evaluations = self.steps.saturating_add(1);
+        Ok(Path::Device(DevicePath::new(device, &rule, per_submit, evaluations)?))
     }
 }
 

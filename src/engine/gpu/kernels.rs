@@ -2,6 +2,13 @@ use super::GpuError;
 use super::device::Device;
 use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS, Tuning};
 
+/// The source of a shader, by its name.
+macro_rules! shader {
+    ($name:literal) => {
+        include_str!(concat!("../../../shaders/", $name, ".wgsl"))
+    };
+}
+
 /// The uniform of one window; `Window` in the shaders.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -51,6 +58,43 @@ pub(super) struct FinishedSum {
     pub(super) lo: [f32; 4],
 }
 
+/// The uniform of a descent; `Descent` in `shared/step.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct DescentUniform {
+    pub(super) mean: [f32; 2],
+    pub(super) rate: [f32; 2],
+    pub(super) tolerance: [f32; 2],
+    pub(super) partial_scale: f32,
+    pub(super) partial_count: u32,
+    pub(super) has_tolerance: u32,
+    /// Always 0; the shader's compiler must not know.
+    pub(super) zero: u32,
+    pub(super) most_steps: u32,
+    pub(super) unused: u32,
+}
+
+/// What the rows of a history follow; `History` in `shared/step.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct HistoryHead {
+    pub(super) wanted: u32,
+    pub(super) count: u32,
+    pub(super) stopped: u32,
+    pub(super) step: u32,
+}
+
+/// A row of a history; `Row` in `shared/step.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct HistoryRow {
+    pub(super) evaluation: FinishedSum,
+    pub(super) parameters: Parameters,
+    pub(super) step: u32,
+    pub(super) onward: u32,
+    pub(super) unused: [u32; 2],
+}
+
 /// The binding numbers of each kernel, as in its shader.
 pub(super) mod binding {
     pub(in super::super) mod forward {
@@ -70,6 +114,20 @@ pub(super) mod binding {
         pub(in super::super::super) const PARTIALS: u32 = 0;
         pub(in super::super::super) const SUMS: u32 = 1;
         pub(in super::super::super) const FINISH: u32 = 2;
+    }
+    pub(in super::super) mod update {
+        pub(in super::super::super) const PARTIALS: u32 = 0;
+        pub(in super::super::super) const HISTORY: u32 = 1;
+        pub(in super::super::super) const PARAMETERS: u32 = 2;
+        pub(in super::super::super) const DESCENT: u32 = 3;
+    }
+    pub(in super::super) mod descend {
+        pub(in super::super::super) const X: u32 = 0;
+        pub(in super::super::super) const T: u32 = 1;
+        pub(in super::super::super) const HISTORY: u32 = 2;
+        pub(in super::super::super) const WINDOW: u32 = 3;
+        pub(in super::super::super) const PARAMETERS: u32 = 4;
+        pub(in super::super::super) const DESCENT: u32 = 5;
     }
 }
 
@@ -107,7 +165,7 @@ impl Kernels {
                 Kernel::compile(
                     device,
                     "forward",
-                    include_str!("../../../shaders/forward.wgsl"),
+                    shader!("forward"),
                     &[
                         (X, Access::Read),
                         (Y, Access::Write),
@@ -122,7 +180,7 @@ impl Kernels {
                 Kernel::compile(
                     device,
                     sums_entry,
-                    include_str!("../../../shaders/residual_sums.wgsl"),
+                    concat!(shader!("shared/sum_run"), shader!("residual_sums")),
                     &[
                         (X, Access::Read),
                         (T, Access::Read),
@@ -138,13 +196,64 @@ impl Kernels {
                 Kernel::compile(
                     device,
                     "finish_sums",
-                    include_str!("../../../shaders/finish.wgsl"),
+                    concat!(shader!("shared/two_float"), shader!("finish")),
                     &[(PARTIALS, Access::Read), (SUMS, Access::Write), (FINISH, Access::Uniform)],
                     &[finishers],
                 )
             },
         })
     }
+}
+
+/// The kernel that updates W and b from the partials of a pass.
+pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
+    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS};
+    Kernel::compile(
+        device,
+        "update",
+        concat!(
+            shader!("shared/two_float"),
+            shader!("shared/two_float_products"),
+            shader!("shared/step"),
+            shader!("update")
+        ),
+        &[
+            (PARTIALS, Access::Read),
+            (HISTORY, Access::Write),
+            (PARAMETERS, Access::Write),
+            (DESCENT, Access::Uniform),
+        ],
+        &[("WIDTH", f64::from(FINISHERS))],
+    )
+}
+
+/// The kernel that takes whole steps in one workgroup.
+pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning) -> Kernel {
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
+    Kernel::compile(
+        device,
+        "descend",
+        concat!(
+            shader!("shared/two_float"),
+            shader!("shared/two_float_products"),
+            shader!("shared/step"),
+            shader!("shared/sum_run"),
+            shader!("descend")
+        ),
+        &[
+            (X, Access::Read),
+            (T, Access::Read),
+            (HISTORY, Access::Write),
+            (WINDOW, Access::Uniform),
+            (PARAMETERS, Access::Write),
+            (DESCENT, Access::Uniform),
+        ],
+        &[
+            ("WIDTH", f64::from(tuning.workgroup_size)),
+            ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+            ("BLOCK", f64::from(BLOCK_VECTORS)),
+        ],
+    )
 }
 
 impl Kernel {

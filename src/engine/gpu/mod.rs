@@ -7,9 +7,11 @@
 //! `kernels` compiles the shaders; `upload` moves data there and back.
 //! [`Gpu`] holds X and T on the device and runs the passes: one dispatch a
 //! window leaves partial sums, a last dispatch adds them up, and one small
-//! read-back brings loss and gradients.
+//! read-back brings loss and gradients. `descent` runs many passes, each with
+//! the update that follows, for one read-back.
 
 mod adapter;
+mod descent;
 mod device;
 mod error;
 mod kernels;
@@ -22,9 +24,10 @@ use std::ops::Range;
 pub use adapter::{Adapter, AdapterChoice, Adapters};
 pub use error::GpuError;
 
-use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use super::{DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::Dataset;
 use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use descent::Descent;
 use device::Device;
 use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
 use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS, Tuning};
@@ -41,6 +44,8 @@ pub struct Gpu<'d> {
     kernels: Kernels,
     parameters: wgpu::Buffer,
     held: Held<'d>,
+    /// Made when it is first asked for.
+    descent: Option<Descent>,
 }
 
 /// Where the data of the residual passes are.
@@ -56,6 +61,8 @@ enum Held<'d> {
 /// What a residual pass needs, all of it on the device.
 struct Resident {
     windows: Vec<Window>,
+    partials: wgpu::Buffer,
+    partial_count: u32,
     sums: wgpu::Buffer,
     finish: wgpu::BindGroup,
     staging: Staging,
@@ -65,6 +72,7 @@ struct Resident {
 struct Window {
     range: Range<usize>,
     x: wgpu::Buffer,
+    t: wgpu::Buffer,
     bindings: wgpu::BindGroup,
     dispatch: Dispatch,
 }
@@ -108,7 +116,17 @@ impl<'d> Gpu<'d> {
             detail: None,
         };
         let held = Held::InputsOnly;
-        let mut gpu = Self { data, info, notices: Vec::new(), device, tuning, kernels, parameters, held };
+        let mut gpu = Self {
+            data,
+            info,
+            notices: Vec::new(),
+            device,
+            tuning,
+            kernels,
+            parameters,
+            held,
+            descent: None,
+        };
         if data.t().is_some() {
             gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
                 Held::Resident(gpu.upload()?)
@@ -154,7 +172,7 @@ impl<'d> Gpu<'d> {
                     ],
                 )
             })?;
-            windows.push(Window { range, x, bindings, dispatch });
+            windows.push(Window { range, x, t, bindings, dispatch });
         }
         self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
 
@@ -174,7 +192,7 @@ impl<'d> Gpu<'d> {
             )
         })?;
         let staging = Staging::new(&self.device, "sums staging", sums_bytes)?;
-        Ok(Resident { windows, sums, finish, staging })
+        Ok(Resident { windows, partials, partial_count, sums, finish, staging })
     }
 
     fn window_uniform(
@@ -256,12 +274,7 @@ impl Engine for Gpu<'_> {
         };
         let record = |encoder: &mut wgpu::CommandEncoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.kernels.residual_sums.pipeline);
-            for window in &resident.windows {
-                pass.set_bind_group(0, &window.bindings, &[]);
-                let [x, y] = window.dispatch.workgroups;
-                pass.dispatch_workgroups(x, y, 1);
-            }
+            resident.dispatch_sums(&mut pass, &self.kernels);
             pass.set_pipeline(&self.kernels.finish.pipeline);
             pass.set_bind_group(0, &resident.finish, &[]);
             pass.dispatch_workgroups(1, 1, 1);
@@ -328,9 +341,24 @@ impl Engine for Gpu<'_> {
         }
         Ok(())
     }
+
+    /// For data that are on the device.
+    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+        matches!(self.held, Held::Resident(_)).then_some(self)
+    }
 }
 
 impl Resident {
+    /// The dispatches that leave the partials of all windows.
+    fn dispatch_sums(&self, pass: &mut wgpu::ComputePass<'_>, kernels: &Kernels) {
+        pass.set_pipeline(&kernels.residual_sums.pipeline);
+        for window in &self.windows {
+            pass.set_bind_group(0, &window.bindings, &[]);
+            let [x, y] = window.dispatch.workgroups;
+            pass.dispatch_workgroups(x, y, 1);
+        }
+    }
+
     /// The buffer that holds element number `k`, and its byte offset in it.
     fn place(&self, k: usize) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;

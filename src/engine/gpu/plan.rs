@@ -40,6 +40,9 @@ pub(super) struct Tuning {
     pub(super) contiguous: bool,
     /// Whether a workgroup adds up its partials, with barriers.
     pub(super) by_workgroup: bool,
+    /// Up to this many elements, a descent runs in a single workgroup, which
+    /// needs no dispatch between steps.
+    pub(super) alone_elements: u32,
 }
 
 impl Tuning {
@@ -47,14 +50,24 @@ impl Tuning {
     /// for the caches and the prefetcher, and no barrier, which would turn the
     /// workgroup into coroutines. Measured on lavapipe: 13.6 ms for 16 Mi
     /// elements against 72 ms with the order of a GPU.
-    pub(super) const SOFTWARE: Self =
-        Self { workgroup_size: 64, workgroups: 64, contiguous: true, by_workgroup: false };
+    pub(super) const SOFTWARE: Self = Self {
+        workgroup_size: 64,
+        workgroups: 64,
+        contiguous: true,
+        by_workgroup: false,
+        alone_elements: 1 << 16,
+    };
 
     /// Real GPUs: neighbouring invocations read neighbouring vec4s, in as many
     /// workgroups as fill every published device several times over
     /// (BabelStream's dot kernels).
-    pub(super) const GPU: Self =
-        Self { workgroup_size: 256, workgroups: 2048, contiguous: false, by_workgroup: true };
+    pub(super) const GPU: Self = Self {
+        workgroup_size: 256,
+        workgroups: 2048,
+        contiguous: false,
+        by_workgroup: true,
+        alone_elements: 1 << 16,
+    };
 
     pub(super) fn partials_of(&self, dispatch: &Dispatch) -> u32 {
         if self.by_workgroup { dispatch.invocations / self.workgroup_size } else { dispatch.invocations }
@@ -106,6 +119,23 @@ pub(super) fn dispatch(elements: u32, tuning: &Tuning, limits: &wgpu::Limits) ->
     }
     let workgroups = workgroups_2d(groups, limits)?;
     Ok(Dispatch { workgroups, invocations: groups * size, run })
+}
+
+/// Spreads all elements over the one workgroup of a descent, if they are few
+/// enough for one: the dispatch, and the steps it takes at most.
+pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Option<(Dispatch, u32)> {
+    let elements = u32::try_from(elements).ok().filter(|&elements| elements <= tuning.alone_elements)?;
+    let size = tuning.workgroup_size;
+    // Two vec4s an invocation.
+    if u64::from(size) * 32 > u64::from(limits.max_compute_workgroup_storage_size) {
+        return None;
+    }
+    let run = elements.div_ceil(VECTOR).div_ceil(size).max(1);
+    // The loops of a step: its run, the blocks of that, the halvings of the
+    // workgroup, and itself.
+    let iterations = run + run.div_ceil(BLOCK_VECTORS) + size.ilog2() + 1;
+    let steps = MAX_LOOP_ITERATIONS / iterations;
+    (steps > 0).then_some((Dispatch { workgroups: [1, 1], invocations: size, run }, steps))
 }
 
 /// Workgroups in two dimensions where one can't count them. May be more than
@@ -177,6 +207,19 @@ mod tests {
         let narrow = Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE };
         let plan = dispatch(1 << 25, &narrow, &lavapipe()).unwrap();
         assert!(plan.invocations > 100 && plan.run < MAX_LOOP_ITERATIONS, "{plan:?}");
+    }
+
+    #[test]
+    fn one_workgroup_reaches_all_of_a_few_elements() {
+        for tuning in [Tuning::SOFTWARE, Tuning::GPU] {
+            for elements in [1, 4, 255, 4_096, 4_097, tuning.alone_elements] {
+                let (plan, steps) = alone(elements as usize, &tuning, &lavapipe()).unwrap();
+                assert!(plan.invocations * plan.run * 4 >= elements && plan.workgroups == [1, 1], "{plan:?}");
+                let iterations = plan.run + plan.run.div_ceil(BLOCK_VECTORS) + 8 + 1;
+                assert!(steps >= 1 && (steps - 1) * iterations < MAX_LOOP_ITERATIONS, "{steps} {plan:?}");
+            }
+            assert_eq!(alone(tuning.alone_elements as usize + 1, &tuning, &lavapipe()), None);
+        }
     }
 
     #[test]

@@ -1,0 +1,33 @@
+// Whole steps, passes and updates, one after the other in a single workgroup:
+// for data so small that a dispatch costs more than a pass. CPU twin:
+// fit/path.rs `HostPath::next`.
+//
+// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
+// shared/step.wgsl and shared/sum_run.wgsl, which reads the elements.
+
+@group(0) @binding(2) var<storage, read_write> history: History;
+@group(0) @binding(4) var<storage, read_write> parameters: Parameters;
+@group(0) @binding(5) var<uniform> descent: Descent;
+
+var<workgroup> next_follows: bool;
+
+@compute @workgroup_size(WIDTH)
+fn descend(@builtin(local_invocation_index) local: u32) {
+    if local == 0u {
+        next_follows = goes_on();
+    }
+    for (var step = 0u; step < descent.most_steps; step++) {
+        // Also the barrier between the update and the next pass.
+        if !workgroupUniformLoad(&next_follows) {
+            break;
+        }
+        let sums = sum_run(local, parameters.weight, parameters.bias);
+        totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
+        merge_totals(local);
+        if local == 0u {
+            take_step();
+            next_follows = goes_on();
+        }
+        storageBarrier();
+    }
+}

@@ -1,0 +1,26 @@
+// Adds up the partials of all windows and takes the step that follows from
+// them, so that the next pass in the same submission starts from there. One
+// workgroup. CPU twin: fit/path.rs `HostPath::next`.
+//
+// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl and
+// shared/step.wgsl.
+
+@group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> history: History;
+@group(0) @binding(2) var<storage, read_write> parameters: Parameters;
+@group(0) @binding(3) var<uniform> descent: Descent;
+
+@compute @workgroup_size(WIDTH)
+fn update(@builtin(local_invocation_index) local: u32) {
+    let count = descent.partial_count;
+    var total = Sum(vec4<f32>(), vec4<f32>());
+    for (var k = local; k < count; k += WIDTH) {
+        let next = two_sum(total.hi, partials[k] * descent.partial_scale);
+        total = Sum(next.hi, total.lo + next.lo);
+    }
+    totals[local] = normal(total.hi, total.lo);
+    merge_totals(local);
+    if local == 0u {
+        take_step();
+    }
+}

@@ -1,0 +1,66 @@
+use super::EngineError;
+use crate::math::{Affine, Evaluation};
+
+/// Gradient descent that an engine carries out where its data are, many steps
+/// for one answer.
+///
+/// An [`Engine`](super::Engine) computes passes and knows nothing of learning
+/// rates, and for big data that is all that is needed. But a device answers
+/// only after a round trip, which takes as long as the arithmetic of about a
+/// million elements; to ask it after every step what the next one starts from
+/// would be most of the time. So an engine may offer this second seam: the
+/// update, being two multiplications, is done there too, by the same rule and
+/// with the same stops as on the host.
+pub trait DeviceDescent {
+    /// Goes to the start, from where [`advance`](Self::advance) goes on.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn begin(&mut self, rule: &DescentRule) -> Result<(), EngineError>;
+
+    /// Evaluates at the current W and b and updates them, `evaluations` times
+    /// or until one of them says that no step follows; what was evaluated, in
+    /// order. At least one, and the same numbers however many are asked for at
+    /// a time.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError>;
+
+    /// The number of elements.
+    fn elements(&self) -> u64;
+}
+
+/// How a descent goes: what a device needs to know of a solver.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DescentRule {
+    /// W and b before the first step.
+    pub start: Affine,
+    /// The learning rate η.
+    pub learning_rate: f64,
+    /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
+    pub tolerance: f64,
+}
+
+/// W and b, what a pass found there, and whether a step follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluated {
+    /// W and b.
+    pub model: Affine,
+    /// Loss and gradients there.
+    pub evaluation: Evaluation,
+    /// Whether a step follows.
+    pub onward: Onward,
+}
+
+/// Whether a step follows an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onward {
+    /// The gradients lead on.
+    Step,
+    /// No: the gradients are within the tolerance.
+    Tolerance,
+    /// No: the loss or a gradient isn't a finite number, or W or b after the
+    /// step wouldn't be.
+    Diverged,
+}
