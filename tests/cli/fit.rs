@@ -297,3 +297,47 @@ fn refuses_settings_that_mean_nothing() {
         assert_eq!(lab.files(), ["t.npy", "x.npy"], "{options}");
     }
 }
+
+#[test]
+fn updates_on_the_device_write_the_same_history_in_any_number_of_submissions() {
+    let lab = Lab::new();
+    lab.worked_example();
+    let history = |options: &str| {
+        let line = format!("fit x.npy t.npy --lr 0.02 --steps 700 --history h.csv --json {options}");
+        assert_eq!(lab.run(&line).succeeds().json()["steps"], 700, "{options}");
+        lab.read("h.csv")
+    };
+    let device = history("--adapter llvmpipe");
+    assert_eq!(device.lines().count(), 702);
+    for k in ["1", "3", "64", "1000", "auto"] {
+        let options = format!("--adapter llvmpipe --update device --steps-per-submit {k}");
+        assert!(history(&options) == device, "{options}");
+    }
+    let host = history("--adapter llvmpipe --update host");
+    assert_eq!(host, history("--adapter llvmpipe --update host"));
+    assert_ne!(host, device, "f64 and two-floats differ in their last digits");
+}
+
+#[test]
+fn where_to_update_must_be_possible() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for (options, parts) in [
+        ("--engine cpu --update device", vec!["cpu engine", "--update host"]),
+        ("--engine reference --update device", vec!["reference engine", "--update host"]),
+        ("--engine cpu --steps-per-submit 4", vec!["cpu engine", "--steps-per-submit"]),
+        (
+            "--adapter llvmpipe --update host --steps-per-submit 4",
+            vec!["--steps-per-submit", "--update device"],
+        ),
+        ("--adapter llvmpipe --steps-per-submit 0", vec!["--steps-per-submit", "1 to 1024"]),
+        ("--adapter llvmpipe --steps-per-submit 1025", vec!["--steps-per-submit", "1 to 1024"]),
+        ("--adapter llvmpipe --update device --memory 1B", vec!["streams", "--update host"]),
+        ("--adapter llvmpipe --update device --lr 1e-60", vec!["learning rate", "--update host"]),
+    ] {
+        lab.run(&format!("fit x.npy t.npy --steps 5 {options}")).ends_refused(&parts);
+    }
+    for options in ["--engine cpu --update host", "--engine cpu", "--adapter llvmpipe --update host"] {
+        lab.run(&format!("fit x.npy t.npy --steps 5 {options}")).succeeds();
+    }
+}
