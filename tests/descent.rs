@@ -169,8 +169,8 @@ fn divergence_ends_it_with_the_last_finite_state() {
 /// partials are many and only their total is too large.
 #[test]
 fn a_slow_divergence_ends_at_the_same_step() {
-    for n in [4_096, 1 << 17] {
-        let x: Vec<f32> = (0..n as u64).map(|k| (1.0 + noise(k)) as f32).collect();
+    for n in [4_096u16, u16::MAX] {
+        let x: Vec<f32> = (0..u64::from(n) * 2).map(|k| (1.0 + noise(k)) as f32).collect();
         let t: Vec<f32> = x.iter().map(|&x| 2.0 * x - 1.0).collect();
         let data = pair(x, t);
         let mut gpu = gpu(&data);
@@ -223,7 +223,7 @@ fn updates_below_the_last_place_of_f32_are_not_lost() {
 /// the 128 MiB that one binding holds.
 #[test]
 fn steps_across_the_128_mib_window() {
-    let n = 33_554_432 + 3;
+    let n = 33_554_432usize + 3;
     let x: Vec<f32> = (0..n).map(|k| (k % 7) as f32 - 3.0).collect();
     let t: Vec<f32> = (0..n).map(|k| (k % 11) as f32 - 4.0).collect();
     let data = pair(x, t);

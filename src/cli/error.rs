@@ -38,7 +38,7 @@ impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Engine(error) | Self::Fit(FitError::Engine(error)) => match error {
-                EngineError::Gpu(_) => 3,
+                EngineError::Gpu(_) | EngineError::Stalled { .. } => 3,
                 _ => 2,
             },
             Self::Fit(FitError::StartOverflows(_)) | Self::Mismatch(_) => 1,

@@ -116,9 +116,11 @@ pub enum EngineError {
     /// A residual pass over a dataset without T.
     #[error("there is no target T to compare the predictions with")]
     NoTarget,
-    /// A descent on a device that answered without having taken a step.
-    #[error("the device took no step; use --update host")]
-    Stalled,
+    /// A descent on a device that answered with fewer steps than it was asked
+    /// for, and no reason to stop.
+    #[error("the device took {taken} of {wanted} steps and does not say why; use --update host")]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Stalled { taken: u32, wanted: u32 },
     /// The caller's sink could not take a chunk.
     #[error("{0}")]
     Sink(io::Error),

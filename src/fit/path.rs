@@ -91,14 +91,15 @@ impl<'e> DevicePath<'e> {
 
     fn next(&mut self) -> Result<(Evaluated, f64), EngineError> {
         if self.ready.is_empty() {
-            let batch = self.per_submit.next(self.seconds, self.left);
+            let wanted = self.per_submit.next(self.seconds, self.left);
             let started = Instant::now();
-            self.ready = self.device.advance(batch)?.into();
+            self.ready = self.device.advance(wanted)?.into();
             let taken = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
             self.seconds = Some(started.elapsed().as_secs_f64() / f64::from(taken.max(1)));
             self.left = self.left.saturating_sub(u64::from(taken));
         }
-        let evaluated = self.ready.pop_front().ok_or(EngineError::Stalled)?;
+        let none = EngineError::Stalled { taken: 0, wanted: 1 };
+        let evaluated = self.ready.pop_front().ok_or(none)?;
         Ok((evaluated, self.seconds.unwrap_or_default()))
     }
 }

@@ -168,7 +168,7 @@ impl DeviceDescent for Gpu<'_> {
 
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
         let (Held::Resident(resident), Some(descent)) = (&self.held, &mut self.descent) else {
-            return Err(EngineError::Stalled);
+            return Err(EngineError::Stalled { taken: 0, wanted: evaluations });
         };
         let wanted = evaluations.clamp(1, HISTORY_ROWS);
         let head = HistoryHead { wanted, count: 0, stopped: 0, step: descent.step };
@@ -181,8 +181,7 @@ impl DeviceDescent for Gpu<'_> {
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
         if !history.follows(&head) {
-            let reason = format!("of {wanted} steps it took {}", history.head.count);
-            return Err(GpuError::Readback { adapter: self.device.adapter(), reason }.into());
+            return Err(EngineError::Stalled { taken: history.head.count, wanted });
         }
         descent.step = history.head.step;
         Ok(history.rows.iter().map(evaluated).collect())
@@ -233,5 +232,96 @@ fn evaluated(row: &HistoryRow) -> Evaluated {
             TOLERANCE => Onward::Tolerance,
             _ => Onward::Diverged,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::tests::software_adapter;
+    use super::super::plan::Tuning;
+    use super::*;
+    use crate::data::{Dataset, Matrix};
+
+    fn rows(steps: impl IntoIterator<Item = u32>) -> Vec<HistoryRow> {
+        let row = |step| HistoryRow { step, ..bytemuck::Zeroable::zeroed() };
+        steps.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_history_with_a_gap_or_an_early_end_is_noticed() {
+        let asked = HistoryHead { wanted: 4, count: 0, stopped: 0, step: 10 };
+        let left = |stopped, rows: Vec<HistoryRow>| {
+            let count = u32::try_from(rows.len()).unwrap();
+            History { head: HistoryHead { count, stopped, ..asked }, rows }.follows(&asked)
+        };
+        assert!(left(0, rows(10..14)));
+        assert!(left(1, rows(10..12)), "stopped at the second");
+        assert!(!left(0, rows(10..13)), "one is missing");
+        assert!(!left(0, rows([10, 11, 13, 14])), "a gap");
+        assert!(!left(1, rows([])), "stopped before anything");
+        assert!(!left(0, rows(0..4)), "of another submission");
+    }
+
+    /// Whole numbers: N = 2¹⁶ + 1 and less, residuals at most 13 in size, so
+    /// the sums are exact in f32, and the means in two-floats but for the last
+    /// of 46 bits.
+    #[test]
+    fn every_tuning_evaluates_and_steps_alike() {
+        let adapter = software_adapter();
+        let tunings = [
+            Tuning::SOFTWARE,
+            Tuning::GPU,
+            Tuning { alone_elements: 0, ..Tuning::SOFTWARE },
+            Tuning { alone_elements: 0, ..Tuning::GPU },
+            Tuning { alone_elements: 1 << 20, workgroup_size: 128, ..Tuning::GPU },
+            Tuning { alone_elements: 1 << 20, workgroup_size: 1, ..Tuning::SOFTWARE },
+        ];
+        let rule = DescentRule { start: Affine::new(2.0, 1.0), learning_rate: 0.0625, tolerance: 0.0 };
+        for n in [1usize, 3, 255, 4_097, 65_537] {
+            let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap() - 3;
+            let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
+            let (mut rr, mut rx, mut r) = (0.0, 0.0, 0.0);
+            for (&x, &t) in x.iter().zip(&t) {
+                let residual = f64::from(2 * x + 1 - t);
+                rr += residual * residual;
+                rx += residual * f64::from(x);
+                r += residual;
+            }
+            let count = f64::from(u32::try_from(n).unwrap());
+            let want = [rr / count, 2.0 * rx / count, 2.0 * r / count];
+            let data =
+                Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
+                    .unwrap();
+            for tuning in tunings {
+                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning, u64::MAX).unwrap();
+                gpu.begin(&rule).unwrap();
+                let rows = gpu.advance(3).unwrap();
+                assert_eq!(rows.len(), 3);
+                let Evaluation { loss, grad_weight, grad_bias } = rows[0].evaluation;
+                let stepped = rows[1].model;
+                for (got, want) in [
+                    (loss, want[0]),
+                    (grad_weight, want[1]),
+                    (grad_bias, want[2]),
+                    (stepped.weight, 2.0 - 0.0625 * want[1]),
+                    (stepped.bias, 1.0 - 0.0625 * want[2]),
+                ] {
+                    let off = (got - want).abs();
+                    assert!(off <= 2f64.powi(-44) * want.abs(), "n = {n}, {tuning:?}: {got} for {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_device_ends_a_descent_with_an_error() {
+        let pair = |label| Matrix::from_vec(label, &[2], vec![1f32, 2.0]);
+        let data = Dataset::pair(pair("x"), pair("t")).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+        gpu.begin(&rule).unwrap();
+        gpu.device.device.destroy();
+        assert!(gpu.advance(5).is_err());
+        assert!(gpu.begin(&rule).is_err());
     }
 }
