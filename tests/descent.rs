@@ -285,6 +285,31 @@ fn nothing_moves_after_a_stop() {
     }
 }
 
+/// The device itself ends a descent that leaves the finite numbers: by an
+/// evaluation, or, with a rate that no W survives, by the update.
+#[test]
+fn nothing_follows_a_divergence() {
+    for n in [4_096, 1 << 17] {
+        let x = (0..n).map(|k| if k % 2 == 0 { -1_048_576.0 } else { 1_048_576.0 }).collect();
+        let t = (0..n).map(|k| if k % 2 == 0 { 1.0 } else { 3.0 }).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        for (learning_rate, evaluation_ends) in [(0.5, true), (1e35, false)] {
+            let rule = DescentRule { start: Affine::default(), learning_rate, tolerance: 0.0 };
+            let descent = gpu.descent().unwrap();
+            descent.begin(&rule).unwrap();
+            let rows = descent.advance(50).unwrap();
+            assert!(rows.len() < 10, "n = {n}: {} rows", rows.len());
+            let (last, before) = rows.split_last().unwrap();
+            assert!(before.iter().all(|row| row.onward == Onward::Step && row.evaluation.is_finite()));
+            assert_eq!(last.onward, Onward::Diverged);
+            assert!(last.model.is_finite() && last.evaluation.is_finite() != evaluation_ends, "{last:?}");
+            let after = descent.advance(1).unwrap();
+            assert_eq!((after.len(), after[0].model, after[0].onward), (1, last.model, Onward::Diverged));
+        }
+    }
+}
+
 #[test]
 fn engines_that_cannot_are_not_asked() {
     let data = noisy(100);

@@ -1,6 +1,9 @@
 use super::EngineError;
 use crate::math::{Affine, Evaluation};
 
+/// The most evaluations that a device is asked for at a time.
+pub const MOST_EVALUATIONS: u32 = 1024;
+
 /// Gradient descent that an engine carries out where its data are, many steps
 /// for one answer.
 ///
@@ -20,7 +23,7 @@ pub trait DeviceDescent {
 
     /// Evaluates at the current W and b and updates them, `evaluations` times
     /// or until one of them says that no step follows; what was evaluated, in
-    /// order. At least one, and the same numbers however many are asked for at
+    /// order. At least one, at most [`MOST_EVALUATIONS`], and the same numbers however many are asked for at
     /// a time.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use std::{fmt, io};
 use serde::Serialize;
 
 pub use cpu::Cpu;
-pub use descent::{DescentRule, DeviceDescent, Evaluated, Onward};
+pub use descent::{DescentRule, DeviceDescent, Evaluated, MOST_EVALUATIONS, Onward};
 pub use notice::Notice;
 pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};

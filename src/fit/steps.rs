@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::engine::MOST_EVALUATIONS;
+
 /// How many steps a device takes for one submission and one answer.
 ///
 /// The results are the same for every number. A submission takes at most
@@ -25,7 +27,7 @@ pub struct StepsPerSubmitError;
 
 impl StepsPerSubmit {
     /// The most steps in one submission.
-    pub const MAX: u32 = 1024;
+    pub const MAX: u32 = MOST_EVALUATIONS;
 
     /// Seconds that a submission should take at most.
     const AUTO_SECONDS: f64 = 0.05;
@@ -88,9 +90,9 @@ mod tests {
         assert_eq!(auto.next(Some(1e-6), 1_000_000), 1_024);
         assert_eq!(auto.next(Some(0.2), 1_000), 1, "never none");
         assert_eq!(auto.next(Some(1e-3), 7), 7);
-        let three = StepsPerSubmit::Fixed(300);
-        assert_eq!(three.next(Some(1e-3), 1_000), 300);
-        assert_eq!(three.next(Some(1e-2), 1_000), 50, "no submission runs into a watchdog");
+        let given = StepsPerSubmit::Fixed(300);
+        assert_eq!(given.next(Some(1e-3), 1_000), 300);
+        assert_eq!(given.next(Some(1e-2), 1_000), 50, "no submission runs into a watchdog");
     }
 
     #[test]
