@@ -1,3 +1,4 @@
+use super::matrix::RESIDENT_RUN_ELEMENTS;
 use super::{DataError, Matrix, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
@@ -36,8 +37,9 @@ impl Dataset {
             });
         }
         if x.stored_bytes() + t.stored_bytes() > memory_bytes {
-            x.stream_or_refuse()?;
-            t.stream_or_refuse()?;
+            let run = streamed_run(memory_bytes, x.element().size() + t.element().size());
+            x.stream_or_refuse(run)?;
+            t.stream_or_refuse(run)?;
         }
         x.check_finite()?;
         t.check_finite()?;
@@ -62,7 +64,7 @@ impl Dataset {
     /// Those of [`inputs`](Self::inputs); [`DataError::NotStreamed`].
     pub fn inputs_within(mut x: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
         if x.stored_bytes() > memory_bytes {
-            x.stream_or_refuse()?;
+            x.stream_or_refuse(streamed_run(memory_bytes, x.element().size()))?;
         }
         x.check_finite()?;
         let order = x.order();
@@ -103,6 +105,13 @@ impl Dataset {
         self.t.iter().for_each(|t| t.release(self.order, range.clone()));
     }
 
+    /// Elements that a thread should go through at a time; see
+    /// [`Matrix::run_elements`].
+    #[must_use]
+    pub fn run_elements(&self) -> usize {
+        self.x.run_elements()
+    }
+
     /// The number of elements of X.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -114,4 +123,16 @@ impl Dataset {
     pub fn is_empty(&self) -> bool {
         self.x.is_empty()
     }
+}
+
+/// Elements that each thread may go through before it gives their memory
+/// back, so that all threads together hold no more than `memory_bytes`. More
+/// than 32 MiB at a time gain nothing: on Linux a streamed pass takes 47 ms
+/// with runs of 64 Ki f32 pairs, 27.6 with 512 Ki, 24.1 with 2 Mi and 23 with
+/// 4 Mi, against 17 ms with all pages in place.
+fn streamed_run(memory_bytes: u64, pair_bytes: usize) -> usize {
+    const MOST_BYTES: u64 = 32 << 20;
+    let share = memory_bytes / rayon::current_num_threads() as u64;
+    let elements = share.min(MOST_BYTES) / pair_bytes as u64;
+    usize::try_from(elements).unwrap_or(usize::MAX).max(RESIDENT_RUN_ELEMENTS)
 }

@@ -8,6 +8,9 @@ use super::error::DataError;
 use super::shape::{Order, Shape};
 use crate::with_element;
 
+/// Elements that a thread goes through at a time if all are in memory.
+pub(super) const RESIDENT_RUN_ELEMENTS: usize = 1 << 16;
+
 /// How many elements of a range are not the same number once in f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rounding {
@@ -51,7 +54,7 @@ pub struct Matrix {
     bytes: Box<dyn Bytes>,
     offset: usize,
     path: Option<std::path::PathBuf>,
-    streamed: bool,
+    streamed: Option<usize>,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -85,7 +88,7 @@ impl Matrix {
             bytes: Box::new(values),
             offset: 0,
             path: None,
-            streamed: false,
+            streamed: None,
         }
     }
 
@@ -111,7 +114,7 @@ impl Matrix {
             bytes,
             offset: layout.offset,
             path: Some(path.to_owned()),
-            streamed: false,
+            streamed: None,
         })
     }
 
@@ -240,24 +243,36 @@ impl Matrix {
 
     /// From now on a pass gives memory back as it goes: elements are read
     /// from the file (or the system's cache of it) each time they are used.
-    pub(super) fn stream_or_refuse(&mut self) -> Result<(), DataError> {
+    ///
+    /// `run` is the number of elements that a thread goes through before it
+    /// gives their memory back.
+    pub(super) fn stream_or_refuse(&mut self, run: usize) -> Result<(), DataError> {
         if self.path.is_none() {
             return Err(DataError::NotStreamed { label: self.label.clone(), bytes: self.stored_bytes() });
         }
-        self.streamed = true;
+        self.streamed = Some(run);
         Ok(())
     }
 
     /// Whether passes give memory back as they go.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
-        self.streamed
+        self.streamed.is_some()
+    }
+
+    /// Elements that a thread should go through at a time: enough to make
+    /// handing out work cheap, few enough to share it evenly, and, if they are
+    /// streamed, as many as the memory allows, because giving a little memory
+    /// back often costs more than the arithmetic.
+    #[must_use]
+    pub fn run_elements(&self) -> usize {
+        self.streamed.unwrap_or(RESIDENT_RUN_ELEMENTS)
     }
 
     /// Says that the elements number `range` in `order` are not needed until
     /// the next pass. Does nothing unless the matrix is streamed.
     pub fn release(&self, order: Order, range: std::ops::Range<usize>) {
-        if self.streamed {
+        if self.is_streamed() {
             self.give_back(order, range);
         }
     }
@@ -301,9 +316,9 @@ impl Matrix {
 
     /// Counts the elements for which `is` holds, on all threads.
     fn count<E: Element>(&self, is: impl Fn(E) -> bool + Sync) -> u64 {
-        const CHUNK_ELEMENTS: usize = 1 << 16;
+        let run = self.run_elements();
         self.stored()
-            .par_chunks(CHUNK_ELEMENTS * size_of::<E>())
+            .par_chunks(run * size_of::<E>())
             .enumerate()
             .map(|(k, chunk)| {
                 let one = |value: E| u64::from(is(value));
@@ -311,7 +326,7 @@ impl Matrix {
                     Ok(values) if !self.swapped => values.iter().map(|&value| one(value)).sum::<u64>(),
                     _ => chunk.chunks_exact(size_of::<E>()).map(|bytes| one(self.decode(bytes))).sum(),
                 };
-                let start = k * CHUNK_ELEMENTS;
+                let start = k * run;
                 self.release(self.order, start..start + chunk.len() / size_of::<E>());
                 count
             })

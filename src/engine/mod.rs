@@ -12,6 +12,7 @@ mod notice;
 mod probe;
 mod reference;
 
+use std::ops::Range;
 use std::{fmt, io};
 
 use serde::Serialize;
@@ -137,7 +138,10 @@ fn targets(data: &Dataset) -> Result<&crate::data::Matrix, EngineError> {
     data.t().ok_or(EngineError::NoTarget)
 }
 
-/// The ranges `0..chunk`, `chunk..2·chunk`, … that cover `0..elements`.
-fn chunks(elements: usize, chunk: usize) -> impl DoubleEndedIterator<Item = std::ops::Range<usize>> {
-    (0..elements.div_ceil(chunk)).map(move |k| k * chunk..elements.min((k + 1) * chunk))
+/// The ranges of `chunk` elements, the last one shorter, that make up `range`.
+fn chunks(range: Range<usize>, chunk: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    (0..range.len().div_ceil(chunk)).map(move |k| {
+        let start = range.start + k * chunk;
+        start..range.end.min(start + chunk)
+    })
 }

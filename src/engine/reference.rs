@@ -59,7 +59,7 @@ impl<'d> Reference<'d> {
     fn each_pair(&self, mut each: impl FnMut(f64, f64)) -> Result<(), EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let (mut xs, mut ts) = (vec![0.0; CHUNK_ELEMENTS], vec![0.0; CHUNK_ELEMENTS]);
-        for range in chunks(self.data.len(), CHUNK_ELEMENTS) {
+        for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
             let (xs, ts) = (&mut xs[..range.len()], &mut ts[..range.len()]);
             x.read(order, range.start, xs);
             t.read(order, range.start, ts);
@@ -102,7 +102,7 @@ impl<'d> Reference<'d> {
         each: &mut dyn FnMut(&[f64]) -> std::io::Result<()>,
     ) -> Result<(), EngineError> {
         let mut ys = vec![0.0; CHUNK_ELEMENTS];
-        for range in chunks(self.data.len(), CHUNK_ELEMENTS) {
+        for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
             let ys = &mut ys[..range.len()];
             self.data.x().read(self.data.order(), range.start, ys);
             self.data.release(&range);

@@ -300,7 +300,7 @@ impl Engine for Gpu<'_> {
             Held::Resident(_) => None,
             _ => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
         };
-        for range in chunks(self.data.len(), most) {
+        for range in chunks(0..self.data.len(), most) {
             let (x, offset) = match (&self.held, &scratch) {
                 (Held::Resident(resident), _) => resident.place(range.start).ok_or(EngineError::NoTarget)?,
                 (_, Some(scratch)) => {

@@ -95,7 +95,7 @@ pub(super) fn windows(elements: usize, limits: &wgpu::Limits) -> Vec<Range<usize
     let forward_bytes = u64::from(FORWARD_ELEMENTS) * 4;
     // No device binds less than 128 MiB; the division cannot give 0.
     let window = usize::try_from((bytes / forward_bytes).max(1)).unwrap_or(1) * FORWARD_ELEMENTS as usize;
-    super::super::chunks(elements, window).collect()
+    super::super::chunks(0..elements, window).collect()
 }
 
 /// Spreads a window's elements over invocations.

@@ -49,7 +49,7 @@ impl<'d> Stream<'d> {
         parameters: &wgpu::Buffer,
         data: &'d Dataset,
     ) -> Result<Self, EngineError> {
-        let ranges: Vec<Range<usize>> = chunks(data.len(), WINDOW_ELEMENTS).collect();
+        let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
         let per_window = tuning.partials_of(&device.dispatch(longest, tuning)?);
         let partial_bytes = u64::from(per_window) * ROUND as u64 * 16;
