@@ -16,7 +16,8 @@ fn descend(@builtin(local_invocation_index) local: u32) {
     if local == 0u {
         next_follows = goes_on();
     }
-    for (var step = 0u; step < descent.most_steps; step++) {
+    let most_steps = descent.most_steps;
+    for (var step = 0u; step < most_steps; step++) {
         // Also the barrier between the update and the next pass.
         if !workgroupUniformLoad(&next_follows) {
             break;

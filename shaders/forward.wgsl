@@ -2,12 +2,17 @@
 //
 // Four elements to a vec4; a window whose length is no multiple of 4 has
 // padding at the end of its buffers, which is computed and never read.
+//
+// Compiled without bounds checks: every index lies in its buffer for the
+// reasons written down in engine/gpu/plan.rs.
 
 // Invocations in a workgroup; set by the host.
 override WORKGROUP_SIZE: u32 = 64u;
 // Whether an invocation takes neighbouring vec4s (a CPU's caches want that)
 // or every `invocations`-th one, so that a workgroup's loads are neighbours.
 override CONTIGUOUS: bool = true;
+// vec4s that are loaded before the first of them is used: 1 or 4.
+override LOADS: u32 = 1u;
 
 struct Window {
     elements: u32,
@@ -39,13 +44,35 @@ fn forward(
     let weight = vec4(parameters.weight.x);
     let bias = vec4(parameters.bias.x);
     let vectors = (window.elements + 3u) / 4u;
-    let first = select(invocation, invocation * window.run, CONTIGUOUS);
-    let stride = select(window.invocations, 1u, CONTIGUOUS);
     let run = window.run;
-    for (var k = 0u; k < run; k++) {
-        let i = first + k * stride;
-        if i < vectors {
-            y[i] = weight * x[i] + bias;
+    let first = select(invocation, invocation * run, CONTIGUOUS);
+    let stride = select(window.invocations, 1u, CONTIGUOUS);
+    // How many of first, first + stride, … lie below `vectors`, at most `run`.
+    var within = 0u;
+    if first < vectors {
+        within = min((vectors - first + stride - 1u) / stride, run);
+    }
+    let count = within;
+    var k = 0u;
+    if LOADS == 4u {
+        let fours = count & ~3u;
+        for (; k < fours; k += 4u) {
+            let i0 = first + k * stride;
+            let i1 = i0 + stride;
+            let i2 = i1 + stride;
+            let i3 = i2 + stride;
+            let x0 = x[i0];
+            let x1 = x[i1];
+            let x2 = x[i2];
+            let x3 = x[i3];
+            y[i0] = weight * x0 + bias;
+            y[i1] = weight * x1 + bias;
+            y[i2] = weight * x2 + bias;
+            y[i3] = weight * x3 + bias;
         }
+    }
+    for (; k < count; k++) {
+        let i = first + k * stride;
+        y[i] = weight * x[i] + bias;
     }
 }

@@ -4,7 +4,8 @@
 // Two entry points: `residual_sums_by_invocation` has no barrier and writes a
 // partial per invocation, for adapters that run on a CPU, where a barrier
 // turns a workgroup into coroutines; `residual_sums_by_workgroup` adds up its
-// workgroup first and writes a partial per workgroup, for real GPUs.
+// workgroup first and writes a partial per workgroup, for real GPUs. A third,
+// for those that can add up a subgroup, is in residual_sums_by_subgroup.wgsl.
 //
 // Preceded by shared/sum_run.wgsl, which reads the elements.
 

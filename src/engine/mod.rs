@@ -54,6 +54,18 @@ pub trait Engine {
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
 
+    /// Starts to add up the time that passes take by the device's own clock;
+    /// false if it has none.
+    fn start_clock(&mut self) -> bool {
+        false
+    }
+
+    /// Seconds of all passes since the clock was started, without the way to
+    /// the device and back; stops it.
+    fn stop_clock(&mut self) -> Option<f64> {
+        None
+    }
+
     /// The descent that this engine can carry out by itself, if it can.
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
         None

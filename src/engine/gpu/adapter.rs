@@ -95,6 +95,11 @@ impl Adapter {
         .collect()
     }
 
+    /// Whether shaders can add up a subgroup.
+    pub(super) fn has_subgroups(&self) -> bool {
+        self.adapter.features().contains(wgpu::Features::SUBGROUP)
+    }
+
     /// Invocations in a subgroup, least and most.
     #[must_use]
     pub fn subgroup_size(&self) -> [u32; 2] {

@@ -62,7 +62,8 @@ impl Descent {
         let n = gpu.data.len();
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
-                let window = WindowUniform::new(n, &dispatch, 0);
+                let window = WindowUniform::new(&dispatch, 0);
+                resident.windows[0].check(&dispatch).map_err(|reason| device.limit(reason))?;
                 let window = gpu.uniform("window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
@@ -131,11 +132,10 @@ impl Descent {
     /// Records `count` evaluations, each with its update.
     fn record(
         &self,
-        encoder: &mut wgpu::CommandEncoder,
+        pass: &mut wgpu::ComputePass<'_>,
         count: u32,
         sums: impl Fn(&mut wgpu::ComputePass<'_>),
     ) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         match &self.way {
             Way::Alone { descend, most_steps } => {
                 pass.set_pipeline(&descend.pipeline);
@@ -146,7 +146,7 @@ impl Descent {
             }
             Way::Dispatched { update } => {
                 for _ in 0..count {
-                    sums(&mut pass);
+                    sums(pass);
                     pass.set_pipeline(&update.pipeline);
                     pass.set_bind_group(0, &self.bindings, &[]);
                     pass.dispatch_workgroups(1, 1, 1);
@@ -178,8 +178,8 @@ impl DeviceDescent for Gpu<'_> {
         self.device
             .scoped(0, |_, queue| queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked)))?;
         let bytes = (size_of::<HistoryHead>() + wanted as usize * size_of::<HistoryRow>()) as u64;
-        let record = |encoder: &mut wgpu::CommandEncoder| {
-            descent.record(encoder, wanted, |pass| resident.dispatch_sums(pass, &self.kernels));
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
+            descent.record(pass, wanted, |pass| resident.dispatch_sums(pass, &self.kernels));
         };
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
@@ -241,8 +241,8 @@ fn evaluated(row: &HistoryRow) -> Evaluated {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Tuning;
     use super::super::device::tests::software_adapter;
-    use super::super::plan::Tuning;
     use super::*;
     use crate::data::{Dataset, Matrix};
 
@@ -274,10 +274,10 @@ mod tests {
         let adapter = software_adapter();
         let tunings = [
             Tuning::SOFTWARE,
-            Tuning::GPU,
+            Tuning::DISCRETE,
             Tuning { alone_elements: 0, ..Tuning::SOFTWARE },
-            Tuning { alone_elements: 0, ..Tuning::GPU },
-            Tuning { alone_elements: 1 << 20, workgroup_size: 128, ..Tuning::GPU },
+            Tuning { alone_elements: 0, ..Tuning::DISCRETE },
+            Tuning { alone_elements: 1 << 20, workgroup_size: 128, ..Tuning::DISCRETE },
             Tuning { alone_elements: 1 << 20, workgroup_size: 1, ..Tuning::SOFTWARE },
         ];
         let rule = DescentRule { start: Affine::new(2.0, 1.0), learning_rate: 0.1, tolerance: 0.0 };
@@ -297,7 +297,7 @@ mod tests {
                 Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
                     .unwrap();
             for tuning in tunings {
-                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning, u64::MAX).unwrap();
+                let mut gpu = Gpu::open_tuned(&adapter, &data, u64::MAX, tuning).unwrap();
                 gpu.begin(&rule).unwrap();
                 let rows = gpu.advance(3).unwrap();
                 assert_eq!(rows.len(), 3);

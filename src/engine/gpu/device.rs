@@ -2,7 +2,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::plan::{self, Dispatch, Tuning};
+use super::clock::{Clock, TICKS_BYTES};
+use super::plan::{self, Dispatch};
+use super::tuning::Tuning;
 use super::{Adapter, GpuError};
 
 /// How long one submission may take. Every wait is finite: drivers have been
@@ -11,10 +13,18 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// An open device and its queue, with every way they can fail turned into a
 /// [`GpuError`].
+#[derive(Clone)]
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
+    /// Whether the host may map the buffers that kernels read. Only where both
+    /// have the same memory: elsewhere it would make them slow.
+    pub(super) maps_inputs: bool,
+    /// Whether shaders can add up a subgroup.
+    pub(super) has_subgroups: bool,
+    /// If the device has one.
+    pub(super) clock: Option<Clock>,
     adapter: String,
     lost: Arc<Mutex<Option<String>>>,
     stray: Arc<Mutex<Option<wgpu::Error>>>,
@@ -27,11 +37,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Device {
-    /// Opens the adapter with all its limits.
+    /// Opens the adapter with all its limits and those of its features that
+    /// linfit uses.
     pub(super) fn open(adapter: &Adapter) -> Result<Self, GpuError> {
         let limits = adapter.limits();
+        let mut useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        if adapter.is_software() {
+            useful |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        }
+        let features = adapter.adapter.features() & useful;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("linfit"),
+            required_features: features,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -46,7 +63,15 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             lock(&note).get_or_insert(error);
         }));
-        Ok(Self { device, queue, limits, adapter: adapter.name().to_owned(), lost, stray })
+        let maps_inputs = features.contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
+        let adapter = adapter.name().to_owned();
+        let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
+        let mut opened =
+            Self { device, queue, limits, maps_inputs, has_subgroups, clock: None, adapter, lost, stray };
+        if features.contains(wgpu::Features::TIMESTAMP_QUERY) {
+            opened.clock = Some(opened.scoped(TICKS_BYTES, Clock::new)?);
+        }
+        Ok(opened)
     }
 
     pub(super) fn adapter(&self) -> String {
@@ -60,8 +85,12 @@ impl Device {
 
     /// How a window's elements are spread over invocations here.
     pub(super) fn dispatch(&self, elements: usize, tuning: &Tuning) -> Result<Dispatch, GpuError> {
-        let elements = u32::try_from(elements).unwrap_or(u32::MAX);
         plan::dispatch(elements, tuning, &self.limits).map_err(|reason| self.limit(reason))
+    }
+
+    /// The clock, while it runs.
+    pub(super) fn running_clock(&self) -> Option<&Clock> {
+        self.clock.as_ref().filter(|clock| clock.is_running())
     }
 
     /// Runs `work`; validation, internal and out-of-memory errors raised in it

@@ -11,18 +11,21 @@
 //! the update that follows, for one read-back.
 
 mod adapter;
+mod clock;
 mod descent;
 mod device;
 mod error;
 mod kernels;
 mod plan;
 mod stream;
+mod tuning;
 mod upload;
 
 use std::ops::Range;
 
 pub use adapter::{Adapter, AdapterChoice, Adapters};
 pub use error::GpuError;
+pub use tuning::{Reduction, Tuning};
 
 use super::{DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::Dataset;
@@ -30,7 +33,7 @@ use crate::math::{Affine, ResidualSums, SumsAccumulator};
 use descent::Descent;
 use device::Device;
 use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
-use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS, Tuning};
+use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS};
 use stream::Stream;
 use upload::{Staging, Uploader, padded_bytes};
 
@@ -61,6 +64,7 @@ enum Held<'d> {
 /// What a residual pass needs, all of it on the device.
 struct Resident {
     windows: Vec<Window>,
+    sums_of_windows: Vec<WindowSums>,
     partials: wgpu::Buffer,
     partial_count: u32,
     sums: wgpu::Buffer,
@@ -69,12 +73,24 @@ struct Resident {
 }
 
 /// A part of X and T in buffers of its own.
+#[derive(Clone)]
 struct Window {
     range: Range<usize>,
     x: wgpu::Buffer,
     t: wgpu::Buffer,
+}
+
+impl Window {
+    /// Checks that it holds what a kernel so dispatched reads.
+    fn check(&self, dispatch: &Dispatch) -> Result<(), String> {
+        dispatch.check_buffers(self.x.size().min(self.t.size()), 0, u64::MAX)
+    }
+}
+
+/// The pass over a window.
+struct WindowSums {
     bindings: wgpu::BindGroup,
-    dispatch: Dispatch,
+    workgroups: [u32; 2],
 }
 
 impl<'d> Gpu<'d> {
@@ -85,7 +101,7 @@ impl<'d> Gpu<'d> {
     /// [`GpuError`]: the adapter can't be opened, or its memory doesn't hold
     /// the data. [`EngineError::Data`]: an element is beyond the range of f32.
     pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
-        Self::open_within(adapter, data, u64::MAX)
+        Self::open_tuned(adapter, data, u64::MAX, Tuning::default_for(adapter))
     }
 
     /// Like [`open`](Self::open), with at most `memory_bytes` of X and T on
@@ -94,19 +110,22 @@ impl<'d> Gpu<'d> {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_within(adapter: &Adapter, data: &'d Dataset, memory_bytes: u64) -> Result<Self, EngineError> {
-        let tuning = if adapter.is_software() { Tuning::SOFTWARE } else { Tuning::GPU };
-        Self::with_tuning(adapter, data, tuning, memory_bytes)
+        Self::open_tuned(adapter, data, memory_bytes, Tuning::default_for(adapter))
     }
 
-    fn with_tuning(
+    /// Like [`open_within`](Self::open_within), with the work spread by
+    /// `tuning`.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); [`GpuError::Limit`]: the adapter can't
+    /// work by `tuning`.
+    pub fn open_tuned(
         adapter: &Adapter,
         data: &'d Dataset,
-        tuning: Tuning,
         memory_bytes: u64,
+        tuning: Tuning,
     ) -> Result<Self, EngineError> {
         let device = Device::open(adapter)?;
-        let kernels = Kernels::compile(&device, &tuning)?;
-        let parameters = create_buffer(&device, "parameters", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         let driver = adapter.driver();
         let info = EngineInfo {
             kind: EngineKind::Gpu,
@@ -115,21 +134,11 @@ impl<'d> Gpu<'d> {
             driver: (!driver.is_empty()).then_some(driver),
             detail: None,
         };
-        let held = Held::InputsOnly;
-        let mut gpu = Self {
-            data,
-            info,
-            notices: Vec::new(),
-            device,
-            tuning,
-            kernels,
-            parameters,
-            held,
-            descent: None,
-        };
+        let mut gpu = Self::empty(data, info, device, tuning)?;
         if data.t().is_some() {
             gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
-                Held::Resident(gpu.upload()?)
+                let windows = gpu.upload()?;
+                Held::Resident(gpu.resident(windows)?)
             } else {
                 let stream = Stream::new(&gpu.device, &gpu.kernels, &gpu.tuning, &gpu.parameters, data)?;
                 Held::Streamed(Box::new(stream))
@@ -138,43 +147,80 @@ impl<'d> Gpu<'d> {
         Ok(gpu)
     }
 
-    fn upload(&mut self) -> Result<Resident, EngineError> {
-        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
-        let ranges = plan::windows(self.data.len(), &self.device.limits);
-        let dispatches: Vec<Dispatch> = ranges
-            .iter()
-            .map(|range| self.device.dispatch(range.len(), &self.tuning))
-            .collect::<Result<_, _>>()?;
-        let partials_of = |dispatch: &Dispatch| self.tuning.partials_of(dispatch);
-        let partial_count: u64 = dispatches.iter().map(|dispatch| u64::from(partials_of(dispatch))).sum();
-        let partial_count = plan::check_finish(partial_count).map_err(|reason| self.device.limit(reason))?;
+    /// The same data on the same device, passed over by another tuning; `None`
+    /// if they are not held on the device.
+    ///
+    /// # Errors
+    /// [`GpuError::Limit`]: the device can't work by `tuning`.
+    pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
+        let Held::Resident(resident) = &self.held else { return Ok(None) };
+        let mut gpu = Self::empty(self.data, self.info.clone(), self.device.clone(), tuning)?;
+        gpu.held = Held::Resident(gpu.resident(resident.windows.clone())?);
+        Ok(Some(gpu))
+    }
 
-        let partials = create_buffer(&self.device, "partials", u64::from(partial_count) * 16, STORAGE)?;
+    /// Without data yet.
+    fn empty(
+        data: &'d Dataset,
+        info: EngineInfo,
+        device: Device,
+        tuning: Tuning,
+    ) -> Result<Self, EngineError> {
+        tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
+        let kernels = Kernels::compile(&device, &tuning)?;
+        let parameters = create_buffer(&device, "parameters", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
+        let (notices, held) = (Vec::new(), Held::InputsOnly);
+        Ok(Self { data, info, notices, device, tuning, kernels, parameters, held, descent: None })
+    }
+
+    /// Brings X and T to the device.
+    fn upload(&mut self) -> Result<Vec<Window>, EngineError> {
+        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let needed_bytes = 2 * padded_bytes(self.data.len());
         let (mut x_uploader, mut t_uploader) = (Uploader::new(x, order), Uploader::new(t, order));
         let mut windows = Vec::new();
-        let mut first_partial = 0;
-        for (range, dispatch) in ranges.into_iter().zip(dispatches) {
+        for range in plan::windows(self.data.len(), &self.device.limits) {
             let x = x_uploader.buffer(&self.device, "x", range.clone(), needed_bytes)?;
             let t = t_uploader.buffer(&self.device, "t", range.clone(), needed_bytes)?;
-            let uniform = self.window_uniform(range.len(), &dispatch, first_partial)?;
-            first_partial += partials_of(&dispatch);
+            windows.push(Window { range, x, t });
+        }
+        self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
+        Ok(windows)
+    }
+
+    /// Prepares the passes over what is on the device.
+    fn resident(&self, windows: Vec<Window>) -> Result<Resident, EngineError> {
+        let limit = |reason| self.device.limit(reason);
+        let dispatches: Vec<Dispatch> = windows
+            .iter()
+            .map(|window| self.device.dispatch(window.range.len(), &self.tuning))
+            .collect::<Result<_, _>>()?;
+        let partial_count = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
+        let partial_count = plan::check_finish(partial_count, u64::MAX).map_err(limit)?;
+        let partials = create_buffer(&self.device, "partials", u64::from(partial_count) * 16, STORAGE)?;
+        let (mut sums_of_windows, mut first_partial) = (Vec::new(), 0);
+        for (window, dispatch) in windows.iter().zip(&dispatches) {
+            window
+                .check(dispatch)
+                .and_then(|()| dispatch.check_buffers(window.x.size(), first_partial, partials.size()))
+                .map_err(limit)?;
+            let uniform = self.window_uniform(dispatch, first_partial)?;
+            first_partial += dispatch.partials;
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
                 self.kernels.residual_sums.bind(
                     device,
                     &[
-                        (X, x.as_entire_binding()),
-                        (T, t.as_entire_binding()),
+                        (X, window.x.as_entire_binding()),
+                        (T, window.t.as_entire_binding()),
                         (PARTIALS, partials.as_entire_binding()),
                         (WINDOW, uniform.as_entire_binding()),
                         (PARAMETERS, self.parameters.as_entire_binding()),
                     ],
                 )
             })?;
-            windows.push(Window { range, x, t, bindings, dispatch });
+            sums_of_windows.push(WindowSums { bindings, workgroups: dispatch.workgroups });
         }
-        self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
 
         let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
         let sums = create_buffer(&self.device, "sums", sums_bytes, STORAGE)?;
@@ -192,16 +238,11 @@ impl<'d> Gpu<'d> {
             )
         })?;
         let staging = Staging::new(&self.device, "sums staging", sums_bytes)?;
-        Ok(Resident { windows, partials, partial_count, sums, finish, staging })
+        Ok(Resident { windows, sums_of_windows, partials, partial_count, sums, finish, staging })
     }
 
-    fn window_uniform(
-        &self,
-        elements: usize,
-        dispatch: &Dispatch,
-        first_partial: u32,
-    ) -> Result<wgpu::Buffer, GpuError> {
-        let uniform = WindowUniform::new(elements, dispatch, first_partial);
+    fn window_uniform(&self, dispatch: &Dispatch, first_partial: u32) -> Result<wgpu::Buffer, GpuError> {
+        let uniform = WindowUniform::new(dispatch, first_partial);
         self.uniform("window", bytemuck::bytes_of(&uniform))
     }
 
@@ -272,9 +313,8 @@ impl Engine for Gpu<'_> {
             }
             Held::InputsOnly => return Err(EngineError::NoTarget),
         };
-        let record = |encoder: &mut wgpu::CommandEncoder| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            resident.dispatch_sums(&mut pass, &self.kernels);
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
+            resident.dispatch_sums(pass, &self.kernels);
             pass.set_pipeline(&self.kernels.finish.pipeline);
             pass.set_bind_group(0, &resident.finish, &[]);
             pass.dispatch_workgroups(1, 1, 1);
@@ -311,7 +351,10 @@ impl Engine for Gpu<'_> {
             };
             let bytes = padded_bytes(range.len());
             let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
-            let uniform = self.window_uniform(range.len(), &dispatch, 0)?;
+            dispatch
+                .check_buffers(bytes.min(y.size()), 0, u64::MAX)
+                .map_err(|reason| self.device.limit(reason))?;
+            let uniform = self.window_uniform(&dispatch, 0)?;
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::forward::{PARAMETERS, WINDOW, X, Y};
                 let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(bytes) };
@@ -325,8 +368,7 @@ impl Engine for Gpu<'_> {
                     ],
                 )
             })?;
-            let record = |encoder: &mut wgpu::CommandEncoder| {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let record = |pass: &mut wgpu::ComputePass<'_>| {
                 pass.set_pipeline(&self.kernels.forward.pipeline);
                 pass.set_bind_group(0, &bindings, &[]);
                 let [x, y] = dispatch.workgroups;
@@ -343,6 +385,21 @@ impl Engine for Gpu<'_> {
     }
 
     /// For data that are on the device.
+    fn start_clock(&mut self) -> bool {
+        match &self.device.clock {
+            Some(clock) if !matches!(self.held, Held::Streamed(_)) => {
+                clock.start();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn stop_clock(&mut self) -> Option<f64> {
+        self.device.clock.as_ref()?.stop()
+    }
+
+    /// For data that are on the device.
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
         matches!(self.held, Held::Resident(_)).then_some(self)
     }
@@ -352,9 +409,9 @@ impl Resident {
     /// The dispatches that leave the partials of all windows.
     fn dispatch_sums(&self, pass: &mut wgpu::ComputePass<'_>, kernels: &Kernels) {
         pass.set_pipeline(&kernels.residual_sums.pipeline);
-        for window in &self.windows {
+        for window in &self.sums_of_windows {
             pass.set_bind_group(0, &window.bindings, &[]);
-            let [x, y] = window.dispatch.workgroups;
+            let [x, y] = window.workgroups;
             pass.dispatch_workgroups(x, y, 1);
         }
     }
@@ -387,13 +444,18 @@ mod tests {
         let at = Affine::new(2.0, 1.0);
         let tunings = [
             Tuning::SOFTWARE,
-            Tuning::GPU,
-            Tuning { workgroup_size: 128, workgroups: 3, ..Tuning::GPU },
-            Tuning { contiguous: true, ..Tuning::GPU },
+            Tuning::DISCRETE,
+            Tuning::UNKNOWN,
+            Tuning { workgroup_size: 128, workgroups: 3, ..Tuning::DISCRETE },
+            Tuning { contiguous: true, ..Tuning::DISCRETE },
+            Tuning { loads: 1, ..Tuning::DISCRETE },
+            Tuning { reduction: Reduction::Workgroup, ..Tuning::DISCRETE },
             Tuning { contiguous: false, ..Tuning::SOFTWARE },
+            Tuning { loads: 4, ..Tuning::SOFTWARE },
+            Tuning { workgroup_size: 1, reduction: Reduction::Subgroup, ..Tuning::SOFTWARE },
             Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE },
         ];
-        for n in [1usize, 5, 255, 257, 4_099, 65_537, (1 << 20) + 1] {
+        for n in [1usize, 2, 3, 4, 5, 63, 64, 65, 257, 4_099, 65_537, (1 << 20) - 1, (1 << 20) + 1] {
             let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap_or(0) - 3;
             let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
             let (mut rr, mut rx, mut r) = (0.0, 0.0, 0.0);
@@ -410,7 +472,7 @@ mod tests {
             for (tuning, memory) in
                 tunings.map(|tuning| (tuning, u64::MAX)).into_iter().chain(tunings.map(|tuning| (tuning, 0)))
             {
-                let mut gpu = Gpu::with_tuning(&adapter, &data, tuning, memory).unwrap();
+                let mut gpu = Gpu::open_tuned(&adapter, &data, memory, tuning).unwrap();
                 assert_eq!(gpu.residual_sums(at).unwrap(), want, "n = {n}, {tuning:?}");
                 let mut ys = Vec::new();
                 gpu.forward(at, &mut |chunk| {

@@ -1,7 +1,25 @@
 //! How the elements are spread over buffers, workgroups and invocations:
 //! arithmetic only, no device.
+//!
+//! The shaders are compiled without bounds checks and without a bound on their
+//! loops. What keeps every index of theirs inside its buffer:
+//!
+//! | index | lies inside because |
+//! |---|---|
+//! | `x[i]`, `t[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many vec4s ([`Dispatch::check_buffers`]) |
+//! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
+//! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
+//! | `partials[k]`, read | `k` < `partial_count`, which is what the windows left together ([`check_finish`]) |
+//! | `sums[local]` | as many sums as invocations: [`FINISHERS`] of both |
+//! | `totals[…]` | as long as the workgroup; halves of it and numbers of subgroups are shorter |
+//! | `history.rows[count]` | `count` < `wanted`, which the host clamps to the rows there are |
+//!
+//! Every loop counts to one of these bounds, by 1 or more. All divisors are
+//! constants but for `stride`, which is at least 1 where it divides.
 
 use std::ops::Range;
+
+use super::tuning::{Reduction, Tuning};
 
 /// llvmpipe, Mesa's software renderer, silently ends an invocation's loops
 /// after 65,535 iterations, all its loops together
@@ -29,63 +47,48 @@ const MAX_WINDOW_BYTES: u64 = 512 << 20;
 /// vec4s an invocation should have to do before another one is started.
 const MIN_RUN: u32 = 16;
 
-/// How a kind of device likes its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tuning {
-    /// Invocations in a workgroup, a power of two.
-    pub(super) workgroup_size: u32,
-    /// Workgroups in a dispatch, unless runs would get too long.
-    pub(super) workgroups: u32,
-    /// Whether an invocation takes neighbouring vec4s.
-    pub(super) contiguous: bool,
-    /// Whether a workgroup adds up its partials, with barriers.
-    pub(super) by_workgroup: bool,
-    /// Up to this many elements, a descent runs in a single workgroup, which
-    /// needs no dispatch between steps.
-    pub(super) alone_elements: u32,
-}
-
-impl Tuning {
-    /// Adapters that compute on a CPU: each invocation walks a contiguous run,
-    /// for the caches and the prefetcher, and no barrier, which would turn the
-    /// workgroup into coroutines. Measured on lavapipe: 13.6 ms for 16 Mi
-    /// elements against 72 ms with the order of a GPU. A step takes 16 µs in
-    /// one workgroup and 76 µs dispatched at 4,096 elements, 154 and 165 µs at
-    /// 65,536, 283 and 211 µs at 131,072.
-    pub(super) const SOFTWARE: Self = Self {
-        workgroup_size: 64,
-        workgroups: 64,
-        contiguous: true,
-        by_workgroup: false,
-        alone_elements: 1 << 16,
-    };
-
-    /// Real GPUs: neighbouring invocations read neighbouring vec4s, in as many
-    /// workgroups as fill every published device several times over
-    /// (BabelStream's dot kernels). A descent runs in one workgroup where a
-    /// pass would be one workgroup anyway.
-    pub(super) const GPU: Self = Self {
-        workgroup_size: 256,
-        workgroups: 2048,
-        contiguous: false,
-        by_workgroup: true,
-        alone_elements: 1 << 14,
-    };
-
-    pub(super) fn partials_of(&self, dispatch: &Dispatch) -> u32 {
-        if self.by_workgroup { dispatch.invocations / self.workgroup_size } else { dispatch.invocations }
-    }
-}
-
 /// What a dispatch covers and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dispatch {
+    /// Elements of the window.
+    pub(super) elements: u32,
     /// Workgroups in x and y; more than needed if y > 1.
     pub(super) workgroups: [u32; 2],
     /// Invocations that have work, a multiple of the workgroup size.
     pub(super) invocations: u32,
     /// vec4s an invocation visits at most.
     pub(super) run: u32,
+    /// Partial sums that are left.
+    pub(super) partials: u32,
+}
+
+impl Dispatch {
+    fn new(elements: u32, groups: u32, run: u32, workgroups: [u32; 2], tuning: &Tuning) -> Self {
+        let invocations = groups * tuning.workgroup_size;
+        let partials = if tuning.reduction == Reduction::Invocation { invocations } else { groups };
+        Self { elements, workgroups, invocations, run, partials }
+    }
+
+    /// Checks that buffers of these sizes hold every element, padded to whole
+    /// vec4s, and every partial sum from `first_partial` on.
+    ///
+    /// # Errors
+    /// Which of them doesn't.
+    pub(super) fn check_buffers(
+        &self,
+        element_bytes: u64,
+        first_partial: u32,
+        partial_bytes: u64,
+    ) -> Result<(), String> {
+        if element_bytes < u64::from(self.elements.div_ceil(VECTOR)) * 16 {
+            return Err(format!("{} elements do not fit into {element_bytes} bytes", self.elements));
+        }
+        let partials = u64::from(first_partial) + u64::from(self.partials);
+        if partial_bytes < partials * 16 {
+            return Err(format!("{partials} partial sums do not fit into {partial_bytes} bytes"));
+        }
+        Ok(())
+    }
 }
 
 /// The ranges of elements that each get buffers of their own: as large as the
@@ -102,8 +105,11 @@ pub(super) fn windows(elements: usize, limits: &wgpu::Limits) -> Vec<Range<usize
 ///
 /// # Errors
 /// The reason why no legal dispatch covers them.
-pub(super) fn dispatch(elements: u32, tuning: &Tuning, limits: &wgpu::Limits) -> Result<Dispatch, String> {
+pub(super) fn dispatch(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Result<Dispatch, String> {
     let size = tuning.workgroup_size;
+    let Ok(elements) = u32::try_from(elements) else {
+        return Err(format!("{elements} elements are more than a window holds"));
+    };
     if size > limits.max_compute_invocations_per_workgroup || size > limits.max_compute_workgroup_size_x {
         return Err(format!("it does not run workgroups of {size} invocations"));
     }
@@ -121,7 +127,11 @@ pub(super) fn dispatch(elements: u32, tuning: &Tuning, limits: &wgpu::Limits) ->
         return Err(format!("{elements} elements in one window need loops of {iterations} iterations"));
     }
     let workgroups = workgroups_2d(groups, limits)?;
-    Ok(Dispatch { workgroups, invocations: groups * size, run })
+    let dispatched = u64::from(workgroups[0]) * u64::from(workgroups[1]) * u64::from(size);
+    if dispatched * u64::from(run) > u64::from(u32::MAX) {
+        return Err(format!("{elements} elements in one window are more than a shader counts"));
+    }
+    Ok(Dispatch::new(elements, groups, run, workgroups, tuning))
 }
 
 /// Spreads all elements over the one workgroup of a descent, if they are few
@@ -138,7 +148,7 @@ pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> 
     // workgroup, and itself.
     let iterations = run + run.div_ceil(BLOCK_VECTORS) + size.ilog2() + 1;
     let steps = MAX_LOOP_ITERATIONS / iterations;
-    (steps > 0).then_some((Dispatch { workgroups: [1, 1], invocations: size, run }, steps))
+    (steps > 0).then_some((Dispatch::new(elements, 1, run, [1, 1], tuning), steps))
 }
 
 /// Workgroups in two dimensions where one can't count them. May be more than
@@ -152,11 +162,15 @@ fn workgroups_2d(groups: u32, limits: &wgpu::Limits) -> Result<[u32; 2], String>
     Ok([groups.div_ceil(rows.max(1)), rows])
 }
 
-/// The finishing kernel's iterations over all partials.
+/// The number of partials that one workgroup adds up, of a buffer of so many
+/// bytes.
 ///
 /// # Errors
-/// If they were too many for one dispatch.
-pub(super) fn check_finish(partials: u64) -> Result<u32, String> {
+/// If they were too many for one dispatch, or for the buffer.
+pub(super) fn check_finish(partials: u64, partial_bytes: u64) -> Result<u32, String> {
+    if partials * 16 > partial_bytes {
+        return Err(format!("{partials} partial sums do not fit into {partial_bytes} bytes"));
+    }
     match u32::try_from(partials) {
         Ok(count) if count / FINISHERS < MAX_LOOP_ITERATIONS => Ok(count),
         _ => Err(format!("the data leave {partials} partial sums, more than one dispatch adds up")),
@@ -186,14 +200,14 @@ mod tests {
         let few_groups = wgpu::Limits { max_compute_workgroups_per_dimension: 7, ..gpu.clone() };
         let one_group = Tuning { workgroups: 1, ..Tuning::SOFTWARE };
         for limits in [&gpu, &few_groups] {
-            for tuning in [Tuning::SOFTWARE, Tuning::GPU, one_group] {
-                for elements in [1, 2, 3, 63, 64, 65, 4095, 65_537, (1 << 25) - 1, 1 << 25, 1 << 27] {
+            for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE, one_group] {
+                for elements in [1, 2, 3, 63, 64, 65, 4095, 65_537, (1 << 25) - 1, 1 << 25, 1usize << 27] {
                     let Ok(plan) = dispatch(elements, &tuning, limits) else {
                         assert_eq!(limits.max_compute_workgroups_per_dimension, 7);
                         continue;
                     };
                     let reached = u64::from(plan.invocations) * u64::from(plan.run) * 4;
-                    assert!(reached >= u64::from(elements), "{elements} {plan:?}");
+                    assert!(reached >= elements as u64, "{elements} {plan:?}");
                     assert!(plan.run + plan.run.div_ceil(BLOCK_VECTORS) <= MAX_LOOP_ITERATIONS);
                     let groups = plan.workgroups[0] * plan.workgroups[1];
                     assert!(groups * tuning.workgroup_size >= plan.invocations, "{plan:?}");
@@ -214,7 +228,7 @@ mod tests {
 
     #[test]
     fn one_workgroup_reaches_all_of_a_few_elements() {
-        for tuning in [Tuning::SOFTWARE, Tuning::GPU] {
+        for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
             for elements in [1, 4, 255, 4_096, 4_097, tuning.alone_elements] {
                 let (plan, steps) = alone(elements as usize, &tuning, &lavapipe()).unwrap();
                 assert!(plan.invocations * plan.run * 4 >= elements && plan.workgroups == [1, 1], "{plan:?}");
@@ -235,7 +249,37 @@ mod tests {
     #[test]
     fn a_workgroup_the_device_cannot_run_is_refused() {
         let small = wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..lavapipe() };
-        assert!(dispatch(100, &Tuning::GPU, &small).unwrap_err().contains("256"));
-        assert!(check_finish(u64::from(MAX_LOOP_ITERATIONS) * 64).is_err());
+        assert!(dispatch(100, &Tuning::DISCRETE, &small).unwrap_err().contains("256"));
+        let partials = u64::from(MAX_LOOP_ITERATIONS) * 64;
+        assert!(check_finish(partials, u64::MAX).unwrap_err().contains("more than one dispatch"));
+        assert!(check_finish(5, 79).unwrap_err().contains("5 partial sums") && check_finish(5, 80) == Ok(5));
+    }
+
+    /// The shaders check nothing: what is too short must not get there.
+    #[test]
+    fn a_buffer_too_short_for_a_dispatch_is_refused() {
+        let plan = dispatch(4_097, &Tuning::SOFTWARE, &lavapipe()).unwrap();
+        let (elements, partials) = (1_025 * 16, u64::from(plan.partials) * 16);
+        assert_eq!(plan.check_buffers(elements, 0, partials), Ok(()));
+        assert_eq!(plan.check_buffers(elements, 3, partials + 48), Ok(()));
+        for (elements, first, partials) in
+            [(elements - 1, 0, partials), (elements, 0, partials - 1), (elements, 1, partials), (0, 0, 0)]
+        {
+            assert!(plan.check_buffers(elements, first, partials).is_err());
+        }
+        let wide = Tuning { workgroups: 1 << 16, workgroup_size: 1 << 10, ..Tuning::SOFTWARE };
+        let limits = wgpu::Limits {
+            max_compute_invocations_per_workgroup: 1 << 10,
+            max_compute_workgroup_size_x: 1 << 10,
+            ..lavapipe()
+        };
+        for elements in [1, 1 << 27, u32::MAX as usize, u32::MAX as usize + 1] {
+            if let Ok(plan) = dispatch(elements, &wide, &limits) {
+                let highest = u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1]) << 10;
+                assert!(highest * u64::from(plan.run) <= u64::from(u32::MAX), "{plan:?}");
+            } else {
+                assert!(elements > 1 << 27);
+            }
+        }
     }
 }

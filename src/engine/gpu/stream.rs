@@ -1,11 +1,12 @@
-use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::device::Device;
 use super::kernels::{FinishUniform, FinishedSum, Kernels, WindowUniform, binding};
-use super::plan::{self, FINISHERS, Tuning};
+use super::plan::{self, Dispatch, FINISHERS};
+use super::tuning::Tuning;
 use super::upload::{Staging, Uploader, padded_bytes};
-use super::{STORAGE, STORAGE_INPUT, create_buffer, finished};
+use super::{GpuError, STORAGE, create_buffer, finished};
 use crate::data::Dataset;
 use crate::engine::{EngineError, Notice, chunks, targets};
 use crate::math::{ResidualSums, SumsAccumulator};
@@ -13,11 +14,15 @@ use crate::math::{ResidualSums, SumsAccumulator};
 /// Elements of X, and of T, sent at a time: 4 MiB each.
 const WINDOW_ELEMENTS: usize = 1 << 20;
 
-/// Windows on the device: one is computed while the next is read and sent.
-const SLOTS: usize = 2;
+/// Windows under way: while one is computed, the next is sent and the one
+/// after it read.
+const SLOTS: usize = 3;
 
 /// Windows whose partials are added up by one finishing dispatch.
 const ROUND: usize = 64;
+
+/// The most that any device wants bindings to be aligned to, in bytes.
+const BINDING_ALIGNMENT: u64 = 256;
 
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
@@ -26,6 +31,7 @@ pub(super) struct Stream<'d> {
     x: Uploader<'d>,
     t: Uploader<'d>,
     slots: Vec<Slot>,
+    partials: wgpu::Buffer,
     sums: wgpu::Buffer,
     finish_uniform: wgpu::Buffer,
     finish: wgpu::BindGroup,
@@ -33,12 +39,127 @@ pub(super) struct Stream<'d> {
     notices: Option<Vec<Notice>>,
 }
 
-/// Buffers that windows take turns in.
+/// Memory that windows take turns in: x, t and the uniform, one after the
+/// other in one buffer.
 struct Slot {
-    x: wgpu::Buffer,
-    t: wgpu::Buffer,
-    uniform: wgpu::Buffer,
+    places: Places,
+    /// What the host writes to.
+    mapped: wgpu::Buffer,
+    /// What the kernel reads, unless it reads that.
+    resident: Option<wgpu::Buffer>,
     bindings: wgpu::BindGroup,
+    /// The submission that reads it, after which it is mapped again.
+    under_way: Option<wgpu::SubmissionIndex>,
+    /// Why it could not be mapped.
+    unmapped: Arc<Mutex<Option<String>>>,
+}
+
+/// Where in a slot's buffer everything is, in bytes.
+#[derive(Clone, Copy)]
+struct Places {
+    /// Of X and of T.
+    element_bytes: u64,
+    t: u64,
+    uniform: u64,
+    end: u64,
+}
+
+impl Places {
+    fn new(elements: usize) -> Self {
+        let element_bytes = padded_bytes(elements);
+        let t = element_bytes.next_multiple_of(BINDING_ALIGNMENT);
+        Self { element_bytes, t, uniform: 2 * t, end: 2 * t + size_of::<WindowUniform>() as u64 }
+    }
+}
+
+impl Slot {
+    fn new(
+        device: &Device,
+        kernels: &Kernels,
+        elements: usize,
+        partials: &wgpu::Buffer,
+        parameters: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        use wgpu::BufferUsages as Usage;
+        let places = Places::new(elements);
+        let inputs = Usage::STORAGE | Usage::UNIFORM;
+        device.scoped(places.end, |device_, _| {
+            let create = |label, usage, mapped_at_creation| {
+                let size = places.end;
+                device_.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation })
+            };
+            let (mapped, resident) = if device.maps_inputs {
+                (create(Some("window"), inputs | Usage::MAP_WRITE, true), None)
+            } else {
+                let mapped = create(Some("window staging"), Usage::MAP_WRITE | Usage::COPY_SRC, true);
+                (mapped, Some(create(Some("window"), inputs | Usage::COPY_DST, false)))
+            };
+            let buffer = resident.as_ref().unwrap_or(&mapped);
+            let part = |offset, size| {
+                let size = std::num::NonZeroU64::new(size);
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+            };
+            use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
+            let bindings = kernels.residual_sums.bind(
+                device_,
+                &[
+                    (X, part(0, places.element_bytes)),
+                    (T, part(places.t, places.element_bytes)),
+                    (PARTIALS, partials.as_entire_binding()),
+                    (WINDOW, part(places.uniform, places.end - places.uniform)),
+                    (PARAMETERS, parameters.as_entire_binding()),
+                ],
+            );
+            Self { places, mapped, resident, bindings, under_way: None, unmapped: Arc::default() }
+        })
+    }
+
+    /// Waits until its last window was computed, then hands its memory to
+    /// `fill`: that of X, of T, and of the uniform.
+    fn fill(
+        &mut self,
+        device: &Device,
+        fill: impl FnOnce([wgpu::WriteOnly<'_, [u8]>; 3]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        if let Some(submission) = self.under_way.take() {
+            device.wait(submission)?;
+        }
+        let failed = |reason| GpuError::Refused { adapter: device.adapter(), reason };
+        if let Some(reason) = self.unmapped.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(failed(reason).into());
+        }
+        let mut view = self.mapped.get_mapped_range_mut(..).map_err(|e| failed(e.to_string()))?;
+        let place = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (x, rest) = view.slice(..).split_at(place(self.places.t));
+        let (t, uniform) = rest.split_at(place(self.places.uniform - self.places.t));
+        fill([x, t, uniform])
+    }
+
+    /// Submits the kernel over what was filled in.
+    fn submit(&mut self, device: &Device, kernels: &Kernels, dispatch: &Dispatch) -> Result<(), GpuError> {
+        self.mapped.unmap();
+        let note = Arc::clone(&self.unmapped);
+        self.under_way = Some(device.scoped(0, |device, queue| {
+            let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            if let Some(resident) = &self.resident {
+                encoder.copy_buffer_to_buffer(&self.mapped, 0, resident, 0, self.places.end);
+            }
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_pipeline(&kernels.residual_sums.pipeline);
+                pass.set_bind_group(0, &self.bindings, &[]);
+                let [x, y] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            }
+            encoder.map_buffer_on_submit(&self.mapped, wgpu::MapMode::Write, .., move |mapped| {
+                if let Err(error) = mapped {
+                    *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                }
+            });
+            queue.submit([encoder.finish()])
+        })?);
+        Ok(())
+    }
 }
 
 impl<'d> Stream<'d> {
@@ -51,32 +172,15 @@ impl<'d> Stream<'d> {
     ) -> Result<Self, EngineError> {
         let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
-        let per_window = tuning.partials_of(&device.dispatch(longest, tuning)?);
+        let per_window = device.dispatch(longest, tuning)?.partials;
         let partial_bytes = u64::from(per_window) * ROUND as u64 * 16;
         let partials = create_buffer(device, "partials", partial_bytes, STORAGE)?;
-        let uniform_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let mut slots = Vec::new();
-        for _ in 0..SLOTS {
-            let x = create_buffer(device, "x window", padded_bytes(longest), STORAGE_INPUT)?;
-            let t = create_buffer(device, "t window", padded_bytes(longest), STORAGE_INPUT)?;
-            let uniform = create_buffer(device, "window", size_of::<WindowUniform>() as u64, uniform_usage)?;
-            let bindings = device.scoped(0, |device, _| {
-                use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
-                kernels.residual_sums.bind(
-                    device,
-                    &[
-                        (X, x.as_entire_binding()),
-                        (T, t.as_entire_binding()),
-                        (PARTIALS, partials.as_entire_binding()),
-                        (WINDOW, uniform.as_entire_binding()),
-                        (PARAMETERS, parameters.as_entire_binding()),
-                    ],
-                )
-            })?;
-            slots.push(Slot { x, t, uniform, bindings });
-        }
+        let slots = (0..SLOTS.min(ranges.len()))
+            .map(|_| Slot::new(device, kernels, longest, &partials, parameters))
+            .collect::<Result<_, _>>()?;
         let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
         let sums = create_buffer(device, "sums", sums_bytes, STORAGE)?;
+        let uniform_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let finish_uniform =
             create_buffer(device, "finish", size_of::<FinishUniform>() as u64, uniform_usage)?;
         let finish = device.scoped(0, |device, _| {
@@ -95,6 +199,7 @@ impl<'d> Stream<'d> {
             x: Uploader::new(data.x(), data.order()),
             t: Uploader::new(targets(data)?, data.order()),
             slots,
+            partials,
             sums,
             finish_uniform,
             finish,
@@ -134,41 +239,32 @@ impl<'d> Stream<'d> {
         tuning: &Tuning,
         windows: Range<usize>,
     ) -> Result<Vec<ResidualSums>, EngineError> {
-        let mut under_way = VecDeque::new();
         let mut partial_count = 0;
         for window in windows {
             let range = self.ranges[window].clone();
-            let slot = &self.slots[window % SLOTS];
-            if under_way.len() == SLOTS
-                && let Some(submission) = under_way.pop_front()
-            {
-                device.wait(submission)?;
-            }
+            let slot = &mut self.slots[window % SLOTS];
             let dispatch = device.dispatch(range.len(), tuning)?;
-            let uniform = WindowUniform::new(range.len(), &dispatch, partial_count);
-            partial_count += tuning.partials_of(&dispatch);
-            self.x.enqueue(device, &slot.x, 0, range.clone())?;
-            self.t.enqueue(device, &slot.t, 0, range)?;
-            under_way.push_back(device.scoped(0, |device, queue| {
-                queue.write_buffer(&slot.uniform, 0, bytemuck::bytes_of(&uniform));
-                let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                {
-                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    pass.set_pipeline(&kernels.residual_sums.pipeline);
-                    pass.set_bind_group(0, &slot.bindings, &[]);
-                    let [x, y] = dispatch.workgroups;
-                    pass.dispatch_workgroups(x, y, 1);
-                }
-                queue.submit([encoder.finish()])
-            })?);
+            dispatch
+                .check_buffers(slot.places.element_bytes, partial_count, self.partials.size())
+                .map_err(|reason| device.limit(reason))?;
+            let uniform = WindowUniform::new(&dispatch, partial_count);
+            partial_count += dispatch.partials;
+            let bytes = range.len() * size_of::<f32>();
+            slot.fill(device, |[x, t, mut place]| {
+                self.x.fill(x.into_slice(..bytes), range.clone())?;
+                self.t.fill(t.into_slice(..bytes), range)?;
+                place.copy_from_slice(bytemuck::bytes_of(&uniform));
+                Ok(())
+            })?;
+            slot.submit(device, kernels, &dispatch)?;
         }
-        plan::check_finish(u64::from(partial_count)).map_err(|reason| device.limit(reason))?;
+        let partial_count = plan::check_finish(u64::from(partial_count), self.partials.size())
+            .map_err(|reason| device.limit(reason))?;
         let uniform = FinishUniform { partial_count, zero: 0, unused: [0; 2] };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.finish_uniform, 0, bytemuck::bytes_of(&uniform));
         })?;
-        let record = |encoder: &mut wgpu::CommandEncoder| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
             pass.set_pipeline(&kernels.finish.pipeline);
             pass.set_bind_group(0, &self.finish, &[]);
             pass.dispatch_workgroups(1, 1, 1);

@@ -3,6 +3,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::GpuError;
+use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
 use crate::data::{DataError, ElementType, Matrix, Order, Rounding};
 use crate::engine::{EngineError, Notice};
@@ -68,17 +69,76 @@ impl<'m> Uploader<'m> {
     }
 
     /// Hands the elements of `range` to the queue, which writes them to the
-    /// buffer, from byte `offset` on, ahead of the next submission. Mapped
-    /// memory they came from is given back: the device has them now.
-    pub(super) fn enqueue(
+    /// buffer, from byte `offset` on, ahead of the next submission.
+    fn enqueue(
         &mut self,
         device: &Device,
         buffer: &wgpu::Buffer,
         offset: u64,
         range: Range<usize>,
     ) -> Result<(), EngineError> {
-        let values = convert(self.matrix, self.order, range.clone(), &mut self.scratch, &mut self.rounded)?;
-        device.scoped(0, |_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(values)))?;
+        let write = |values: &[f32]| {
+            device.scoped(0, |_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(values)))
+        };
+        if let Some(values) = self.matrix.as_slice::<f32>(self.order) {
+            write(&values[range.clone()])?;
+            return self.done(range, &[]);
+        }
+        let (matrix, order) = (self.matrix, self.order);
+        self.scratch.resize(range.len(), 0.0);
+        let lost: Vec<Rounding> = self
+            .scratch
+            .par_chunks_mut(CONVERT_ELEMENTS)
+            .enumerate()
+            .map(|(k, out)| convert(matrix, order, range.start + k * CONVERT_ELEMENTS, out))
+            .collect();
+        self.done(range, &lost)?;
+        Ok(write(&self.scratch)?)
+    }
+
+    /// Writes the elements of `range` to mapped memory of that length, on all
+    /// cores.
+    pub(super) fn fill(
+        &mut self,
+        memory: wgpu::WriteOnly<'_, [u8]>,
+        range: Range<usize>,
+    ) -> Result<(), EngineError> {
+        let (matrix, order) = (self.matrix, self.order);
+        let values = matrix.as_slice::<f32>(order);
+        let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<f32>| {
+            let start = range.start + k * CONVERT_ELEMENTS;
+            let elements = out.len() / size_of::<f32>();
+            if let Some(values) = values {
+                out.copy_from_slice(bytemuck::cast_slice(&values[start..start + elements]));
+                return Rounding::default();
+            }
+            scratch.resize(elements, 0.0);
+            let lost = convert(matrix, order, start, scratch);
+            out.copy_from_slice(bytemuck::cast_slice(scratch));
+            lost
+        };
+        let (chunks, rest) = memory.into_chunks::<{ CONVERT_ELEMENTS * size_of::<f32>() }>();
+        let chunks: Vec<_> = chunks.into_iter().collect();
+        let whole = chunks.len();
+        let mut lost: Vec<Rounding> = chunks
+            .into_par_iter()
+            .enumerate()
+            .map_init(Vec::new, |scratch, (k, chunk)| write(k, chunk.into(), scratch))
+            .collect();
+        lost.push(write(whole, rest, &mut Vec::new()));
+        self.done(range, &lost)
+    }
+
+    /// Counts what was lost, and gives back the mapped memory that elements
+    /// came from: they are elsewhere now.
+    fn done(&mut self, range: Range<usize>, lost: &[Rounding]) -> Result<(), EngineError> {
+        if let Some(k) = lost.iter().find_map(|rounding| rounding.overflowed) {
+            let mut value = [0f64];
+            self.matrix.read(self.order, usize::try_from(k).unwrap_or(usize::MAX), &mut value);
+            let (label, position) = (self.matrix.label().to_owned(), self.matrix.position(k, self.order));
+            return Err(DataError::BeyondF32 { label, position, value: value[0] }.into());
+        }
+        self.rounded += lost.iter().map(|rounding| rounding.rounded).sum::<u64>();
         self.matrix.give_back(self.order, range);
         Ok(self.matrix.check_intact()?)
     }
@@ -95,35 +155,10 @@ impl<'m> Uploader<'m> {
     }
 }
 
-/// The elements of `range` as f32: where they lie, or converted to `scratch`.
-fn convert<'s>(
-    matrix: &'s Matrix,
-    order: Order,
-    range: Range<usize>,
-    scratch: &'s mut Vec<f32>,
-    rounded: &mut u64,
-) -> Result<&'s [f32], DataError> {
-    if let Some(values) = matrix.as_slice::<f32>(order) {
-        return Ok(&values[range]);
-    }
-    scratch.resize(range.len(), 0.0);
-    let lost: Vec<Rounding> = scratch
-        .par_chunks_mut(CONVERT_ELEMENTS)
-        .enumerate()
-        .map(|(k, out)| {
-            let start = range.start + k * CONVERT_ELEMENTS;
-            matrix.read(order, start, out);
-            matrix.rounding_to_f32(order, start..start + out.len())
-        })
-        .collect();
-    if let Some(k) = lost.iter().find_map(|rounding| rounding.overflowed) {
-        let mut value = [0f64];
-        matrix.read(order, usize::try_from(k).unwrap_or(usize::MAX), &mut value);
-        let (label, position) = (matrix.label().to_owned(), matrix.position(k, order));
-        return Err(DataError::BeyondF32 { label, position, value: value[0] });
-    }
-    *rounded += lost.iter().map(|rounding| rounding.rounded).sum::<u64>();
-    Ok(scratch)
+/// The elements from number `start` on, brought to f32.
+fn convert(matrix: &Matrix, order: Order, start: usize, out: &mut [f32]) -> Rounding {
+    matrix.read(order, start, out);
+    matrix.rounding_to_f32(order, start..start + out.len())
 }
 
 /// Bytes of a buffer for this many f32, padded to whole vec4s.
@@ -131,7 +166,8 @@ pub(super) fn padded_bytes(elements: usize) -> u64 {
     (elements as u64 * 4).next_multiple_of(16)
 }
 
-/// A buffer that the device writes to and the host reads.
+/// A buffer that the device writes to and the host reads. Behind the results
+/// is room for what the clock noted.
 pub(super) struct Staging {
     buffer: wgpu::Buffer,
 }
@@ -141,7 +177,7 @@ impl Staging {
         let buffer = device.scoped(bytes, |device, _| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: bytes,
+                size: bytes + TICKS_BYTES,
                 usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
@@ -149,23 +185,33 @@ impl Staging {
         Ok(Self { buffer })
     }
 
-    /// Submits what `encode` records, then the copy of the first `bytes` of
-    /// `from`; waits, and hands those bytes to `read`.
+    /// Submits a compute pass of what `record` records, then the copy of the
+    /// first `bytes` of `from`, a multiple of 8; waits, and hands those bytes
+    /// to `read`.
     pub(super) fn run<T>(
         &self,
         device: &Device,
         from: &wgpu::Buffer,
         bytes: u64,
-        encode: impl FnOnce(&mut wgpu::CommandEncoder),
+        record: impl FnOnce(&mut wgpu::ComputePass<'_>),
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, GpuError> {
         let readback = |reason: String| GpuError::Readback { adapter: device.adapter(), reason };
         let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+        let clock = device.running_clock();
+        let mapped_bytes = bytes + clock.map_or(0, |_| TICKS_BYTES);
         let submission = device.scoped(0, |device, queue| {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            encode(&mut encoder);
+            let timestamp_writes = clock.map(Clock::writes);
+            record(
+                &mut encoder
+                    .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes }),
+            );
             encoder.copy_buffer_to_buffer(from, 0, &self.buffer, 0, bytes);
-            encoder.map_buffer_on_submit(&self.buffer, wgpu::MapMode::Read, ..bytes, move |mapped| {
+            if let Some(clock) = clock {
+                clock.record(&mut encoder, &self.buffer, bytes);
+            }
+            encoder.map_buffer_on_submit(&self.buffer, wgpu::MapMode::Read, ..mapped_bytes, move |mapped| {
                 // Nobody waits any more if the receiver is gone.
                 let _ = sender.send(mapped);
             });
@@ -179,8 +225,15 @@ impl Staging {
         let result = match mapped {
             None => Err(readback("the mapping was dropped".to_owned())),
             Some(Err(error)) => Err(readback(error.to_string())),
-            Some(Ok(())) => match self.buffer.get_mapped_range(..bytes) {
-                Ok(view) => Ok(read(&view)),
+            Some(Ok(())) => match self.buffer.get_mapped_range(..mapped_bytes) {
+                Ok(view) => {
+                    let (results, ticks) =
+                        view.split_at(view.len().min(usize::try_from(bytes).unwrap_or(usize::MAX)));
+                    if let Some(clock) = clock {
+                        clock.add(ticks);
+                    }
+                    Ok(read(results))
+                }
                 Err(error) => Err(readback(error.to_string())),
             },
         };
