@@ -1,10 +1,13 @@
+mod moments;
+
 use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, Matrix, Order, Real};
-use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
+use moments::chunk_moments;
 
 /// Elements summed in plain f64 before the sums are merged with compensation.
 /// Fixed, like everything that decides which additions are made: the result
@@ -112,6 +115,24 @@ impl Engine for Cpu<'_> {
         };
         self.data.check_intact()?;
         Ok(total.total())
+    }
+
+    fn moments(&mut self) -> Result<Moments, EngineError> {
+        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let n = self.data.len();
+        let moments_of = |range: std::ops::Range<usize>| {
+            let moments = chunk_moments(x, t, order, range.clone());
+            self.data.release(&range);
+            moments
+        };
+        let ranges = chunks(n, CHUNK_ELEMENTS);
+        let parts: Vec<Moments> = if n <= PARALLEL_ELEMENTS {
+            ranges.map(moments_of).collect()
+        } else {
+            ranges.collect::<Vec<_>>().into_par_iter().map(moments_of).collect()
+        };
+        self.data.check_intact()?;
+        Ok(Moments::of_parts(&parts))
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
