@@ -58,6 +58,9 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
     group.bench_function(format!("residual_sums/f32/{size}"), |bencher| {
         bencher.iter(|| engine.residual_sums(black_box(AT)).expect("a residual pass"));
     });
+    group.bench_function(format!("moments/f32/{size}"), |bencher| {
+        bencher.iter(|| engine.moments().expect("a moments pass"));
+    });
     group.bench_function(format!("step/f32/{size}"), |bencher| {
         // A descent evaluates where it starts, so `steps` steps are one pass
         // more; criterion divides by the number of passes it asked for.

@@ -532,7 +532,7 @@ impl<'a> Exports<'a> {
 mod tests {
     use super::*;
     use crate::engine::{EngineInfo, Notice, Sink};
-    use crate::math::ResidualSums;
+    use crate::math::{Moments, ResidualSums};
 
     #[test]
     fn sizes_are_counts_with_units() {
@@ -576,6 +576,9 @@ mod tests {
             let rx = if self.good_passes == 0 { sums.rx * 1.001 } else { sums.rx };
             self.good_passes = self.good_passes.saturating_sub(1);
             Ok(ResidualSums { rx, ..sums })
+        }
+        fn moments(&mut self) -> Result<Moments, EngineError> {
+            self.inner.moments()
         }
         fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let factor = if self.wrong_forward { 1.001 } else { 1.0 };

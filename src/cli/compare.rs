@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::data::Matrix;
     use crate::engine::{EngineInfo, Notice, Sink};
-    use crate::math::ResidualSums;
+    use crate::math::{Moments, ResidualSums};
 
     /// The CPU engine with one number of its results changed.
     struct Corrupted<'d> {
@@ -218,6 +218,9 @@ mod tests {
             let mut sums = self.inner.residual_sums(at)?;
             (self.corrupt)(&mut sums, &mut 0.0);
             Ok(sums)
+        }
+        fn moments(&mut self) -> Result<Moments, EngineError> {
+            self.inner.moments()
         }
         fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let corrupt = self.corrupt;

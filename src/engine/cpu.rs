@@ -1,11 +1,18 @@
+mod lanes;
+mod moments;
+mod residuals;
+
+use std::ops::Range;
+
 use multiversion::multiversion;
-use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
-use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
+use moments::BlockMoments;
+use residuals::BlockResiduals;
 
 /// Elements summed in plain f64 before the sums are merged with compensation.
 /// Fixed, like everything that decides which additions are made: the result
@@ -20,21 +27,6 @@ const PARALLEL_ELEMENTS: usize = 2 * CHUNK_ELEMENTS;
 
 /// Elements of Y computed between two calls of the sink.
 const FORWARD_ELEMENTS: usize = 1 << 20;
-
-/// Independent sums side by side: enough to fill the vector registers of
-/// AVX-512, and to hide the latency of additions with narrower ones.
-const LANES: usize = 16;
-
-/// Elements between two requests for what comes later: whole cache lines of
-/// any type.
-const GROUP_ELEMENTS: usize = 64;
-
-/// How far ahead of the additions memory is asked for. The processor fetches
-/// ahead by itself, but only to the end of a page, and two streams with
-/// arithmetic between them leave it behind: 64 Mi f32 pairs take 24.1 ms
-/// without such requests, 19.6, 18.2, 17.5, 17.5 and 18.5 ms with 0.5, 1, 2, 3
-/// and 4 KiB, where plain reading takes 16.7 ms.
-const PREFETCH_BYTES: usize = 3072;
 
 /// All CPU cores, with the widest vector instructions the machine has,
 /// computing in f64 whatever type the data are stored in.
@@ -92,6 +84,36 @@ impl<'d> Cpu<'d> {
     }
 }
 
+impl Cpu<'_> {
+    /// What passes make of each chunk of X and T, in order: which additions are
+    /// made depends neither on which thread is first nor on how many elements
+    /// it goes through before it gives memory back.
+    fn map_chunks<P: BlockPass>(&self, new: impl Fn() -> P + Sync) -> Result<Vec<P>, EngineError> {
+        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let n = self.data.len();
+        let chunk_pass = |chunk| {
+            let mut pass = new();
+            visit(x, t, order, chunk, &mut pass);
+            pass
+        };
+        let run_passes = |run: Range<usize>| {
+            let passes: Vec<P> = chunks(run.clone(), CHUNK_ELEMENTS).map(chunk_pass).collect();
+            self.data.release(&run);
+            passes
+        };
+        let passes = if n <= PARALLEL_ELEMENTS {
+            run_passes(0..n)
+        } else {
+            let run = self.data.run_elements().next_multiple_of(CHUNK_ELEMENTS);
+            let runs: Vec<_> = chunks(0..n, run).collect();
+            let passes: Vec<Vec<P>> = runs.into_par_iter().map(run_passes).collect();
+            passes.into_iter().flatten().collect()
+        };
+        self.data.check_intact()?;
+        Ok(passes)
+    }
+}
+
 impl Engine for Cpu<'_> {
     fn info(&self) -> &EngineInfo {
         &self.info
@@ -106,29 +128,13 @@ impl Engine for Cpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
-        let n = self.data.len();
-        let sums_of = |range| chunk_sums(x, t, order, range, at);
-        let total = if n <= PARALLEL_ELEMENTS {
-            chunks(0..n, CHUNK_ELEMENTS).map(sums_of).collect::<SumsAccumulator>()
-        } else {
-            // Collected in order, then merged: the order of the additions
-            // depends neither on which thread was first nor on how long the
-            // runs are.
-            let run = self.data.run_elements().next_multiple_of(CHUNK_ELEMENTS);
-            let runs: Vec<_> = chunks(0..n, run).collect();
-            let sums: Vec<Vec<ResidualSums>> = runs
-                .into_par_iter()
-                .map(|run| {
-                    let sums = chunks(run.clone(), CHUNK_ELEMENTS).map(sums_of).collect();
-                    self.data.release(&run);
-                    sums
-                })
-                .collect();
-            sums.into_iter().flatten().collect()
-        };
-        self.data.check_intact()?;
-        Ok(total.total())
+        let chunks = self.map_chunks(|| BlockResiduals::new(at))?;
+        Ok(chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total())
+    }
+
+    fn moments(&mut self) -> Result<Moments, EngineError> {
+        let chunks = self.map_chunks(BlockMoments::default)?;
+        Ok(Moments::of_parts(&chunks.into_iter().map(BlockMoments::total).collect::<Vec<_>>()))
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
@@ -162,110 +168,36 @@ fn simd_name() -> &'static str {
     }
 }
 
-fn chunk_sums(
-    x: &Matrix,
-    t: &Matrix,
-    order: Order,
-    range: std::ops::Range<usize>,
-    at: Affine,
-) -> ResidualSums {
+/// What a pass makes of X and T, block by block.
+trait BlockPass: Send {
+    /// Takes the next block in; both have the same length.
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E]);
+}
+
+/// Hands a range of elements to a pass: as they lie in memory if X and T are of
+/// one type, else brought to f64 a block at a time, which stays in the
+/// first-level cache.
+fn visit(x: &Matrix, t: &Matrix, order: Order, range: Range<usize>, pass: &mut impl BlockPass) {
     if x.element() == t.element() {
-        let sums = with_element!(x.element(), E => {
-            let (xs, ts) = (x.as_slice::<E>(order), t.as_slice::<E>(order));
-            xs.zip(ts).map(|(xs, ts)| slice_sums(&xs[range.clone()], &ts[range.clone()], at))
+        let in_place = with_element!(x.element(), E => {
+            let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
+            pair.map(|(xs, ts)| {
+                let (xs, ts) = (&xs[range.clone()], &ts[range.clone()]);
+                let blocks = xs.chunks(BLOCK_ELEMENTS).zip(ts.chunks(BLOCK_ELEMENTS));
+                blocks.for_each(|(xs, ts)| pass.take(xs, ts));
+            })
         });
-        if let Some(sums) = sums {
-            return sums;
+        if in_place.is_some() {
+            return;
         }
     }
-    // Any other pair is brought to f64 a block at a time, which stays in the
-    // first-level cache.
     let (mut xs, mut ts) = ([0f64; BLOCK_ELEMENTS], [0f64; BLOCK_ELEMENTS]);
-    let mut sums = SumsAccumulator::default();
-    for start in range.clone().step_by(BLOCK_ELEMENTS) {
-        let elements = BLOCK_ELEMENTS.min(range.end - start);
-        let (xs, ts) = (&mut xs[..elements], &mut ts[..elements]);
-        x.read(order, start, xs);
-        t.read(order, start, ts);
-        sums.add(block_sums(xs, ts, at.weight, at.bias));
+    for block in chunks(range, BLOCK_ELEMENTS) {
+        let (xs, ts) = (&mut xs[..block.len()], &mut ts[..block.len()]);
+        x.read(order, block.start, xs);
+        t.read(order, block.start, ts);
+        pass.take(xs, ts);
     }
-    sums.total()
-}
-
-fn slice_sums<E: Element>(xs: &[E], ts: &[E], at: Affine) -> ResidualSums {
-    let blocks = xs.chunks(BLOCK_ELEMENTS).zip(ts.chunks(BLOCK_ELEMENTS));
-    blocks.map(|(xs, ts)| block_sums(xs, ts, at.weight, at.bias)).collect::<SumsAccumulator>().total()
-}
-
-/// a·b + c, rounded once where the processor can.
-macro_rules! mul_add {
-    ($a:expr, $b:expr, $c:expr) => {
-        if target_cfg_f!(any(target_feature = "fma", target_feature = "neon")) {
-            $a.mul_add($b, $c)
-        } else {
-            $a * $b + $c
-        }
-    };
-}
-
-/// The sums over a block. Every instruction set with a fused multiply-add gives
-/// the same bits; only x86 processors from before 2013 round products too.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn block_sums<E: Element>(xs: &[E], ts: &[E], weight: f64, bias: f64) -> ResidualSums {
-    let (mut rr, mut rx, mut r) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
-    for (xs, ts) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)) {
-        prefetch(xs);
-        prefetch(ts);
-        let (x_vectors, x_rest) = xs.as_chunks::<LANES>();
-        let (t_vectors, t_rest) = ts.as_chunks::<LANES>();
-        for (x_vector, t_vector) in x_vectors.iter().zip(t_vectors) {
-            for lane in 0..LANES {
-                let x = x_vector[lane].finite_to_f64();
-                let residual = mul_add!(x, weight, bias) - t_vector[lane].finite_to_f64();
-                rr[lane] = mul_add!(residual, residual, rr[lane]);
-                rx[lane] = mul_add!(residual, x, rx[lane]);
-                r[lane] += residual;
-            }
-        }
-        for (lane, (x, t)) in x_rest.iter().zip(t_rest).enumerate() {
-            let x = x.finite_to_f64();
-            let residual = mul_add!(x, weight, bias) - t.finite_to_f64();
-            rr[lane] = mul_add!(residual, residual, rr[lane]);
-            rx[lane] = mul_add!(residual, x, rx[lane]);
-            r[lane] += residual;
-        }
-    }
-    ResidualSums { n: xs.len() as u64, rr: tree_sum(rr), rx: tree_sum(rx), r: tree_sum(r) }
-}
-
-/// Asks for the cache lines that follow these elements at a distance, to be in
-/// the cache when their turn comes.
-#[inline(always)]
-fn prefetch<E>(elements: &[E]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-
-        let ahead = elements.as_ptr().cast::<i8>().wrapping_add(PREFETCH_BYTES);
-        for line in (0..size_of_val(elements)).step_by(64) {
-            // SAFETY: a hint: nothing is read that the program could see, and
-            // no address makes it fail, not one beyond the array either.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(line)) };
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = elements;
-}
-
-fn tree_sum(mut lanes: [f64; LANES]) -> f64 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 fn forward_chunk<R: Real>(x: &Matrix, order: Order, start: usize, at: Affine, ys: &mut [R]) {
@@ -284,22 +216,5 @@ fn forward_chunk<R: Real>(x: &Matrix, order: Order, start: usize, at: Affine, ys
 fn affine_block<X: Real, Y: Real>(xs: &[X], weight: f64, bias: f64, ys: &mut [Y]) {
     for (x, y) in xs.iter().zip(ys) {
         *y = Y::from_element(x.to_f64() * weight + bias);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Requests for memory beyond an array are harmless: here what follows the
-    /// mapping mostly isn't mapped.
-    #[test]
-    fn asks_for_memory_beyond_the_end_without_harm() {
-        let mut page = memmap2::MmapMut::map_anon(4096).unwrap();
-        let values: &mut [f32] = bytemuck::cast_slice_mut(&mut page);
-        values.fill(1.0);
-        // r = 3·1 + 1 − 1 = 3 for each of 1,024 elements.
-        let sums = slice_sums(values, values, Affine::new(3.0, 1.0));
-        assert_eq!(sums, ResidualSums { n: 1024, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 });
     }
 }

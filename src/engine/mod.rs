@@ -24,7 +24,7 @@ pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
 
 use crate::data::{DataError, Dataset};
-use crate::math::{Affine, ResidualSums};
+use crate::math::{Affine, Moments, ResidualSums};
 use gpu::GpuError;
 
 /// Takes the chunks of a forward pass, in the dataset's order.
@@ -47,6 +47,14 @@ pub trait Engine {
     /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
     /// reports.
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError>;
+
+    /// The means of X and T and the sums of squares and products about them,
+    /// which determine the residual sums at every W and b.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
+    /// reports.
+    fn moments(&mut self) -> Result<Moments, EngineError>;
 
     /// Y = X·W + b as f32, chunk by chunk.
     ///

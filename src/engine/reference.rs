@@ -1,6 +1,6 @@
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, ElementType, Matrix};
-use crate::math::{Affine, Compensated, ResidualSums};
+use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums};
 
 /// Elements brought to f64 at a time.
 const CHUNK_ELEMENTS: usize = 1 << 14;
@@ -137,6 +137,25 @@ impl Engine for Reference<'_> {
             r.add(residual);
         })?;
         Ok(ResidualSums { n: self.data.len() as u64, rr: rr.value(), rx: rx.value(), r: r.value() })
+    }
+
+    /// The means first, then, from the data again, the sums about them: two
+    /// passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
+    /// two-pass algorithm).
+    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+    fn moments(&mut self) -> Result<Moments, EngineError> {
+        let n = self.data.len() as f64;
+        let mut means = [Compensated::default(); 2];
+        self.each_pair(|x, t| [x, t].into_iter().zip(&mut means).for_each(|(value, sum)| sum.add(value)))?;
+        let [x_pivot, t_pivot] = means.map(|sum| sum.value() / n);
+        let mut sums = [Compensated::default(); 5];
+        self.each_pair(|x, t| {
+            let (x, t) = (x - x_pivot, t - t_pivot);
+            sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(term));
+        })?;
+        let [x, t, xx, xt, tt] = sums.map(Compensated::value);
+        let n = self.data.len() as u64;
+        Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the pass's result is f32")]

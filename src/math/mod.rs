@@ -2,16 +2,23 @@
 //!
 //! Everything here is plain `f64` arithmetic on a handful of values. Nothing
 //! reads a file, starts a thread or knows of a device; every other module is
-//! built on this one. A pass over data yields [`ResidualSums`]; an
-//! [`Evaluation`] is what they mean; [`Affine::descend`] is what is done
-//! about it.
+//! built on this one. A pass over data yields [`ResidualSums`], at one W and b,
+//! or [`Moments`], for all of them; an [`Evaluation`] is what they mean;
+//! [`Affine::descend`] is what is done about it. [`Quadratic`] is the loss as
+//! a whole, and [`Curvature`] what its shape says about learning rates.
 
 mod affine;
 mod compensated;
+mod curvature;
 mod evaluation;
+mod moments;
+mod quadratic;
 mod sums;
 
 pub use affine::Affine;
 pub use compensated::{Compensated, two_sum};
+pub use curvature::Curvature;
 pub use evaluation::Evaluation;
+pub use moments::{Moments, PivotSums};
+pub use quadratic::Quadratic;
 pub use sums::{ResidualSums, SumsAccumulator};

@@ -27,9 +27,9 @@ pub use adapter::{Adapter, AdapterChoice, Adapters};
 pub use error::GpuError;
 pub use tuning::{Reduction, Tuning};
 
-use super::{DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use super::{Cpu, DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::Dataset;
-use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
 use descent::Descent;
 use device::Device;
 use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
@@ -325,6 +325,13 @@ impl Engine for Gpu<'_> {
         };
         let sums = resident.staging.run(&self.device, &resident.sums, resident.sums.size(), record, merge)?;
         Ok(ResidualSums { n, ..sums })
+    }
+
+    /// By the CPU engine, from the data where the host has them: there is no
+    /// shader for this pass. The moments are therefore those of the elements
+    /// as stored, not as rounded to f32.
+    fn moments(&mut self) -> Result<Moments, EngineError> {
+        Cpu::new(self.data).moments()
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {

@@ -1,0 +1,77 @@
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+
+use super::BlockPass;
+use super::lanes::{GROUP_ELEMENTS, LANES, mul_add, prefetch, tree_sum};
+use crate::data::Element;
+use crate::math::{Moments, PivotSums};
+
+/// The moments of a chunk, block by block.
+#[derive(Default)]
+pub(super) struct BlockMoments {
+    blocks: Vec<Moments>,
+}
+
+impl BlockMoments {
+    pub(super) fn total(self) -> Moments {
+        Moments::of_parts(&self.blocks)
+    }
+}
+
+impl BlockPass for BlockMoments {
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E]) {
+        self.blocks.push(Moments::from_pivot_sums(&block_sums(xs, ts)));
+    }
+}
+
+/// The median of the first, the middle and the last element: near the mean
+/// also of a ramp, and of a block that begins with an outlier.
+fn pivot<E: Element>(values: &[E]) -> f64 {
+    let last = values.len() - 1;
+    let [a, b, c] = [0, last / 2, last].map(|k| values[k].finite_to_f64());
+    a.min(b).max(a.max(b).min(c))
+}
+
+/// The sums over a block about an element of it, which a mean far from 0
+/// doesn't cost any digits.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn block_sums<E: Element>(xs: &[E], ts: &[E]) -> PivotSums {
+    let (x_pivot, t_pivot) = (pivot(xs), pivot(ts));
+    let (mut x_sum, mut t_sum) = ([0f64; LANES], [0f64; LANES]);
+    let (mut xx, mut xt, mut tt) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
+    for (xs, ts) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)) {
+        prefetch(xs);
+        prefetch(ts);
+        let (x_vectors, x_rest) = xs.as_chunks::<LANES>();
+        let (t_vectors, t_rest) = ts.as_chunks::<LANES>();
+        for (x_vector, t_vector) in x_vectors.iter().zip(t_vectors) {
+            for lane in 0..LANES {
+                let (x, t) =
+                    (x_vector[lane].finite_to_f64() - x_pivot, t_vector[lane].finite_to_f64() - t_pivot);
+                x_sum[lane] += x;
+                t_sum[lane] += t;
+                xx[lane] = mul_add!(x, x, xx[lane]);
+                xt[lane] = mul_add!(x, t, xt[lane]);
+                tt[lane] = mul_add!(t, t, tt[lane]);
+            }
+        }
+        for (lane, (x, t)) in x_rest.iter().zip(t_rest).enumerate() {
+            let (x, t) = (x.finite_to_f64() - x_pivot, t.finite_to_f64() - t_pivot);
+            x_sum[lane] += x;
+            t_sum[lane] += t;
+            xx[lane] = mul_add!(x, x, xx[lane]);
+            xt[lane] = mul_add!(x, t, xt[lane]);
+            tt[lane] = mul_add!(t, t, tt[lane]);
+        }
+    }
+    PivotSums {
+        n: xs.len() as u64,
+        x_pivot,
+        t_pivot,
+        x: tree_sum(x_sum),
+        t: tree_sum(t_sum),
+        xx: tree_sum(xx),
+        xt: tree_sum(xt),
+        tt: tree_sum(tt),
+    }
+}

@@ -1,0 +1,273 @@
+use super::compensated::two_sum;
+use super::{Affine, Quadratic, ResidualSums};
+
+/// The means of X and T and the sums of squares and products of what differs
+/// from them: what one pass over the data has to yield so that loss and
+/// gradients are known at *every* W and b.
+///
+/// Moments of two parts of the data [`combine`](Self::combine) into the
+/// moments of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979). All sums
+/// are about the means, so no digits cancel where the means are large against
+/// the spread, and the means are kept to twice the digits of f64, so none are
+/// lost between parts.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Moments {
+    /// The number of elements.
+    pub n: u64,
+    /// x̄, the mean of X.
+    pub x_mean: f64,
+    /// t̄, the mean of T.
+    pub t_mean: f64,
+    /// Mxx = Σ (x − x̄)².
+    pub xx: f64,
+    /// Mxt = Σ (x − x̄)·(t − t̄).
+    pub xt: f64,
+    /// Mtt = Σ (t − t̄)².
+    pub tt: f64,
+    /// What rounding to f64 took from x̄ and t̄.
+    x_rest: f64,
+    t_rest: f64,
+}
+
+/// What a loop adds up over a part of the data, with every x and t taken
+/// relative to a pivot, a point among the data.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PivotSums {
+    /// The number of elements.
+    pub n: u64,
+    /// The pivot's x.
+    pub x_pivot: f64,
+    /// The pivot's t.
+    pub t_pivot: f64,
+    /// Σ (x − pivot).
+    pub x: f64,
+    /// Σ (t − pivot).
+    pub t: f64,
+    /// Σ (x − pivot)².
+    pub xx: f64,
+    /// Σ (x − pivot)·(t − pivot).
+    pub xt: f64,
+    /// Σ (t − pivot)².
+    pub tt: f64,
+}
+
+impl Moments {
+    /// The moments behind sums about a pivot; `sums.n` must not be 0.
+    ///
+    /// With a pivot k standard deviations off the mean, 1 + k² times the
+    /// rounding of the sums is left in them. An element of the part is never
+    /// farther off than √n.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+    pub fn from_pivot_sums(sums: &PivotSums) -> Self {
+        let n = sums.n as f64;
+        let (x, t) = (sums.x / n, sums.t / n);
+        let (x_mean, x_rest) = two_sum(sums.x_pivot, x);
+        let (t_mean, t_rest) = two_sum(sums.t_pivot, t);
+        Self {
+            n: sums.n,
+            x_mean,
+            t_mean,
+            xx: (sums.xx - sums.x * x).max(0.0),
+            xt: sums.xt - sums.x * t,
+            tt: (sums.tt - sums.t * t).max(0.0),
+            x_rest,
+            t_rest,
+        }
+        .or_overflowed(sums.xx, sums.tt)
+    }
+
+    /// `max` swallows the NaN that ∞ − ∞ is.
+    fn or_overflowed(mut self, xx: f64, tt: f64) -> Self {
+        if !xx.is_finite() {
+            self.xx = f64::INFINITY;
+        }
+        if !tt.is_finite() {
+            self.tt = f64::INFINITY;
+        }
+        self
+    }
+
+    /// The moments of the elements of both parts.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+    pub fn combine(self, other: Self) -> Self {
+        if self.n == 0 {
+            return other;
+        }
+        if other.n == 0 {
+            return self;
+        }
+        let n = self.n + other.n;
+        // The distance of the means, rounded once, however large they are.
+        let apart = |a: (f64, f64), b: (f64, f64)| {
+            let (difference, error) = two_sum(b.0, -a.0);
+            difference + (error + (b.1 - a.1))
+        };
+        let x = apart((self.x_mean, self.x_rest), (other.x_mean, other.x_rest));
+        let t = apart((self.t_mean, self.t_rest), (other.t_mean, other.t_rest));
+        let share = other.n as f64 / n as f64;
+        let weight = self.n as f64 * share;
+        let (x_mean, x_rest) = moved((self.x_mean, self.x_rest), x * share);
+        let (t_mean, t_rest) = moved((self.t_mean, self.t_rest), t * share);
+        Self {
+            n,
+            x_mean,
+            t_mean,
+            xx: self.xx + other.xx + weight * x * x,
+            xt: self.xt + other.xt + weight * x * t,
+            tt: self.tt + other.tt + weight * t * t,
+            x_rest,
+            t_rest,
+        }
+    }
+
+    /// The moments of all parts, combined two and two, so that rounding grows
+    /// with the logarithm of their number. The same parts in the same order
+    /// give the same bits.
+    #[must_use]
+    pub fn of_parts(parts: &[Self]) -> Self {
+        match parts {
+            [] => Self::default(),
+            [part] => *part,
+            _ => {
+                let (first, second) = parts.split_at(parts.len().next_power_of_two() / 2);
+                Self::of_parts(first).combine(Self::of_parts(second))
+            }
+        }
+    }
+
+    /// Whether every number is finite: they overflow where the square of an
+    /// element does.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        [self.x_mean, self.t_mean, self.xx, self.xt, self.tt].iter().all(|value| value.is_finite())
+    }
+
+    /// The least-squares line W = Mxt/Mxx, b = t̄ − W·x̄, where the loss is
+    /// least; `None` where no line is better than every other: a single
+    /// element, or all x equal.
+    #[must_use]
+    pub fn least_squares(&self) -> Option<Affine> {
+        if self.n < 2 || self.xx == 0.0 || !self.is_finite() {
+            return None;
+        }
+        let weight = self.xt / self.xx;
+        // One rounding, where t̄ and W·x̄ cancel.
+        let bias = (-weight).mul_add(self.x_mean, self.t_mean) + (self.t_rest - weight * self.x_rest);
+        let line = Affine { weight, bias };
+        line.is_finite().then_some(line)
+    }
+
+    /// Σ r² of the least-squares line, Mtt − Mxt²/Mxx, which is Mtt if all x
+    /// are equal. Where the line fits T to all but a share s of Mtt, rounding
+    /// leaves about 1e-16/s of it unknown.
+    #[must_use]
+    pub fn least_squares_rr(&self) -> f64 {
+        if self.xx == 0.0 {
+            return self.tt;
+        }
+        (-self.xt).mul_add(self.xt / self.xx, self.tt).max(0.0)
+    }
+
+    /// The loss as a function of W and b; `self.n` must not be 0.
+    #[must_use]
+    pub fn quadratic(&self) -> Quadratic {
+        Quadratic::of(self)
+    }
+
+    /// The residual sums at any W and b, without another pass.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+    pub fn residual_sums(&self, at: Affine) -> ResidualSums {
+        let n = self.n as f64;
+        let evaluation = self.quadratic().evaluate(at);
+        ResidualSums {
+            n: self.n,
+            rr: n * evaluation.loss,
+            rx: n * evaluation.grad_weight / 2.0,
+            r: n * evaluation.grad_bias / 2.0,
+        }
+    }
+}
+
+/// A mean in two parts, moved by `by`.
+fn moved((mean, rest): (f64, f64), by: f64) -> (f64, f64) {
+    let (sum, error) = two_sum(mean, by);
+    two_sum(sum, error + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(pairs: &[(f64, f64)]) -> Moments {
+        let (x_pivot, t_pivot) = pairs[0];
+        let mut sums = PivotSums { n: pairs.len() as u64, x_pivot, t_pivot, ..PivotSums::default() };
+        for &(x, t) in pairs {
+            let (x, t) = (x - x_pivot, t - t_pivot);
+            sums.x += x;
+            sums.t += t;
+            sums.xx += x * x;
+            sums.xt += x * t;
+            sums.tt += t * t;
+        }
+        Moments::from_pivot_sums(&sums)
+    }
+
+    const EXAMPLE: [(f64, f64); 4] = [(1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 9.0)];
+
+    /// X = 1, 2, 3, 4 and T = 2·X + 1: x̄ = 2.5, t̄ = 6, the deviations of X
+    /// are ∓1.5 and ∓0.5, so Mxx = 2·(2.25 + 0.25) = 5, Mxt = 2·5, Mtt = 4·5.
+    #[test]
+    fn the_worked_example() {
+        let got = part(&EXAMPLE);
+        assert_eq!((got.n, got.x_mean, got.t_mean), (4, 2.5, 6.0));
+        assert_eq!((got.xx, got.xt, got.tt), (5.0, 10.0, 20.0));
+        assert_eq!(got.least_squares(), Some(Affine::new(2.0, 1.0)));
+        assert_eq!(got.least_squares_rr(), 0.0);
+        let sums = got.residual_sums(Affine::default());
+        // Σr² = 4·41, Σr·x = −70, Σr = −24.
+        assert_eq!(sums, ResidualSums { n: 4, rr: 164.0, rx: -70.0, r: -24.0 });
+    }
+
+    #[test]
+    fn parts_combine_to_the_whole() {
+        for at in 1..4 {
+            let (head, tail) = EXAMPLE.split_at(at);
+            assert_eq!(part(head).combine(part(tail)), part(&EXAMPLE), "{at}");
+        }
+        let each: Vec<Moments> = EXAMPLE.iter().map(|&pair| part(&[pair])).collect();
+        assert_eq!(Moments::of_parts(&each), part(&EXAMPLE));
+        assert_eq!(Moments::of_parts(&[]), Moments::default());
+        assert_eq!(Moments::default().combine(part(&EXAMPLE)), part(&EXAMPLE));
+        assert_eq!(part(&EXAMPLE).combine(Moments::default()), part(&EXAMPLE));
+    }
+
+    /// Two parts of one element each, at 2⁵³ + 2 and 2⁵³ + 4 and weighed 1:2,
+    /// have a mean that f64 cannot hold; its rest is kept.
+    #[test]
+    fn means_keep_what_f64_cannot() {
+        let far = 2f64.powi(53);
+        let parts = [(far + 2.0, 0.0), (far + 4.0, 0.0), (far + 4.0, 0.0)].map(|pair| part(&[pair]));
+        let got = Moments::of_parts(&parts);
+        assert!(((got.x_mean - far) + got.x_rest - 10.0 / 3.0).abs() < 1e-15, "{got:?}");
+        // 8/3: deviations −4/3, 2/3, 2/3.
+        assert!((got.xx - 8.0 / 3.0).abs() < 1e-15, "{got:?}");
+    }
+
+    #[test]
+    fn equal_elements_have_no_spread_at_all() {
+        let parts = vec![part(&[(0.1, 0.3); 7]); 9];
+        let got = Moments::of_parts(&parts);
+        assert_eq!((got.xx, got.xt, got.tt, got.x_mean, got.t_mean), (0.0, 0.0, 0.0, 0.1, 0.3));
+        assert_eq!(got.least_squares(), None);
+    }
+
+    #[test]
+    fn an_overflow_is_not_a_number_and_no_line() {
+        let got = part(&[(1e200, 1.0), (-1e200, 2.0)]);
+        assert!(!got.is_finite(), "{got:?}");
+        assert_eq!(got.least_squares(), None);
+    }
+}
