@@ -59,6 +59,7 @@ fn crates_stay_in_their_rooms() {
         ("wgpu::", "engine/gpu/"),
         ("clap::", "cli/"),
         ("indicatif::", "cli/progress.rs"),
+        ("directories::", "cli/tuning.rs"),
         ("ctrlc::", "cli/interrupt.rs"),
         ("npyz::", "data/npy.rs"),
         ("memmap2::", "data/mapping.rs"),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::truth::{TOLERANCE, Truth};
+use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print};
 use crate::data::{Dataset, Source, open_pair};
@@ -53,6 +54,9 @@ pub(super) struct CompareArguments {
     #[command(flatten)]
     memory: MemoryArguments,
 
+    #[command(flatten)]
+    tuning: TuningArguments,
+
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
@@ -79,6 +83,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
 
     let mut results = vec![rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data))))];
     let adapters = Adapters::enumerate();
+    let tunings = arguments.tuning.load(verbosity);
     if adapters.is_empty() {
         arguments.verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
     }
@@ -87,7 +92,8 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
             return Ok(Outcome::Interrupted);
         }
         let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
-            Ok(Box::new(Gpu::open_within(adapter, &data, arguments.memory.device_bytes(adapter))?))
+            let memory_bytes = arguments.memory.device_bytes(adapter);
+            Ok(Box::new(Gpu::open_tuned(adapter, &data, memory_bytes, tunings.of(adapter))?))
         };
         results.push(rules.compare(&data, "gpu", Some(adapter.name()), open));
     }

@@ -15,6 +15,8 @@ mod predict;
 mod progress;
 mod stopwatch;
 mod truth;
+mod tune;
+mod tuning;
 mod verbosity;
 
 use std::io::{self, Write};

@@ -8,6 +8,7 @@ mod history;
 mod model;
 mod numbers;
 mod summary;
+mod tuning;
 
 pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};
 pub use comparison::{Comparison, EngineComparison, ReferenceValues};
@@ -15,3 +16,4 @@ pub use devices::{AdapterReport, DevicesReport};
 pub use history::History;
 pub use model::{ModelError, load_model};
 pub use summary::{FitReport, Timings};
+pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
