@@ -20,7 +20,7 @@ use super::{Outcome, print, to_json};
 use crate::data::output::OutputFile;
 use crate::data::synthetic::Recipe;
 use crate::data::{DataError, Dataset, Matrix};
-use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, Tuning};
+use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
 use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
 use crate::fit::{Sgd, State, Update};
 use crate::math::Affine;
@@ -227,7 +227,9 @@ impl<'a> Place<'a> {
     fn open(self, data: &Dataset) -> Result<Box<dyn Engine + '_>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
-            Self::Gpu(adapter, tuning) => Box::new(Gpu::open_tuned(adapter, data, u64::MAX, tuning)?),
+            Self::Gpu(adapter, tuning) => {
+                Box::new(Gpu::open_with(adapter, data, &GpuSettings::tuned(tuning))?)
+            }
         })
     }
 }

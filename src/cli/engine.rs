@@ -2,11 +2,12 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
+use super::precision::PrecisionArguments;
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use crate::data::Dataset;
-use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu};
-use crate::engine::{Cpu, Engine, EngineError, Notice, Reference};
+use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuSettings};
+use crate::engine::{Cpu, Engine, EngineError, EngineKind, Notice, Reference};
 
 /// What `--engine` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,6 +36,9 @@ pub(super) struct EngineArguments {
     memory: MemoryArguments,
 
     #[command(flatten)]
+    precision: PrecisionArguments,
+
+    #[command(flatten)]
     tuning: TuningArguments,
 }
 
@@ -49,6 +53,9 @@ impl EngineArguments {
     /// and tells what the user should know about it.
     pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
         let opened = self.choose(data, verbosity)?;
+        if opened.engine.info().kind != EngineKind::Gpu {
+            self.precision.note_f64(verbosity);
+        }
         verbosity.notices(opened.engine.notices());
         Ok(opened)
     }
@@ -92,8 +99,12 @@ impl EngineArguments {
         data: &'d Dataset,
         verbosity: Verbosity,
     ) -> Result<Gpu<'d>, EngineError> {
-        let tuning = self.tuning.load(verbosity).of(adapter);
-        Gpu::open_tuned(adapter, data, self.memory.device_bytes(adapter), tuning)
+        let settings = GpuSettings {
+            memory_bytes: self.memory.device_bytes(adapter),
+            tuning: Some(self.tuning.load(verbosity).of(adapter)),
+            precision: self.precision.of_gpu(),
+        };
+        Gpu::open_with(adapter, data, &settings)
     }
 
     /// Bytes of data the host may hold.

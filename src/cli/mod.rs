@@ -11,6 +11,7 @@ mod generate;
 mod interrupt;
 mod memory;
 mod paths;
+mod precision;
 mod predict;
 mod progress;
 mod stopwatch;

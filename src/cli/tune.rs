@@ -6,7 +6,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tuning};
 use crate::data::synthetic::Recipe;
 use crate::data::{Dataset, ElementType};
-use crate::engine::gpu::{Adapter, Gpu, Tuning};
+use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
 use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError};
 use crate::math::Affine;
 use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
@@ -69,7 +69,7 @@ impl Tuner {
         truth: &Truth,
     ) -> Result<Option<TuningReport>, CliError> {
         let default = Tuning::default_for(adapter);
-        let held = Gpu::open_tuned(adapter, data, u64::MAX, default)?;
+        let held = Gpu::open_with(adapter, data, &GpuSettings::tuned(default))?;
         let mut results = Vec::new();
         let mut best = default;
         for round in 0..3 {
@@ -142,7 +142,7 @@ impl Tuner {
         for elements in ALONE_ELEMENTS {
             let data = data(elements as usize)?;
             let with = |alone_elements| {
-                Gpu::open_tuned(adapter, &data, u64::MAX, Tuning { alone_elements, ..tuning })
+                Gpu::open_with(adapter, &data, &GpuSettings::tuned(Tuning { alone_elements, ..tuning }))
             };
             let mut engines = [with(elements)?, with(0)?];
             let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: 0.0 };

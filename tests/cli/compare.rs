@@ -25,8 +25,15 @@ fn json_has_the_fields_it_promises() {
         truth(&xs, &ts, w, b).check(reference, F64_SUMS);
 
         let results = report["results"].as_array().unwrap();
-        assert_eq!(results.len(), 2, "{report}");
-        for (result, (engine, tolerance)) in results.iter().zip([("cpu", 1e-12), ("gpu", 1e-6)]) {
+        assert_eq!(results.len(), 4, "{report}");
+        let expected = [
+            ("cpu", None, 1e-12),
+            ("gpu", Some("fast"), 1e-6),
+            ("gpu", Some("compensated"), 1e-12),
+            ("gpu", Some("f64"), 1e-14),
+        ];
+        for (result, (engine, precision, tolerance)) in results.iter().zip(expected) {
+            assert_eq!(result["precision"].as_str(), precision);
             assert_eq!(
                 fields(result),
                 [
@@ -35,6 +42,7 @@ fn json_has_the_fields_it_promises() {
                     "forward_max_abs_error",
                     "gb_s",
                     "ok",
+                    "precision",
                     "rel_error_grad_bias",
                     "rel_error_grad_weight",
                     "rel_error_loss",

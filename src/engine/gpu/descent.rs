@@ -298,10 +298,7 @@ mod tests {
                 Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
                     .unwrap();
             for tuning in tunings {
-                let mut gpu = {
-                    let settings = GpuSettings { tuning: Some(tuning), ..GpuSettings::default() };
-                    Gpu::open_with(&adapter, &data, &settings).unwrap()
-                };
+                let mut gpu = { Gpu::open_with(&adapter, &data, &GpuSettings::tuned(tuning)).unwrap() };
                 gpu.begin(&rule).unwrap();
                 let rows = gpu.advance(3).unwrap();
                 assert_eq!(rows.len(), 3);

@@ -122,6 +122,14 @@ impl Default for GpuSettings {
     }
 }
 
+impl GpuSettings {
+    /// The usual settings but for how work is spread.
+    #[must_use]
+    pub fn tuned(tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..Self::default() }
+    }
+}
+
 impl<'d> Gpu<'d> {
     /// Opens an adapter and brings X and, if there is one, T to it as f32.
     /// Data without T stay on the host and are sent through chunk by chunk.
@@ -154,7 +162,7 @@ impl<'d> Gpu<'d> {
         settings: &GpuSettings,
     ) -> Result<Self, EngineError> {
         let GpuSettings { memory_bytes, tuning, precision } = *settings;
-        precision.check(adapter)?;
+        precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;
         if precision == Precision::Compensated {
             precision::self_test(&device)?;

@@ -36,12 +36,22 @@ impl Precision {
         }
     }
 
-    /// Checks that the adapter offers what it needs, as far as that can be told
-    /// without opening it.
+    /// Checks that the adapter offers what it needs, opening it for that where
+    /// it has to be tried.
     ///
     /// # Errors
-    /// [`GpuError::NoF64`].
+    /// [`GpuError::NoF64`], [`GpuError::NoCompensation`], whatever the device
+    /// reports.
     pub fn check(self, adapter: &Adapter) -> Result<(), GpuError> {
+        match self {
+            Self::Fast => Ok(()),
+            Self::Compensated => self_test(&Device::open(adapter)?),
+            Self::F64 => self.check_f64(adapter),
+        }
+    }
+
+    /// What can be told without opening the adapter.
+    pub(super) fn check_f64(self, adapter: &Adapter) -> Result<(), GpuError> {
         if self == Self::F64 && !adapter.has_f64() {
             return Err(GpuError::NoF64 { adapter: adapter.name().to_owned() });
         }
