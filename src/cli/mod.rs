@@ -13,6 +13,7 @@ mod memory;
 mod paths;
 mod predict;
 mod progress;
+mod solver;
 mod stopwatch;
 mod truth;
 mod verbosity;

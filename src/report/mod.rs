@@ -14,4 +14,4 @@ pub use comparison::{Comparison, EngineComparison, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use history::History;
 pub use model::{ModelError, load_model};
-pub use summary::{FitReport, Timings};
+pub use summary::{FitReport, Method, Outlook, Solved, Timings};

@@ -24,6 +24,7 @@ mod notes;
 mod outputs;
 mod predict;
 mod process;
+mod solvers;
 
 use std::ffi::OsStr;
 use std::fs;
