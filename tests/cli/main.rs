@@ -18,6 +18,7 @@ mod common;
 mod compare;
 mod devices;
 mod engine_choice;
+mod explain;
 mod fit;
 mod generate;
 mod notes;

@@ -174,7 +174,7 @@ fn the_best_rate_is_found_and_reported() {
         let s = &report["statistics"];
         let root = 269f64.sqrt();
         for (field, want) in [
-            ("lambda_max", (17.0 + root) / 2.0),
+            ("lambda_max", 8.5 + root / 2.0),
             ("lambda_min", (17.0 - root) / 2.0),
             ("condition", (17.0 + root) / (17.0 - root)),
             ("lr_max", 4.0 / (17.0 + root)),
