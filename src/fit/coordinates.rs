@@ -17,7 +17,10 @@ pub enum Coordinates {
     ///
     /// With w·σt/σx = W and t̄ + σt·b' − W·x̄ = b, a step of gradient descent
     /// in (w, b') moves W by −η·(∂L/∂W − x̄·∂L/∂b)/σx² and the prediction at
-    /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out.
+    /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out. Of ∂L/∂W − x̄·∂L/∂b, which is
+    /// (2/N)·Σ r·(x − x̄), about (x̄/σx)² roundings of the sums are lost while
+    /// the residuals have a mean, and x̄/σx once they have none: with f64 sums
+    /// of no account, with f32 sums not.
     Standardized {
         /// x̄.
         x_mean: f64,

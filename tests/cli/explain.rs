@@ -8,9 +8,8 @@ use crate::fit::ENGINES;
 
 /// The step that the definition works out by hand: L = 41, gradients −35 and
 /// −12, and, with η = 0.01, W = 0.35 and b = 0.12, where r = 0.35·x + 0.12 − t
-/// is −2.53, −4.18, −5.83, −7.48 and
-/// L = (6.4009 + 17.4724 + 33.9889
-/// + 55.9504)/4 = 28.45315.
+/// is −2.53, −4.18, −5.83, −7.48 and L = (6.4009 + 17.4724 + 33.9889 +
+/// 55.9504)/4 = 28.45315.
 const WORKED: &str = "
   X = [ 1  2 ]    T = [ 3  5 ]
       [ 3  4 ]        [ 7  9 ]
