@@ -13,7 +13,9 @@ struct Block {
 }
 
 fn residual(at: Point, xs: vec4<f32>, ts: vec4<f32>) -> vec4<f32> {
-    let high = fma(vec4(at.weight.x), xs, vec4(at.bias.x)) - ts;
+    // T before b: what is left of x·W − t is small where the fit is good, and
+    // so is what rounding takes from it.
+    let high = fma(vec4(at.weight.x), xs, -ts) + vec4(at.bias.x);
     return high + fma(vec4(at.weight.y), xs, vec4(at.bias.y));
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod devices;
 mod engine;
 mod error;
+mod explain;
 mod fit;
 mod generate;
 mod interrupt;
@@ -14,6 +15,7 @@ mod paths;
 mod precision;
 mod predict;
 mod progress;
+mod solver;
 mod stopwatch;
 mod truth;
 mod tune;
@@ -50,6 +52,7 @@ Examples:
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
   linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
   linfit bench                               how fast is each of them?
+  linfit explain                             a step of gradient descent, number by number
 
 Data arguments are PATH or PATH:KEY, KEY being a column's name or its number, counting from 0.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
@@ -62,6 +65,7 @@ enum Command {
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
+    Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
 }
 
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match result {

@@ -116,6 +116,7 @@ pub struct EngineInfo {
     /// The driver's name and version, for the GPU engine.
     pub driver: Option<String>,
     /// How sums are carried, for the GPU engine.
+    #[serde(skip)]
     pub precision: Option<&'static str>,
     /// What else there is to say in a summary: threads, SIMD.
     #[serde(skip)]

@@ -4,6 +4,7 @@
 mod bench;
 mod comparison;
 mod devices;
+mod explanation;
 mod history;
 mod model;
 mod numbers;
@@ -13,7 +14,8 @@ mod tuning;
 pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};
 pub use comparison::{Comparison, EngineComparison, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
+pub use explanation::Explanation;
 pub use history::History;
 pub use model::{ModelError, load_model};
-pub use summary::{FitReport, Timings};
+pub use summary::{FitReport, Method, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

@@ -18,12 +18,14 @@ mod common;
 mod compare;
 mod devices;
 mod engine_choice;
+mod explain;
 mod fit;
 mod generate;
 mod notes;
 mod outputs;
 mod predict;
 mod process;
+mod solvers;
 
 use std::ffi::OsStr;
 use std::fs;
