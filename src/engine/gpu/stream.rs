@@ -80,6 +80,7 @@ impl Slot {
         partials: &wgpu::Buffer,
         parameters: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
+        use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
         use wgpu::BufferUsages as Usage;
         let places = Places::new(elements);
         let inputs = Usage::STORAGE | Usage::UNIFORM;
@@ -99,7 +100,6 @@ impl Slot {
                 let size = std::num::NonZeroU64::new(size);
                 wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
             };
-            use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
             let bindings = kernels.residual_sums.bind(
                 device_,
                 &[
@@ -273,5 +273,61 @@ impl<'d> Stream<'d> {
             bytemuck::cast_slice::<u8, FinishedSum>(bytes).iter().map(finished).collect()
         };
         Ok(self.staging.run(device, &self.sums, self.sums.size(), record, read)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::tests::software_adapter;
+    use super::super::kernels::Parameters;
+    use super::super::{STORAGE_INPUT, create_buffer};
+    use super::*;
+    use crate::data::Matrix;
+
+    /// Whether the kernel reads what the host wrote or a copy of it, more
+    /// windows than slots pass through, again and again, and none is mistaken
+    /// for another.
+    #[test]
+    fn windows_take_turns() {
+        let n = 4 * WINDOW_ELEMENTS + 5;
+        // Each window has a T of its own: with W = b = 0, Σr = −Σt.
+        let t: Vec<i16> = (0..n).map(|k| i16::try_from(k / WINDOW_ELEMENTS).unwrap() + 1).collect();
+        let sum: f64 = t.iter().map(|&t| f64::from(t)).sum();
+        let squares: f64 = t.iter().map(|&t| f64::from(t * t)).sum();
+        let x = Matrix::from_vec("x", &[n as u64], vec![1i16; n]);
+        let data = Dataset::pair(x, Matrix::from_vec("t", &[n as u64], t)).unwrap();
+        let opened = Device::open(&software_adapter()).unwrap();
+        assert!(opened.maps_inputs, "lavapipe's memory is the host's");
+        for maps_inputs in [true, false] {
+            let mut device = opened.clone();
+            device.maps_inputs = maps_inputs;
+            let kernels = Kernels::compile(&device, &Tuning::SOFTWARE).unwrap();
+            let bytes = size_of::<Parameters>() as u64;
+            let parameters = create_buffer(&device, "parameters", bytes, STORAGE_INPUT).unwrap();
+            let mut stream = Stream::new(&device, &kernels, &Tuning::SOFTWARE, &parameters, &data).unwrap();
+            assert_eq!(stream.slots.len(), SLOTS);
+            for _ in 0..3 {
+                let got = stream.residual_sums(&device, &kernels, &Tuning::SOFTWARE).unwrap();
+                assert_eq!((got.rr, got.rx, got.r), (squares, -sum, -sum), "mapped: {maps_inputs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_read_does_not_stop_the_next_pass() {
+        let n = 5 * WINDOW_ELEMENTS;
+        let mut t = vec![0f64; n];
+        t[3 * WINDOW_ELEMENTS] = 1e300;
+        let pair = |label, values| Matrix::from_vec(label, &[n as u64], values);
+        let data = Dataset::pair(pair("x", vec![1f64; n]), pair("t", t)).unwrap();
+        let device = Device::open(&software_adapter()).unwrap();
+        let kernels = Kernels::compile(&device, &Tuning::SOFTWARE).unwrap();
+        let bytes = size_of::<Parameters>() as u64;
+        let parameters = create_buffer(&device, "parameters", bytes, STORAGE_INPUT).unwrap();
+        let mut stream = Stream::new(&device, &kernels, &Tuning::SOFTWARE, &parameters, &data).unwrap();
+        for _ in 0..2 {
+            let error = stream.residual_sums(&device, &kernels, &Tuning::SOFTWARE).unwrap_err().to_string();
+            assert!(error.contains("1e300") || error.contains("f32"), "{error}");
+        }
     }
 }
