@@ -110,7 +110,12 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
                 Ok(Box::new(Gpu::open_with(adapter, &data, &settings)?))
             };
             let result = rules.compare(&data, "gpu", Some(adapter.name()), open);
+            let failed = result.error.is_some();
             results.push(EngineComparison { precision: Some(precision.name()), ..result });
+            if failed {
+                // The others would fail for the same reason.
+                break;
+            }
         }
     }
 

@@ -46,14 +46,10 @@ impl Tuner {
             let Some(mut report) = self.tune(adapter, &data, &truth)? else {
                 return Ok(Outcome::Interrupted);
             };
-            report.saved = match tuning::save(adapter, report.best) {
-                Ok(path) => Ok(path.display().to_string()),
-                Err(error) => {
-                    let reason = error.to_string();
-                    failure = Some(error);
-                    Err(reason)
-                }
-            };
+            match tuning::save(adapter, report.best) {
+                Ok(path) => report.saved = Some(path.display().to_string()),
+                Err(error) => failure = Some(error),
+            }
             reports.push(report);
         }
         // What was found is worth having, saved or not.
@@ -109,7 +105,7 @@ impl Tuner {
             alone,
             best,
             gain,
-            saved: Err(String::new()),
+            saved: None,
         }))
     }
 

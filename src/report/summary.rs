@@ -115,6 +115,8 @@ pub struct FitReport {
     pub forecast: Option<Outlook>,
     /// What computed it.
     pub engine: EngineInfo,
+    /// How a GPU carried the sums; null for other engines.
+    pub precision: Option<&'static str>,
     /// What took how long.
     pub timings: Timings,
     /// Why this engine, if it wasn't asked for by name.
@@ -149,6 +151,7 @@ impl FitReport {
             stop_reason: fit.stop_reason,
             statistics: solved.statistics,
             forecast: sgd.and_then(|sgd| Outlook::of(sgd, &solved.moments)),
+            precision: engine.precision,
             engine,
             timings,
             engine_reason: None,

@@ -29,8 +29,8 @@ pub struct TuningReport {
     /// The default's median over that of `best`, measured in turns: above 1 is
     /// faster.
     pub gain: f64,
-    /// The file that keeps `best`, or why none does.
-    pub saved: Result<String, String>,
+    /// The file that keeps `best`, if one could be written.
+    pub saved: Option<String>,
 }
 
 /// How long a pass takes by a tuning.
@@ -148,8 +148,8 @@ impl fmt::Display for TuningReport {
             write!(f, "a pass is {:.2} times as fast as by default", self.gain)?;
         }
         match &self.saved {
-            Ok(path) => write!(f, "; saved in {path}"),
-            Err(_) => write!(f, "; not saved"),
+            Some(path) => write!(f, "; saved in {path}"),
+            None => write!(f, "; not saved"),
         }
     }
 }

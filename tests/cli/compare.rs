@@ -71,8 +71,10 @@ fn the_table_has_a_row_for_every_engine() {
     let table = lab.run("compare x.npy t.npy").succeeds().stdout;
     assert!(table.starts_with("5,535 elements at W = 0.5, b = 0.25\nreference: loss "), "{table}");
     let rows: Vec<&str> = table.lines().filter(|line| line.ends_with(" ok")).map(str::trim_start).collect();
-    assert_eq!(rows.len(), 2, "{table}");
+    assert_eq!(rows.len(), 4, "{table}");
     assert!(rows[0].starts_with("cpu ") && rows[1].starts_with("gpu "), "{table}");
+    let precisions = ["fast", "compensated", "f64"];
+    assert!(precisions.iter().zip(&rows[1..]).all(|(name, row)| row.contains(name)), "{table}");
     assert!(rows[1].contains("llvmpipe") && !table.contains("MISMATCH"), "{table}");
     assert!(table.ends_with("tolerance 1e-5\n"), "{table}");
 }
@@ -84,12 +86,12 @@ fn a_tolerance_nothing_meets_is_a_mismatch() {
     let report = ran.json();
     assert_eq!(report["tolerance"], 1e-18);
     let results = report["results"].as_array().unwrap();
-    assert_eq!(results.len(), 2);
+    assert_eq!(results.len(), 4);
     // Y is f32, x·W + b is not: no engine is exact here.
     assert!(results.iter().all(|result| result["ok"] == false), "{report}");
     assert_eq!(ran.stderr, "");
     let table = lab.run("compare x.npy t.npy --tol 1e-18").exits(1).stdout;
-    assert_eq!(table.matches(" MISMATCH\n").count(), 2, "{table}");
+    assert_eq!(table.matches(" MISMATCH\n").count(), 4, "{table}");
     assert!(!table.contains(" ok\n"), "{table}");
 }
 

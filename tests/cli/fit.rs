@@ -170,6 +170,7 @@ fn json_has_the_fields_it_promises() {
                 "learning_rate",
                 "loss",
                 "n",
+                "precision",
                 "solver",
                 "standardized",
                 "statistics",

@@ -661,6 +661,44 @@ mod tests {
         assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
     }
 
+    /// Of passes that read back once, many times, or for many steps.
+    #[test]
+    fn the_clock_runs_only_between_start_and_stop() {
+        let column = |label| Matrix::from_vec(label, &[1000], vec![1f32; 1000]);
+        let data = Dataset::pair(column("x"), column("t")).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        gpu.residual_sums(Affine::default()).unwrap();
+        assert_eq!(gpu.stop_clock(), None, "nobody started it");
+        let rule =
+            crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+        let passes: [fn(&mut Gpu<'_>); 3] = [
+            |gpu| assert_eq!(gpu.residual_sums(Affine::default()).unwrap().rr, 1000.0),
+            |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
+            |gpu| assert_eq!(gpu.advance(100).unwrap().len(), 100),
+        ];
+        gpu.begin(&rule).unwrap();
+        for pass in passes {
+            assert!(gpu.start_clock());
+            let started = std::time::Instant::now();
+            pass(&mut gpu);
+            let waited = started.elapsed().as_secs_f64();
+            let seconds = gpu.stop_clock().unwrap();
+            assert!(seconds > 0.0 && seconds <= waited, "{seconds} of {waited}");
+            assert_eq!(gpu.stop_clock(), None);
+        }
+        let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+        assert!(!streamed.start_clock(), "not every submission is timed");
+    }
+
+    #[test]
+    fn a_tuning_that_the_adapter_cannot_follow_is_an_error() {
+        let column = |label| Matrix::from_vec(label, &[3], vec![1f32; 3]);
+        let data = Dataset::pair(column("x"), column("t")).unwrap();
+        let tuning = Tuning { workgroup_size: 3, ..Tuning::SOFTWARE };
+        let opened = Gpu::open_with(&software_adapter(), &data, &GpuSettings::tuned(tuning)).map(|_| ());
+        assert!(opened.unwrap_err().to_string().contains("workgroup_size is 3"));
+    }
+
     #[test]
     fn a_number_splits_into_two_f32() {
         let [hi, lo] = split(0.1);

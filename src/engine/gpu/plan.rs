@@ -273,8 +273,8 @@ mod tests {
         };
         for elements in [1, 1 << 27, u32::MAX as usize, u32::MAX as usize + 1] {
             if let Ok(plan) = dispatch(elements, &wide, &limits) {
-                let highest = u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1]) << 10;
-                assert!(highest * u64::from(plan.run) <= u64::from(u32::MAX), "{plan:?}");
+                let highest = (u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1])) << 10;
+                assert!(u32::try_from(highest * u64::from(plan.run)).is_ok(), "{plan:?}");
             } else {
                 assert!(elements > 1 << 27);
             }

@@ -285,3 +285,64 @@ impl<'d> Stream<'d> {
         Ok(pass.partials.add_up(device, |_| {})?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::tests::software_adapter;
+    use super::super::kernels::Parameters;
+    use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
+    use super::*;
+    use crate::data::Matrix;
+
+    /// At W = b = 0: a new buffer holds zeros.
+    fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
+        let kernel =
+            SumsKernel::compile(device, &Tuning::SOFTWARE, Precision::Fast, Quantity::Residuals).unwrap();
+        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
+        Stream::new(device, kernel, &point, data).unwrap()
+    }
+
+    /// Whether the kernel reads what the host wrote or a copy of it, more
+    /// windows than slots pass through, again and again, and none is mistaken
+    /// for another.
+    #[test]
+    fn windows_take_turns() {
+        let n = 4 * WINDOW_ELEMENTS + 5;
+        // Each window has a T of its own: with W = b = 0, Σr = −Σt.
+        let t: Vec<i16> = (0..n).map(|k| i16::try_from(k / WINDOW_ELEMENTS).unwrap() + 1).collect();
+        let sum: f64 = t.iter().map(|&t| f64::from(t)).sum();
+        let squares: f64 = t.iter().map(|&t| f64::from(t * t)).sum();
+        let x = Matrix::from_vec("x", &[n as u64], vec![1i16; n]);
+        let data = Dataset::pair(x, Matrix::from_vec("t", &[n as u64], t)).unwrap();
+        let opened = Device::open(&software_adapter()).unwrap();
+        assert!(opened.maps_inputs, "lavapipe's memory is the host's");
+        for maps_inputs in [true, false] {
+            let mut device = opened.clone();
+            device.maps_inputs = maps_inputs;
+            let mut stream = stream(&device, &data);
+            assert_eq!(stream.slots.len(), SLOTS);
+            for _ in 0..3 {
+                let mut got = [0.0; 3];
+                for sums in stream.sums(&device, Quantity::Residuals).unwrap() {
+                    got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
+                }
+                assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_read_does_not_stop_the_next_pass() {
+        let n = 5 * WINDOW_ELEMENTS;
+        let mut t = vec![0f64; n];
+        t[3 * WINDOW_ELEMENTS] = 1e300;
+        let pair = |label, values| Matrix::from_vec(label, &[n as u64], values);
+        let data = Dataset::pair(pair("x", vec![1f64; n]), pair("t", t)).unwrap();
+        let device = Device::open(&software_adapter()).unwrap();
+        let mut stream = stream(&device, &data);
+        for _ in 0..2 {
+            let error = stream.sums(&device, Quantity::Residuals).unwrap_err().to_string();
+            assert!(error.contains("1e300") || error.contains("f32"), "{error}");
+        }
+    }
+}

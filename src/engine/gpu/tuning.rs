@@ -156,7 +156,7 @@ impl Tuning {
         for contiguous in [true, false] {
             for reduction in [Reduction::Invocation, Reduction::Workgroup, Reduction::Subgroup] {
                 for loads in [1, 4] {
-                    all.push(Self { contiguous, reduction, loads, ..*self });
+                    all.push(Self { contiguous, loads, reduction, ..*self });
                 }
             }
         }
