@@ -314,15 +314,16 @@ impl<'d> Gpu<'d> {
                 let start = place * (n / PLACES);
                 let values = &mut values[..ELEMENTS.min(n - start)];
                 matrix.read(order, start, values);
-                values.iter().for_each(|&value| {
+                for &value in &*values {
                     sum += f64::from(value);
                     count += 1.0;
-                });
+                }
+                // The system may have mapped far more around what was read.
+                matrix.release(order, 0..n);
             }
             split(sum / count)[0]
         };
         let pivot = [mean(self.data.x()), mean(targets(self.data)?)];
-        self.data.release(&(0..n));
         self.data.check_intact()?;
         Ok(pivot)
     }
