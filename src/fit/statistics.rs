@@ -1,7 +1,7 @@
 use serde::Serialize;
 use statrs::function::beta::checked_beta_reg;
 
-use crate::engine::{Engine, EngineError, EngineKind};
+use crate::engine::{Engine, EngineError};
 use crate::math::{Curvature, Moments};
 
 /// What statistics says about the least-squares line of the data, and what
@@ -51,8 +51,7 @@ const CANCELLED_SHARE: f64 = 1e-3;
 impl Statistics {
     /// Those of data with these moments, and the curvature in the coordinates
     /// that a descent goes in. Costs a pass where the line explains T almost
-    /// completely, unless the engine sums in f32, which would tell less than
-    /// the moments do.
+    /// completely.
     ///
     /// # Errors
     /// Those of the pass.
@@ -64,7 +63,6 @@ impl Statistics {
         let mut rr = moments.least_squares_rr();
         if let Some(line) = moments.least_squares()
             && rr < CANCELLED_SHARE * moments.tt
-            && engine.info().kind != EngineKind::Gpu
         {
             rr = engine.residual_sums(line)?.rr;
         }

@@ -223,13 +223,21 @@ fn standardized_fits_of_an_image() {
 fn the_statistics_of_the_irises() {
     let lab = Lab::new();
     let fit = iris(&lab);
-    for options in
-        ["--solver exact", "--steps 0", "--steps 5 --solver moments", "--steps 5 --adapter llvmpipe -q"]
-    {
+    // The GPU's are those of the columns in f32, 2⁻²⁴ off.
+    let cases = [
+        ("--solver exact", 1e-10),
+        ("--steps 0", 1e-10),
+        ("--steps 5 --solver moments", 1e-10),
+        ("--steps 5 --adapter llvmpipe -q", 1e-6),
+    ];
+    for (options, tolerance) in cases {
         let report = lab.run(&format!("{fit} --json {options}")).exits(0).json();
         let s = &report["statistics"];
         for (field, want) in IRIS {
-            assert!((number(s, field) / want - 1.0).abs() < 1e-10, "{options}, {field}: {report}");
+            assert!(
+                (number(s, field) / want - 1.0).abs() < tolerance * sensitivity(field),
+                "{options}, {field}: {report}"
+            );
         }
     }
     let summary = lab.run(&format!("{fit} --solver exact")).succeeds().stdout;
@@ -242,6 +250,11 @@ fn the_statistics_of_the_irises() {
     ] {
         assert!(summary.contains(part), "no {part} in {summary}");
     }
+}
+
+/// p falls as a power of t, with an exponent of n − 2.
+fn sensitivity(field: &str) -> f64 {
+    if field == "p_value" { 148.0 } else { 1.0 }
 }
 
 const IRIS: [(&str, f64); 9] = [
