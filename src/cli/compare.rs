@@ -143,14 +143,13 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
 /// errors is news.
 fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool {
     match precision.check(adapter) {
-        Ok(()) => true,
         Err(GpuError::NoF64 { .. }) => false,
         Err(error @ GpuError::NoCompensation { .. }) => {
             verbosity.note(&error);
             false
         }
-        // Told with the numbers that it keeps from being.
-        Err(_) => true,
+        // Other errors are told with the numbers that they keep from being.
+        Ok(()) | Err(_) => true,
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Gpu<'d> {
 /// Where the data of the residual passes are.
 enum Held<'d> {
     /// On the device.
-    Resident(Resident),
+    Resident(Box<Resident>),
     /// With the host, which sends them through in every pass.
     Streamed(Box<Stream<'d>>),
     /// There is no T, so there are no residual passes.
@@ -181,7 +181,7 @@ impl<'d> Gpu<'d> {
         if data.t().is_some() {
             gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
                 let windows = gpu.upload()?;
-                Held::Resident(gpu.resident(windows)?)
+                Held::Resident(Box::new(gpu.resident(windows)?))
             } else {
                 let kernel = gpu.compile(Quantity::Residuals)?;
                 Held::Streamed(Box::new(Stream::new(&gpu.device, kernel, &gpu.point, data)?))
@@ -198,7 +198,7 @@ impl<'d> Gpu<'d> {
     pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
         let mut gpu = Self::empty(self.data, self.info.clone(), self.device.clone(), tuning, self.precision)?;
-        gpu.held = Held::Resident(gpu.resident(resident.windows.clone())?);
+        gpu.held = Held::Resident(Box::new(gpu.resident(resident.windows.clone())?));
         Ok(Some(gpu))
     }
 
@@ -351,7 +351,7 @@ impl<'d> Gpu<'d> {
     /// Compiles the moments pass, which is not always wanted.
     fn prepare_moments(&mut self) -> Result<(), EngineError> {
         let kernel = match &self.held {
-            Held::Resident(Resident { moments: None, .. }) => self.compile(Quantity::Moments)?,
+            Held::Resident(resident) if resident.moments.is_none() => self.compile(Quantity::Moments)?,
             Held::Streamed(stream) if !stream.has_moments() => self.compile(Quantity::Moments)?,
             _ => return Ok(()),
         };
@@ -579,7 +579,7 @@ mod tests {
 
             let (moments, n) = (gpu.moments().unwrap(), self.data.len());
             let [x, t, xx, xt, tt] = self.raw;
-            let count = n as f64;
+            let count = f64::from(u32::try_from(n).unwrap());
             for (got, want, size) in [
                 (moments.x_mean, x / count, 3.0),
                 (moments.t_mean, t / count, 7.0),
