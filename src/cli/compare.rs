@@ -5,11 +5,12 @@ use clap::Args;
 use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
+use super::reading::{ReadingArguments, tell_read};
 use super::truth::{TOLERANCE, Truth};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print};
-use crate::data::{Dataset, Source, open_pair};
+use crate::data::{Dataset, Source};
 use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
 use crate::math::Affine;
@@ -32,7 +33,7 @@ Examples:
   linfit compare x.npy t.npy
   linfit compare x.npy t.npy --w0 2 --b0 1 --tol 1e-6 --json")]
 pub(super) struct CompareArguments {
-    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
     #[arg(value_name = "X")]
     x: Source,
 
@@ -56,6 +57,9 @@ pub(super) struct CompareArguments {
     precision: PrecisionArguments,
 
     #[command(flatten)]
+    reading: ReadingArguments,
+
+    #[command(flatten)]
     memory: MemoryArguments,
 
     #[command(flatten)]
@@ -77,8 +81,10 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     if !(arguments.tol > 0.0 && arguments.tol.is_finite()) {
         return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
     }
-    let (x, t) = open_pair(&arguments.x, &arguments.t)?;
-    let data = Dataset::pair_within(x, t, arguments.memory.host_bytes())?;
+    let memory_bytes = arguments.memory.host_bytes();
+    let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
+    tell_read(arguments.verbosity, &[&x, &t]);
+    let data = Dataset::pair_within(x, t, memory_bytes)?;
 
     let truth = Truth::of(&data, at)?;
     let evaluation = truth.evaluation;

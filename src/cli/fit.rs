@@ -8,11 +8,12 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
+use super::reading::{ReadingArguments, tell_read};
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
-use crate::data::{DataError, Dataset, Source, open_pair};
+use crate::data::{DataError, Dataset, Source};
 use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_four_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, Solved, Timings};
@@ -25,15 +26,21 @@ Examples:
   linfit fit x.npy t.npy --lr 0.1 --steps 5000 --tol 1e-9 --history steps.csv
   linfit fit x.npy t.npy --lr auto --solver moments --steps 1000000 --tol 1e-9
   linfit fit x.npy t.npy --solver exact
+  linfit fit today.tif:1 reference.tif:1 --lr 1e-7
+  linfit fit table.parquet:height table.parquet:weight
+  linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
 pub(super) struct FitArguments {
-    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
     #[arg(value_name = "X")]
     x: Source,
 
     /// The targets, of the same shape
     #[arg(value_name = "T")]
     t: Source,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
@@ -65,8 +72,10 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     check_outputs(&outputs, &[("X", &arguments.x.path), ("T", &arguments.t.path)])?;
 
     let started = Instant::now();
-    let (x, t) = open_pair(&arguments.x, &arguments.t)?;
-    let data = Dataset::pair_within(x, t, arguments.engine.host_bytes())?;
+    let memory_bytes = arguments.engine.host_bytes();
+    let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
+    tell_read(arguments.verbosity, &[&x, &t]);
+    let data = Dataset::pair_within(x, t, memory_bytes)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let history = arguments.history.as_deref().map(History::create).transpose()?;

@@ -60,7 +60,7 @@ pub(super) struct GenerateArguments {
 }
 
 #[derive(Debug, Clone)]
-struct ShapeArgument(Shape);
+pub(super) struct ShapeArgument(pub(super) Shape);
 
 impl FromStr for ShapeArgument {
     type Err = String;

@@ -15,6 +15,7 @@ mod paths;
 mod precision;
 mod predict;
 mod progress;
+mod reading;
 mod solver;
 mod stopwatch;
 mod truth;
@@ -49,12 +50,15 @@ const EXAMPLES: &str = "\
 Examples:
   linfit fit x.npy t.npy                     gain and offset between two arrays
   linfit fit data.csv:height data.csv:weight  between two columns of a table
+  linfit fit today.tif:1 reference.tif:1     between bands of two images
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
   linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
   linfit bench                               how fast is each of them?
   linfit explain                             a step of gradient descent, number by number
 
-Data arguments are PATH or PATH:KEY, KEY being a column's name or its number, counting from 0.
+Data arguments are PATH or PATH:KEY; - is stdin. KEY is a column's name or its number counting
+from 0 (.csv .tsv .parquet .arrow .feather), an array's name (.npz .safetensors) or a band's
+number counting from 1 (.tif .png). .npy needs none, .raw .bin .dat need --raw-dtype.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
 3 no usable device, or it was lost; 130 interrupted.";
 
@@ -74,6 +78,10 @@ enum Command {
 pub fn run() -> ExitCode {
     silence_vulkan_layer();
     std::panic::set_hook(Box::new(|panic| {
+        // What a decoder makes of a damaged file is told as an error.
+        if crate::data::is_catching() {
+            return;
+        }
         tell(&format_args!("linfit: internal error: {panic}; please report it"));
     }));
     let arguments = Arguments::parse();

@@ -7,10 +7,11 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
+use super::reading::{ReadingArguments, tell_read};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::data::npy::NpyWriter;
-use crate::data::{Dataset, ElementType, Real, Source, open};
+use crate::data::results::{ResultFile, ResultFormat};
+use crate::data::{Dataset, ElementType, Real, Source};
 use crate::engine::{Cpu, Engine, EngineError};
 use crate::report::load_model;
 
@@ -20,23 +21,28 @@ use crate::report::load_model;
 Examples:
   linfit fit x.npy t.npy --save model.json
   linfit predict model.json x.npy -o y.npy
-  linfit predict model.json x.npy -o y.npy --dtype f64")]
+  linfit predict model.json x.npy -o y.npy --dtype f64
+  linfit predict model.json today.tif:1 -o calibrated.tif")]
 pub(super) struct PredictArguments {
     /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
     #[arg(value_name = "MODEL")]
     model: PathBuf,
 
-    /// The inputs: an .npy file, or a column of a .csv or .tsv as FILE:COLUMN
+    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
     #[arg(value_name = "X")]
     x: Source,
 
-    /// The .npy file to write, of X's shape
-    #[arg(short, long, value_name = "Y.npy")]
+    /// The file to write, of X's shape and of the kind its name says: .npy .npz .csv .tsv .parquet
+    /// .arrow .feather .tif .safetensors .raw .bin; an array or a column in it is called y
+    #[arg(short, long, value_name = "Y")]
     output: PathBuf,
 
     /// The type of Y's elements; f64 is computed in f64, on the CPU
     #[arg(long, value_enum, default_value_t = OutputType::F32)]
     dtype: OutputType,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
@@ -54,13 +60,18 @@ enum OutputType {
 pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let inputs = [("MODEL", arguments.model.as_path()), ("X", arguments.x.path.as_path())];
     check_outputs(&[("-o", Some(arguments.output.as_path()))], &inputs)?;
+    let format = ResultFormat::of(&arguments.output)?;
     let model = load_model(&arguments.model)?;
-    let data = Dataset::inputs_within(open(&arguments.x)?, arguments.engine.host_bytes())?;
+    let memory_bytes = arguments.engine.host_bytes();
+    let x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
+    tell_read(arguments.verbosity, &[&x]);
+    let data = Dataset::inputs_within(x, memory_bytes)?;
+    let data = if format.knows_order() { data } else { data.row_by_row() };
     let element = match arguments.dtype {
         OutputType::F32 => ElementType::F32,
         OutputType::F64 => ElementType::F64,
     };
-    let mut file = NpyWriter::create(&arguments.output, data.x().shape(), element, data.order())?;
+    let mut file = ResultFile::create(format, &arguments.output, data.x(), element, data.order())?;
     let mut progress = Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements");
 
     let result = match arguments.dtype {
@@ -95,7 +106,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn take<R: Real>(file: &mut NpyWriter, progress: &mut Progress, ys: &[R]) -> io::Result<()> {
+fn take<R: Real>(file: &mut ResultFile, progress: &mut Progress, ys: &[R]) -> io::Result<()> {
     if interrupt::requested() {
         return Err(io::ErrorKind::Interrupted.into());
     }

@@ -5,29 +5,34 @@
 //! column's field in it is not a number.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ::csv::{ByteRecord, Position, ReaderBuilder, Trim};
 
-use super::error::excerpt;
-use super::{DataError, Matrix};
+use super::error::{excerpt, listed};
+use super::output::OutputFile;
+use super::results::ArrayWriter;
+use super::source::Input;
+use super::spool::Spool;
+use super::{DataError, ElementType, Matrix, Shape};
+use crate::with_element;
 
-/// How many names an error message lists.
-const MAX_NAMES: usize = 20;
+/// Elements that are decoded before they are spooled.
+const CHUNK: usize = 1 << 12;
 
 /// Reads columns of a text file, each as f64, each chosen by a name or a
 /// 0-based number; `None` is the only column of a file that has just one.
 ///
-/// # Errors
-/// [`DataError`]: I/O; rows of unequal length; a column that isn't there; a
-/// field that isn't a number, with its line.
-pub fn read<const COLUMNS: usize>(
-    path: &Path,
+/// Errors: I/O; rows of unequal length; a column that isn't there; a field
+/// that isn't a number, with its line.
+pub(super) fn read<const COLUMNS: usize>(
+    input: &Input<'_>,
     delimiter: u8,
     keys: [Option<&str>; COLUMNS],
 ) -> Result<[Matrix; COLUMNS], DataError> {
-    let (file, _) = open(path).map_err(|e| DataError::io(path, e))?;
+    let path = input.path;
+    let (file, _) = open(&input.file).map_err(|e| DataError::io(path, e))?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -38,40 +43,49 @@ pub fn read<const COLUMNS: usize>(
         // for a row.
         .from_reader(file.chain(&b"\n"[..]));
     let mut record = ByteRecord::new();
-    let mut next = |record: &mut ByteRecord| reader.read_byte_record(record).map_err(|e| csv_error(path, &e));
+    let mut next =
+        |record: &mut ByteRecord| reader.read_byte_record(record).map_err(|e| csv_error(input, &e));
 
     if !next(&mut record)? {
         return Err(DataError::Empty { path: path.to_owned() });
     }
-    let (columns, has_header) = choose(path, &record, keys)?;
-    let mut values: [Vec<f64>; COLUMNS] = std::array::from_fn(|_| Vec::new());
+    let (columns, has_header) = choose(input, &record, keys)?;
+    let share = input.memory_bytes / COLUMNS as u64;
+    let mut spools: [Spool<f64>; COLUMNS] = std::array::from_fn(|_| Spool::new(path, share));
+    let mut chunks: [Vec<f64>; COLUMNS] = std::array::from_fn(|_| Vec::with_capacity(CHUNK));
+    let mut rows = 0u64;
     let mut more = !has_header || next(&mut record)?;
     while more {
-        for (column, values) in columns.iter().zip(&mut values) {
-            values.push(number(path, &record, column.index)?);
+        rows += 1;
+        for ((column, chunk), spool) in columns.iter().zip(&mut chunks).zip(&mut spools) {
+            chunk.push(number(input, &record, column.index)?);
+            if chunk.len() == CHUNK {
+                spool.append(chunk)?;
+                chunk.clear();
+            }
         }
         more = next(&mut record)?;
     }
-    let rows = values.first().map_or(0, Vec::len) as u64;
-    if rows == 0 {
-        return Err(DataError::NoElements { path: path.to_owned(), shape: super::Shape(vec![0]) });
+    let mut matrices = Vec::with_capacity(COLUMNS);
+    for ((column, chunk), mut spool) in columns.iter().zip(&chunks).zip(spools) {
+        spool.append(chunk)?;
+        let matrix = spool.finish(Shape(vec![rows]))?;
+        matrices.push(match &column.name {
+            Some(name) => matrix.keyed(name),
+            None => matrix,
+        });
     }
-    let mut columns = columns.into_iter();
-    Ok(values.map(|values| {
-        let name = columns.next().and_then(|column| column.name);
-        let label =
-            name.map_or_else(|| path.display().to_string(), |name| format!("{}:{name}", path.display()));
-        Matrix::from_vec(&label, &[rows], values)
-    }))
+    matrices.try_into().map_err(|_| DataError::Empty { path: path.to_owned() })
 }
 
-/// Opens a file and skips a UTF-8 byte-order mark. Gives also the number of
-/// bytes skipped.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+/// Goes to the start of a file and skips a UTF-8 byte-order mark. Gives also
+/// the number of bytes skipped.
+fn open(file: &File) -> io::Result<(File, u64)> {
     const MARK: &[u8] = b"\xEF\xBB\xBF";
-    let mut file = File::open(path)?;
+    let mut file = file.try_clone()?;
+    file.rewind()?;
     let mut start = Vec::new();
-    file.by_ref().take(MARK.len() as u64).read_to_end(&mut start)?;
+    Read::by_ref(&mut file).take(MARK.len() as u64).read_to_end(&mut start)?;
     let skipped = if start == MARK { MARK.len() as u64 } else { 0 };
     file.seek(SeekFrom::Start(skipped))?;
     Ok((file, skipped))
@@ -84,23 +98,16 @@ struct Column {
 
 /// Finds the columns in the first row, and whether that row is a header.
 fn choose<const COLUMNS: usize>(
-    path: &Path,
+    input: &Input<'_>,
     first: &ByteRecord,
     keys: [Option<&str>; COLUMNS],
 ) -> Result<(Vec<Column>, bool), DataError> {
+    let path = input.path;
     let names: Vec<_> = first.iter().map(String::from_utf8_lossy).collect();
     let is_number = |field: &[u8]| parse(field).is_some() || field.is_empty();
     let all_numbers = first.iter().all(is_number);
-    let available = || {
-        let shown: Vec<String> = names
-            .iter()
-            .enumerate()
-            .take(MAX_NAMES)
-            .map(|(index, name)| describe(index, name, all_numbers))
-            .collect();
-        let more = names.len().saturating_sub(MAX_NAMES);
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
-    };
+    let available =
+        || listed(names.iter().enumerate().map(|(index, name)| describe(index, name, all_numbers)));
 
     let mut columns: Vec<Column> = Vec::new();
     let mut named = false;
@@ -116,16 +123,21 @@ fn choose<const COLUMNS: usize>(
             (Some(key), Some(index)) => (index, Some(key.to_owned())),
             (None, _) if names.len() == 1 => (0, None),
             (None, _) => {
-                let columns = names.len();
-                return Err(DataError::WhichColumn {
+                return Err(DataError::WhichArray {
                     path: path.to_owned(),
-                    columns,
+                    what: "column",
+                    count: names.len(),
                     available: available(),
                 });
             }
             (Some(key), None) => {
                 let key = key.to_owned();
-                return Err(DataError::NoSuchColumn { path: path.to_owned(), key, available: available() });
+                return Err(DataError::NoSuchArray {
+                    path: path.to_owned(),
+                    what: "column",
+                    key,
+                    available: available(),
+                });
             }
         };
         columns.push(Column { index, name });
@@ -137,7 +149,7 @@ fn choose<const COLUMNS: usize>(
     // nor data, unless a name has settled that it is a header. A column of a
     // header may have no name.
     if !named && texts > 0 && numbers > 0 {
-        let line = line_of(path, first.position());
+        let line = line_of(input, first.position());
         let reason = "the first row has a number in one column and text in the other: \
                       neither a header nor data; name the columns or mend that row"
             .to_owned();
@@ -154,25 +166,25 @@ fn parse(field: &[u8]) -> Option<f64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-fn number(path: &Path, record: &ByteRecord, index: usize) -> Result<f64, DataError> {
+fn number(input: &Input<'_>, record: &ByteRecord, index: usize) -> Result<f64, DataError> {
     let field = record.get(index).unwrap_or_default();
     parse(field).ok_or_else(|| {
-        let line = line_of(path, record.position());
+        let line = line_of(input, record.position());
         let reason = if field.is_empty() {
             format!("column {index} is empty; fill it in or remove the row")
         } else {
             format!("{:?} in column {index} is not a number", excerpt(&String::from_utf8_lossy(field)))
         };
-        DataError::Csv { path: path.to_owned(), line, reason }
+        DataError::Csv { path: input.path.to_owned(), line, reason }
     })
 }
 
 /// The line, from 1, of the row that the reader found from `position` on. That
 /// is where the row before ended; comments and empty lines may stand between.
-fn line_of(path: &Path, position: Option<&Position>) -> u64 {
+fn line_of(input: &Input<'_>, position: Option<&Position>) -> u64 {
     let Some(position) = position else { return 0 };
     let from_there = || {
-        let (mut file, skipped) = open(path)?;
+        let (mut file, skipped) = open(&input.file)?;
         file.seek(SeekFrom::Start(skipped + position.byte()))?;
         io::Result::Ok(BufReader::new(file).split(b'\n'))
     };
@@ -184,16 +196,45 @@ fn line_of(path: &Path, position: Option<&Position>) -> u64 {
     position.line() + not_rows.count() as u64
 }
 
-fn csv_error(path: &Path, error: &::csv::Error) -> DataError {
-    let line = line_of(path, error.position());
+fn csv_error(input: &Input<'_>, error: &::csv::Error) -> DataError {
+    let line = line_of(input, error.position());
     let reason = match error.kind() {
         ::csv::ErrorKind::Io(e) => {
-            return DataError::io(path, io::Error::new(e.kind(), e.to_string()));
+            return DataError::io(input.path, io::Error::new(e.kind(), e.to_string()));
         }
         ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("number of fields: {len}, where the rows before have {expected_len}")
         }
         _ => error.to_string(),
     };
-    DataError::Csv { path: path.to_owned(), line, reason }
+    DataError::Csv { path: input.path.to_owned(), line, reason }
+}
+
+/// Writes one column of numbers, each with the fewest digits that say which
+/// number it is.
+pub(super) struct Writer {
+    file: OutputFile,
+    element: ElementType,
+}
+
+impl Writer {
+    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
+        let mut file = OutputFile::create(path)?;
+        writeln!(file, "{name}").map_err(|e| DataError::write(path, e))?;
+        Ok(Self { file, element })
+    }
+}
+
+impl ArrayWriter for Writer {
+    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
+        with_element!(self.element, E => {
+            elements.chunks_exact(size_of::<E>()).try_for_each(|bytes| {
+                writeln!(self.file, "{:?}", bytemuck::pod_read_unaligned::<E>(bytes))
+            })
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        self.file.finish()
+    }
 }

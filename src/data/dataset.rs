@@ -71,6 +71,12 @@ impl Dataset {
         Ok(Self { x, t: None, order })
     }
 
+    /// The same data, visited row by row however they are stored.
+    #[must_use]
+    pub fn row_by_row(self) -> Self {
+        Self { order: Order::C, ..self }
+    }
+
     /// The inputs X.
     #[must_use]
     pub fn x(&self) -> &Matrix {

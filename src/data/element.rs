@@ -1,6 +1,6 @@
 use std::fmt;
 
-use half::f16;
+use half::{bf16, f16};
 
 /// The type of a matrix's elements, as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,13 +16,14 @@ pub enum ElementType {
     U64,
     I64,
     F16,
+    Bf16,
     F32,
     F64,
 }
 
 impl ElementType {
     /// Every type, in the order of the variants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Bool,
         Self::U8,
         Self::I8,
@@ -33,6 +34,7 @@ impl ElementType {
         Self::U64,
         Self::I64,
         Self::F16,
+        Self::Bf16,
         Self::F32,
         Self::F64,
     ];
@@ -51,6 +53,7 @@ impl ElementType {
             Self::U64 => "u64",
             Self::I64 => "i64",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::F32 => "f32",
             Self::F64 => "f64",
         }
@@ -65,7 +68,7 @@ impl ElementType {
     /// Whether elements can be NaN or infinite.
     #[must_use]
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
     }
 }
 
@@ -173,6 +176,30 @@ impl Element for f16 {
         const BIAS: f64 = f64::from_bits((1023 + 1008) << 52); // 2¹⁰⁰⁸
         let spread = i64::from(self.to_bits() as i16) << 42;
         f64::from_bits(spread as u64 & 0x81ff_fc00_0000_0000) * BIAS
+    }
+    fn exact_in_f32(self) -> bool {
+        true
+    }
+    fn exact_in_f64(self) -> bool {
+        true
+    }
+}
+
+impl Element for bf16 {
+    const TYPE: ElementType = ElementType::Bf16;
+    const EXACT_IN_F32: bool = true;
+    fn swap_bytes(self) -> Self {
+        Self::from_bits(self.to_bits().swap_bytes())
+    }
+    fn to_f32(self) -> f32 {
+        Self::to_f32(self)
+    }
+    fn to_f64(self) -> f64 {
+        Self::to_f64(self)
+    }
+    // The upper half of an f32: no need to look for NaN first.
+    fn finite_to_f64(self) -> f64 {
+        f64::from(f32::from_bits(u32::from(self.to_bits()) << 16))
     }
     fn exact_in_f32(self) -> bool {
         true
@@ -297,6 +324,10 @@ macro_rules! with_element {
                 type $E = half::f16;
                 $body
             }
+            $crate::data::ElementType::Bf16 => {
+                type $E = half::bf16;
+                $body
+            }
             $crate::data::ElementType::F32 => {
                 type $E = f32;
                 $body
@@ -329,6 +360,15 @@ mod tests {
         for half in (0..=u16::MAX).map(f16::from_bits).filter(|half| half.is_finite()) {
             assert_eq!(half.finite_to_f64().to_bits(), Element::to_f64(half).to_bits(), "{half:?}");
         }
+    }
+
+    #[test]
+    fn every_finite_bfloat_is_widened_exactly() {
+        for value in (0..=u16::MAX).map(bf16::from_bits).filter(|value| value.is_finite()) {
+            assert_eq!(value.finite_to_f64().to_bits(), Element::to_f64(value).to_bits(), "{value:?}");
+        }
+        // Sign, 8 bits of exponent, 7 of fraction: 0x4049 = 2^1 · (1 + 0x49/0x80).
+        assert_eq!(Element::to_f64(bf16::from_bits(0x4049)), 3.140_625);
     }
 
     #[test]

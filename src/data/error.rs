@@ -15,7 +15,7 @@ pub enum DataError {
     #[error("{}: is a directory; name a file", path.display())]
     Directory { path: PathBuf },
 
-    #[error("{}: is a pipe; save the data to a file first", path.display())]
+    #[error("{}: is a pipe; save the data to a file first, or give - to read from stdin", path.display())]
     Pipe { path: PathBuf },
 
     #[error("{}: the file is empty", path.display())]
@@ -24,11 +24,40 @@ pub enum DataError {
     #[error("{}: has no elements (its shape is {shape}); there is nothing to fit", path.display())]
     NoElements { path: PathBuf, shape: Shape },
 
-    #[error("{}: unknown kind of file; linfit reads .npy, .csv and .tsv", path.display())]
+    #[error("{}: unknown kind of file; linfit reads {READABLE}", path.display())]
     UnknownFormat { path: PathBuf },
 
-    #[error("{}: not a valid .npy file: {reason}", path.display())]
-    NpyHeader { path: PathBuf, reason: String },
+    #[error("{}: not a valid {kind} file: {reason}", path.display())]
+    Invalid { path: PathBuf, kind: &'static str, reason: String },
+
+    #[error("{}: {found}, which linfit does not read; {remedy}", path.display())]
+    Unsupported { path: PathBuf, found: String, remedy: &'static str },
+
+    #[error("{}: this linfit was built without {kind}; build it with --features {feature}", path.display())]
+    NotBuilt { path: PathBuf, kind: &'static str, feature: &'static str },
+
+    #[error("X and T cannot both come from stdin; save one to a file")]
+    StdinTwice,
+
+    #[error(
+        "{}: cannot be decoded to a temporary file in {}: {source}; \
+             make room there, set TMPDIR to another directory, or raise --memory",
+        path.display(), directory.display()
+    )]
+    Spool { path: PathBuf, directory: PathBuf, source: io::Error },
+
+    #[error("{}: raw numbers; say what they are with --raw-dtype TYPE and --raw-shape RxC", path.display())]
+    RawUnknown { path: PathBuf },
+
+    #[error(
+        "{}: --raw-dtype, --raw-shape and --raw-offset ask for {expected_bytes} bytes, \
+             the file has {found_bytes}; give the right ones",
+        path.display()
+    )]
+    RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
+
+    #[error("{label}: row {row} is null; remove the rows without a value or fill them in")]
+    Null { label: String, row: u64 },
 
     #[error("{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
             path.display(), all_types())]
@@ -53,11 +82,12 @@ pub enum DataError {
     #[error("{}:{line}: {reason}", path.display())]
     Csv { path: PathBuf, line: u64, reason: String },
 
-    #[error("{}: no column {key:?}; its columns are: {available}", path.display())]
-    NoSuchColumn { path: PathBuf, key: String, available: String },
+    #[error("{}: no {what} {key:?}; its {what}s are: {available}", path.display())]
+    NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 
-    #[error("{}: has {columns} columns; name one as {}:COLUMN, from: {available}", path.display(), path.display())]
-    WhichColumn { path: PathBuf, columns: usize, available: String },
+    #[error("{}: has {count} {what}s; name one as {}:{}, from: {available}",
+            path.display(), path.display(), what.to_uppercase())]
+    WhichArray { path: PathBuf, what: &'static str, count: usize, available: String },
 
     #[error("{}: holds a single array; remove \":{key}\"", path.display())]
     KeyNotUsed { path: PathBuf, key: String },
@@ -86,8 +116,25 @@ pub enum DataError {
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 
-    #[error("{}: results are written as .npy; give a name that ends in .npy", path.display())]
-    OutputFormat { path: PathBuf },
+    #[error("{}: {what} are written as {formats}; give a name that ends so", path.display())]
+    OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
+
+    #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", path.display())]
+    OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
+}
+
+/// The kinds of files that are read, by their extensions.
+const READABLE: &str =
+    ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+
+/// How many names an error message lists.
+const MAX_NAMES: usize = 20;
+
+/// The arrays of a file as a message lists them.
+pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(MAX_NAMES);
+    let shown: Vec<String> = names.take(MAX_NAMES).collect();
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 impl DataError {
@@ -98,6 +145,12 @@ impl DataError {
         } else {
             Self::Io { path: path.to_owned(), source }
         }
+    }
+
+    /// A format that was left out of this program.
+    #[allow(dead_code, reason = "not if all formats are built in")]
+    pub(super) fn not_built(path: &Path, kind: &'static str, feature: &'static str) -> Self {
+        Self::NotBuilt { path: path.to_owned(), kind, feature }
     }
 
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::element::{Element, ElementType, Real};
 use super::error::DataError;
+use super::georeference::Georeference;
 use super::shape::{Order, Shape};
 use crate::with_element;
 
@@ -34,6 +35,11 @@ pub(super) trait Bytes: Send + Sync {
     fn is_intact(&self) -> bool {
         true
     }
+
+    /// Whether this is a temporary file.
+    fn is_spooled(&self) -> bool {
+        false
+    }
 }
 
 impl<E: Element> Bytes for Vec<E> {
@@ -55,6 +61,8 @@ pub struct Matrix {
     offset: usize,
     path: Option<std::path::PathBuf>,
     streamed: Option<usize>,
+    nodata: Option<f64>,
+    georeference: Option<Georeference>,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -89,6 +97,8 @@ impl Matrix {
             offset: 0,
             path: None,
             streamed: None,
+            nodata: None,
+            georeference: None,
         }
     }
 
@@ -115,7 +125,40 @@ impl Matrix {
             offset: layout.offset,
             path: Some(path.to_owned()),
             streamed: None,
+            nodata: None,
+            georeference: None,
         })
+    }
+
+    /// The matrix, labelled as the array `key` of its file.
+    pub(super) fn keyed(mut self, key: &str) -> Self {
+        self.label = format!("{}:{key}", self.label);
+        self
+    }
+
+    /// The matrix with what an image says of its pixels.
+    pub(super) fn located(mut self, nodata: Option<f64>, georeference: Option<Georeference>) -> Self {
+        self.nodata = nodata;
+        self.georeference = georeference;
+        self
+    }
+
+    /// The value that stands for a missing element, if the file names one.
+    #[must_use]
+    pub fn nodata(&self) -> Option<f64> {
+        self.nodata
+    }
+
+    /// Where on Earth the elements are, if the file says so.
+    #[must_use]
+    pub fn georeference(&self) -> Option<&Georeference> {
+        self.georeference.as_ref()
+    }
+
+    /// Whether the elements were decoded to a temporary file.
+    #[must_use]
+    pub fn is_spooled(&self) -> bool {
+        self.bytes.is_spooled()
     }
 
     /// The file, or file and column, the matrix came from.

@@ -6,25 +6,48 @@
 //! and the bytes, still in the file's own type, usually still in the file
 //! (memory-mapped). [`Dataset`] puts X and T together, checks that they fit
 //! each other and that every element is a finite number, and settles the one
-//! order in which all engines visit the elements. One file a format:
-//! [`npy`], [`csv`]; [`output`] writes results so that no half-written file
-//! is ever left.
+//! order in which all engines visit the elements.
+//!
+//! One file a format: `npy`, `npz`, `safetensors`, `raw`, `tiff`, `png`,
+//! `parquet`, `arrow`, `csv`. What cannot be mapped as it is, such as
+//! compressed images and text, a [`Matrix`] takes from a spool: decoded once,
+//! chunk by chunk, to memory or, beyond a bound, to a temporary file.
+//! [`results`] writes predictions in most of these formats, and [`output`]
+//! sees to it that no half-written file is ever left.
 
-pub mod csv;
+#[cfg(feature = "parquet")]
+mod arrow;
+mod csv;
 mod dataset;
+mod decoding;
 mod element;
 mod error;
+mod georeference;
 mod mapping;
 mod matrix;
 pub mod npy;
+mod npz;
 pub mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "png")]
+mod png;
+mod raw;
+pub mod results;
+mod safetensors;
 mod shape;
 mod source;
+mod spool;
 pub mod synthetic;
+#[cfg(feature = "tiff")]
+mod tiff;
 
 pub use dataset::Dataset;
+pub use decoding::is_catching;
 pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
+pub use georeference::Georeference;
 pub use matrix::{Matrix, Rounding};
+pub use raw::{RawLayout, RawType};
 pub use shape::{Order, Shape};
-pub use source::{Source, open, open_pair};
+pub use source::{Reading, Source, open, open_pair};

@@ -16,7 +16,7 @@ use super::{DataError, ElementType, Matrix, Order, Shape};
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// NumPy refuses longer headers too (`max_header_size`).
-const MAX_HEADER_BYTES: usize = 10_000;
+pub(super) const MAX_HEADER_BYTES: usize = 10_000;
 
 /// No header of an array of plain values opens more brackets than
 /// `{'descr': '<M8[s]', …, 'shape': (…)}`. The header's parser may read what
@@ -32,18 +32,26 @@ const NOT_A_HEADER: &str = "its header is not a dictionary with descr, fortran_o
 /// [`DataError`]: the file can't be opened or mapped, its header is invalid,
 /// its elements aren't numbers, or it is truncated.
 pub fn open(path: &Path) -> Result<Matrix, DataError> {
-    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
-    let map = Mapping::new(&file).map_err(|e| DataError::io(path, e))?;
-    let invalid = |reason: String| DataError::NpyHeader { path: path.to_owned(), reason };
+    map(path, &File::open(path).map_err(|e| DataError::io(path, e))?)
+}
 
-    let (text, offset) = header_text(map.bytes()).map_err(invalid)?;
+pub(super) fn map(path: &Path, file: &File) -> Result<Matrix, DataError> {
+    let map = Mapping::new(file).map_err(|e| DataError::io(path, e))?;
+    let layout = layout(path, map.bytes())?;
+    Matrix::from_bytes(path, Box::new(map), layout)
+}
+
+/// What the header of a `.npy` file says of its data.
+pub(super) fn layout(path: &Path, file: &[u8]) -> Result<Layout, DataError> {
+    let invalid = |reason: String| invalid(path, reason);
+    let (text, offset) = header_text(file).map_err(invalid)?;
     if has_fields(text) {
         let found = "record (several named fields)".to_owned();
         return Err(DataError::ElementType { path: path.to_owned(), found });
     }
     check_plain(text).map_err(|reason| invalid(reason.to_owned()))?;
     check_shape(path, text)?;
-    let header = parse(&map.bytes()[..offset]).map_err(invalid)?;
+    let header = parse(&file[..offset]).map_err(invalid)?;
 
     let (element, swapped) = element_type(&header)
         .ok_or_else(|| DataError::ElementType { path: path.to_owned(), found: header.dtype().descr() })?;
@@ -51,8 +59,11 @@ pub fn open(path: &Path) -> Result<Matrix, DataError> {
         npyz::Order::C => Order::C,
         npyz::Order::Fortran => Order::Fortran,
     };
-    let shape = Shape(header.shape().to_vec());
-    Matrix::from_bytes(path, Box::new(map), Layout { shape, element, order, swapped, offset })
+    Ok(Layout { shape: Shape(header.shape().to_vec()), element, order, swapped, offset })
+}
+
+fn invalid(path: &Path, reason: String) -> DataError {
+    DataError::Invalid { path: path.to_owned(), kind: ".npy", reason }
 }
 
 /// The text of the header, after a first look at its size, and where the data
@@ -126,7 +137,7 @@ fn check_shape(path: &Path, header: &str) -> Result<(), DataError> {
         let digits = extent.strip_suffix('L').unwrap_or(extent);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let reason = format!("its shape has {:?} where a count should be", excerpt(extent));
-            return Err(DataError::NpyHeader { path: path.to_owned(), reason });
+            return Err(invalid(path, reason));
         }
         product = digits.parse().ok().and_then(|extent: u64| product.checked_mul(extent.max(1))).ok_or_else(
             || DataError::AbsurdShape { path: path.to_owned(), shape: excerpt(&format!("{tuple})")) },
@@ -175,14 +186,18 @@ impl NpyWriter {
     /// [`DataError::Write`], [`DataError::OutputFormat`].
     pub fn create(path: &Path, shape: &Shape, element: ElementType, order: Order) -> Result<Self, DataError> {
         if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
-            return Err(DataError::OutputFormat { path: path.to_owned() });
+            return Err(DataError::OutputFormat {
+                path: path.to_owned(),
+                what: "synthetic pairs",
+                formats: ".npy",
+            });
         }
         let failed = |e| DataError::write(path, e);
         let too_large = || DataError::OutputTooLarge { path: path.to_owned(), shape: shape.clone() };
         let elements = shape.elements().ok_or_else(too_large)?;
         let left = elements.checked_mul(element.size() as u64).ok_or_else(too_large)?;
         let mut file = OutputFile::create(path)?;
-        write_header(&mut file, shape, element, order).map_err(failed)?;
+        file.write_all(&header(path, shape, element, order)?).map_err(failed)?;
         Ok(Self { file, path: path.to_owned(), left })
     }
 
@@ -218,12 +233,22 @@ impl NpyWriter {
     }
 }
 
-fn write_header(file: &mut OutputFile, shape: &Shape, element: ElementType, order: Order) -> io::Result<()> {
+/// The first bytes of a `.npy` file, up to its data.
+pub(super) fn header(
+    path: &Path,
+    shape: &Shape,
+    element: ElementType,
+    order: Order,
+) -> Result<Vec<u8>, DataError> {
     let kind = match element {
         ElementType::Bool => 'b',
         ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => 'u',
         ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => 'i',
         ElementType::F16 | ElementType::F32 | ElementType::F64 => 'f',
+        ElementType::Bf16 => {
+            let shape = shape.clone();
+            return Err(DataError::OutputShape { path: path.to_owned(), kind: ".npy", element, shape });
+        }
     };
     let endian = match (element.size(), cfg!(target_endian = "little")) {
         (1, _) => '|',
@@ -231,16 +256,19 @@ fn write_header(file: &mut OutputFile, shape: &Shape, element: ElementType, orde
         (_, false) => '>',
     };
     let descr = format!("{endian}{kind}{}", element.size());
-    let plain = descr.parse().map_err(|e| io::Error::other(format!("{descr}: {e}")))?;
+    let failed = |e| DataError::write(path, e);
+    let plain = descr.parse().map_err(|e| failed(io::Error::other(format!("{descr}: {e}"))))?;
     let order = match order {
         Order::C => npyz::Order::C,
         Order::Fortran => npyz::Order::Fortran,
     };
+    let mut header = Vec::new();
     npyz::WriteOptions::new_header_only()
         .dtype(npyz::DType::Plain(plain))
         .shape(&shape.0)
         .order(order)
-        .writer(file)
-        .write_header_only()?;
-    Ok(())
+        .writer(&mut header)
+        .write_header_only()
+        .map_err(failed)?;
+    Ok(header)
 }

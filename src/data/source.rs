@@ -2,17 +2,20 @@ use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 
-use super::{DataError, Matrix, csv, npy};
+use super::error::{excerpt, listed};
+use super::mapping::Mapping;
+use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
 
-/// A data argument, `PATH` or `PATH:KEY`: a file and, where its format holds
-/// several arrays, which one (a column's name or 0-based number).
+/// A data argument, `PATH` or `PATH:KEY`: a file, or `-` for stdin, and, where
+/// its format holds several arrays, which one (an array's name, a column's
+/// name or 0-based number, a 1-based band).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The file.
@@ -26,14 +29,27 @@ impl FromStr for Source {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         // A colon is legal in a file name; the key is split off only if the
-        // whole isn't a file and what stands before the colon has a name.
-        let split = text.rsplit_once(':').filter(|(path, key)| {
-            !path.is_empty() && !key.is_empty() && !key.contains(['/', '\\']) && !Path::new(text).exists()
-        });
+        // whole isn't a file. A key may hold slashes and colons if what stands
+        // before it is a file, else what stands before the last colon must
+        // have a name.
+        let is_file = Path::new(text).exists();
+        let at_colons = || text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+        let split = at_colons()
+            .find(|(path, key)| !key.is_empty() && Path::new(path).is_file())
+            .or_else(|| text.rsplit_once(':').filter(|(_, key)| !key.contains(['/', '\\'])))
+            .filter(|(path, key)| !is_file && !path.is_empty() && !key.is_empty());
         Ok(match split {
             Some((path, key)) => Self { path: path.into(), key: Some(key.to_owned()) },
             None => Self { path: text.into(), key: None },
         })
+    }
+}
+
+impl Source {
+    /// Whether the data come from stdin, written `-`.
+    #[must_use]
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
     }
 }
 
@@ -44,72 +60,267 @@ impl fmt::Display for Source {
     }
 }
 
-enum Format {
-    Npy,
-    Csv { delimiter: u8 },
+/// What stdin is called in messages.
+pub(super) const STDIN_LABEL: &str = "stdin";
+
+/// How data are read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The most bytes of what must be decoded that are held in memory; beyond
+    /// that it goes to a temporary file.
+    pub memory_bytes: u64,
+    /// What stands in files of plain numbers.
+    pub raw: Option<RawLayout>,
 }
 
-/// Decides a file's format: by its first bytes where the format has a
-/// signature, else by its extension.
-fn format_of(path: &Path) -> Result<Format, DataError> {
-    let io = |e| DataError::io(path, e);
-    if path.is_dir() {
-        return Err(DataError::Directory { path: path.to_owned() });
-    }
-    // Data are mapped, or read more than once; a pipe can't be.
-    #[cfg(unix)]
-    if path.metadata().map_err(io)?.file_type().is_fifo() {
-        return Err(DataError::Pipe { path: path.to_owned() });
-    }
-    let mut start = Vec::new();
-    File::open(path).map_err(io)?.take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
-    if start.is_empty() {
-        return Err(DataError::Empty { path: path.to_owned() });
-    }
-    if start == npy::MAGIC {
-        return Ok(Format::Npy);
-    }
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    match extension.as_str() {
-        "npy" => Ok(Format::Npy),
-        "csv" => Ok(Format::Csv { delimiter: b',' }),
-        "tsv" => Ok(Format::Csv { delimiter: b'\t' }),
-        _ => Err(DataError::UnknownFormat { path: path.to_owned() }),
+impl Default for Reading {
+    fn default() -> Self {
+        Self { memory_bytes: u64::MAX, raw: None }
     }
 }
 
-/// Opens one array.
+impl Reading {
+    /// Opens one array.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file; see [`DataError`].
+    pub fn open(&self, source: &Source) -> Result<Matrix, DataError> {
+        let opened = Opened::new(source)?;
+        let input = opened.input(source, self);
+        match opened.format(self)? {
+            Format::Npy => input.refuse_key().and_then(|()| npy::map(input.path, input.file)),
+            Format::Npz => npz::open(&input),
+            Format::Safetensors => safetensors::open(&input),
+            Format::Raw => raw::open(&input),
+            Format::Csv { delimiter } => {
+                let [column] = csv::read(&input, delimiter, [input.key])?;
+                Ok(column)
+            }
+            #[cfg(feature = "tiff")]
+            Format::Tiff => super::tiff::open(&input),
+            #[cfg(feature = "png")]
+            Format::Png => super::png::open(&input),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => super::parquet::open(&input),
+            #[cfg(feature = "parquet")]
+            Format::Arrow => super::arrow::open(&input),
+            #[cfg(not(feature = "tiff"))]
+            Format::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
+            #[cfg(not(feature = "png"))]
+            Format::Png => Err(DataError::not_built(input.path, "PNG", "png")),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet | Format::Arrow => {
+                Err(DataError::not_built(input.path, "Parquet and Arrow", "parquet"))
+            }
+        }
+    }
+
+    /// Opens X and T. Two columns of one text file are read in one go.
+    ///
+    /// # Errors
+    /// Whatever is wrong with either file; see [`DataError`].
+    pub fn open_pair(&self, x: &Source, t: &Source) -> Result<(Matrix, Matrix), DataError> {
+        if x.is_stdin() && t.is_stdin() {
+            return Err(DataError::StdinTwice);
+        }
+        if x.path == t.path {
+            let opened = Opened::new(x)?;
+            if let Format::Csv { delimiter } = opened.format(self)? {
+                let keys = [x.key.as_deref(), t.key.as_deref()];
+                let [x, t] = csv::read(&opened.input(x, self), delimiter, keys)?;
+                return Ok((x, t));
+            }
+        }
+        let half = Self { memory_bytes: self.memory_bytes / 2, ..self.clone() };
+        Ok((half.open(x)?, half.open(t)?))
+    }
+}
+
+/// Opens one array, whatever memory it takes.
 ///
 /// # Errors
 /// Whatever is wrong with the file; see [`DataError`].
 pub fn open(source: &Source) -> Result<Matrix, DataError> {
-    match format_of(&source.path)? {
-        Format::Npy => open_npy(source),
-        Format::Csv { delimiter } => {
-            let [column] = csv::read(&source.path, delimiter, [source.key.as_deref()])?;
-            Ok(column)
-        }
-    }
+    Reading::default().open(source)
 }
 
-/// Opens X and T. Two columns of one text file are read in one go.
+/// Opens X and T, whatever memory they take.
 ///
 /// # Errors
 /// Whatever is wrong with either file; see [`DataError`].
 pub fn open_pair(x: &Source, t: &Source) -> Result<(Matrix, Matrix), DataError> {
-    if x.path == t.path
-        && let Format::Csv { delimiter } = format_of(&x.path)?
-    {
-        let [x, t] = csv::read(&x.path, delimiter, [x.key.as_deref(), t.key.as_deref()])?;
-        return Ok((x, t));
-    }
-    Ok((open(x)?, open(t)?))
+    Reading::default().open_pair(x, t)
 }
 
-fn open_npy(source: &Source) -> Result<Matrix, DataError> {
-    match &source.key {
-        Some(key) => Err(DataError::KeyNotUsed { path: source.path.clone(), key: key.clone() }),
-        None => npy::open(&source.path),
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Npy,
+    Npz,
+    Safetensors,
+    Tiff,
+    Png,
+    Parquet,
+    Arrow,
+    Raw,
+    Csv { delimiter: u8 },
+}
+
+/// The first bytes by which a file's format is known, whatever its name.
+const SIGNATURES: [(&[u8], Format); 9] = [
+    (npy::MAGIC, Format::Npy),
+    (b"PK\x03\x04", Format::Npz),
+    (b"II*\0", Format::Tiff),
+    (b"MM\0*", Format::Tiff),
+    (b"II+\0", Format::Tiff),
+    (b"MM\0+", Format::Tiff),
+    (b"\x89PNG\r\n", Format::Png),
+    (b"PAR1", Format::Parquet),
+    (b"ARROW1", Format::Arrow),
+];
+
+/// The extensions that say a file's format if its first bytes don't.
+fn by_extension(path: &Path) -> Option<Format> {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    Some(match extension.as_str() {
+        "npy" => Format::Npy,
+        "npz" => Format::Npz,
+        "safetensors" => Format::Safetensors,
+        "tif" | "tiff" => Format::Tiff,
+        "png" => Format::Png,
+        "parquet" => Format::Parquet,
+        "arrow" | "feather" | "ipc" => Format::Arrow,
+        "raw" | "bin" | "dat" => Format::Raw,
+        "csv" => Format::Csv { delimiter: b',' },
+        "tsv" => Format::Csv { delimiter: b'\t' },
+        _ => return None,
+    })
+}
+
+/// An open file, or stdin brought to one.
+struct Opened {
+    path: PathBuf,
+    file: File,
+}
+
+impl Opened {
+    fn new(source: &Source) -> Result<Self, DataError> {
+        if source.is_stdin() {
+            return Ok(Self { path: STDIN_LABEL.into(), file: spool::stdin()? });
+        }
+        let path = source.path.clone();
+        let io = |e| DataError::io(&path, e);
+        if path.is_dir() {
+            return Err(DataError::Directory { path });
+        }
+        // Data are mapped, or read more than once; a pipe can't be.
+        #[cfg(unix)]
+        if path.metadata().map_err(io)?.file_type().is_fifo() {
+            return Err(DataError::Pipe { path });
+        }
+        let file = File::open(&path).map_err(io)?;
+        Ok(Self { path, file })
+    }
+
+    /// Decides the format: by the first bytes where it has a signature, else
+    /// by the extension. Plain numbers may begin with any bytes.
+    fn format(&self, reading: &Reading) -> Result<Format, DataError> {
+        let io = |e| DataError::io(&self.path, e);
+        let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
+        let mut start = Vec::new();
+        (&self.file).take(longest as u64).read_to_end(&mut start).map_err(io)?;
+        (&self.file).rewind().map_err(io)?;
+        if start.is_empty() {
+            return Err(DataError::Empty { path: self.path.clone() });
+        }
+        let named = by_extension(&self.path);
+        let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));
+        match (signed, named) {
+            (_, Some(Format::Raw)) => Ok(Format::Raw),
+            (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
+            (None, None) if self.path == Path::new(STDIN_LABEL) => Ok(match reading.raw {
+                Some(_) => Format::Raw,
+                None => Format::Csv { delimiter: b',' },
+            }),
+            (None, None) => Err(DataError::UnknownFormat { path: self.path.clone() }),
+        }
+    }
+
+    fn input<'a>(&'a self, source: &'a Source, reading: &'a Reading) -> Input<'a> {
+        Input {
+            path: &self.path,
+            file: &self.file,
+            key: source.key.as_deref(),
+            memory_bytes: reading.memory_bytes,
+            raw: reading.raw.as_ref(),
+        }
+    }
+}
+
+/// What a format's reader is given.
+pub(super) struct Input<'a> {
+    /// The file's name, for messages.
+    pub(super) path: &'a Path,
+    pub(super) file: &'a File,
+    /// The array within the file.
+    pub(super) key: Option<&'a str>,
+    /// How much of what is decoded may be in memory.
+    pub(super) memory_bytes: u64,
+    pub(super) raw: Option<&'a RawLayout>,
+}
+
+impl Input<'_> {
+    pub(super) fn map(&self) -> Result<Mapping, DataError> {
+        Mapping::new(self.file).map_err(|e| DataError::io(self.path, e))
+    }
+
+    /// The file, at its start, for a reader that wants it for itself.
+    pub(super) fn clone_file(&self) -> Result<File, DataError> {
+        let clone = || -> std::io::Result<File> {
+            let mut file = self.file.try_clone()?;
+            file.rewind()?;
+            Ok(file)
+        };
+        clone().map_err(|e| DataError::io(self.path, e))
+    }
+
+    /// Fails if a key was given for a file with a single array.
+    pub(super) fn refuse_key(&self) -> Result<(), DataError> {
+        match self.key {
+            Some(key) => Err(DataError::KeyNotUsed { path: self.path.to_owned(), key: key.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The place of the array that is meant: the one of that name, or the only
+    /// one.
+    pub(super) fn choose(&self, what: &'static str, names: &[String]) -> Result<usize, DataError> {
+        let available = || listed(names.iter().map(|name| excerpt(name)));
+        match self.key {
+            Some(key) => {
+                names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
+            }
+            None if names.len() == 1 => Ok(0),
+            None => Err(DataError::WhichArray {
+                path: self.path.to_owned(),
+                what,
+                count: names.len(),
+                available: available(),
+            }),
+        }
+    }
+
+    pub(super) fn no_such(&self, what: &'static str, key: &str, available: String) -> DataError {
+        DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), available }
+    }
+
+    /// The error of a file that isn't what its name or its start says.
+    pub(super) fn invalid(&self, kind: &'static str, reason: &str) -> DataError {
+        DataError::Invalid { path: self.path.to_owned(), kind, reason: reason.to_owned() }
+    }
+
+    /// The error of a file that is valid, but of a variant that isn't read.
+    pub(super) fn unsupported(&self, found: String, remedy: &'static str) -> DataError {
+        DataError::Unsupported { path: self.path.to_owned(), found, remedy }
     }
 }
 

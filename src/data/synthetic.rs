@@ -99,8 +99,8 @@ synthetic_float! {
     f64: std::convert::identity;
 }
 
-/// Calls a generic method with the type behind an [`ElementType`]; bool is an
-/// error.
+/// Calls a generic method with the type behind an [`ElementType`]; one that
+/// isn't [supported](Recipe::supports) is an error.
 macro_rules! with_synthetic {
     ($element:expr, $E:ident => $call:expr) => {{
         macro_rules! call {
@@ -110,8 +110,8 @@ macro_rules! with_synthetic {
             }};
         }
         match $element {
-            ElementType::Bool => {
-                Err(DataError::ElementType { path: "generate".into(), found: "bool".into() })
+            ElementType::Bool | ElementType::Bf16 => {
+                Err(DataError::ElementType { path: "generate".into(), found: $element.name().to_owned() })
             }
             ElementType::U8 => call!(u8),
             ElementType::I8 => call!(i8),
@@ -129,10 +129,11 @@ macro_rules! with_synthetic {
 }
 
 impl Recipe {
-    /// Whether pairs can be made in this type: all but bool.
+    /// Whether pairs can be made in this type: all but bool, which has no
+    /// noise, and bf16, which `.npy` doesn't know.
     #[must_use]
     pub fn supports(element: ElementType) -> bool {
-        element != ElementType::Bool
+        !matches!(element, ElementType::Bool | ElementType::Bf16)
     }
 
     /// Writes X and T, calling `progress` with the number of elements done so

@@ -1,0 +1,43 @@
+use clap::Args;
+
+use super::generate::ShapeArgument;
+use super::verbosity::Verbosity;
+use crate::data::{Matrix, RawLayout, RawType, Reading};
+
+/// How data arguments are read.
+#[derive(Debug, Args)]
+pub(super) struct ReadingArguments {
+    /// The type of the numbers in .raw, .bin and .dat files: bool u8 i8 u16 i16 u32 i32 u64 i64 f16
+    /// bf16 f32 f64, with be or le for big or little endian: u16be
+    #[arg(long, value_name = "TYPE")]
+    raw_dtype: Option<RawType>,
+
+    /// Their rows and columns. Default: all numbers of the file in one row
+    #[arg(long, value_name = "RxC", requires = "raw_dtype")]
+    raw_shape: Option<ShapeArgument>,
+
+    /// Bytes before the first of them. Default: 0
+    #[arg(long, value_name = "BYTES", requires = "raw_dtype")]
+    raw_offset: Option<u64>,
+}
+
+impl ReadingArguments {
+    /// How to read, with that much memory for what must be decoded.
+    pub(super) fn within(&self, memory_bytes: u64) -> Reading {
+        let raw = self.raw_dtype.map(|dtype| RawLayout {
+            dtype,
+            shape: self.raw_shape.as_ref().map(|shape| shape.0.clone()),
+            offset: self.raw_offset.unwrap_or(0),
+        });
+        Reading { memory_bytes, raw }
+    }
+}
+
+/// Tells a curious user what was read.
+pub(super) fn tell_read(verbosity: Verbosity, matrices: &[&Matrix]) {
+    for matrix in matrices {
+        let (label, shape, element) = (matrix.label(), matrix.shape(), matrix.element());
+        let spooled = if matrix.is_spooled() { ", decoded to a temporary file" } else { "" };
+        verbosity.detail(&format_args!("{label}: {shape} elements of {element}{spooled}"));
+    }
+}

@@ -1,0 +1,210 @@
+//! Columns of Arrow IPC files, which Feather (version 2) files are too,
+//! decoded batch by batch.
+
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow_ipc::reader::FileReader;
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+
+use super::decoding::catch;
+use super::error::{excerpt, listed};
+use super::output::OutputFile;
+use super::results::ArrayWriter;
+use super::source::Input;
+use super::spool::Spool;
+use super::{Bool8, DataError, Element, ElementType, Matrix, Shape};
+use crate::with_element;
+
+const KIND: &str = "Arrow";
+
+/// Rows of a batch that is written.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Opens a column.
+pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
+    catch(|| read(input)).unwrap_or_else(|panic| Err(input.invalid(KIND, &excerpt(&panic))))
+}
+
+fn read(input: &Input<'_>) -> Result<Matrix, DataError> {
+    let failed = |e| failed(input, KIND, &e);
+    let reader = || Ok(BufReader::new(input.clone_file()?));
+    let schema = FileReader::try_new(reader()?, None).map_err(failed)?.schema();
+    let column = Column::choose(input, &schema)?;
+    let batches = FileReader::try_new(reader()?, Some(vec![column.index])).map_err(failed)?;
+    column.read(input, batches.map(|batch| batch.map_err(failed)))
+}
+
+/// The column that is read.
+pub(super) struct Column {
+    /// Its place among the columns.
+    pub(super) index: usize,
+    name: String,
+    element: ElementType,
+}
+
+impl Column {
+    /// Finds the column that is meant, by name or by 0-based number; without
+    /// either the only one.
+    pub(super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let by_name = input.key.and_then(|key| names.iter().position(|name| name == key));
+        let by_number = || {
+            let number: usize = input.key?.parse().ok()?;
+            Some(number).filter(|&number| number < names.len())
+        };
+        let available =
+            || listed(names.iter().enumerate().map(|(number, name)| format!("{} ({number})", excerpt(name))));
+        let index = match (by_name.or_else(by_number), input.key) {
+            (Some(index), _) => index,
+            (None, Some(key)) => return Err(input.no_such("column", key, available())),
+            (None, None) if names.len() == 1 => 0,
+            (None, None) => {
+                return Err(DataError::WhichArray {
+                    path: input.path.to_owned(),
+                    what: "column",
+                    count: names.len(),
+                    available: available(),
+                });
+            }
+        };
+        let name = names[index].clone();
+        let data_type = schema.field(index).data_type();
+        let element = element_type(data_type).ok_or_else(|| DataError::ElementType {
+            path: PathBuf::from(format!("{}:{name}", input.path.display())),
+            found: excerpt(&data_type.to_string()),
+        })?;
+        Ok(Self { index, name, element })
+    }
+
+    /// Reads the column, the only one in each of the batches.
+    pub(super) fn read(
+        &self,
+        input: &Input<'_>,
+        batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
+    ) -> Result<Matrix, DataError> {
+        with_element!(self.element, E => {
+            let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+            let mut rows = 0;
+            for batch in batches {
+                let batch = batch?;
+                self.append(input, batch.column(0).as_ref(), rows, &mut spool)?;
+                rows += batch.num_rows() as u64;
+            }
+            Ok(spool.finish(Shape(vec![rows]))?.keyed(&self.name))
+        })
+    }
+
+    /// Appends the values of an array whose first row is number `row`.
+    fn append<E: Element>(
+        &self,
+        input: &Input<'_>,
+        array: &dyn Array,
+        row: u64,
+        spool: &mut Spool<E>,
+    ) -> Result<(), DataError> {
+        if let Some(k) = (0..array.len()).find(|&k| array.null_count() > 0 && array.is_null(k)) {
+            let label = format!("{}:{}", input.path.display(), self.name);
+            return Err(DataError::Null { label, row: row + k as u64 });
+        }
+        if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
+            let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
+            return spool.append(bytemuck::cast_slice(&bytes));
+        }
+        let data = array.to_data();
+        let start = data.offset() * size_of::<E>();
+        let bytes =
+            data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
+        let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
+        match bytemuck::try_cast_slice(bytes) {
+            Ok(values) => spool.append(values),
+            Err(_) => spool.append(&bytemuck::pod_collect_to_vec::<u8, E>(bytes)),
+        }
+    }
+}
+
+fn element_type(data_type: &DataType) -> Option<ElementType> {
+    Some(match data_type {
+        DataType::Boolean => ElementType::Bool,
+        DataType::UInt8 => ElementType::U8,
+        DataType::Int8 => ElementType::I8,
+        DataType::UInt16 => ElementType::U16,
+        DataType::Int16 => ElementType::I16,
+        DataType::UInt32 => ElementType::U32,
+        DataType::Int32 => ElementType::I32,
+        DataType::UInt64 => ElementType::U64,
+        DataType::Int64 => ElementType::I64,
+        DataType::Float16 => ElementType::F16,
+        DataType::Float32 => ElementType::F32,
+        DataType::Float64 => ElementType::F64,
+        _ => return None,
+    })
+}
+
+fn failed(input: &Input<'_>, kind: &'static str, error: &ArrowError) -> DataError {
+    match error {
+        ArrowError::NotYetImplemented(what) => {
+            input.unsupported(excerpt(what), "write it again, with zstd, lz4 or no compression")
+        }
+        e => input.invalid(kind, &excerpt(&e.to_string())),
+    }
+}
+
+/// The schema of one column of predictions.
+pub(super) fn schema(name: &str, element: ElementType) -> Arc<Schema> {
+    let data_type = if element == ElementType::F64 { DataType::Float64 } else { DataType::Float32 };
+    Arc::new(Schema::new(vec![Field::new(name, data_type, false)]))
+}
+
+/// Batches of the one column of a schema, made of elements given as bytes.
+pub(super) fn batches(
+    schema: &Arc<Schema>,
+    elements: &[u8],
+) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+    let f64s = schema.field(0).data_type() == &DataType::Float64;
+    let size = if f64s { size_of::<f64>() } else { size_of::<f32>() };
+    elements.chunks(BATCH_ROWS * size).map(move |bytes| {
+        let column: ArrayRef = if f64s {
+            let values: Vec<f64> = bytemuck::pod_collect_to_vec(bytes);
+            Arc::new(PrimitiveArray::<Float64Type>::from(values))
+        } else {
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+            Arc::new(PrimitiveArray::<Float32Type>::from(values))
+        };
+        RecordBatch::try_new(Arc::clone(schema), vec![column])
+    })
+}
+
+/// Writes an Arrow IPC file of one column.
+pub(super) struct Writer {
+    file: FileWriter<OutputFile>,
+    schema: Arc<Schema>,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
+        let schema = schema(name, element);
+        let file = FileWriter::try_new(OutputFile::create(path)?, &schema)
+            .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+        Ok(Self { file, schema, path: path.to_owned() })
+    }
+}
+
+impl ArrayWriter for Writer {
+    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
+        batches(&self.schema, elements)
+            .try_for_each(|batch| self.file.write(&batch?))
+            .map_err(io::Error::other)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), DataError> {
+        let failed = |e| DataError::write(&self.path, io::Error::other(e));
+        self.file.finish().map_err(failed)?;
+        self.file.into_inner().map_err(failed)?.finish()
+    }
+}

@@ -1,0 +1,162 @@
+//! Arrays of NumPy's `.npz` files: zip archives of `.npy` files. One stored
+//! as it is is mapped, one that is compressed is decoded.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use zip::read::ZipFile;
+use zip::result::ZipError;
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::error::excerpt;
+use super::matrix::{Bytes, Layout};
+use super::output::OutputFile;
+use super::results::ArrayWriter;
+use super::source::Input;
+use super::spool::Spool;
+use super::{DataError, ElementType, Matrix, Order, Shape, npy};
+use crate::with_element;
+
+/// Bytes that are decoded before they are spooled.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// Opens an array; without a key the only one.
+pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
+    let file = BufReader::with_capacity(CHUNK_BYTES, input.clone_file()?);
+    let mut archive = ZipArchive::new(file).map_err(|e| failed(input, &e))?;
+    let mut members = Vec::new();
+    for member in archive.file_names() {
+        members.push(member.map_err(|e| failed(input, &e))?.into_owned());
+    }
+    // Like numpy.load: arrays go by their names without .npy.
+    let names: Vec<String> =
+        members.iter().filter_map(|member| member.strip_suffix(".npy")).map(str::to_owned).collect();
+    let name = &names[input.choose("array", &names)?];
+    let mut member = archive.by_name(&format!("{name}.npy")).map_err(|e| failed(input, &e))?;
+    let matrix = match (member.compression(), member.data_start()) {
+        (CompressionMethod::Stored, Some(start)) if !member.encrypted() => {
+            stored(input, start, member.size())?
+        }
+        _ => decoded(input, &mut member)?,
+    };
+    Ok(matrix.keyed(name))
+}
+
+fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
+    match error {
+        ZipError::Io(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
+            input.invalid(".npz", &excerpt(&e.to_string()))
+        }
+        ZipError::UnsupportedArchive(what) => input.unsupported(
+            format!("its arrays are packed in another way ({what})"),
+            "save it with numpy.savez or numpy.savez_compressed",
+        ),
+        e => input.invalid(".npz", &excerpt(&e.to_string())),
+    }
+}
+
+/// Maps an array that is in the archive as it is.
+fn stored(input: &Input<'_>, start: u64, bytes: u64) -> Result<Matrix, DataError> {
+    let map = input.map()?;
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let rest = map.bytes().get(start..).unwrap_or_default();
+    let member = &rest[..rest.len().min(usize::try_from(bytes).unwrap_or(usize::MAX))];
+    let mut layout = npy::layout(input.path, member)?;
+    check_size(input, &layout, bytes)?;
+    layout.offset += start;
+    Matrix::from_bytes(input.path, Box::new(map), layout)
+}
+
+/// Decodes an array to memory or to a temporary file.
+fn decoded(input: &Input<'_>, member: &mut ZipFile<'_, BufReader<File>>) -> Result<Matrix, DataError> {
+    let read = |e: &io::Error| input.invalid(".npz", &excerpt(&e.to_string()));
+    let mut head = Vec::new();
+    let longest = npy::MAX_HEADER_BYTES as u64 + 12;
+    member.by_ref().take(longest).read_to_end(&mut head).map_err(|e| read(&e))?;
+    let mut layout = npy::layout(input.path, &head)?;
+    check_size(input, &layout, member.size())?;
+    let rest = head.split_off(layout.offset);
+    layout.offset = 0;
+    with_element!(layout.element, E => {
+        let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+        let mut data = rest.chain(member);
+        let mut chunk = vec![<E as bytemuck::Zeroable>::zeroed(); CHUNK_BYTES / size_of::<E>()];
+        loop {
+            // One more read than there are elements, which checks the sum.
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut chunk);
+            let filled = fill(&mut data, bytes).map_err(|e| read(&e))?;
+            spool.append(&chunk[..filled / size_of::<E>()])?;
+            if filled < CHUNK_BYTES {
+                break spool.finish_as(layout);
+            }
+        }
+    })
+}
+
+/// Reads until a buffer is full or there is no more.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match from.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// An array may not reach beyond its member of the archive.
+fn check_size(input: &Input<'_>, layout: &Layout, member_bytes: u64) -> Result<(), DataError> {
+    let found_bytes = member_bytes.saturating_sub(layout.offset as u64);
+    let expected = layout.shape.elements().and_then(|n| n.checked_mul(layout.element.size() as u64));
+    match expected {
+        // What cannot be counted is the matrix's to refuse.
+        Some(expected_bytes) if expected_bytes > found_bytes => {
+            Err(DataError::Truncated { path: input.path.to_owned(), expected_bytes, found_bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes an archive with one array, as it is.
+pub(super) struct Writer {
+    archive: ZipWriter<StreamWriter<OutputFile>>,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        shape: &Shape,
+        element: ElementType,
+        order: Order,
+    ) -> Result<Self, DataError> {
+        let failed = |e: io::Error| DataError::write(path, e);
+        let header = npy::header(path, shape, element, order)?;
+        let mut archive = ZipWriter::new_stream(OutputFile::create(path)?);
+        let bytes = shape.elements().unwrap_or(u64::MAX).saturating_mul(element.size() as u64);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            // Zip's own 4 GiB, less room for the header.
+            .large_file(bytes > u64::from(u32::MAX) - (1 << 20));
+        archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.into()))?;
+        archive.write_all(&header).map_err(failed)?;
+        Ok(Self { archive, path: path.to_owned() })
+    }
+}
+
+impl ArrayWriter for Writer {
+    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
+        self.archive.write_all(elements)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        let file = self.archive.finish().map_err(|e| DataError::write(&self.path, e.into()))?;
+        file.into_inner().finish()
+    }
+}

@@ -1,0 +1,82 @@
+//! Columns of Parquet files, decoded page by page.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::{ArrowWriter, ProjectionMask};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use arrow_schema::Schema;
+
+use super::arrow::{Column, batches, schema};
+use super::decoding::catch;
+use super::error::excerpt;
+use super::output::OutputFile;
+use super::results::ArrayWriter;
+use super::source::Input;
+use super::{DataError, ElementType, Matrix};
+
+const KIND: &str = "Parquet";
+
+/// Rows that are decoded at a time.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Opens a column.
+pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
+    catch(|| read(input)).unwrap_or_else(|panic| Err(input.invalid(KIND, &excerpt(&panic))))
+}
+
+fn read(input: &Input<'_>) -> Result<Matrix, DataError> {
+    let failed = |e| failed(input, &e);
+    // What other libraries note beside the schema, such as categories, is
+    // about how they show the numbers.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
+        .map_err(failed)?;
+    let column = Column::choose(input, builder.schema())?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
+    let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
+    column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
+}
+
+fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
+    match error {
+        ParquetError::NYI(what) => {
+            input.unsupported(excerpt(what), "write it again, with zstd, snappy or no compression")
+        }
+        e => input.invalid(KIND, &excerpt(&e.to_string())),
+    }
+}
+
+/// Writes a Parquet file of one column.
+pub(super) struct Writer {
+    file: ArrowWriter<OutputFile>,
+    schema: Arc<Schema>,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
+        let schema = schema(name, element);
+        // Predictions are hardly ever the same number twice.
+        let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+        let file = ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&schema), Some(properties))
+            .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+        Ok(Self { file, schema, path: path.to_owned() })
+    }
+}
+
+impl ArrayWriter for Writer {
+    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
+        batches(&self.schema, elements)
+            .try_for_each(|batch| self.file.write(&batch?))
+            .map_err(io::Error::other)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        let file = self.file.into_inner().map_err(|e| DataError::write(&self.path, io::Error::other(e)))?;
+        file.finish()
+    }
+}

@@ -1,0 +1,464 @@
+//! Files that other people's tools wrote (tests/foreign/make.py), read; and
+//! damaged ones, which must be refused or read, whatever is wrong with them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use linfit::data::{DataError, ElementType, Matrix, Order, RawLayout, Reading, Shape, Source};
+
+const ROWS: u64 = 37;
+const COLUMNS: u64 = 53;
+const LENGTH: u64 = 300;
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/data")
+}
+
+fn source(name: &str) -> Source {
+    let Ok(source) = data().join(name).display().to_string().parse::<Source>();
+    source
+}
+
+/// Reads a file as `FILE` or `FILE:KEY`, from memory and from a temporary
+/// file, which must not make a difference.
+fn read(name: &str) -> Result<Matrix, DataError> {
+    let matrix = Reading::default().open(&source(name))?;
+    let spooled = Reading { memory_bytes: 100, raw: None }.open(&source(name))?;
+    assert_eq!(values(&matrix), values(&spooled), "{name}");
+    assert_eq!((matrix.shape(), matrix.element()), (spooled.shape(), spooled.element()), "{name}");
+    assert_eq!(matrix.label(), spooled.label());
+    assert!(!matrix.is_spooled());
+    Ok(matrix)
+}
+
+/// The elements row by row, none missing and none NaN.
+fn values(matrix: &Matrix) -> Vec<f64> {
+    let mut values = vec![f64::NAN; matrix.len()];
+    matrix.read(Order::C, 0, &mut values);
+    values
+}
+
+/// What make.py puts in the bands of images.
+fn image(element: ElementType, band: u64) -> Vec<f64> {
+    let places = (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column)));
+    places
+        .map(|(row, column)| {
+            let value = 5 * row + 3 * column + 11 * band;
+            match element {
+                ElementType::U8 => (value % 251) as f64,
+                ElementType::I8 => (value % 127) as f64,
+                ElementType::I16 | ElementType::I32 => value as f64 - 100.0,
+                ElementType::F32 | ElementType::F64 => value as f64 / 2.0,
+                _ => value as f64,
+            }
+        })
+        .collect()
+}
+
+/// What make.py puts in columns and vectors.
+fn vector(element: ElementType) -> Vec<f64> {
+    (0..LENGTH as i64)
+        .map(|k| {
+            let value = k * 7 - 50;
+            match element {
+                ElementType::Bool => f64::from(u8::from(value % 2 == 0)),
+                ElementType::U8 | ElementType::I8 => value.rem_euclid(100) as f64,
+                ElementType::U16 | ElementType::U32 | ElementType::U64 => value.abs() as f64,
+                // 8 bits of a fraction, to nearest, ties to even.
+                ElementType::Bf16 => {
+                    let unit = (2f64).powi(((value.abs().max(1) as f64).log2().floor() as i32 - 7).max(0));
+                    (value as f64 / unit).round_ties_even() * unit
+                }
+                _ => value as f64,
+            }
+        })
+        .collect()
+}
+
+#[track_caller]
+fn is_image(name: &str, element: ElementType, band: u64) {
+    let matrix = read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(matrix.shape(), &Shape(vec![ROWS, COLUMNS]), "{name}");
+    assert_eq!(matrix.element(), element, "{name}");
+    assert!(values(&matrix) == image(element, band), "{name}");
+}
+
+#[track_caller]
+fn is_vector(name: &str, element: ElementType) {
+    let matrix = read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(matrix.shape(), &Shape(vec![LENGTH]), "{name}");
+    assert_eq!(matrix.element(), element, "{name}");
+    assert!(values(&matrix) == vector(element), "{name}");
+    assert!(name.ends_with(&matrix.label()[data().display().to_string().len() + 1..]), "{}", matrix.label());
+}
+
+/// Reading fails with one line that has the file's name and these words.
+#[track_caller]
+fn is_refused(name: &str, words: &[&str]) {
+    let error = read(name).map(|matrix| matrix.label().to_owned()).expect_err(name).to_string();
+    let file = name.split(':').next().unwrap();
+    assert!(error.contains(file) && !error.contains('\n'), "{error}");
+    for word in words {
+        assert!(error.contains(word), "{name}: no {word:?} in {error}");
+    }
+}
+
+const INTEGERS: [(&str, ElementType); 8] = [
+    ("u8", ElementType::U8),
+    ("i8", ElementType::I8),
+    ("u16", ElementType::U16),
+    ("i16", ElementType::I16),
+    ("u32", ElementType::U32),
+    ("i32", ElementType::I32),
+    ("u64", ElementType::U64),
+    ("i64", ElementType::I64),
+];
+
+mod safetensors {
+    use super::*;
+
+    #[test]
+    fn every_type_is_read() {
+        let floats = [
+            ("F16", ElementType::F16),
+            ("BF16", ElementType::Bf16),
+            ("F64", ElementType::F64),
+            ("BOOL", ElementType::Bool),
+        ];
+        for (name, element) in floats {
+            is_vector(&format!("all.safetensors:{name}"), element);
+        }
+        for (name, element) in INTEGERS {
+            is_vector(&format!("all.safetensors:{}", name.to_uppercase()), element);
+        }
+        is_image("all.safetensors:F32", ElementType::F32, 0);
+        is_vector("all.safetensors:layers/0.weight", ElementType::F32);
+        assert_eq!(values(&read("one.safetensors").unwrap()), vector(ElementType::F32));
+    }
+
+    #[test]
+    fn another_name_is_an_error() {
+        is_refused("all.safetensors", &["14 tensors", "all.safetensors:TENSOR", "BF16", "layers/0.weight"]);
+        is_refused("all.safetensors:f16", &["no tensor \"f16\"", "F16"]);
+    }
+}
+
+mod npz {
+    use super::*;
+
+    #[test]
+    fn stored_and_deflated_arrays_are_read() {
+        for file in ["stored.npz", "deflated.npz"] {
+            is_image(&format!("{file}:x"), ElementType::F32, 0);
+            is_image(&format!("{file}:columns"), ElementType::I16, 0);
+            is_vector(&format!("{file}:big"), ElementType::I32);
+        }
+        assert_eq!(values(&read("one.npz").unwrap()), vector(ElementType::F64));
+        is_vector("one.npz:arr_0", ElementType::F64);
+    }
+
+    #[test]
+    fn others_are_errors() {
+        is_refused("stored.npz", &["3 arrays", "stored.npz:ARRAY", "x, columns, big"]);
+        is_refused("stored.npz:y", &["no array \"y\"", "x, columns, big"]);
+        is_refused("bzip2.npz:x", &["bzip2.npz", "savez"]);
+    }
+}
+
+#[cfg(feature = "tiff")]
+mod tiff {
+    use super::*;
+
+    #[test]
+    fn every_type_is_read_from_strips_and_tiles() {
+        let types = [
+            ("u1", ElementType::U8),
+            ("u2", ElementType::U16),
+            ("u4", ElementType::U32),
+            ("i1", ElementType::I8),
+            ("i2", ElementType::I16),
+            ("i4", ElementType::I32),
+            ("f4", ElementType::F32),
+            ("f8", ElementType::F64),
+        ];
+        for (name, element) in types {
+            is_image(&format!("strips-{name}.tif"), element, 0);
+            is_image(&format!("strips-{name}.tif:1"), element, 0);
+            is_image(&format!("tiles-{name}-deflate.tif"), element, 0);
+        }
+    }
+
+    #[test]
+    fn every_layout_and_compression_is_read() {
+        let kinds = [
+            ("big-endian.tif", ElementType::U16),
+            ("big-endian-tiles.tif", ElementType::F32),
+            ("bigtiff.tif", ElementType::F32),
+            ("tiles.tif", ElementType::U8),
+            ("lzw.tif", ElementType::U16),
+            ("lzw-predictor.tif", ElementType::U16),
+            ("packbits.tif", ElementType::U8),
+            ("deflate-float-predictor.tif", ElementType::F32),
+            ("zstd.tif", ElementType::F32),
+        ];
+        for (name, element) in kinds {
+            is_image(name, element, 0);
+        }
+    }
+
+    #[test]
+    fn bands_are_numbered_from_1() {
+        let kinds = [
+            ("chunky.tif", 5, ElementType::U16),
+            ("chunky-tiles.tif", 5, ElementType::F32),
+            ("planar.tif", 5, ElementType::U16),
+            ("planar-tiles.tif", 5, ElementType::U16),
+            ("rgb.tif", 3, ElementType::U8),
+            ("pages.tif", 3, ElementType::I16),
+        ];
+        for (name, bands, element) in kinds {
+            for band in 0..bands {
+                is_image(&format!("{name}:{}", band + 1), element, band);
+            }
+            let list = (1..=bands).map(|band| band.to_string()).collect::<Vec<_>>().join(", ");
+            is_refused(name, &[&format!("{bands} bands"), &format!("{name}:BAND, from: {list}")]);
+            for band in ["0", "6", "red"] {
+                is_refused(&format!("{name}:{band}"), &[&format!("no band {band:?}"), &list]);
+            }
+        }
+    }
+
+    #[test]
+    fn nodata_and_georeference_are_carried() {
+        let matrix = read("geo.tif").unwrap();
+        assert_eq!(matrix.nodata(), Some(-9999.0));
+        let mut want = image(ElementType::I16, 0);
+        want[3 * COLUMNS as usize + 4] = -9999.0;
+        assert_eq!(values(&matrix), want);
+        let text = format!("{:?}", matrix.georeference().unwrap());
+        assert!(
+            text.contains("600000.0") && text.contains("32632") && text.contains("UTM zone 32N"),
+            "{text}"
+        );
+        let plain = read("tiles.tif").unwrap();
+        assert!(plain.nodata().is_none() && plain.georeference().is_none());
+    }
+
+    #[test]
+    fn others_are_errors() {
+        is_refused("jpeg.tif", &["JPEG", "gdal_translate"]);
+        is_refused("complex.tif", &["64 bits", "convert"]);
+        is_refused("white-is-zero.tif", &["white is zero", "MINISBLACK"]);
+    }
+}
+
+#[cfg(feature = "parquet")]
+mod columns {
+    use super::*;
+
+    #[test]
+    fn every_type_is_read() {
+        for file in ["none.parquet", "uncompressed.feather"] {
+            for (name, element) in INTEGERS {
+                is_vector(&format!("{file}:{name}"), element);
+            }
+            is_vector(&format!("{file}:f32"), ElementType::F32);
+            is_vector(&format!("{file}:f64"), ElementType::F64);
+            is_vector(&format!("{file}:bool"), ElementType::Bool);
+        }
+        is_vector("uncompressed.feather:f16", ElementType::F16);
+        is_vector("none.parquet:category", ElementType::F64);
+    }
+
+    #[test]
+    fn every_compression_is_read() {
+        for file in
+            ["snappy.parquet", "gzip.parquet", "zstd.parquet", "lz4.parquet", "lz4.feather", "zstd.feather"]
+        {
+            is_vector(&format!("{file}:i32"), ElementType::I32);
+            is_vector(&format!("{file}:f64"), ElementType::F64);
+        }
+        assert_eq!(values(&read("one-v2.parquet").unwrap()), vector(ElementType::F32));
+    }
+
+    #[test]
+    fn columns_have_numbers_too() {
+        let third = read("lz4.parquet:2").unwrap();
+        assert!(third.label().ends_with("lz4.parquet:f64"));
+        assert_eq!(values(&third), vector(ElementType::F64));
+    }
+
+    #[test]
+    fn a_null_is_an_error_that_names_its_row() {
+        for file in ["none.parquet", "uncompressed.feather"] {
+            is_refused(&format!("{file}:gaps"), &["gaps: row 211 is null"]);
+        }
+    }
+
+    #[test]
+    fn others_are_errors() {
+        is_refused("lz4.parquet", &["3 columns", "lz4.parquet:COLUMN", "name (0), i32 (1), f64 (2)"]);
+        is_refused("lz4.parquet:3", &["no column \"3\"", "name (0), i32 (1), f64 (2)"]);
+        is_refused("lz4.feather:height", &["no column \"height\"", "i32 (1)"]);
+        is_refused("none.parquet:name", &["name", "Utf8"]);
+        is_refused("lz4.feather:name", &["name", "Utf8"]);
+        is_refused("category.arrow", &["category", "Dictionary"]);
+        is_refused("brotli.parquet:f64", &["brotli"]);
+        is_refused("stream.arrow", &["stream.arrow"]);
+        is_refused("version1.feather", &["version 1"]);
+    }
+}
+
+#[cfg(feature = "png")]
+mod png {
+    use super::*;
+
+    #[test]
+    fn grey_and_colours_are_read() {
+        is_image("grey8.png", ElementType::U8, 0);
+        is_image("interlaced.png", ElementType::U8, 0);
+        is_image("grey16.png", ElementType::U16, 0);
+        for (name, bands, element) in [
+            ("rgb.png", 3, ElementType::U8),
+            ("rgba.png", 4, ElementType::U8),
+            ("rgb16.png", 3, ElementType::U16),
+        ] {
+            for band in 0..bands {
+                is_image(&format!("{name}:{}", band + 1), element, band);
+            }
+            is_refused(name, &[&format!("{bands} bands"), &format!("{name}:BAND")]);
+            is_refused(&format!("{name}:5"), &["no band \"5\"", "1, 2, 3"]);
+        }
+    }
+
+    #[test]
+    fn others_are_errors() {
+        is_refused("palette.png", &["colours", "greyscale"]);
+        is_refused("bilevel.png", &["1 bits", "8 or 16"]);
+    }
+}
+
+mod raw {
+    use super::*;
+
+    fn open(bytes: &[u8], dtype: &str, shape: Option<&[u64]>, offset: u64) -> Result<Matrix, DataError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.raw");
+        fs::write(&path, bytes).unwrap();
+        let shape = shape.map(|extents| Shape(extents.to_vec()));
+        let raw = Some(RawLayout { dtype: dtype.parse().unwrap(), shape, offset });
+        Reading { memory_bytes: 0, raw }.open(&Source { path, key: None })
+    }
+
+    #[test]
+    fn numbers_are_what_the_user_says() {
+        let bytes = [9, 1, 2, 3, 4, 5, 6];
+        let matrix = open(&bytes, "u16be", Some(&[3, 1]), 1).unwrap();
+        assert_eq!((values(&matrix), matrix.shape()), (vec![258.0, 772.0, 1286.0], &Shape(vec![3, 1])));
+        assert_eq!(values(&open(&bytes, "u16le", None, 1).unwrap()), [513.0, 1027.0, 1541.0]);
+        assert_eq!(values(&open(&bytes, "u8", None, 0).unwrap()), bytes.map(f64::from));
+        // 1.0 and −2.0 in bfloat16.
+        assert_eq!(values(&open(&[0x3f, 0x80, 0xc0, 0x00], "bf16be", None, 0).unwrap()), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn another_size_is_an_error() {
+        let bytes = [0; 12];
+        for (dtype, shape, offset, expected) in [
+            ("f32", Some(&[2, 2][..]), 0, 16),
+            ("u8", Some(&[3]), 1, 4),
+            ("f64", None, 0, 8),
+            ("u8", None, 13, 13),
+        ] {
+            let error = open(&bytes, dtype, shape, offset).unwrap_err().to_string();
+            assert!(error.contains(&format!("for {expected} bytes, the file has 12")), "{error}");
+            assert!(error.contains("--raw-shape"), "{error}");
+        }
+        let huge = open(&bytes, "f64", Some(&[u64::MAX, 3]), 0).unwrap_err().to_string();
+        assert!(huge.contains("--raw-shape"), "{huge}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.bin");
+        fs::write(&path, bytes).unwrap();
+        let error = Reading::default().open(&Source { path, key: None }).unwrap_err().to_string();
+        assert!(error.contains("x.bin") && error.contains("--raw-dtype"), "{error}");
+    }
+}
+
+/// Small good files, with a key where one is needed.
+const GOOD: [(&str, Option<&str>); 20] = [
+    ("one.safetensors", None),
+    ("one.npz", None),
+    ("deflated.npz", Some("columns")),
+    ("stored.npz", Some("big")),
+    ("lzw-predictor.tif", None),
+    ("tiles-u1-deflate.tif", None),
+    ("deflate-float-predictor.tif", None),
+    ("packbits.tif", None),
+    ("strips-u1.tif", None),
+    ("bigtiff.tif", None),
+    ("zstd.tif", None),
+    ("geo.tif", None),
+    ("rgb.tif", Some("2")),
+    ("pages.tif", Some("3")),
+    ("one-v2.parquet", None),
+    ("snappy.parquet", Some("i32")),
+    ("lz4.feather", Some("i32")),
+    ("zstd.feather", Some("f64")),
+    ("rgb16.png", Some("2")),
+    ("interlaced.png", None),
+];
+
+/// Reads a damaged file, if it can be read, to the end. Whatever it holds,
+/// this must return.
+fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
+    fs::write(path, bytes).unwrap();
+    let reading = Reading { memory_bytes: 1 << 20, raw: None };
+    let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });
+    match matrix {
+        // A damaged shape may promise more than a test should read.
+        Ok(matrix) if matrix.len() < 1 << 20 => drop(values(&matrix)),
+        Ok(_) => {}
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.contains('\n') && text.contains("damaged"), "{text}");
+        }
+    }
+    true
+}
+
+#[test]
+fn damaged_files_are_refused_or_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, key) in GOOD {
+        let good = fs::read(data().join(name)).unwrap();
+        let path = directory.path().join(format!("damaged-{name}"));
+        let mut damaged = 0;
+        // Every prefix of the first and the last bytes, where headers and
+        // directories are, and some in between.
+        let near_an_end = |at: usize| at < 600 || at + 600 > good.len();
+        for at in (0..good.len()).filter(|&at| near_an_end(at) || at % 37 == 0) {
+            damaged += usize::from(survive(&path, &good[..at], key));
+            for change in [0x01, 0x80, 0xff] {
+                let mut bytes = good.clone();
+                bytes[at] ^= change;
+                damaged += usize::from(survive(&path, &bytes, key));
+            }
+        }
+        assert!(damaged > 1000, "{name}: {damaged}");
+        assert!(
+            Reading::default()
+                .open(&source(&format!("{name}{}", key.map(|key| format!(":{key}")).unwrap_or_default())))
+                .is_ok()
+        );
+    }
+}

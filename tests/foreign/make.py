@@ -1,0 +1,190 @@
+"""Writes the files in data/ with other people's tools; tests/foreign.rs reads them.
+
+    python3 -m venv venv
+    venv/bin/pip install numpy pyarrow tifffile imagecodecs Pillow safetensors ml_dtypes
+    venv/bin/python tests/foreign/make.py
+
+Every array is a formula of the place of its elements, so that the tests know
+what must be read without asking linfit: an image of 37 rows and 53 columns has
+the value 5*row + 3*column + 11*band (modulo 251 in 8 bits), minus 100 in signed
+and halved in floating-point types; a column or vector has k*7 - 50 at place k,
+or its absolute value in unsigned types.
+"""
+
+import pathlib
+import struct
+import zipfile
+import zlib
+
+import ml_dtypes
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import tifffile
+from PIL import Image
+from safetensors.numpy import save_file
+
+OUT = pathlib.Path(__file__).parent / "data"
+ROWS, COLUMNS, LENGTH = 37, 53, 300
+
+
+def image(dtype, bands=1):
+    """Rows, columns, bands."""
+    row, column, band = np.ogrid[:ROWS, :COLUMNS, :bands]
+    value = 5 * row + 3 * column + 11 * band
+    dtype = np.dtype(dtype)
+    if dtype.itemsize == 1:
+        value = value % 251 if dtype.kind == "u" else value % 127 + 100
+    if dtype.kind == "i":
+        value = value - 100
+    if dtype.kind == "f":
+        value = value / 2
+    return value.astype(dtype)
+
+
+def vector(dtype):
+    dtype = np.dtype(dtype)
+    value = np.arange(LENGTH) * 7 - 50
+    if dtype.itemsize == 1:
+        value = value % 100
+    return (abs(value) if dtype.kind == "u" else value).astype(dtype)
+
+
+def tiff(name, pixels, **how):
+    how.setdefault("metadata", None)
+    how.setdefault("photometric", "minisblack")
+    tifffile.imwrite(OUT / name, pixels, **how)
+
+
+def tiffs():
+    flat = lambda dtype: image(dtype)[:, :, 0]
+    for dtype in "u1 u2 u4 i1 i2 i4 f4 f8".split():
+        tiff(f"strips-{dtype}.tif", flat(dtype), rowsperstrip=10)
+        tiff(f"tiles-{dtype}-deflate.tif", flat(dtype), tile=(16, 32), compression="zlib")
+    tiff("big-endian.tif", flat("u2"), byteorder=">")
+    tiff("big-endian-tiles.tif", flat("f4"), byteorder=">", tile=(16, 16), compression="lzw", predictor=True)
+    tiff("bigtiff.tif", flat("f4"), bigtiff=True, tile=(16, 16), compression="zlib")
+    tiff("tiles.tif", flat("u1"), tile=(16, 16))
+    tiff("lzw.tif", flat("u2"), compression="lzw", rowsperstrip=8)
+    tiff("lzw-predictor.tif", flat("u2"), compression="lzw", predictor=True, tile=(16, 16))
+    tiff("packbits.tif", flat("u1"), compression="packbits", rowsperstrip=8)
+    tiff("deflate-float-predictor.tif", flat("f4"), compression="zlib", predictor=3, tile=(16, 16))
+    tiff("zstd.tif", flat("f4"), compression="zstd", tile=(16, 16))
+    tiff("chunky.tif", image("u2", 5), planarconfig="contig", rowsperstrip=7)
+    tiff("chunky-tiles.tif", image("f4", 5), planarconfig="contig", tile=(16, 16), compression="zlib")
+    tiff("rgb.tif", image("u1", 3), photometric="rgb", compression="lzw", predictor=True, rowsperstrip=7)
+    planar = np.moveaxis(image("u2", 5), 2, 0)
+    tiff("planar.tif", planar, planarconfig="separate", rowsperstrip=7)
+    tiff("planar-tiles.tif", planar, planarconfig="separate", tile=(16, 16), compression="zlib")
+    with tifffile.TiffWriter(OUT / "pages.tif") as pages:
+        for band in range(3):
+            pages.write(image("i2", 3)[:, :, band], metadata=None, photometric="minisblack", compression="zlib")
+    geo = [
+        (33550, "d", 3, (10.0, 10.0, 0.0), True),
+        (33922, "d", 6, (0.0, 0.0, 0.0, 600000.0, 5100000.0, 0.0), True),
+        (34735, "H", 12, (1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32632), True),
+        (34737, "s", 0, "WGS 84 / UTM zone 32N|", True),
+        (42113, "s", 0, "-9999", True),
+    ]
+    pixels = flat("i2")
+    pixels[3, 4] = -9999
+    tiff("geo.tif", pixels, tile=(16, 16), compression="zlib", extratags=geo)
+    tiff("white-is-zero.tif", flat("u1"), photometric="miniswhite")
+    tiff("jpeg.tif", flat("u1"), compression="jpeg", tile=(16, 16))
+    tiff("complex.tif", flat("f4")[:4].astype("c8"))
+
+
+def tables():
+    columns = {
+        name: vector(dtype)
+        for name, dtype in [
+            ("u8", "u1"), ("i8", "i1"), ("u16", "u2"), ("i16", "i2"), ("u32", "u4"), ("i32", "i4"),
+            ("u64", "u8"), ("i64", "i8"), ("f32", "f4"), ("f64", "f8"),
+        ]
+    }
+    table = pa.table(
+        {
+            "name": [f"row {k}" for k in range(LENGTH)],
+            **columns,
+            "bool": vector("i8") % 2 == 0,
+            "category": pa.array(vector("f8")).dictionary_encode(),
+            "gaps": pa.array([None if k == 211 else float(k) for k in range(LENGTH)]),
+        }
+    )
+    for compression in "none snappy gzip zstd lz4 brotli".split():
+        some = table if compression == "none" else table.select(["name", "i32", "f64"])
+        pq.write_table(some, OUT / f"{compression}.parquet", compression=compression, row_group_size=64)
+    pq.write_table(
+        table.select(["f32"]), OUT / "one-v2.parquet", data_page_version="2.0", compression="zstd",
+        use_dictionary=False, column_encoding="BYTE_STREAM_SPLIT",
+    )
+    half = table.drop_columns(["category"]).append_column("f16", pa.array(vector("f2")))
+    pa.feather.write_feather(half, OUT / "uncompressed.feather", compression="uncompressed", chunksize=128)
+    for compression in ["lz4", "zstd"]:
+        some = table.select(["name", "i32", "f64"])
+        pa.feather.write_feather(some, OUT / f"{compression}.feather", compression=compression, chunksize=64)
+    categories = table.select(["category"])
+    with pa.ipc.new_file(OUT / "category.arrow", categories.schema) as file:
+        file.write_table(categories)
+    with pa.ipc.new_stream(OUT / "stream.arrow", categories.schema) as file:
+        file.write_table(categories)
+    pa.feather.write_feather(table.select(["f64"]), OUT / "version1.feather", version=1)
+
+
+def arrays():
+    x = image("f4")[:, :, 0]
+    np.savez(OUT / "stored.npz", x=x, columns=np.asfortranarray(image("i2")[:, :, 0]), big=vector(">i4"))
+    np.savez_compressed(OUT / "deflated.npz", x=x, columns=np.asfortranarray(image("i2")[:, :, 0]), big=vector(">i4"))
+    np.savez_compressed(OUT / "one.npz", vector("f8"))
+    with zipfile.ZipFile(OUT / "bzip2.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        with archive.open("x.npy", "w") as file:
+            np.save(file, x)
+    tensors = {
+        "F64": vector("f8"), "F32": image("f4")[:, :, 0], "F16": vector("f2"),
+        "BF16": vector("f4").astype(ml_dtypes.bfloat16), "BOOL": vector("i8") % 2 == 0,
+    }
+    for kind in "iu":
+        for size in (1, 2, 4, 8):
+            tensors[f"{kind.upper()}{8 * size}"] = vector(f"{kind}{size}")
+    tensors["layers/0.weight"] = vector("f4")
+    save_file(tensors, OUT / "all.safetensors")
+    save_file({"only": vector("f4")}, OUT / "one.safetensors")
+
+
+def pngs():
+    Image.fromarray(image("u1")[:, :, 0]).save(OUT / "grey8.png")
+    Image.fromarray(image("u2")[:, :, 0]).save(OUT / "grey16.png")
+    Image.fromarray(image("u1", 3)).save(OUT / "rgb.png")
+    Image.fromarray(image("u1", 4)).save(OUT / "rgba.png")
+    Image.fromarray(image("u1")[:, :, 0]).convert("P").save(OUT / "palette.png")
+    Image.fromarray(image("u1")[:, :, 0] > 99).save(OUT / "bilevel.png")
+    import imagecodecs
+
+    (OUT / "rgb16.png").write_bytes(imagecodecs.png_encode(image("u2", 3)))
+    (OUT / "interlaced.png").write_bytes(interlaced(image("u1")[:, :, 0]))
+
+
+def interlaced(pixels):
+    """A grey PNG in the seven passes of Adam7: no library at hand writes one."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    rows = b""
+    for top, left, down, across in passes:
+        for row in pixels[top::down, left::across]:
+            rows += b"\0" + row.tobytes()
+    chunk = lambda kind, data: (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    )
+    head = struct.pack(">IIBBBBB", COLUMNS, ROWS, 8, 0, 0, 0, 1)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+
+
+if __name__ == "__main__":
+    OUT.mkdir(exist_ok=True)
+    tiffs()
+    tables()
+    arrays()
+    pngs()
