@@ -16,7 +16,7 @@ use crate::data::output::OutputFile;
 use crate::data::{DataError, Dataset, Source};
 use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_four_digits};
 use crate::math::Curvature;
-use crate::report::{FitReport, History, Method, Solved, Timings};
+use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -53,8 +53,9 @@ pub(super) struct FitArguments {
     #[arg(long, value_name = "FILE.csv")]
     history: Option<PathBuf>,
 
-    /// Write the result as JSON to this file, for `linfit predict`
-    #[arg(long, value_name = "MODEL.json")]
+    /// Write the result to this file, for `linfit predict` and --init: as JSON, or, if its name ends
+    /// in .safetensors, as f32 for PyTorch's nn.Linear(1, 1)
+    #[arg(long, value_name = "MODEL")]
     save: Option<PathBuf>,
 
     /// Print the result as JSON
@@ -69,7 +70,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.solver.check()?;
 
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
-    check_outputs(&outputs, &[("X", &arguments.x.path), ("T", &arguments.t.path)])?;
+    let mut inputs = vec![("X", arguments.x.path.as_path()), ("T", arguments.t.path.as_path())];
+    inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
+    check_outputs(&outputs, &inputs)?;
 
     let started = Instant::now();
     let memory_bytes = arguments.engine.host_bytes();
@@ -117,9 +120,13 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     report.engine_reason = opened.reason;
     if let Some(mut file) = save {
         let path = arguments.save.clone().unwrap_or_default();
-        let json = to_json(&report)?;
-        std::io::Write::write_all(&mut file, json.as_bytes())
-            .map_err(|source| DataError::Write { path, source })?;
+        let model = match ModelFormat::of(&path) {
+            ModelFormat::Json => to_json(&report)?.into_bytes(),
+            ModelFormat::Safetensors => {
+                to_safetensors(fit.model).map_err(|source| DataError::Write { path: path.clone(), source })?
+            }
+        };
+        std::io::Write::write_all(&mut file, &model).map_err(|source| DataError::Write { path, source })?;
         file.finish()?;
     }
     if fit.stop_reason == StopReason::Diverged {

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -5,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use crate::fit::{Coordinates, FitError, Sgd, StepsPerSubmit, Update};
 use crate::math::{Affine, Moments};
-use crate::report::Method;
+use crate::report::{Method, load_model};
 
 /// How W and b are found. Options that have to do with steps are `None` if not
 /// given, so that none is ignored where there are no steps.
@@ -35,6 +36,10 @@ pub(super) struct SolverArguments {
     /// The bias to start from [default: 0]
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     b0: Option<f64>,
+
+    /// Start from the weight and the bias of this model, written by --save
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["w0", "b0"])]
+    init: Option<PathBuf>,
 
     /// Make the steps as if x and t had mean 0 and variance 1, so that any
     /// --lr below 1 converges; W, b, loss, gradients and --tol stay those of
@@ -107,6 +112,11 @@ impl SolverArguments {
         }
     }
 
+    /// The model to start from.
+    pub(super) fn init(&self) -> Option<&Path> {
+        self.init.as_deref()
+    }
+
     /// The most steps.
     pub(super) fn steps(&self) -> u64 {
         if self.solver == SolverChoice::Exact { 0 } else { self.steps.unwrap_or(Sgd::default().steps) }
@@ -122,6 +132,7 @@ impl SolverArguments {
             given(self.tol.is_some(), "--tol"),
             given(self.w0.is_some(), "--w0"),
             given(self.b0.is_some(), "--b0"),
+            given(self.init.is_some(), "--init"),
             given(self.standardize, "--standardize"),
             given(self.force, "--force"),
         ];
@@ -173,10 +184,13 @@ impl SolverArguments {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),
-            start: Affine::new(
-                self.w0.unwrap_or(default.start.weight),
-                self.b0.unwrap_or(default.start.bias),
-            ),
+            start: match &self.init {
+                Some(path) => load_model(path)?,
+                None => Affine::new(
+                    self.w0.unwrap_or(default.start.weight),
+                    self.b0.unwrap_or(default.start.bias),
+                ),
+            },
             update: self.update()?,
             coordinates: Coordinates::Original,
         })

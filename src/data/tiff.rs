@@ -387,8 +387,7 @@ const STRIP_BYTES: u64 = 1 << 18;
 /// which a file must be a `BigTIFF`.
 const HEAD_BYTES: u64 = 64 << 20;
 
-/// The first bytes of an image of one band of floating-point pixels, where `x`
-/// is, up to its data.
+/// The first bytes of an image of one band, where `x` is, up to its data.
 pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Vec<u8>, DataError> {
     let misfit =
         || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: x.shape().clone() };
@@ -402,6 +401,16 @@ pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Ve
         image.head::<TiffKindBig, u64>(|place| place)
     };
     head.map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
+}
+
+fn sample_format(element: ElementType) -> SampleFormat {
+    match element {
+        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => SampleFormat::IEEEFP,
+        ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => SampleFormat::Int,
+        ElementType::Bool | ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => {
+            SampleFormat::Uint
+        }
+    }
 }
 
 fn strip_rows(row_bytes: u64, height: u32) -> u32 {
@@ -456,7 +465,7 @@ impl Output<'_> {
         directory.write_tag(Tag::RowsPerStrip, self.rows)?;
         directory.write_tag(Tag::StripByteCounts, &bytes[..])?;
         directory.write_tag(Tag::PlanarConfiguration, PlanarConfiguration::Chunky)?;
-        directory.write_tag(Tag::SampleFormat, &[SampleFormat::IEEEFP][..])?;
+        directory.write_tag(Tag::SampleFormat, &[sample_format(self.element)][..])?;
         for (tag, value) in self.x.georeference().iter().flat_map(|geo| &geo.0) {
             let tag = Tag::from_u16_exhaustive(*tag);
             match value {

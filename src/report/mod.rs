@@ -16,6 +16,7 @@ pub use comparison::{Comparison, EngineComparison, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;
-pub use model::{ModelError, load_model};
+pub use model::{ModelError, ModelFormat, load_model, to_safetensors};
+pub(crate) use numbers::count;
 pub use summary::{FitReport, Method, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

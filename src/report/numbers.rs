@@ -18,7 +18,7 @@ pub(super) fn exact(value: f64) -> String {
 }
 
 /// Thousands set apart: 67,108,864.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {

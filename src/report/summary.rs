@@ -169,6 +169,9 @@ impl fmt::Display for FitReport {
         writeln!(f, "  elements   {}", count(self.n))?;
         self.write_steps(f)?;
         self.write_statistics(f)?;
+        let (weight, bias) = (exact(self.weight), exact(self.bias));
+        writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}")?;
+        writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}")?;
         write!(f, "  engine     {}", self.engine)?;
         if let Some(reason) = &self.engine_reason {
             write!(f, "; {reason}")?;
