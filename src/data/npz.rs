@@ -19,6 +19,8 @@ use super::spool::Spool;
 use super::{DataError, ElementType, Matrix, Order, Shape, npy};
 use crate::with_element;
 
+const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
+
 /// Bytes that are decoded before they are spooled.
 const CHUNK_BYTES: usize = 1 << 18;
 
@@ -49,10 +51,18 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
         ZipError::Io(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
             input.invalid(".npz", &excerpt(&e.to_string()))
         }
-        ZipError::UnsupportedArchive(what) => input.unsupported(
-            format!("its arrays are packed in another way ({what})"),
-            "save it with numpy.savez or numpy.savez_compressed",
-        ),
+        ZipError::UnsupportedArchive(what) => input.unsupported((*what).to_owned(), SAVE),
+        ZipError::CompressionMethodNotSupported(number) => {
+            let method = match number {
+                9 => "Deflate64".to_owned(),
+                12 => "bzip2".to_owned(),
+                14 => "LZMA".to_owned(),
+                93 => "Zstandard".to_owned(),
+                95 => "xz".to_owned(),
+                number => format!("zip's method {number}"),
+            };
+            input.unsupported(format!("its arrays are packed by {method}"), SAVE)
+        }
         e => input.invalid(".npz", &excerpt(&e.to_string())),
     }
 }

@@ -46,10 +46,13 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// Whether the data come from stdin, written `-`.
+    /// Another name for stdin, `-`.
+    pub const STDIN: &str = "/dev/stdin";
+
+    /// Whether the data come from stdin.
     #[must_use]
     pub fn is_stdin(&self) -> bool {
-        self.path == Path::new("-")
+        self.path == Path::new("-") || self.path == Path::new(Self::STDIN)
     }
 }
 
@@ -166,7 +169,7 @@ enum Format {
 }
 
 /// The first bytes by which a file's format is known, whatever its name.
-const SIGNATURES: [(&[u8], Format); 9] = [
+const SIGNATURES: [(&[u8], Format); 10] = [
     (npy::MAGIC, Format::Npy),
     (b"PK\x03\x04", Format::Npz),
     (b"II*\0", Format::Tiff),
@@ -176,6 +179,7 @@ const SIGNATURES: [(&[u8], Format); 9] = [
     (b"\x89PNG\r\n", Format::Png),
     (b"PAR1", Format::Parquet),
     (b"ARROW1", Format::Arrow),
+    (b"FEA1", Format::Arrow),
 ];
 
 /// The extensions that say a file's format if its first bytes don't.

@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Cursor};
 use std::ops::Range;
 use std::path::Path;
 
-use ::tiff::decoder::{ChunkType, Decoder, Limits};
+use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{
     ByteOrder, CompressionMethod, PhotometricInterpretation, PlanarConfiguration, Predictor, SampleFormat,
@@ -298,9 +298,8 @@ impl Image {
             ChunkType::Tile => Tag::TileByteCounts,
         };
         let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(tag).map_err(failed)?.unwrap_or_default();
-        let most = input.memory_bytes.clamp(MOST_CHUNK_BYTES, UTMOST_CHUNK_BYTES);
         let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
-        let mut chunk: Vec<E> = Vec::new();
+        let mut chunk = DecodingResult::U8(Vec::new());
         let mut band: Vec<E> = Vec::new();
         for k in 0..per_plane {
             let number = self.plane * per_plane + k;
@@ -312,14 +311,20 @@ impl Image {
                 // What GDAL calls a sparse file: nothing was ever written here.
                 band.resize(width * height, from_f64(self.element, nodata.unwrap_or(0.0)));
             } else {
-                let layout = decoder.image_chunk_buffer_layout(index).map_err(failed)?;
-                if layout.len as u64 > most {
-                    return Err(failed(TiffError::LimitsExceeded));
+                // Whole rows of the tile: reading only what lies in the image
+                // and skipping the rest is not done right for all of them.
+                let row = chunk_width * self.samples;
+                decoder.read_chunk_to_buffer(&mut chunk, index, row * size_of::<E>()).map_err(failed)?;
+                // In planes after the first, rows below the image are decoded too.
+                let bytes = chunk.as_buffer(0);
+                let rows = bytes.as_bytes().chunks_exact(row * size_of::<E>()).take(height);
+                for row in rows {
+                    let pixels = row.chunks_exact(self.samples * size_of::<E>()).take(width);
+                    let sample = |pixel: &[u8]| -> E {
+                        bytemuck::pod_read_unaligned(&pixel[self.sample * size_of::<E>()..][..size_of::<E>()])
+                    };
+                    band.extend(pixels.map(sample));
                 }
-                chunk.resize(layout.len.div_ceil(size_of::<E>()), E::zeroed());
-                let buffer = &mut bytemuck::cast_slice_mut(&mut chunk)[..layout.len];
-                decoder.read_chunk_bytes(index, buffer).map_err(failed)?;
-                band.extend(chunk.chunks_exact(self.samples).map(|pixel| pixel[self.sample]));
             }
             if band.len() != width * height {
                 return Err(input.invalid(KIND, "a strip or tile has another size than it should"));
