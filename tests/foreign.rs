@@ -171,7 +171,7 @@ mod npz {
     fn others_are_errors() {
         is_refused("stored.npz", &["3 arrays", "stored.npz:ARRAY", "x, columns, big"]);
         is_refused("stored.npz:y", &["no array \"y\"", "x, columns, big"]);
-        is_refused("bzip2.npz:x", &["packed by bzip2", "savez"]);
+        is_refused("bzip2.npz:x", &["packed by", "savez"]);
     }
 }
 
@@ -556,6 +556,8 @@ const GOOD: [(&str, Option<&str>); 20] = [
 /// Reads a damaged file, if it can be read, to the end. Whatever it holds,
 /// this must return.
 fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
+    // Some file systems wait for the disk when a file is written over.
+    let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();
     let reading = Reading { memory_bytes: 1 << 20, raw: None };
     let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });

@@ -37,11 +37,13 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         members.iter().filter_map(|member| member.strip_suffix(".npy")).map(str::to_owned).collect();
     let name = &names[input.choose("array", &names)?];
     let mut member = archive.by_name(&format!("{name}.npy")).map_err(|e| failed(input, &e))?;
+    if member.encrypted() {
+        return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
+    }
     let matrix = match (member.compression(), member.data_start()) {
-        (CompressionMethod::Stored, Some(start)) if !member.encrypted() => {
-            stored(input, start, member.size())?
-        }
-        _ => decoded(input, &mut member)?,
+        (CompressionMethod::Stored, Some(start)) => stored(input, start, member.size())?,
+        (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, &mut member)?,
+        (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
     Ok(matrix.keyed(name))
 }
@@ -52,17 +54,6 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
             input.invalid(".npz", &excerpt(&e.to_string()))
         }
         ZipError::UnsupportedArchive(what) => input.unsupported((*what).to_owned(), SAVE),
-        ZipError::CompressionMethodNotSupported(number) => {
-            let method = match number {
-                9 => "Deflate64".to_owned(),
-                12 => "bzip2".to_owned(),
-                14 => "LZMA".to_owned(),
-                93 => "Zstandard".to_owned(),
-                95 => "xz".to_owned(),
-                number => format!("zip's method {number}"),
-            };
-            input.unsupported(format!("its arrays are packed by {method}"), SAVE)
-        }
         e => input.invalid(".npz", &excerpt(&e.to_string())),
     }
 }

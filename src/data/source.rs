@@ -226,7 +226,8 @@ impl Opened {
     }
 
     /// Decides the format: by the first bytes where it has a signature, else
-    /// by the extension. Plain numbers may begin with any bytes.
+    /// by the extension. Plain numbers, whose layout was given, may begin with
+    /// any bytes.
     fn format(&self, reading: &Reading) -> Result<Format, DataError> {
         let io = |e| DataError::io(&self.path, e);
         let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
@@ -239,7 +240,7 @@ impl Opened {
         let named = by_extension(&self.path);
         let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));
         match (signed, named) {
-            (_, Some(Format::Raw)) => Ok(Format::Raw),
+            (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
             (None, None) if self.path == Path::new(STDIN_LABEL) => Ok(match reading.raw {
                 Some(_) => Format::Raw,

@@ -174,16 +174,9 @@ impl Image {
                 input.unsupported(format!("band {} is not part of its {color:?}", sample + 1), CONVERT)
             );
         }
-        let (samples, sample, plane) = match planar {
-            true => (1, 0, sample),
-            false => (usize::from(color.num_samples()), sample, 0),
-        };
+        let (samples, sample, plane) =
+            if planar { (1, 0, sample) } else { (usize::from(color.num_samples()), sample, 0) };
         Ok(Self { width: width as usize, height: height as usize, element, samples, sample, plane })
-    }
-
-    /// Elements of the band.
-    fn elements(&self) -> Option<usize> {
-        self.width.checked_mul(self.height)
     }
 
     fn shape(&self) -> Shape {
@@ -229,9 +222,7 @@ impl Image {
     /// them.
     fn stored(&self, input: &Input<'_>, strips: &Strips) -> Result<Matrix, DataError> {
         let size = self.element.size();
-        let mut pixels =
-            self.elements().ok_or_else(|| input.invalid(KIND, "it is larger than any memory"))?;
-        let all = pixels;
+        let mut pixels = self.width * self.height;
         let row_bytes = (self.width * self.samples * size) as u64;
         let map = input.map()?;
         let mut end = strips.places[0].start;
@@ -276,7 +267,6 @@ impl Image {
                 }
                 map.release(start..start + bytes.len());
             }
-            debug_assert_eq!(pixels, 0, "of {all}");
             spool.finish(self.shape())
         })
     }
@@ -401,12 +391,7 @@ pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Ve
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
     let row_bytes = u64::from(width) * element.size() as u64;
     let image = Output { x, element, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
-    let head = if row_bytes * u64::from(height) < u64::from(u32::MAX) - HEAD_BYTES {
-        image.head::<TiffKindStandard, u32>(|place| place as u32)
-    } else {
-        image.head::<TiffKindBig, u64>(|place| place)
-    };
-    head.map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
+    image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
 }
 
 fn strip_rows(row_bytes: u64, height: u32) -> u32 {
@@ -426,7 +411,15 @@ struct Output<'a> {
 
 impl Output<'_> {
     /// Header and directory, after which the strips stand one after the other.
-    fn head<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
+    fn head(&self) -> TiffResult<Vec<u8>> {
+        if self.row_bytes * u64::from(self.height) < u64::from(u32::MAX) - HEAD_BYTES {
+            self.head_as::<TiffKindStandard, u32>(|place| u32::try_from(place).unwrap_or(u32::MAX))
+        } else {
+            self.head_as::<TiffKindBig, u64>(|place| place)
+        }
+    }
+
+    fn head_as<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
     where
         [O]: TiffValue,
     {
@@ -453,7 +446,7 @@ impl Output<'_> {
         let mut directory = encoder.image_directory()?;
         directory.write_tag(Tag::ImageWidth, self.width)?;
         directory.write_tag(Tag::ImageLength, self.height)?;
-        directory.write_tag(Tag::BitsPerSample, 8 * self.element.size() as u16)?;
+        directory.write_tag(Tag::BitsPerSample, if self.element == ElementType::F64 { 64u16 } else { 32 })?;
         directory.write_tag(Tag::Compression, CompressionMethod::None)?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
         directory.write_tag(Tag::StripOffsets, &offsets[..])?;
@@ -474,7 +467,6 @@ impl Output<'_> {
             directory.write_tag(Tag::GdalNodata, nodata.to_string().as_str())?;
         }
         directory.finish()?;
-        drop(encoder);
         Ok(head.into_inner())
     }
 }
@@ -497,13 +489,9 @@ mod tests {
                 row_bytes,
                 rows: strip_rows(row_bytes, height),
             };
-            let head = if height == 30_000 {
-                image.head::<TiffKindStandard, u32>(|place| place as u32)
-            } else {
-                image.head::<TiffKindBig, u64>(|place| place)
-            };
-            let mut decoder = Decoder::new(Cursor::new(head.unwrap())).unwrap();
-            let _ = signature;
+            let head = image.head().unwrap();
+            assert!(head.starts_with(signature), "{:?}", &head[..4]);
+            let mut decoder = Decoder::new(Cursor::new(head)).unwrap();
             let offsets: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripOffsets).unwrap().unwrap();
             let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripByteCounts).unwrap().unwrap();
             assert_eq!(bytes.iter().sum::<u64>(), row_bytes * u64::from(height));
