@@ -171,7 +171,7 @@ mod npz {
     fn others_are_errors() {
         is_refused("stored.npz", &["3 arrays", "stored.npz:ARRAY", "x, columns, big"]);
         is_refused("stored.npz:y", &["no array \"y\"", "x, columns, big"]);
-        is_refused("bzip2.npz:x", &["bzip2.npz", "savez"]);
+        is_refused("bzip2.npz:x", &["packed by", "savez"]);
     }
 }
 
@@ -314,7 +314,7 @@ mod columns {
         is_refused("lz4.feather:name", &["name", "Utf8"]);
         is_refused("category.arrow", &["category", "Dictionary"]);
         is_refused("brotli.parquet:f64", &["brotli"]);
-        is_refused("stream.arrow", &["stream.arrow"]);
+        is_refused("stream.arrow", &["stream", "ipc.new_file"]);
         is_refused("version1.feather", &["version 1"]);
     }
 }
@@ -394,6 +394,141 @@ mod raw {
     }
 }
 
+mod results {
+    use std::process::{Command, Output, Stdio};
+
+    use super::*;
+
+    /// Runs `linfit predict` for Y = X/2 − 3, with a file as its stdin.
+    fn predict(directory: &Path, x: &str, output: &str, dtype: &str, stdin: Option<&str>) -> Output {
+        fs::write(directory.join("m.json"), r#"{"weight": 0.5, "bias": -3}"#).unwrap();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        command.current_dir(directory).args(["predict", "m.json", x, "-o", output, "--dtype", dtype]);
+        command.args(["--engine", "cpu", "--memory", "1000B", "-v"]);
+        command.stdin(stdin.map_or(Stdio::null(), |name| fs::File::open(data().join(name)).unwrap().into()));
+        command.output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(output: &Output) -> String {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        stderr
+    }
+
+    #[track_caller]
+    fn fails(output: &Output, words: &[&str]) {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{words:?} in {stderr}");
+    }
+
+    fn open(path: PathBuf, key: Option<&str>, reading: &Reading) -> Matrix {
+        reading.open(&Source { path, key: key.map(str::to_owned) }).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_file_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let image_shape = Shape(vec![ROWS, COLUMNS]);
+        let row = Shape(vec![ROWS * COLUMNS]);
+        let inputs =
+            [("planar-tiles.tif:2", ElementType::U16, 1), ("deflated.npz:columns", ElementType::I16, 0)];
+        for (x, kind, band) in inputs {
+            let want: Vec<f64> = image(kind, band).iter().map(|x| x / 2.0 - 3.0).collect();
+            let x = data().join(x).display().to_string();
+            for (dtype, element) in [("f32", ElementType::F32), ("f64", ElementType::F64)] {
+                let kinds = [
+                    ("npy", None, &image_shape),
+                    ("npz", Some("y"), &image_shape),
+                    ("safetensors", Some("y"), &image_shape),
+                    ("tif", None, &image_shape),
+                    ("raw", None, &image_shape),
+                    ("bin", None, &image_shape),
+                    ("csv", Some("y"), &row),
+                    ("tsv", Some("y"), &row),
+                    ("parquet", Some("y"), &row),
+                    ("arrow", Some("y"), &row),
+                    ("feather", Some("y"), &row),
+                ];
+                for (extension, key, shape) in kinds {
+                    let name = format!("y.{extension}");
+                    let stderr = succeeds(&predict(directory.path(), &x, &name, dtype, None));
+                    assert!(stderr.contains("decoded to a temporary file"), "{stderr}");
+                    let raw = Some(RawLayout {
+                        dtype: dtype.parse().unwrap(),
+                        shape: Some(image_shape.clone()),
+                        offset: 0,
+                    });
+                    let reading = Reading { memory_bytes: u64::MAX, raw };
+                    for key in [None, key] {
+                        let y = open(directory.path().join(&name), key, &reading);
+                        assert_eq!(y.shape(), shape, "{name}");
+                        let text = ["csv", "tsv"].contains(&extension);
+                        assert_eq!(y.element(), if text { ElementType::F64 } else { element }, "{name}");
+                        assert!(values(&y) == want, "{name} {dtype} from {x}");
+                    }
+                }
+            }
+        }
+        // Nothing is left of what was written beside.
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 12);
+    }
+
+    #[test]
+    fn an_image_stays_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let x = data().join("geo.tif").display().to_string();
+        succeeds(&predict(directory.path(), &x, "y.tif", "f32", None));
+        let y = open(directory.path().join("y.tif"), None, &Reading::default());
+        let x = read("geo.tif").unwrap();
+        assert!(y.georeference().is_some());
+        assert_eq!(y.georeference(), x.georeference());
+        assert_eq!(y.nodata(), Some(-9999.0));
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let x = data().join("one.safetensors").display().to_string();
+        let refused = |output: &str, words: &[&str]| {
+            fails(&predict(directory.path(), &x, output, "f32", None), words);
+        };
+        refused("y.tif", &["y.tif", "TIFF cannot hold", "300", ".npy"]);
+        refused("y.png", &["y.png", "whole numbers", ".tif"]);
+        refused("y.xlsx", &["y.xlsx", ".parquet"]);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn stdin_is_recognised_by_its_first_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("x.csv"), "a,b\n1,2\n3,4\n").unwrap();
+        let from = |x: &str, stdin: &str| {
+            succeeds(&predict(directory.path(), x, "y.npy", "f64", Some(stdin)));
+            values(&open(directory.path().join("y.npy"), None, &Reading::default()))
+        };
+        let half = |values: Vec<f64>| values.iter().map(|x| x / 2.0 - 3.0).collect::<Vec<_>>();
+        assert_eq!(from("-", "tiles.tif"), half(image(ElementType::U8, 0)));
+        assert_eq!(from("-:3", "rgb.png"), half(image(ElementType::U8, 2)));
+        assert_eq!(from("-:f64", "lz4.parquet"), half(vector(ElementType::F64)));
+        assert_eq!(from("-:i32", "zstd.feather"), half(vector(ElementType::I32)));
+        assert_eq!(from("-:big", "stored.npz"), half(vector(ElementType::I32)));
+        let csv = directory.path().join("x.csv").display().to_string();
+        assert_eq!(from("-:b", &csv), [-2.0, -1.0]);
+        fails(
+            &predict(directory.path(), "-:c", "y.npy", "f32", Some(&csv)),
+            &["stdin", "no column \"c\"", "a (0)"],
+        );
+        fails(&predict(directory.path(), "-", "y.npy", "f32", None), &["stdin", "empty"]);
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        fails(
+            &command.args(["fit", "-:a", "-:b"]).stdin(Stdio::null()).output().unwrap(),
+            &["both", "stdin"],
+        );
+    }
+}
+
 /// Small good files, with a key where one is needed.
 const GOOD: [(&str, Option<&str>); 20] = [
     ("one.safetensors", None),
@@ -421,6 +556,8 @@ const GOOD: [(&str, Option<&str>); 20] = [
 /// Reads a damaged file, if it can be read, to the end. Whatever it holds,
 /// this must return.
 fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
+    // Some file systems wait for the disk when a file is written over.
+    let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();
     let reading = Reading { memory_bytes: 1 << 20, raw: None };
     let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });
@@ -445,16 +582,16 @@ fn damaged_files_are_refused_or_read() {
         let mut damaged = 0;
         // Every prefix of the first and the last bytes, where headers and
         // directories are, and some in between.
-        let near_an_end = |at: usize| at < 600 || at + 600 > good.len();
-        for at in (0..good.len()).filter(|&at| near_an_end(at) || at % 37 == 0) {
+        let near_an_end = |at: usize| at < 300 || at + 300 > good.len();
+        for at in (0..good.len()).filter(|&at| near_an_end(at) || at % 61 == 0) {
             damaged += usize::from(survive(&path, &good[..at], key));
-            for change in [0x01, 0x80, 0xff] {
+            for change in [0x01, 0xff] {
                 let mut bytes = good.clone();
                 bytes[at] ^= change;
                 damaged += usize::from(survive(&path, &bytes, key));
             }
         }
-        assert!(damaged > 1000, "{name}: {damaged}");
+        assert!(damaged > 500, "{name}: {damaged}");
         assert!(
             Reading::default()
                 .open(&source(&format!("{name}{}", key.map(|key| format!(":{key}")).unwrap_or_default())))

@@ -503,7 +503,7 @@ fn bad_npy_files() {
         ("empty", vec![], &["empty"]),
         ("only the signature", b"\x93NUMPY".to_vec(), &["header is truncated"]),
         ("another signature", spoiled(0, b"\x94NUMPY"), &["signature"]),
-        ("a zip archive", b"PK\x03\x04zipped arrays".to_vec(), &["signature"]),
+        ("a zip archive", b"PK\x03\x04zipped arrays".to_vec(), &["valid .npz"]),
         ("text", b"1,2,3\n4,5,6\n".to_vec(), &["signature"]),
         ("version 0", spoiled(6, &[0, 0]), &["version 0.0"]),
         ("version 4", spoiled(6, &[4, 0]), &["version 4.0"]),
@@ -677,7 +677,7 @@ fn bad_text_files() {
         ),
         ("which of two, odd ones", "f.csv", text("\"a\n\nb\",\"\x1b[31m\"\n1,2\n"), None, &["2 columns"]),
         ("UTF-16", "f.csv", b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0\n\0".to_vec(), Some("a"), &["\"a\""]),
-        ("unknown extension", "f.dat", text("1\n2\n"), None, &["unknown kind", ".npy", ".csv", ".tsv"]),
+        ("unknown extension", "f.txt", text("1\n2\n"), None, &["unknown kind", ".npy", ".csv", ".tsv"]),
         ("no extension", "f", text("1\n2\n"), None, &["unknown kind", ".csv"]),
         ("extension that isn't one", ".csv", text("1\n2\n"), None, &["unknown kind", ".csv"]),
     ]);

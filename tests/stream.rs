@@ -175,3 +175,69 @@ fn six_gigabytes_pass_through_256_mib() {
         assert!(peak > 1 && peak <= 256 + 64, "{engine}: {peak} MiB");
     }
 }
+
+/// Fits a pair of the same numbers whose decoded size is several times what
+/// may be in memory.
+#[cfg(target_os = "linux")]
+fn decodes_within(x: &str, t: &str, n: u64, memory_mib: u64) {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+    command.args(["fit", x, t, "--memory", &format!("{memory_mib}MiB")]);
+    command.args(["--steps", "1", "--lr", "0.125", "--json", "-v", "--engine", "cpu"]);
+    let (peak, output) = peak_mib(command);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(stderr.matches("decoded to a temporary file").count(), 2, "{stderr}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // x = t = 2 everywhere: after a step from 0, W = 0.125·2·2·2 and b = 0.125·2·2.
+    assert_eq!(
+        (json["n"].as_u64(), json["weight"].as_f64(), json["bias"].as_f64()),
+        (Some(n), Some(1.0), Some(0.5))
+    );
+    assert!(peak > 1 && peak <= memory_mib + 64, "{x}: {peak} MiB");
+}
+
+#[cfg(all(target_os = "linux", feature = "tiff"))]
+#[test]
+fn a_compressed_image_is_decoded_within_the_bound() {
+    use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype::Gray32Float};
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("x.tif");
+    let file = std::io::BufWriter::new(File::create(&path).unwrap());
+    let mut encoder =
+        TiffEncoder::new(file).unwrap().with_compression(Compression::Deflate(DeflateLevel::Fast));
+    let (width, height) = (8192, 4096);
+    let mut image = encoder.new_image::<Gray32Float>(width, height).unwrap();
+    image.rows_per_strip(16).unwrap();
+    image.write_data(&vec![2f32; width as usize * height as usize]).unwrap();
+    drop(encoder);
+    let path = path.to_str().unwrap();
+    decodes_within(path, path, u64::from(width) * u64::from(height), 32);
+}
+
+#[cfg(all(target_os = "linux", feature = "parquet"))]
+#[test]
+fn a_compressed_table_is_decoded_within_the_bound() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use parquet::arrow::ArrowWriter;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("xt.parquet");
+    let column: ArrayRef = Arc::new(Float64Array::from(vec![2.0; 1 << 20]));
+    let batch = RecordBatch::try_from_iter([("x", Arc::clone(&column)), ("t", column)]).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    (0..16).for_each(|_| writer.write(&batch).unwrap());
+    writer.close().unwrap();
+    let path = path.to_str().unwrap();
+    decodes_within(&format!("{path}:x"), &format!("{path}:t"), 16 << 20, 32);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn text_is_decoded_within_the_bound() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("xt.csv");
+    std::fs::write(&path, "x,t\n".to_owned() + &"2,2\n".repeat(4 << 20)).unwrap();
+    let path = path.to_str().unwrap();
+    decodes_within(&format!("{path}:x"), &format!("{path}:t"), 4 << 20, 8);
+}

@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
-use super::reading::{ReadingArguments, tell_read};
+use super::reading::{ReadingArguments, tell_spooled};
 use super::truth::{TOLERANCE, Truth};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     }
     let memory_bytes = arguments.memory.host_bytes();
     let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
-    tell_read(arguments.verbosity, &[&x, &t]);
+    tell_spooled(arguments.verbosity, &[&x, &t]);
     let data = Dataset::pair_within(x, t, memory_bytes)?;
 
     let truth = Truth::of(&data, at)?;

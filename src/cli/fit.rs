@@ -8,7 +8,7 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, tell_read};
+use super::reading::{ReadingArguments, tell_spooled};
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let memory_bytes = arguments.engine.host_bytes();
     let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
-    tell_read(arguments.verbosity, &[&x, &t]);
+    tell_spooled(arguments.verbosity, &[&x, &t]);
     let data = Dataset::pair_within(x, t, memory_bytes)?;
     let load_s = started.elapsed().as_secs_f64();
 

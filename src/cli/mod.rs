@@ -23,12 +23,14 @@ mod tune;
 mod tuning;
 mod verbosity;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
+use crate::data::Source;
 use error::CliError;
 
 /// How a command ended that could do its work.
@@ -84,7 +86,7 @@ pub fn run() -> ExitCode {
         }
         tell(&format_args!("linfit: internal error: {panic}; please report it"));
     }));
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(std::env::args_os().map(spell_out_stdin));
     interrupt::install();
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
@@ -103,6 +105,14 @@ pub fn run() -> ExitCode {
             tell(&format_args!("linfit: {error}"));
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// A key in stdin, `-:KEY`, would be taken for options.
+fn spell_out_stdin(argument: OsString) -> OsString {
+    match argument.to_str().and_then(|text| text.strip_prefix("-:")) {
+        Some(key) => format!("{}:{key}", Source::STDIN).into(),
+        None => argument,
     }
 }
 

@@ -7,7 +7,7 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, tell_read};
+use super::reading::{ReadingArguments, tell_spooled};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::data::results::{ResultFile, ResultFormat};
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let model = load_model(&arguments.model)?;
     let memory_bytes = arguments.engine.host_bytes();
     let x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
-    tell_read(arguments.verbosity, &[&x]);
+    tell_spooled(arguments.verbosity, &[&x]);
     let data = Dataset::inputs_within(x, memory_bytes)?;
     let data = if format.knows_order() { data } else { data.row_by_row() };
     let element = arguments.dtype.element();

@@ -33,11 +33,10 @@ impl ReadingArguments {
     }
 }
 
-/// Tells a curious user what was read.
-pub(super) fn tell_read(verbosity: Verbosity, matrices: &[&Matrix]) {
-    for matrix in matrices {
-        let (label, shape, element) = (matrix.label(), matrix.shape(), matrix.element());
-        let spooled = if matrix.is_spooled() { ", decoded to a temporary file" } else { "" };
-        verbosity.detail(&format_args!("{label}: {shape} elements of {element}{spooled}"));
+/// Tells a curious user what takes room on the disk.
+pub(super) fn tell_spooled(verbosity: Verbosity, matrices: &[&Matrix]) {
+    for matrix in matrices.iter().filter(|matrix| matrix.is_spooled()) {
+        let (label, bytes) = (matrix.label(), matrix.stored_bytes());
+        verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
     }
 }

@@ -1,7 +1,7 @@
 //! Columns of Arrow IPC files, which Feather (version 2) files are too,
 //! decoded batch by batch.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +10,14 @@ use arrow_array::types::{
     UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
-use arrow_ipc::reader::FileReader;
+use arrow_ipc::reader::{FileReader, read_footer_length};
 use arrow_ipc::writer::FileWriter;
+use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::decoding::catch;
 use super::error::{excerpt, listed};
+use super::matrix::Bytes;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
@@ -24,6 +26,8 @@ use super::{Bool8, DataError, Element, ElementType, Matrix, Shape};
 use crate::with_element;
 
 const KIND: &str = "Arrow";
+
+const SIGNATURE: &[u8] = b"ARROW1";
 
 /// Rows of a batch that is written.
 const BATCH_ROWS: usize = 1 << 16;
@@ -34,12 +38,65 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
 }
 
 fn read(input: &Input<'_>) -> Result<Matrix, DataError> {
+    let mut start = Vec::new();
+    let read = input.clone_file()?.take(SIGNATURE.len() as u64).read_to_end(&mut start);
+    read.map_err(|e| DataError::io(input.path, e))?;
+    if start.starts_with(b"FEA1") {
+        return Err(input.unsupported("Feather version 1".to_owned(), "write it again, as version 2"));
+    }
+    if start != SIGNATURE {
+        // Streams have neither signature nor directory.
+        let found = "not an Arrow IPC file; perhaps an IPC stream".to_owned();
+        return Err(input.unsupported(found, "write it with pyarrow.feather.write_feather or ipc.new_file"));
+    }
+    check(input)?;
     let failed = |e| failed(input, KIND, &e);
     let reader = || Ok(BufReader::new(input.clone_file()?));
     let schema = FileReader::try_new(reader()?, None).map_err(failed)?.schema();
     let column = Column::choose(input, &schema)?;
     let batches = FileReader::try_new(reader()?, Some(vec![column.index])).map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(failed)))
+}
+
+/// Refuses lengths that a damaged file may promise, before the decoder asks
+/// for memory for them: it would end the program if there is not so much.
+fn check(input: &Input<'_>) -> Result<(), DataError> {
+    let map = input.map()?;
+    let file = map.bytes();
+    let sound = || {
+        let trailer = file.last_chunk::<10>()?;
+        let end = file.len() - trailer.len();
+        let start = end.checked_sub(read_footer_length(*trailer).ok()?)?;
+        let footer = root_as_footer(&file[start..end]).ok()?;
+        let blocks = footer.dictionaries().into_iter().chain(footer.recordBatches()).flatten();
+        blocks.map(|block| check_block(file, block)).collect::<Option<()>>()
+    };
+    sound().ok_or_else(|| input.invalid(KIND, "it is truncated or damaged; copy or write it again"))
+}
+
+/// A message and its body, which must lie within the file; `None` if not.
+fn check_block(file: &[u8], block: &Block) -> Option<()> {
+    /// More than any compression of numbers achieves: zstd makes 128 KiB of
+    /// four bytes.
+    const UTMOST_RATIO: i64 = 1 << 15;
+    const CONTINUATION: &[u8] = &[0xff; 4];
+    let start = usize::try_from(block.offset()).ok()?;
+    let message = file.get(start..)?.get(..usize::try_from(block.metaDataLength()).ok()?)?;
+    let body = file.get(start + message.len()..)?.get(..usize::try_from(block.bodyLength()).ok()?)?;
+    let head = if message.starts_with(CONTINUATION) { 8 } else { 4 };
+    let message = root_as_message(message.get(head..)?).ok()?;
+    let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+    let batch = message.header_as_record_batch().or(dictionary)?;
+    for buffer in batch.buffers()? {
+        let bytes = body.get(usize::try_from(buffer.offset()).ok()?..)?;
+        let bytes = bytes.get(..usize::try_from(buffer.length()).ok()?)?;
+        // A compressed buffer begins with its length once decompressed.
+        if let (Some(_), Some(length)) = (batch.compression(), bytes.first_chunk()) {
+            let utmost = buffer.length().checked_mul(UTMOST_RATIO)?;
+            Some(()).filter(|()| i64::from_le_bytes(*length) <= utmost)?;
+        }
+    }
+    Some(())
 }
 
 /// The column that is read.

@@ -32,7 +32,7 @@ pub(super) fn read<const COLUMNS: usize>(
     keys: [Option<&str>; COLUMNS],
 ) -> Result<[Matrix; COLUMNS], DataError> {
     let path = input.path;
-    let (file, _) = open(&input.file).map_err(|e| DataError::io(path, e))?;
+    let (file, _) = open(input.file).map_err(|e| DataError::io(path, e))?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -184,7 +184,7 @@ fn number(input: &Input<'_>, record: &ByteRecord, index: usize) -> Result<f64, D
 fn line_of(input: &Input<'_>, position: Option<&Position>) -> u64 {
     let Some(position) = position else { return 0 };
     let from_there = || {
-        let (mut file, skipped) = open(&input.file)?;
+        let (mut file, skipped) = open(input.file)?;
         file.seek(SeekFrom::Start(skipped + position.byte()))?;
         io::Result::Ok(BufReader::new(file).split(b'\n'))
     };

@@ -116,7 +116,7 @@ pub enum DataError {
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 
-    #[error("{}: {what} are written as {formats}; give a name that ends so", path.display())]
+    #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", path.display())]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
     #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", path.display())]

@@ -186,11 +186,7 @@ impl NpyWriter {
     /// [`DataError::Write`], [`DataError::OutputFormat`].
     pub fn create(path: &Path, shape: &Shape, element: ElementType, order: Order) -> Result<Self, DataError> {
         if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
-            return Err(DataError::OutputFormat {
-                path: path.to_owned(),
-                what: "synthetic pairs",
-                formats: ".npy",
-            });
+            return Err(DataError::OutputFormat { path: path.to_owned(), what: "results", formats: ".npy" });
         }
         let failed = |e| DataError::write(path, e);
         let too_large = || DataError::OutputTooLarge { path: path.to_owned(), shape: shape.clone() };

@@ -19,6 +19,8 @@ use super::spool::Spool;
 use super::{DataError, ElementType, Matrix, Order, Shape, npy};
 use crate::with_element;
 
+const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
+
 /// Bytes that are decoded before they are spooled.
 const CHUNK_BYTES: usize = 1 << 18;
 
@@ -35,11 +37,13 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         members.iter().filter_map(|member| member.strip_suffix(".npy")).map(str::to_owned).collect();
     let name = &names[input.choose("array", &names)?];
     let mut member = archive.by_name(&format!("{name}.npy")).map_err(|e| failed(input, &e))?;
+    if member.encrypted() {
+        return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
+    }
     let matrix = match (member.compression(), member.data_start()) {
-        (CompressionMethod::Stored, Some(start)) if !member.encrypted() => {
-            stored(input, start, member.size())?
-        }
-        _ => decoded(input, &mut member)?,
+        (CompressionMethod::Stored, Some(start)) => stored(input, start, member.size())?,
+        (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, &mut member)?,
+        (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
     Ok(matrix.keyed(name))
 }
@@ -49,10 +53,7 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
         ZipError::Io(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
             input.invalid(".npz", &excerpt(&e.to_string()))
         }
-        ZipError::UnsupportedArchive(what) => input.unsupported(
-            format!("its arrays are packed in another way ({what})"),
-            "save it with numpy.savez or numpy.savez_compressed",
-        ),
+        ZipError::UnsupportedArchive(what) => input.unsupported((*what).to_owned(), SAVE),
         e => input.invalid(".npz", &excerpt(&e.to_string())),
     }
 }

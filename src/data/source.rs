@@ -46,10 +46,13 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// Whether the data come from stdin, written `-`.
+    /// Another name for stdin, `-`.
+    pub const STDIN: &str = "/dev/stdin";
+
+    /// Whether the data come from stdin.
     #[must_use]
     pub fn is_stdin(&self) -> bool {
-        self.path == Path::new("-")
+        self.path == Path::new("-") || self.path == Path::new(Self::STDIN)
     }
 }
 
@@ -166,7 +169,7 @@ enum Format {
 }
 
 /// The first bytes by which a file's format is known, whatever its name.
-const SIGNATURES: [(&[u8], Format); 9] = [
+const SIGNATURES: [(&[u8], Format); 10] = [
     (npy::MAGIC, Format::Npy),
     (b"PK\x03\x04", Format::Npz),
     (b"II*\0", Format::Tiff),
@@ -176,6 +179,7 @@ const SIGNATURES: [(&[u8], Format); 9] = [
     (b"\x89PNG\r\n", Format::Png),
     (b"PAR1", Format::Parquet),
     (b"ARROW1", Format::Arrow),
+    (b"FEA1", Format::Arrow),
 ];
 
 /// The extensions that say a file's format if its first bytes don't.
@@ -222,7 +226,8 @@ impl Opened {
     }
 
     /// Decides the format: by the first bytes where it has a signature, else
-    /// by the extension. Plain numbers may begin with any bytes.
+    /// by the extension. Plain numbers, whose layout was given, may begin with
+    /// any bytes.
     fn format(&self, reading: &Reading) -> Result<Format, DataError> {
         let io = |e| DataError::io(&self.path, e);
         let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
@@ -235,7 +240,7 @@ impl Opened {
         let named = by_extension(&self.path);
         let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));
         match (signed, named) {
-            (_, Some(Format::Raw)) => Ok(Format::Raw),
+            (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
             (None, None) if self.path == Path::new(STDIN_LABEL) => Ok(match reading.raw {
                 Some(_) => Format::Raw,

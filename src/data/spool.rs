@@ -39,10 +39,11 @@ impl<E: Element> Spool<E> {
 
     /// Puts elements at a place; what is never given is 0.
     pub(super) fn put(&mut self, start: usize, elements: &[E]) -> Result<(), DataError> {
-        let end = start + elements.len();
+        let bytes = |elements: usize| (elements as u64).saturating_mul(size_of::<E>() as u64);
+        let end = start.saturating_add(elements.len());
         self.len = self.len.max(end);
         if let Place::Memory(all) = &mut self.place {
-            if (end * size_of::<E>()) as u64 <= self.memory_bytes {
+            if bytes(end) <= self.memory_bytes {
                 if end > all.len() {
                     let full = |_| failed(&self.path, io::ErrorKind::OutOfMemory.into());
                     all.try_reserve(end - all.len()).map_err(full)?;
@@ -56,8 +57,7 @@ impl<E: Element> Spool<E> {
             let position = self.in_memory().len() as u64;
             self.place = Place::Disk(BufWriter::with_capacity(1 << 18, file), position);
         }
-        self.write((start * size_of::<E>()) as u64, bytemuck::cast_slice(elements))
-            .map_err(|e| self.failed(e))
+        self.write(bytes(start), bytemuck::cast_slice(elements)).map_err(|e| self.failed(e))
     }
 
     fn in_memory(&self) -> &[u8] {

@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Cursor};
 use std::ops::Range;
 use std::path::Path;
 
-use ::tiff::decoder::{ChunkType, Decoder, Limits};
+use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{
     ByteOrder, CompressionMethod, PhotometricInterpretation, PlanarConfiguration, Predictor, SampleFormat,
@@ -174,16 +174,9 @@ impl Image {
                 input.unsupported(format!("band {} is not part of its {color:?}", sample + 1), CONVERT)
             );
         }
-        let (samples, sample, plane) = match planar {
-            true => (1, 0, sample),
-            false => (usize::from(color.num_samples()), sample, 0),
-        };
+        let (samples, sample, plane) =
+            if planar { (1, 0, sample) } else { (usize::from(color.num_samples()), sample, 0) };
         Ok(Self { width: width as usize, height: height as usize, element, samples, sample, plane })
-    }
-
-    /// Elements of the band.
-    fn elements(&self) -> Option<usize> {
-        self.width.checked_mul(self.height)
     }
 
     fn shape(&self) -> Shape {
@@ -229,9 +222,7 @@ impl Image {
     /// them.
     fn stored(&self, input: &Input<'_>, strips: &Strips) -> Result<Matrix, DataError> {
         let size = self.element.size();
-        let mut pixels =
-            self.elements().ok_or_else(|| input.invalid(KIND, "it is larger than any memory"))?;
-        let all = pixels;
+        let mut pixels = self.width * self.height;
         let row_bytes = (self.width * self.samples * size) as u64;
         let map = input.map()?;
         let mut end = strips.places[0].start;
@@ -276,7 +267,6 @@ impl Image {
                 }
                 map.release(start..start + bytes.len());
             }
-            debug_assert_eq!(pixels, 0, "of {all}");
             spool.finish(self.shape())
         })
     }
@@ -298,9 +288,8 @@ impl Image {
             ChunkType::Tile => Tag::TileByteCounts,
         };
         let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(tag).map_err(failed)?.unwrap_or_default();
-        let most = input.memory_bytes.clamp(MOST_CHUNK_BYTES, UTMOST_CHUNK_BYTES);
         let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
-        let mut chunk: Vec<E> = Vec::new();
+        let mut chunk = DecodingResult::U8(Vec::new());
         let mut band: Vec<E> = Vec::new();
         for k in 0..per_plane {
             let number = self.plane * per_plane + k;
@@ -312,14 +301,20 @@ impl Image {
                 // What GDAL calls a sparse file: nothing was ever written here.
                 band.resize(width * height, from_f64(self.element, nodata.unwrap_or(0.0)));
             } else {
-                let layout = decoder.image_chunk_buffer_layout(index).map_err(failed)?;
-                if layout.len as u64 > most {
-                    return Err(failed(TiffError::LimitsExceeded));
+                // Whole rows of the tile: reading only what lies in the image
+                // and skipping the rest is not done right for all of them.
+                let row = chunk_width * self.samples;
+                decoder.read_chunk_to_buffer(&mut chunk, index, row * size_of::<E>()).map_err(failed)?;
+                // In planes after the first, rows below the image are decoded too.
+                let bytes = chunk.as_buffer(0);
+                let rows = bytes.as_bytes().chunks_exact(row * size_of::<E>()).take(height);
+                for row in rows {
+                    let pixels = row.chunks_exact(self.samples * size_of::<E>()).take(width);
+                    let sample = |pixel: &[u8]| -> E {
+                        bytemuck::pod_read_unaligned(&pixel[self.sample * size_of::<E>()..][..size_of::<E>()])
+                    };
+                    band.extend(pixels.map(sample));
                 }
-                chunk.resize(layout.len.div_ceil(size_of::<E>()), E::zeroed());
-                let buffer = &mut bytemuck::cast_slice_mut(&mut chunk)[..layout.len];
-                decoder.read_chunk_bytes(index, buffer).map_err(failed)?;
-                band.extend(chunk.chunks_exact(self.samples).map(|pixel| pixel[self.sample]));
             }
             if band.len() != width * height {
                 return Err(input.invalid(KIND, "a strip or tile has another size than it should"));
@@ -395,12 +390,7 @@ pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Ve
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
     let row_bytes = u64::from(width) * element.size() as u64;
     let image = Output { x, element, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
-    let head = if row_bytes * u64::from(height) < u64::from(u32::MAX) - HEAD_BYTES {
-        image.head::<TiffKindStandard, u32>(|place| place as u32)
-    } else {
-        image.head::<TiffKindBig, u64>(|place| place)
-    };
-    head.map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
+    image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
 }
 
 fn sample_format(element: ElementType) -> SampleFormat {
@@ -430,7 +420,15 @@ struct Output<'a> {
 
 impl Output<'_> {
     /// Header and directory, after which the strips stand one after the other.
-    fn head<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
+    fn head(&self) -> TiffResult<Vec<u8>> {
+        if self.row_bytes * u64::from(self.height) < u64::from(u32::MAX) - HEAD_BYTES {
+            self.head_as::<TiffKindStandard, u32>(|place| u32::try_from(place).unwrap_or(u32::MAX))
+        } else {
+            self.head_as::<TiffKindBig, u64>(|place| place)
+        }
+    }
+
+    fn head_as<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
     where
         [O]: TiffValue,
     {
@@ -457,7 +455,7 @@ impl Output<'_> {
         let mut directory = encoder.image_directory()?;
         directory.write_tag(Tag::ImageWidth, self.width)?;
         directory.write_tag(Tag::ImageLength, self.height)?;
-        directory.write_tag(Tag::BitsPerSample, 8 * self.element.size() as u16)?;
+        directory.write_tag(Tag::BitsPerSample, if self.element == ElementType::F64 { 64u16 } else { 32 })?;
         directory.write_tag(Tag::Compression, CompressionMethod::None)?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
         directory.write_tag(Tag::StripOffsets, &offsets[..])?;
@@ -478,7 +476,6 @@ impl Output<'_> {
             directory.write_tag(Tag::GdalNodata, nodata.to_string().as_str())?;
         }
         directory.finish()?;
-        drop(encoder);
         Ok(head.into_inner())
     }
 }
@@ -501,13 +498,9 @@ mod tests {
                 row_bytes,
                 rows: strip_rows(row_bytes, height),
             };
-            let head = if height == 30_000 {
-                image.head::<TiffKindStandard, u32>(|place| place as u32)
-            } else {
-                image.head::<TiffKindBig, u64>(|place| place)
-            };
-            let mut decoder = Decoder::new(Cursor::new(head.unwrap())).unwrap();
-            let _ = signature;
+            let head = image.head().unwrap();
+            assert!(head.starts_with(signature), "{:?}", &head[..4]);
+            let mut decoder = Decoder::new(Cursor::new(head)).unwrap();
             let offsets: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripOffsets).unwrap().unwrap();
             let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripByteCounts).unwrap().unwrap();
             assert_eq!(bytes.iter().sum::<u64>(), row_bytes * u64::from(height));

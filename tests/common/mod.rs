@@ -30,7 +30,7 @@ const fn dtype(element: ElementType, kind: char, size: usize) -> Dtype {
     Dtype { element, kind, size }
 }
 
-/// Every element type that linfit reads.
+/// Every element type that `.npy` files have.
 pub const DTYPES: [Dtype; 12] = [
     dtype(ElementType::Bool, 'b', 1),
     dtype(ElementType::U8, 'u', 1),
@@ -73,7 +73,7 @@ impl Dtype {
             ElementType::U64 => Number::Int(i128::from(u64::MAX) - 72_623_859_790_382_856 * i),
             ElementType::I64 => Number::Int(i128::from(i64::MIN) + 72_623_859_790_382_856 * i),
             ElementType::F16 => Number::Float(f64::from(k) * 0.375 - 3.0),
-            ElementType::Bf16 => unreachable!("no .npy file has it"),
+            ElementType::Bf16 => unreachable!(".npy has no bf16"),
             ElementType::F32 => Number::Float(f64::from(to_f32(f64::from(k) * 0.1 - 3.0))),
             ElementType::F64 => Number::Float(f64::from(k) / 7.0 - 3.0),
         }
