@@ -455,7 +455,8 @@ impl Output<'_> {
         let mut directory = encoder.image_directory()?;
         directory.write_tag(Tag::ImageWidth, self.width)?;
         directory.write_tag(Tag::ImageLength, self.height)?;
-        directory.write_tag(Tag::BitsPerSample, if self.element == ElementType::F64 { 64u16 } else { 32 })?;
+        let bits = u16::try_from(8 * self.element.size()).unwrap_or(u16::MAX);
+        directory.write_tag(Tag::BitsPerSample, bits)?;
         directory.write_tag(Tag::Compression, CompressionMethod::None)?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
         directory.write_tag(Tag::StripOffsets, &offsets[..])?;

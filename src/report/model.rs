@@ -106,7 +106,7 @@ fn from_safetensors(bytes: &[u8]) -> Result<Affine, String> {
         let tensor = tensors.tensor(name).map_err(|_| format!("it has no tensor {name:?}"))?;
         let data = tensor.data();
         match (tensor.dtype(), data.len()) {
-            (Dtype::F64, 8) => Ok(bytemuck::pod_read_unaligned::<[u8; 8]>(data)).map(f64::from_le_bytes),
+            (Dtype::F64, 8) => Ok(f64::from_le_bytes(bytemuck::pod_read_unaligned::<[u8; 8]>(data))),
             (Dtype::F32, 4) => {
                 Ok(f64::from(f32::from_le_bytes(bytemuck::pod_read_unaligned::<[u8; 4]>(data))))
             }

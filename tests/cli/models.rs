@@ -82,8 +82,8 @@ fn the_summary_has_what_people_paste() {
     let lab = Lab::new();
     lab.worked_example();
     let text = lab.run("fit x.npy t.npy --solver exact").succeeds().stdout;
-    assert!(text.contains("scale_factor = 2.0, add_offset = 1.0\n"), "{text}");
-    assert!(text.contains("-a_scale 2.0 -a_offset 1.0\n"), "{text}");
+    assert!(text.contains("scale_factor = 2, add_offset = 1\n"), "{text}");
+    assert!(text.contains("-a_scale 2 -a_offset 1\n"), "{text}");
 }
 
 #[test]
