@@ -67,7 +67,7 @@ fn image(element: ElementType, band: u64) -> Vec<f64> {
 
 /// What make.py puts in columns and vectors.
 fn vector(element: ElementType) -> Vec<f64> {
-    (0..LENGTH as i64)
+    (0..LENGTH.cast_signed())
         .map(|k| {
             let value = k * 7 - 50;
             match element {

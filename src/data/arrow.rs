@@ -15,7 +15,6 @@ use arrow_ipc::writer::FileWriter;
 use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::decoding::catch;
 use super::error::{excerpt, listed};
 use super::matrix::Bytes;
 use super::output::OutputFile;
@@ -34,10 +33,6 @@ const BATCH_ROWS: usize = 1 << 16;
 
 /// Opens a column.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
-    catch(|| read(input)).unwrap_or_else(|panic| Err(input.invalid(KIND, &excerpt(&panic))))
-}
-
-fn read(input: &Input<'_>) -> Result<Matrix, DataError> {
     let mut start = Vec::new();
     let read = input.clone_file()?.take(SIGNATURE.len() as u64).read_to_end(&mut start);
     read.map_err(|e| DataError::io(input.path, e))?;

@@ -5,6 +5,7 @@ pub struct Georeference(pub(super) Vec<(u16, GeoValue)>);
 
 /// The value of a GeoTIFF tag.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
 pub(super) enum GeoValue {
     /// Scales, tie points, transformations, parameters.
     Doubles(Vec<f64>),

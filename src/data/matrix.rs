@@ -137,6 +137,7 @@ impl Matrix {
     }
 
     /// The matrix with what an image says of its pixels.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
     pub(super) fn located(mut self, nodata: Option<f64>, georeference: Option<Georeference>) -> Self {
         self.nodata = nodata;
         self.georeference = georeference;

@@ -11,7 +11,6 @@ use ::parquet::file::properties::WriterProperties;
 use arrow_schema::Schema;
 
 use super::arrow::{Column, batches, schema};
-use super::decoding::catch;
 use super::error::excerpt;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -25,10 +24,6 @@ const BATCH_ROWS: usize = 1 << 16;
 
 /// Opens a column.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
-    catch(|| read(input)).unwrap_or_else(|panic| Err(input.invalid(KIND, &excerpt(&panic))))
-}
-
-fn read(input: &Input<'_>) -> Result<Matrix, DataError> {
     let failed = |e| failed(input, &e);
     // What other libraries note beside the schema, such as categories, is
     // about how they show the numbers.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 
+use super::decoding::catch;
 use super::error::{excerpt, listed};
 use super::mapping::Mapping;
 use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
@@ -90,31 +91,12 @@ impl Reading {
     pub fn open(&self, source: &Source) -> Result<Matrix, DataError> {
         let opened = Opened::new(source)?;
         let input = opened.input(source, self);
-        match opened.format(self)? {
-            Format::Npy => input.refuse_key().and_then(|()| npy::map(input.path, input.file)),
-            Format::Npz => npz::open(&input),
-            Format::Safetensors => safetensors::open(&input),
-            Format::Raw => raw::open(&input),
-            Format::Csv { delimiter } => {
-                let [column] = csv::read(&input, delimiter, [input.key])?;
-                Ok(column)
-            }
-            #[cfg(feature = "tiff")]
-            Format::Tiff => super::tiff::open(&input),
-            #[cfg(feature = "png")]
-            Format::Png => super::png::open(&input),
-            #[cfg(feature = "parquet")]
-            Format::Parquet => super::parquet::open(&input),
-            #[cfg(feature = "parquet")]
-            Format::Arrow => super::arrow::open(&input),
-            #[cfg(not(feature = "tiff"))]
-            Format::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
-            #[cfg(not(feature = "png"))]
-            Format::Png => Err(DataError::not_built(input.path, "PNG", "png")),
-            #[cfg(not(feature = "parquet"))]
-            Format::Parquet | Format::Arrow => {
-                Err(DataError::not_built(input.path, "Parquet and Arrow", "parquet"))
-            }
+        let format = opened.format(self)?;
+        match format {
+            Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
+            // Other people's decoders.
+            _ => catch(|| format.open(&input))
+                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &excerpt(&panic)))),
         }
     }
 
@@ -166,6 +148,51 @@ enum Format {
     Arrow,
     Raw,
     Csv { delimiter: u8 },
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Npy => ".npy",
+            Self::Npz => ".npz",
+            Self::Safetensors => ".safetensors",
+            Self::Tiff => "TIFF",
+            Self::Png => "PNG",
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::Raw => "raw",
+            Self::Csv { .. } => "text",
+        }
+    }
+
+    fn open(self, input: &Input<'_>) -> Result<Matrix, DataError> {
+        match self {
+            Self::Npy => input.refuse_key().and_then(|()| npy::map(input.path, input.file)),
+            Self::Npz => npz::open(input),
+            Self::Safetensors => safetensors::open(input),
+            Self::Raw => raw::open(input),
+            Self::Csv { delimiter } => {
+                let [column] = csv::read(input, delimiter, [input.key])?;
+                Ok(column)
+            }
+            #[cfg(feature = "tiff")]
+            Self::Tiff => super::tiff::open(input),
+            #[cfg(feature = "png")]
+            Self::Png => super::png::open(input),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => super::parquet::open(input),
+            #[cfg(feature = "parquet")]
+            Self::Arrow => super::arrow::open(input),
+            #[cfg(not(feature = "tiff"))]
+            Self::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
+            #[cfg(not(feature = "png"))]
+            Self::Png => Err(DataError::not_built(input.path, "PNG", "png")),
+            #[cfg(not(feature = "parquet"))]
+            Self::Parquet | Self::Arrow => {
+                Err(DataError::not_built(input.path, "Parquet and Arrow", "parquet"))
+            }
+        }
+    }
 }
 
 /// The first bytes by which a file's format is known, whatever its name.
