@@ -265,11 +265,15 @@ impl Opened {
             return Err(DataError::Empty { path: self.path.clone() });
         }
         let named = by_extension(&self.path);
-        let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));
+        let from_stdin = self.path == Path::new(STDIN_LABEL);
+        // Many kinds of file are Zip archives, spreadsheets among them.
+        let is_it = |format| format != Format::Npz || named.is_some() || from_stdin;
+        let signed =
+            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && is_it(*format));
         match (signed, named) {
             (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
-            (None, None) if self.path == Path::new(STDIN_LABEL) => Ok(match reading.raw {
+            (None, None) if from_stdin => Ok(match reading.raw {
                 Some(_) => Format::Raw,
                 None => Format::Csv { delimiter: b',' },
             }),
