@@ -267,7 +267,7 @@ impl Opened {
         let named = by_extension(&self.path);
         let from_stdin = self.path == Path::new(STDIN_LABEL);
         // Many kinds of file are Zip archives, spreadsheets among them.
-        let is_it = |format| format != Format::Npz || named.is_some() || from_stdin;
+        let is_it = |format| !matches!(format, Format::Npz) || named.is_some() || from_stdin;
         let signed =
             SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && is_it(*format));
         match (signed, named) {
