@@ -3,7 +3,8 @@
 //
 // Expects, from one of shared/residuals_*.wgsl and shared/moments_*.wgsl, what
 // is done with them: `take` adds the terms of four elements to a Block,
-// `take_valid` those of some of four, `close` adds a Block to a Total.
+// `take_valid` those of some of four, `close` adds a Block to a Total. And one of
+// shared/holes_none.wgsl and shared/holes_bits.wgsl: which elements count.
 //
 // Declares the bindings 0 (x), 1 (t) and 3 (window) and the override constants
 // CONTIGUOUS, LOADS and BLOCK of the kernel that it precedes.
@@ -71,15 +72,15 @@ fn sum_run(invocation: u32, at: Point) -> Total {
                 let t1 = t[i1];
                 let t2 = t[i2];
                 let t3 = t[i3];
-                take(&block, at, x0, t0);
-                take(&block, at, x1, t1);
-                take(&block, at, x2, t2);
-                take(&block, at, x3, t3);
+                visit(&block, at, i0, x0, t0);
+                visit(&block, at, i1, x1, t1);
+                visit(&block, at, i2, x2, t2);
+                visit(&block, at, i3, x3, t3);
             }
         }
         for (; k < end; k++) {
             let i = first + k * stride;
-            take(&block, at, x[i], t[i]);
+            visit(&block, at, i, x[i], t[i]);
         }
         total = close(total, block);
     }
@@ -89,7 +90,7 @@ fn sum_run(invocation: u32, at: Point) -> Total {
     let rest = elements % 4u;
     if invocation == 0u && rest > 0u {
         var block = Block();
-        take_valid(&block, at, x[whole], t[whole], vec4(0u, 1u, 2u, 3u) < vec4(rest));
+        take_valid(&block, at, x[whole], t[whole], (vec4(0u, 1u, 2u, 3u) < vec4(rest)) & counts(whole));
         total = close(total, block);
     }
     return total;

@@ -3,6 +3,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::error::CliError;
+use super::holes::HoleArguments;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
 use super::reading::{ReadingArguments, tell_spooled};
@@ -57,6 +58,9 @@ pub(super) struct CompareArguments {
     precision: PrecisionArguments,
 
     #[command(flatten)]
+    holes: HoleArguments,
+
+    #[command(flatten)]
     reading: ReadingArguments,
 
     #[command(flatten)]
@@ -82,9 +86,10 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
     }
     let memory_bytes = arguments.memory.host_bytes();
-    let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
+    let reading = arguments.reading.within(memory_bytes);
+    let (x, t) = reading.open_pair(&arguments.x, &arguments.t)?;
     tell_spooled(arguments.verbosity, &[&x, &t]);
-    let data = Dataset::pair_within(x, t, memory_bytes)?;
+    let data = Dataset::pair_with(x, t, memory_bytes, &arguments.holes.rules(&reading)?)?;
 
     let truth = Truth::of(&data, at)?;
     let evaluation = truth.evaluation;
@@ -126,7 +131,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     }
 
     let comparison = Comparison {
-        n: data.len() as u64,
+        n: data.valid_len(),
         tolerance: arguments.tol,
         reference: ReferenceValues {
             weight: at.weight,

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::engine::EngineArguments;
 use super::error::CliError;
+use super::holes::HoleArguments;
 use super::paths::check_outputs;
 use super::progress::Progress;
 use super::reading::{ReadingArguments, tell_spooled};
@@ -13,7 +14,7 @@ use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
-use crate::data::{DataError, Dataset, Source};
+use crate::data::{DataError, Dataset, Source, Validity};
 use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_four_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
@@ -38,6 +39,9 @@ pub(super) struct FitArguments {
     /// The targets, of the same shape
     #[arg(value_name = "T")]
     t: Source,
+
+    #[command(flatten)]
+    holes: HoleArguments,
 
     #[command(flatten)]
     reading: ReadingArguments,
@@ -71,14 +75,16 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
     let mut inputs = vec![("X", arguments.x.path.as_path()), ("T", arguments.t.path.as_path())];
+    inputs.extend(arguments.holes.mask().map(|mask| ("--mask", mask.path.as_path())));
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
 
     let started = Instant::now();
     let memory_bytes = arguments.engine.host_bytes();
-    let (x, t) = arguments.reading.within(memory_bytes).open_pair(&arguments.x, &arguments.t)?;
+    let reading = arguments.reading.within(memory_bytes);
+    let (x, t) = reading.open_pair(&arguments.x, &arguments.t)?;
     tell_spooled(arguments.verbosity, &[&x, &t]);
-    let data = Dataset::pair_within(x, t, memory_bytes)?;
+    let data = Dataset::pair_with(x, t, memory_bytes, &arguments.holes.rules(&reading)?)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let history = arguments.history.as_deref().map(History::create).transpose()?;
@@ -118,6 +124,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solved = Solved { method, sgd, moments, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
+    report.excluded = data.validity().map(Validity::excluded);
     if let Some(mut file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {

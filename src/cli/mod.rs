@@ -9,6 +9,7 @@ mod error;
 mod explain;
 mod fit;
 mod generate;
+mod holes;
 mod interrupt;
 mod memory;
 mod paths;

@@ -11,7 +11,7 @@ use super::reading::{ReadingArguments, tell_spooled};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::data::results::{ResultFile, ResultFormat};
-use crate::data::{Dataset, Element, ElementType, Real, Saturated, Source, Whole};
+use crate::data::{Dataset, Element, ElementType, HoleRules, Real, Saturated, Source, Whole};
 use crate::engine::{Cpu, Engine, EngineError};
 use crate::report::{count, load_model};
 
@@ -46,6 +46,11 @@ pub(super) struct PredictArguments {
     /// Set what is beyond the range of a --dtype of whole numbers to its least or greatest one
     #[arg(long)]
     clamp: bool,
+
+    /// The value that stands for nothing in X, also nan: Y has it at the same places. Default: what
+    /// the file says (GDAL's tag in a .tif)
+    #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", allow_hyphen_values = true)]
+    nodata: Option<f64>,
 
     #[command(flatten)]
     reading: ReadingArguments,
@@ -108,39 +113,49 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let format = ResultFormat::of(&arguments.output)?;
     let model = load_model(&arguments.model)?;
     let memory_bytes = arguments.engine.host_bytes();
-    let x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
+    let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
     tell_spooled(arguments.verbosity, &[&x]);
-    let data = Dataset::inputs_within(x, memory_bytes)?;
-    let data = if format.knows_order() { data } else { data.row_by_row() };
+    x.set_nodata(arguments.nodata.or(x.nodata()));
+    let rules = HoleRules::default();
+    let data = if format.knows_order() {
+        Dataset::inputs_with(x, memory_bytes, &rules)?
+    } else {
+        Dataset::inputs_row_by_row(x, memory_bytes, &rules)?
+    };
     let element = arguments.dtype.element();
-    let mut file = ResultFile::create(format, &arguments.output, data.x(), element, data.order())?;
-    let mut progress = Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements");
+    let mut output = Output {
+        file: ResultFile::create(format, &arguments.output, data.x(), element, data.order())?,
+        progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
+        data: &data,
+        written: 0,
+        clamp: arguments.clamp,
+        saturated: Saturated::default(),
+    };
 
-    let mut saturated = Saturated::default();
     let result = if arguments.dtype == OutputType::F32 {
         let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
         let known = engine.notices().len();
-        let done = engine.forward(model, &mut |ys| take(&mut file, &mut progress, ys));
+        let done = engine.forward(model, &mut |ys| output.take(ys));
         arguments.verbosity.notices(&engine.notices()[known..]);
         done.map_err(CliError::from)
     } else {
         let engine = Cpu::new(&data);
         arguments.verbosity.notices(engine.notices());
-        let clamp = arguments.clamp;
         engine
             .forward_as(model, &mut |ys: &[f64]| match arguments.dtype {
-                OutputType::F32 | OutputType::F64 => take(&mut file, &mut progress, ys),
-                OutputType::U8 => take_whole::<u8>(&mut file, &mut progress, ys, clamp, &mut saturated),
-                OutputType::I8 => take_whole::<i8>(&mut file, &mut progress, ys, clamp, &mut saturated),
-                OutputType::U16 => take_whole::<u16>(&mut file, &mut progress, ys, clamp, &mut saturated),
-                OutputType::I16 => take_whole::<i16>(&mut file, &mut progress, ys, clamp, &mut saturated),
-                OutputType::U32 => take_whole::<u32>(&mut file, &mut progress, ys, clamp, &mut saturated),
-                OutputType::I32 => take_whole::<i32>(&mut file, &mut progress, ys, clamp, &mut saturated),
+                OutputType::F32 | OutputType::F64 => output.take(ys),
+                OutputType::U8 => output.take_whole::<u8>(ys),
+                OutputType::I8 => output.take_whole::<i8>(ys),
+                OutputType::U16 => output.take_whole::<u16>(ys),
+                OutputType::I16 => output.take_whole::<i16>(ys),
+                OutputType::U32 => output.take_whole::<u32>(ys),
+                OutputType::I32 => output.take_whole::<i32>(ys),
             })
             .map_err(CliError::from)
     };
+    let Output { file, progress, saturated, .. } = output;
     progress.end();
     match result {
         Ok(()) => {}
@@ -160,41 +175,93 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-/// Rounds to whole numbers; those beyond the range are an error unless they
-/// are to be clamped.
-fn take_whole<W: Whole>(
-    file: &mut ResultFile,
-    progress: &mut Progress,
-    ys: &[f64],
+/// Where Y goes.
+struct Output<'d> {
+    file: ResultFile,
+    progress: Progress,
+    data: &'d Dataset,
+    /// Elements so far.
+    written: usize,
     clamp: bool,
-    saturated: &mut Saturated,
-) -> io::Result<()> {
-    let rounded: Vec<W> = ys.iter().map(|&y| saturated.round(y)).collect();
-    if saturated.total() > 0 && !clamp {
+    saturated: Saturated,
+}
+
+impl Output<'_> {
+    /// Fractions as they are, and nodata where X has it.
+    fn take<R: Real>(&mut self, ys: &[R]) -> io::Result<()> {
+        let finite = |ys: &[R]| ys.iter().all(|y| y.is_finite());
+        let beyond = || {
+            let advice = if R::TYPE == ElementType::F64 {
+                "the model is out of proportion"
+            } else {
+                "use --dtype f64"
+            };
+            io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE))
+        };
+        let Some(nodata) = self.nodata() else {
+            return if finite(ys) { self.write(ys) } else { Err(beyond()) };
+        };
+        let mut ys = ys.to_vec();
+        let holes = self.holes(ys.len());
+        // Whatever came of a hole, it is not beyond any range.
+        holes.iter().for_each(|&k| ys[k] = R::zeroed());
+        if !finite(&ys) {
+            return Err(beyond());
+        }
+        holes.iter().for_each(|&k| ys[k] = R::from_element(nodata));
+        self.write(&ys)
+    }
+
+    /// Rounds to whole numbers; those beyond the range are an error unless they
+    /// are to be clamped.
+    fn take_whole<W: Whole>(&mut self, ys: &[f64]) -> io::Result<()> {
+        let holes = self.holes(ys.len());
+        let mut rounded = Vec::with_capacity(ys.len());
+        let mut next_hole = holes.iter().copied().peekable();
+        for (k, &y) in ys.iter().enumerate() {
+            let is_hole = next_hole.next_if_eq(&k).is_some();
+            rounded.push(if is_hole { W::zeroed() } else { self.saturated.round(y) });
+        }
         let (least, most) = (W::LEAST, W::MOST);
-        return Err(io::Error::other(format!(
-            "elements of Y lie beyond the range of {}, {least} to {most}; \
-             use --clamp to set them to its ends, or another --dtype",
-            W::TYPE
-        )));
+        if self.saturated.total() > 0 && !self.clamp {
+            return Err(io::Error::other(format!(
+                "elements of Y lie beyond the range of {}, {least} to {most}; \
+                 use --clamp to set them to its ends, or another --dtype",
+                W::TYPE
+            )));
+        }
+        if let Some(nodata) = self.nodata().filter(|_| !holes.is_empty()) {
+            let mut fits = Saturated::default();
+            let value: W = fits.round(nodata);
+            if (value.to_f64() - nodata).abs() > 0.0 || nodata.is_nan() {
+                return Err(io::Error::other(format!(
+                    "the nodata value {nodata} is no {}, {least} to {most}; use another --dtype",
+                    W::TYPE
+                )));
+            }
+            holes.iter().for_each(|&k| rounded[k] = value);
+        }
+        self.write(&rounded)
     }
-    write(file, progress, &rounded)
-}
 
-fn take<R: Real>(file: &mut ResultFile, progress: &mut Progress, ys: &[R]) -> io::Result<()> {
-    if !ys.iter().all(|y| y.is_finite()) {
-        let advice =
-            if R::TYPE == ElementType::F64 { "the model is out of proportion" } else { "use --dtype f64" };
-        return Err(io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE)));
+    /// What stands for nothing in X, if some elements are nothing.
+    fn nodata(&self) -> Option<f64> {
+        self.data.validity().and(self.data.x().nodata())
     }
-    write(file, progress, ys)
-}
 
-fn write<E: Element>(file: &mut ResultFile, progress: &mut Progress, ys: &[E]) -> io::Result<()> {
-    if interrupt::requested() {
-        return Err(io::ErrorKind::Interrupted.into());
+    /// The places of the next elements of Y that X has nothing for.
+    fn holes(&self, elements: usize) -> Vec<usize> {
+        let is_hole = |k: &usize| self.data.validity().is_some_and(|v| !v.contains(self.written + k));
+        (0..elements).filter(is_hole).collect()
     }
-    file.write(ys)?;
-    progress.advance(ys.len() as u64);
-    Ok(())
+
+    fn write<E: Element>(&mut self, ys: &[E]) -> io::Result<()> {
+        if interrupt::requested() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.file.write(ys)?;
+        self.written += ys.len();
+        self.progress.advance(ys.len() as u64);
+        Ok(())
+    }
 }

@@ -78,8 +78,8 @@ impl Truth {
         engine.forward(self.at, &mut |ys| {
             xs.resize(ys.len(), 0f64);
             data.x().read(data.order(), start, &mut xs);
-            start += ys.len();
-            for (&x, &y) in xs.iter().zip(ys) {
+            let counts = |k: usize| data.validity().is_none_or(|validity| validity.contains(k));
+            for (_, (&x, &y)) in (start..).zip(xs.iter().zip(ys)).filter(|(k, _)| counts(*k)) {
                 let want = self.at.apply(x);
                 let error = (f64::from(y) - want).abs();
                 worst.max_value = worst.max_value.max(want.abs());
@@ -87,6 +87,7 @@ impl Truth {
                 worst.max_error =
                     if error > worst.max_error || error.is_nan() { error } else { worst.max_error };
             }
+            start += ys.len();
             Ok(())
         })?;
         if start != data.len() {

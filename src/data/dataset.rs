@@ -1,4 +1,5 @@
 use super::matrix::RESIDENT_RUN_ELEMENTS;
+use super::validity::{HoleRules, Validity};
 use super::{DataError, Matrix, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
@@ -8,6 +9,7 @@ pub struct Dataset {
     x: Matrix,
     t: Option<Matrix>,
     order: Order,
+    validity: Option<Validity>,
 }
 
 impl Dataset {
@@ -27,7 +29,22 @@ impl Dataset {
     /// # Errors
     /// Those of [`pair`](Self::pair); [`DataError::NotStreamed`] for data that
     /// have no file to be streamed from.
-    pub fn pair_within(mut x: Matrix, mut t: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
+    pub fn pair_within(x: Matrix, t: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
+        Self::pair_with(x, t, memory_bytes, &HoleRules::default())
+    }
+
+    /// X and the target T, like [`pair_within`](Self::pair_within), of which
+    /// only the pairs count that are no holes by these rules.
+    ///
+    /// # Errors
+    /// Those of [`pair_within`](Self::pair_within); [`DataError::NoneValid`],
+    /// [`DataError::MaskShape`].
+    pub fn pair_with(
+        mut x: Matrix,
+        mut t: Matrix,
+        memory_bytes: u64,
+        rules: &HoleRules,
+    ) -> Result<Self, DataError> {
         if x.shape() != t.shape() {
             return Err(DataError::ShapeMismatch {
                 x: x.label().to_owned(),
@@ -41,12 +58,11 @@ impl Dataset {
             x.stream_or_refuse(run)?;
             t.stream_or_refuse(run)?;
         }
-        x.check_finite()?;
-        t.check_finite()?;
         // Sums don't depend on the order, so the stored one is the best; two
         // different ones have to be matched element by element.
         let order = if t.is_stored_in(x.order()) { x.order() } else { Order::C };
-        Ok(Self { x, t: Some(t), order })
+        let validity = Validity::of(&x, Some(&t), order, rules)?;
+        Ok(Self { x, t: Some(t), order, validity })
     }
 
     /// X alone, to predict from.
@@ -62,19 +78,42 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`inputs`](Self::inputs); [`DataError::NotStreamed`].
-    pub fn inputs_within(mut x: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
+    pub fn inputs_within(x: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
+        Self::inputs_with(x, memory_bytes, &HoleRules::default())
+    }
+
+    /// X alone, of which only the elements count that are no holes by these
+    /// rules. Predictions are made from all of them, but those from holes mean
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of [`inputs_within`](Self::inputs_within) and
+    /// [`pair_with`](Self::pair_with).
+    pub fn inputs_with(x: Matrix, memory_bytes: u64, rules: &HoleRules) -> Result<Self, DataError> {
+        let order = x.order();
+        Self::inputs_in(order, x, memory_bytes, rules)
+    }
+
+    /// Like [`inputs_with`](Self::inputs_with), visited row by row however they
+    /// are stored.
+    ///
+    /// # Errors
+    /// Those of [`inputs_with`](Self::inputs_with).
+    pub fn inputs_row_by_row(x: Matrix, memory_bytes: u64, rules: &HoleRules) -> Result<Self, DataError> {
+        Self::inputs_in(Order::C, x, memory_bytes, rules)
+    }
+
+    fn inputs_in(
+        order: Order,
+        mut x: Matrix,
+        memory_bytes: u64,
+        rules: &HoleRules,
+    ) -> Result<Self, DataError> {
         if x.stored_bytes() > memory_bytes {
             x.stream_or_refuse(streamed_run(memory_bytes, x.element().size()))?;
         }
-        x.check_finite()?;
-        let order = x.order();
-        Ok(Self { x, t: None, order })
-    }
-
-    /// The same data, visited row by row however they are stored.
-    #[must_use]
-    pub fn row_by_row(self) -> Self {
-        Self { order: Order::C, ..self }
+        let validity = Validity::of(&x, None, order, rules)?;
+        Ok(Self { x, t: None, order, validity })
     }
 
     /// The inputs X.
@@ -116,6 +155,18 @@ impl Dataset {
     #[must_use]
     pub fn run_elements(&self) -> usize {
         self.x.run_elements()
+    }
+
+    /// Which pairs count, unless all do.
+    #[must_use]
+    pub fn validity(&self) -> Option<&Validity> {
+        self.validity.as_ref()
+    }
+
+    /// The number of pairs, or of elements of X, that count.
+    #[must_use]
+    pub fn valid_len(&self) -> u64 {
+        self.validity.as_ref().map_or(self.x.len() as u64, Validity::count)
     }
 
     /// The number of elements of X.

@@ -105,6 +105,16 @@ pub enum DataError {
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
+        "no pair of elements of {label} and its target counts: {} masked, {} and {} nodata in X and T, {} outside \
+         the valid range; see --nodata, --mask and --valid-range",
+        excluded.mask, excluded.x_nodata, excluded.t_nodata, excluded.range
+    )]
+    NoneValid { label: String, excluded: super::Excluded },
+
+    #[error("{mask}: a mask of shape {mask_shape}, where X has {x_shape}; give one of X's shape")]
+    MaskShape { mask: String, mask_shape: Shape, x_shape: Shape },
+
+    #[error(
         "{label}: the element at {position} is {value:e}, beyond the range of f32; \
              use --engine cpu, which computes in f64"
     )]

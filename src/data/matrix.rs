@@ -136,6 +136,11 @@ impl Matrix {
         self
     }
 
+    /// Says which value stands for nothing.
+    pub fn set_nodata(&mut self, nodata: Option<f64>) {
+        self.nodata = nodata;
+    }
+
     /// The matrix with what an image says of its pixels.
     #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
     pub(super) fn located(mut self, nodata: Option<f64>, georeference: Option<Georeference>) -> Self {

@@ -41,6 +41,7 @@ mod spool;
 pub mod synthetic;
 #[cfg(feature = "tiff")]
 mod tiff;
+mod validity;
 mod whole;
 
 pub use dataset::Dataset;
@@ -52,4 +53,5 @@ pub use matrix::{Matrix, Rounding};
 pub use raw::{RawLayout, RawType};
 pub use shape::{Order, Shape};
 pub use source::{Reading, Source, open, open_pair};
+pub use validity::{Excluded, HoleRules, Validity};
 pub use whole::{Saturated, Whole};

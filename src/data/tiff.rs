@@ -174,6 +174,19 @@ impl Image {
                 input.unsupported(format!("band {} is not part of its {color:?}", sample + 1), CONVERT)
             );
         }
+        // The decoder leaves them out before it undoes the predictor, which
+        // spans all that are stored.
+        let stored: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(failed)?.unwrap_or(1);
+        let predictor: u16 = decoder.find_tag_unsigned(Tag::Predictor).map_err(failed)?.unwrap_or(1);
+        if !planar && stored != color.num_samples() && predictor != Predictor::None.to_u16() {
+            return Err(input.unsupported(
+                format!(
+                    "{stored} samples a pixel, of which {} are its {color:?}, with a predictor",
+                    color.num_samples()
+                ),
+                "save it without a predictor, or band by band",
+            ));
+        }
         let (samples, sample, plane) =
             if planar { (1, 0, sample) } else { (usize::from(color.num_samples()), sample, 0) };
         Ok(Self { width: width as usize, height: height as usize, element, samples, sample, plane })

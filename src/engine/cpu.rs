@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
+use crate::data::{Dataset, Element, Matrix, Order, Real, Validity, with_element};
 use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
@@ -94,7 +94,7 @@ impl Cpu<'_> {
         let n = self.data.len();
         let chunk_pass = |chunk| {
             let mut pass = new();
-            visit(x, t, order, chunk, &mut pass);
+            visit(x, t, order, self.data.validity(), chunk, &mut pass);
             pass
         };
         let run_passes = |run: Range<usize>| {
@@ -177,28 +177,56 @@ trait BlockPass: Send {
 
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
 /// one type, else brought to f64 a block at a time, which stays in the
-/// first-level cache.
-fn visit(x: &Matrix, t: &Matrix, order: Order, range: Range<usize>, pass: &mut impl BlockPass) {
+/// first-level cache. Of a block with holes only what counts.
+fn visit(
+    x: &Matrix,
+    t: &Matrix,
+    order: Order,
+    validity: Option<&Validity>,
+    range: Range<usize>,
+    pass: &mut impl BlockPass,
+) {
+    let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
+    let widened = |pass: &mut _, block: Range<usize>| {
+        let (mut xs, mut ts) = ([0f64; BLOCK_ELEMENTS], [0f64; BLOCK_ELEMENTS]);
+        let (xs, ts) = (&mut xs[..block.len()], &mut ts[..block.len()]);
+        x.read(order, block.start, xs);
+        t.read(order, block.start, ts);
+        let kept = validity.map_or(block.len(), |validity| keep_valid(validity, block.start, xs, ts));
+        if kept > 0 {
+            BlockPass::take(pass, &xs[..kept], &ts[..kept]);
+        }
+    };
     if x.element() == t.element() {
         let in_place = with_element!(x.element(), E => {
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
             pair.map(|(xs, ts)| {
-                let (xs, ts) = (&xs[range.clone()], &ts[range.clone()]);
-                let blocks = xs.chunks(BLOCK_ELEMENTS).zip(ts.chunks(BLOCK_ELEMENTS));
-                blocks.for_each(|(xs, ts)| pass.take(xs, ts));
+                for block in chunks(range.clone(), BLOCK_ELEMENTS) {
+                    if is_whole(&block) {
+                        pass.take(&xs[block.clone()], &ts[block]);
+                    } else {
+                        widened(pass, block);
+                    }
+                }
             })
         });
         if in_place.is_some() {
             return;
         }
     }
-    let (mut xs, mut ts) = ([0f64; BLOCK_ELEMENTS], [0f64; BLOCK_ELEMENTS]);
-    for block in chunks(range, BLOCK_ELEMENTS) {
-        let (xs, ts) = (&mut xs[..block.len()], &mut ts[..block.len()]);
-        x.read(order, block.start, xs);
-        t.read(order, block.start, ts);
-        pass.take(xs, ts);
+    chunks(range, BLOCK_ELEMENTS).for_each(|block| widened(pass, block));
+}
+
+/// Moves the pairs that count to the front; how many they are.
+fn keep_valid(validity: &Validity, start: usize, xs: &mut [f64], ts: &mut [f64]) -> usize {
+    let mut kept = 0;
+    for k in 0..xs.len() {
+        if validity.contains(start + k) {
+            (xs[kept], ts[kept]) = (xs[k], ts[k]);
+            kept += 1;
+        }
     }
+    kept
 }
 
 fn forward_chunk<R: Real>(x: &Matrix, order: Order, start: usize, at: Affine, ys: &mut [R]) {

@@ -56,7 +56,7 @@ impl<'d> Reference<'d> {
         Self { data, info, notices: rounding_to_f64(data) }
     }
 
-    /// Calls `each` with x and t of every element, in order.
+    /// Calls `each` with x and t of every pair that counts, in order.
     fn each_pair(&self, mut each: impl FnMut(f64, f64)) -> Result<(), EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let (mut xs, mut ts) = (vec![0.0; CHUNK_ELEMENTS], vec![0.0; CHUNK_ELEMENTS]);
@@ -64,7 +64,11 @@ impl<'d> Reference<'d> {
             let (xs, ts) = (&mut xs[..range.len()], &mut ts[..range.len()]);
             x.read(order, range.start, xs);
             t.read(order, range.start, ts);
-            xs.iter().zip(ts.iter()).for_each(|(&x, &t)| each(x, t));
+            for (k, (&x, &t)) in xs.iter().zip(ts.iter()).enumerate() {
+                if self.data.validity().is_none_or(|validity| validity.contains(range.start + k)) {
+                    each(x, t);
+                }
+            }
             self.data.release(&range);
         }
         Ok(self.data.check_intact()?)
@@ -83,7 +87,7 @@ impl<'d> Reference<'d> {
             let terms = [residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
-        let n = self.data.len() as f64;
+        let n = self.data.valid_len() as f64;
         let [loss, rx, r, parts, xx] = sums.map(|sum| sum.value() / n);
         let c = TermScales::CANCELLED;
         Ok(TermScales {
@@ -137,7 +141,7 @@ impl Engine for Reference<'_> {
             rx.add(residual * x);
             r.add(residual);
         })?;
-        Ok(ResidualSums { n: self.data.len() as u64, rr: rr.value(), rx: rx.value(), r: r.value() })
+        Ok(ResidualSums { n: self.data.valid_len(), rr: rr.value(), rx: rx.value(), r: r.value() })
     }
 
     /// The means first, then, from the data again, the sums about them: two
@@ -145,7 +149,7 @@ impl Engine for Reference<'_> {
     /// two-pass algorithm).
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        let n = self.data.len() as f64;
+        let n = self.data.valid_len() as f64;
         let mut means = [Compensated::default(); 2];
         self.each_pair(|x, t| [x, t].into_iter().zip(&mut means).for_each(|(value, sum)| sum.add(value)))?;
         let [x_pivot, t_pivot] = means.map(|sum| sum.value() / n);
@@ -155,7 +159,7 @@ impl Engine for Reference<'_> {
             sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(term));
         })?;
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
-        let n = self.data.len() as u64;
+        let n = self.data.valid_len();
         Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 

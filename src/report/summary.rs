@@ -3,6 +3,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::numbers::{count, exact, seconds, short};
+use crate::data::Excluded;
 use crate::engine::EngineInfo;
 use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason};
 use crate::math::{Affine, Moments};
@@ -97,8 +98,10 @@ pub struct FitReport {
     pub grad_weight: f64,
     /// ∂L/∂b there.
     pub grad_bias: f64,
-    /// Elements.
+    /// Elements that count.
     pub n: u64,
+    /// Elements that don't, and why; null if all count.
+    pub excluded: Option<Excluded>,
     /// Updates made.
     pub steps: u64,
     /// The solver.
@@ -144,6 +147,7 @@ impl FitReport {
             grad_weight: fit.evaluation.grad_weight,
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
+            excluded: None,
             steps: fit.steps,
             solver: solved.method,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
@@ -167,6 +171,18 @@ impl fmt::Display for FitReport {
         writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
         writeln!(f, "  loss       {:<24} mean squared error", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
+        if let Some(excluded) = self.excluded {
+            let reasons = [
+                (excluded.mask, "masked"),
+                (excluded.x_nodata, "nodata in X"),
+                (excluded.t_nodata, "nodata in T"),
+                (excluded.range, "outside the valid range"),
+            ];
+            let reasons = reasons.iter().filter(|(number, _)| *number > 0);
+            let reasons: Vec<_> =
+                reasons.map(|(number, reason)| format!("{} {reason}", count(*number))).collect();
+            writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
+        }
         self.write_steps(f)?;
         self.write_statistics(f)?;
         let (weight, bias) = (exact(self.weight), exact(self.bias));

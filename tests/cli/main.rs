@@ -21,6 +21,7 @@ mod engine_choice;
 mod explain;
 mod fit;
 mod generate;
+mod holes;
 mod models;
 mod notes;
 mod outputs;

@@ -136,6 +136,7 @@ pub(super) mod binding {
         pub(in super::super::super) const PARTIALS: u32 = 2;
         pub(in super::super::super) const WINDOW: u32 = 3;
         pub(in super::super::super) const POINT: u32 = 4;
+        pub(in super::super::super) const VALIDITY: u32 = 6;
     }
     pub(in super::super) mod self_test {
         pub(in super::super::super) const CASES: u32 = 0;
@@ -204,6 +205,7 @@ impl SumsKernel {
         tuning: &Tuning,
         precision: Precision,
         quantity: Quantity,
+        with_holes: bool,
     ) -> Result<Self, GpuError> {
         let partial_bytes = parts(quantity) * part_bytes(precision);
         // Only four f32 can be added up by a subgroup.
@@ -215,7 +217,10 @@ impl SumsKernel {
         };
         let by_subgroup =
             if tuning.reduction == Reduction::Subgroup { shader!("sums_by_subgroup") } else { "" };
-        let source = [sums_source(precision, quantity), shader!("sums"), by_subgroup].concat();
+        let holes = if with_holes { shader!("shared/holes_bits") } else { shader!("shared/holes_none") };
+        let source =
+            [sums_source(precision, quantity), holes, shader!("shared/walk"), shader!("sums"), by_subgroup]
+                .concat();
         let finish_source = match precision {
             Precision::Fast => {
                 concat!(shader!("shared/two_float"), shader!("shared/parts_fast"), shader!("finish"))
@@ -230,18 +235,20 @@ impl SumsKernel {
         };
         device.scoped(0, |device, _| Self {
             sums: {
-                use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
+                use binding::sums::{PARTIALS, POINT, T, VALIDITY, WINDOW, X};
+                let bindings = [
+                    (X, Access::Read),
+                    (T, Access::Read),
+                    (PARTIALS, Access::Write),
+                    (WINDOW, Access::Uniform),
+                    (POINT, Access::Read),
+                    (VALIDITY, Access::Read),
+                ];
                 Kernel::compile(
                     device,
                     entry_point,
                     &source,
-                    &[
-                        (X, Access::Read),
-                        (T, Access::Read),
-                        (PARTIALS, Access::Write),
-                        (WINDOW, Access::Uniform),
-                        (POINT, Access::Read),
-                    ],
+                    if with_holes { &bindings } else { &bindings[..5] },
                     &[
                         ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
                         ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
@@ -291,33 +298,31 @@ fn part_bytes(precision: Precision) -> u32 {
     }
 }
 
-/// What is added up and how, up to the entry points.
+/// What is added up and how.
 fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
     match (quantity, precision) {
         (Quantity::Residuals, Precision::Fast) => {
-            concat!(shader!("shared/parameters"), shader!("shared/residuals_fast"), shader!("shared/walk"))
+            concat!(shader!("shared/parameters"), shader!("shared/residuals_fast"))
         }
         (Quantity::Residuals, Precision::Compensated) => concat!(
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
             shader!("shared/parameters"),
-            shader!("shared/residuals_compensated"),
-            shader!("shared/walk")
+            shader!("shared/residuals_compensated")
         ),
         (Quantity::Residuals, Precision::F64) => {
-            concat!(shader!("shared/residuals_f64"), shader!("shared/walk"))
+            concat!(shader!("shared/residuals_f64"))
         }
         (Quantity::Moments, Precision::Fast) => {
-            concat!(shader!("shared/real_f32"), shader!("shared/moments_plain"), shader!("shared/walk"))
+            concat!(shader!("shared/real_f32"), shader!("shared/moments_plain"))
         }
         (Quantity::Moments, Precision::Compensated) => concat!(
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
-            shader!("shared/moments_compensated"),
-            shader!("shared/walk")
+            shader!("shared/moments_compensated")
         ),
         (Quantity::Moments, Precision::F64) => {
-            concat!(shader!("shared/real_f64"), shader!("shared/moments_plain"), shader!("shared/walk"))
+            concat!(shader!("shared/real_f64"), shader!("shared/moments_plain"))
         }
     }
 }
@@ -386,6 +391,7 @@ pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning) -> Kernel 
             shader!("shared/parameters"),
             shader!("shared/step"),
             shader!("shared/residuals_fast"),
+            shader!("shared/holes_none"),
             shader!("shared/walk"),
             shader!("descend")
         ),

@@ -89,6 +89,8 @@ struct Window {
     range: Range<usize>,
     x: wgpu::Buffer,
     t: wgpu::Buffer,
+    /// A bit for each element, if there are holes.
+    validity: Option<wgpu::Buffer>,
 }
 
 impl Window {
@@ -219,21 +221,28 @@ impl<'d> Gpu<'d> {
 
     /// Brings X and T to the device.
     fn upload(&mut self) -> Result<Vec<Window>, EngineError> {
-        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let (x, t) = (self.data.x(), targets(self.data)?);
         let needed_bytes = 2 * padded_bytes(self.data.len());
-        let (mut x_uploader, mut t_uploader) = (Uploader::new(x, order), Uploader::new(t, order));
+        let (mut x_uploader, mut t_uploader) = (Uploader::new(x, self.data), Uploader::new(t, self.data));
         let mut windows = Vec::new();
         for range in plan::windows(self.data.len(), &self.device.limits) {
             let x = x_uploader.buffer(&self.device, "x", range.clone(), needed_bytes)?;
             let t = t_uploader.buffer(&self.device, "t", range.clone(), needed_bytes)?;
-            windows.push(Window { range, x, t });
+            let validity = self.data.validity().map(|validity| {
+                let words = bytemuck::cast_slice(validity.words(&range));
+                let buffer = create_buffer(&self.device, "validity", words.len() as u64, STORAGE_INPUT)?;
+                self.device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, words))?;
+                Ok::<_, GpuError>(buffer)
+            });
+            windows.push(Window { range, x, t, validity: validity.transpose()? });
         }
         self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
         Ok(windows)
     }
 
     fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
-        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity)
+        let with_holes = self.data.validity().is_some();
+        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, with_holes)
     }
 
     /// Prepares the passes over what is on the device.
@@ -259,17 +268,17 @@ impl<'d> Gpu<'d> {
             let uniform = self.window_uniform(dispatch, first_partial)?;
             first_partial += dispatch.partials;
             let bindings = self.device.scoped(0, |device, _| {
-                use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
-                kernel.sums.bind(
-                    device,
-                    &[
-                        (X, window.x.as_entire_binding()),
-                        (T, window.t.as_entire_binding()),
-                        (PARTIALS, partials.buffer.as_entire_binding()),
-                        (WINDOW, uniform.as_entire_binding()),
-                        (POINT, self.point.as_entire_binding()),
-                    ],
-                )
+                use binding::sums::{PARTIALS, POINT, T, VALIDITY, WINDOW, X};
+                let mut resources = vec![
+                    (X, window.x.as_entire_binding()),
+                    (T, window.t.as_entire_binding()),
+                    (PARTIALS, partials.buffer.as_entire_binding()),
+                    (WINDOW, uniform.as_entire_binding()),
+                    (POINT, self.point.as_entire_binding()),
+                ];
+                let bits = window.validity.as_ref();
+                resources.extend(bits.map(|bits| (VALIDITY, bits.as_entire_binding())));
+                kernel.sums.bind(device, &resources)
             })?;
             window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
         }
@@ -314,14 +323,17 @@ impl<'d> Gpu<'d> {
                 let start = place * (n / PLACES);
                 let values = &mut values[..ELEMENTS.min(n - start)];
                 matrix.read(order, start, values);
-                for &value in &*values {
-                    sum += f64::from(value);
-                    count += 1.0;
+                for (k, &value) in (start..).zip(&*values) {
+                    if self.data.validity().is_none_or(|validity| validity.contains(k)) {
+                        sum += f64::from(value);
+                        count += 1.0;
+                    }
                 }
                 // The system may have mapped far more around what was read.
                 matrix.release(order, 0..n);
             }
-            split(sum / count)[0]
+            // A place without any that counts is as good as none.
+            split(sum / f64::max(count, 1.0))[0]
         };
         let pivot = [mean(self.data.x()), mean(targets(self.data)?)];
         self.data.check_intact()?;
@@ -414,7 +426,7 @@ impl Engine for Gpu<'_> {
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
         self.set_model(at)?;
-        let n = self.data.len() as u64;
+        let n = self.data.valid_len();
         let sums = self.sums(Quantity::Residuals)?;
         let sums = sums.iter().map(|&[rr, rx, r, _]| ResidualSums { n: 0, rr, rx, r });
         Ok(ResidualSums { n, ..sums.collect::<SumsAccumulator>().total() })
@@ -432,7 +444,7 @@ impl Engine for Gpu<'_> {
         }
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
         let (x_pivot, t_pivot) = (f64::from(x_pivot), f64::from(t_pivot));
-        let n = self.data.len() as u64;
+        let n = self.data.valid_len();
         Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 
@@ -441,7 +453,7 @@ impl Engine for Gpu<'_> {
         let most = self.data.len().min(FORWARD_ELEMENTS as usize);
         let y = create_buffer(&self.device, "y", padded_bytes(most), STORAGE)?;
         let staging = Staging::new(&self.device, "y staging", padded_bytes(most))?;
-        let mut uploader = Uploader::new(self.data.x(), self.data.order());
+        let mut uploader = Uploader::new(self.data.x(), self.data);
         let scratch = match self.held {
             Held::Resident(_) => None,
             _ => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
@@ -505,10 +517,12 @@ impl Engine for Gpu<'_> {
         self.device.clock.as_ref()?.stop()
     }
 
-    /// For data that are on the device, with the precision that updates there
-    /// have.
+    /// For data without holes that are on the device, with the precision that
+    /// updates there have.
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
-        let here = matches!(self.held, Held::Resident(_)) && self.precision == Precision::Fast;
+        let here = matches!(self.held, Held::Resident(_))
+            && self.precision == Precision::Fast
+            && self.data.validity().is_none();
         here.then_some(self)
     }
 }

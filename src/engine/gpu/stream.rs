@@ -7,7 +7,7 @@ use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
 use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
 use super::upload::{Uploader, padded_bytes};
-use crate::data::Dataset;
+use crate::data::{Dataset, Validity};
 use crate::engine::{EngineError, Notice, chunks, targets};
 
 /// Elements of X, and of T, sent at a time: 4 MiB each.
@@ -33,6 +33,7 @@ pub(super) struct Stream<'d> {
     residuals: StreamPass,
     /// Made when it is first asked for.
     moments: Option<StreamPass>,
+    validity: Option<&'d Validity>,
     notices: Option<Vec<Notice>>,
 }
 
@@ -82,21 +83,26 @@ struct Places {
     element_bytes: u64,
     t: u64,
     uniform: u64,
+    /// A bit for each element, if there are holes, else nothing.
+    validity: u64,
     end: u64,
 }
 
 impl Places {
-    fn new(elements: usize) -> Self {
+    fn new(elements: usize, with_holes: bool) -> Self {
         let element_bytes = padded_bytes(elements);
         let t = element_bytes.next_multiple_of(BINDING_ALIGNMENT);
-        Self { element_bytes, t, uniform: 2 * t, end: 2 * t + size_of::<WindowUniform>() as u64 }
+        let uniform = 2 * t;
+        let validity = uniform + (size_of::<WindowUniform>() as u64).next_multiple_of(BINDING_ALIGNMENT);
+        let bits = if with_holes { elements.div_ceil(32) as u64 * 4 } else { 0 };
+        Self { element_bytes, t, uniform, validity, end: validity + bits }
     }
 }
 
 impl Slot {
-    fn new(device: &Device, elements: usize) -> Result<Self, GpuError> {
+    fn new(device: &Device, elements: usize, with_holes: bool) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
-        let places = Places::new(elements);
+        let places = Places::new(elements, with_holes);
         let inputs = Usage::STORAGE | Usage::UNIFORM;
         let maps_inputs = device.maps_inputs;
         device.scoped(places.end, |device, _| {
@@ -122,30 +128,32 @@ impl Slot {
         partials: &wgpu::Buffer,
         point: &wgpu::Buffer,
     ) -> wgpu::BindGroup {
-        use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
+        use binding::sums::{PARTIALS, POINT, T, VALIDITY, WINDOW, X};
         let (places, buffer) = (self.places, self.resident.as_ref().unwrap_or(&self.mapped));
         let part = |offset, size| {
             let size = std::num::NonZeroU64::new(size);
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
         };
-        kernel.sums.bind(
-            device,
-            &[
-                (X, part(0, places.element_bytes)),
-                (T, part(places.t, places.element_bytes)),
-                (PARTIALS, partials.as_entire_binding()),
-                (WINDOW, part(places.uniform, places.end - places.uniform)),
-                (POINT, point.as_entire_binding()),
-            ],
-        )
+        let mut resources = vec![
+            (X, part(0, places.element_bytes)),
+            (T, part(places.t, places.element_bytes)),
+            (PARTIALS, partials.as_entire_binding()),
+            (WINDOW, part(places.uniform, size_of::<WindowUniform>() as u64)),
+            (POINT, point.as_entire_binding()),
+        ];
+        if places.end > places.validity {
+            resources.push((VALIDITY, part(places.validity, places.end - places.validity)));
+        }
+        kernel.sums.bind(device, &resources)
     }
 
     /// Waits until its last window was computed, then hands its memory to
-    /// `fill`: that of X, of T, and of the uniform.
+    /// `fill`: that of X, of T, of the uniform, and of the
+    /// bits.
     fn fill(
         &mut self,
         device: &Device,
-        fill: impl FnOnce([wgpu::WriteOnly<'_, [u8]>; 3]) -> Result<(), EngineError>,
+        fill: impl FnOnce([wgpu::WriteOnly<'_, [u8]>; 4]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         if let Some(submission) = self.under_way.take() {
             device.wait(submission)?;
@@ -157,8 +165,9 @@ impl Slot {
         let mut view = self.mapped.get_mapped_range_mut(..).map_err(|e| failed(e.to_string()))?;
         let place = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let (x, rest) = view.slice(..).split_at(place(self.places.t));
-        let (t, uniform) = rest.split_at(place(self.places.uniform - self.places.t));
-        fill([x, t, uniform])
+        let (t, rest) = rest.split_at(place(self.places.uniform - self.places.t));
+        let (uniform, validity) = rest.split_at(place(self.places.validity - self.places.uniform));
+        fill([x, t, uniform, validity])
     }
 
     /// Submits the kernel over what was filled in.
@@ -203,16 +212,18 @@ impl<'d> Stream<'d> {
     ) -> Result<Self, EngineError> {
         let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
-        let slots: Vec<Slot> =
-            (0..SLOTS.min(ranges.len())).map(|_| Slot::new(device, longest)).collect::<Result<_, _>>()?;
+        let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
+            .map(|_| Slot::new(device, longest, data.validity().is_some()))
+            .collect::<Result<_, _>>()?;
         let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
         Ok(Self {
             ranges,
-            x: Uploader::new(data.x(), data.order()),
-            t: Uploader::new(targets(data)?, data.order()),
+            x: Uploader::new(data.x(), data),
+            t: Uploader::new(targets(data)?, data),
             slots,
             residuals,
             moments: None,
+            validity: data.validity(),
             notices: None,
         })
     }
@@ -273,11 +284,14 @@ impl<'d> Stream<'d> {
             let uniform = WindowUniform::new(&dispatch, partial_count);
             partial_count += dispatch.partials;
             let bytes = range.len() * size_of::<f32>();
-            slot.fill(device, |[x, t, mut place]| {
+            slot.fill(device, |[x, t, place, bits]| {
+                if let Some(validity) = self.validity {
+                    let words = bytemuck::cast_slice(validity.words(&range));
+                    bits.into_slice(..words.len()).copy_from_slice(words);
+                }
+                place.into_slice(..size_of::<WindowUniform>()).copy_from_slice(bytemuck::bytes_of(&uniform));
                 self.x.fill(x.into_slice(..bytes), range.clone())?;
-                self.t.fill(t.into_slice(..bytes), range)?;
-                place.copy_from_slice(bytemuck::bytes_of(&uniform));
-                Ok(())
+                self.t.fill(t.into_slice(..bytes), range)
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
@@ -297,7 +311,8 @@ mod tests {
     /// At W = b = 0: a new buffer holds zeros.
     fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
         let kernel =
-            SumsKernel::compile(device, &Tuning::SOFTWARE, Precision::Fast, Quantity::Residuals).unwrap();
+            SumsKernel::compile(device, &Tuning::SOFTWARE, Precision::Fast, Quantity::Residuals, false)
+                .unwrap();
         let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
         Stream::new(device, kernel, &point, data).unwrap()
     }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::GpuError;
 use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
-use crate::data::{DataError, ElementType, Matrix, Order, Rounding};
+use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity};
 use crate::engine::{EngineError, Notice};
 
 /// Elements sent to the device at a time: 16 MiB.
@@ -19,13 +19,16 @@ const CONVERT_ELEMENTS: usize = 1 << 16;
 pub(super) struct Uploader<'m> {
     matrix: &'m Matrix,
     order: Order,
+    /// What of it counts, unless all does.
+    validity: Option<&'m Validity>,
     rounded: u64,
     scratch: Vec<f32>,
 }
 
 impl<'m> Uploader<'m> {
-    pub(super) fn new(matrix: &'m Matrix, order: Order) -> Self {
-        Self { matrix, order, rounded: 0, scratch: Vec::new() }
+    pub(super) fn new(matrix: &'m Matrix, data: &'m Dataset) -> Self {
+        let (order, validity) = (data.order(), data.validity());
+        Self { matrix, order, validity, rounded: 0, scratch: Vec::new() }
     }
 
     /// Fills a new buffer with the elements of `range`.
@@ -84,13 +87,13 @@ impl<'m> Uploader<'m> {
             write(&values[range.clone()])?;
             return self.done(range, &[]);
         }
-        let (matrix, order) = (self.matrix, self.order);
+        let (matrix, order, validity) = (self.matrix, self.order, self.validity);
         self.scratch.resize(range.len(), 0.0);
         let lost: Vec<Rounding> = self
             .scratch
             .par_chunks_mut(CONVERT_ELEMENTS)
             .enumerate()
-            .map(|(k, out)| convert(matrix, order, range.start + k * CONVERT_ELEMENTS, out))
+            .map(|(k, out)| convert(matrix, order, validity, range.start + k * CONVERT_ELEMENTS, out))
             .collect();
         self.done(range, &lost)?;
         Ok(write(&self.scratch)?)
@@ -103,7 +106,7 @@ impl<'m> Uploader<'m> {
         memory: wgpu::WriteOnly<'_, [u8]>,
         range: Range<usize>,
     ) -> Result<(), EngineError> {
-        let (matrix, order) = (self.matrix, self.order);
+        let (matrix, order, validity) = (self.matrix, self.order, self.validity);
         let values = matrix.as_slice::<f32>(order);
         let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<f32>| {
             let start = range.start + k * CONVERT_ELEMENTS;
@@ -113,7 +116,7 @@ impl<'m> Uploader<'m> {
                 return Rounding::default();
             }
             scratch.resize(elements, 0.0);
-            let lost = convert(matrix, order, start, scratch);
+            let lost = convert(matrix, order, validity, start, scratch);
             out.copy_from_slice(bytemuck::cast_slice(scratch));
             lost
         };
@@ -155,10 +158,36 @@ impl<'m> Uploader<'m> {
     }
 }
 
-/// The elements from number `start` on, brought to f32.
-fn convert(matrix: &Matrix, order: Order, start: usize, out: &mut [f32]) -> Rounding {
+/// The elements from number `start` on, brought to f32, and what that lost of
+/// those that count: what stands for nothing may be beyond the range of f32.
+fn convert(
+    matrix: &Matrix,
+    order: Order,
+    validity: Option<&Validity>,
+    start: usize,
+    out: &mut [f32],
+) -> Rounding {
+    let range = start..start + out.len();
     matrix.read(order, start, out);
-    matrix.rounding_to_f32(order, start..start + out.len())
+    match validity {
+        Some(validity) if !range.is_empty() && !validity.contains_all(&range) => {
+            let mut exact = vec![0f64; out.len()];
+            matrix.read(order, start, &mut exact);
+            let mut rounding = Rounding::default();
+            for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
+                if !validity.contains(k) {
+                    *out = 0.0;
+                } else if f64::from(*out).to_bits() != exact.to_bits() {
+                    rounding.rounded += 1;
+                    if out.is_infinite() {
+                        rounding.overflowed.get_or_insert(k as u64);
+                    }
+                }
+            }
+            rounding
+        }
+        _ => matrix.rounding_to_f32(order, range),
+    }
 }
 
 /// Bytes of a buffer for this many f32, padded to whole vec4s.

@@ -1,0 +1,65 @@
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::error::CliError;
+use crate::data::{HoleRules, Reading, Source};
+
+/// Which pairs of elements count.
+#[derive(Debug, Args)]
+pub(super) struct HoleArguments {
+    /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
+    /// what the files say (GDAL's tag in a .tif)
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    nodata: Option<f64>,
+
+    /// The same for X alone
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    x_nodata: Option<f64>,
+
+    /// The same for T alone
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    t_nodata: Option<f64>,
+
+    /// Leave out where this is 0 or nan: a file of X's shape, of any format
+    #[arg(long, value_name = "FILE[:KEY]")]
+    mask: Option<Source>,
+
+    /// Leave out pairs with an element below LO or above HI, such as saturated pixels
+    #[arg(long, value_name = "LO,HI", allow_hyphen_values = true)]
+    valid_range: Option<ValidRange>,
+}
+
+impl HoleArguments {
+    /// The rules, with the mask opened.
+    pub(super) fn rules(&self, reading: &Reading) -> Result<HoleRules, CliError> {
+        Ok(HoleRules {
+            x_nodata: self.x_nodata.or(self.nodata),
+            t_nodata: self.t_nodata.or(self.nodata),
+            valid_range: self.valid_range.map(|range| range.0),
+            mask: self.mask.as_ref().map(|mask| reading.open(mask)).transpose()?,
+        })
+    }
+
+    /// The mask's file.
+    pub(super) fn mask(&self) -> Option<&Source> {
+        self.mask.as_ref()
+    }
+}
+
+/// What `--valid-range` takes.
+#[derive(Debug, Clone, Copy)]
+struct ValidRange([f64; 2]);
+
+impl FromStr for ValidRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ends: Vec<f64> =
+            text.split(',').map(|end| end.trim().parse()).collect::<Result<_, _>>().unwrap_or_default();
+        match ends[..] {
+            [low, high] if low <= high => Ok(Self([low, high])),
+            _ => Err("expected two numbers, the least first: 0,65534".to_owned()),
+        }
+    }
+}

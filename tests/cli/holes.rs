@@ -1,0 +1,110 @@
+//! Holes at the command line: `--nodata`, `--mask`, `--valid-range`, and
+//! nodata in predictions.
+
+use linfit::data::ElementType;
+
+use crate::common::Number;
+use crate::{Lab, number, values};
+
+/// T = 2·X + 1 at six places of eight.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.f32s("x.npy", &[1.0, -9.0, 3.0, 4.0, 0.0, 6.0, 7.0, 8.0]);
+    lab.f32s("t.npy", &[3.0, 0.0, 7.0, -9.0, 1.0, 13.0, 15.0, 17.0]);
+    lab
+}
+
+#[test]
+fn only_what_counts_is_fitted() {
+    let lab = lab();
+    for engine in ["--engine cpu", "--engine reference", "--adapter llvmpipe"] {
+        for solver in [
+            "--solver exact",
+            "--solver moments --lr auto --steps 100000 --tol 1e-4",
+            "--lr auto --steps 5000 --tol 1e-4",
+        ] {
+            let report = lab
+                .run(&format!("fit x.npy t.npy --nodata -9 --json -q {engine} {solver}"))
+                .succeeds()
+                .json();
+            assert_eq!(report["n"], 6, "{report}");
+            assert!(
+                (number(&report, "weight") - 2.0).abs() < 1e-4
+                    && (number(&report, "bias") - 1.0).abs() < 5e-4,
+                "{report}"
+            );
+            let excluded = &report["excluded"];
+            assert_eq!(
+                (&excluded["x_nodata"], &excluded["t_nodata"], &excluded["mask"]),
+                (&1.into(), &1.into(), &0.into())
+            );
+        }
+    }
+    let report = lab.run("fit x.npy t.npy --json --steps 0").succeeds().json();
+    assert!(report["excluded"].is_null() && report["n"] == 8, "{report}");
+    let shown = lab.run("fit x.npy t.npy --x-nodata -9 --t-nodata -9 --solver exact").succeeds().stdout;
+    assert!(shown.contains("elements   6\n") && shown.contains("1 nodata in X, 1 nodata in T\n"), "{shown}");
+    let report = lab.run("compare x.npy t.npy --nodata -9 --json").succeeds().json();
+    assert_eq!(report["n"], 6);
+}
+
+#[test]
+fn a_mask_and_a_range_leave_out_too() {
+    let lab = lab();
+    let mask = [1, 0, 7, 0, 1, 1, 1, 1].map(Number::Int);
+    lab.npy("mask.npy", ElementType::U8, &[8], &mask);
+    let report = lab.run("fit x.npy t.npy --mask mask.npy --solver exact --json").succeeds().json();
+    assert_eq!((number(&report, "weight"), number(&report, "bias")), (2.0, 1.0));
+    assert_eq!(report["excluded"]["mask"], 2);
+    let report = lab.run("fit x.npy t.npy --valid-range 0,16 --solver exact --json").succeeds().json();
+    // −9 on either side, and 17.
+    assert_eq!((&report["n"], &report["excluded"]["range"]), (&5.into(), &3.into()));
+    assert_eq!((number(&report, "weight"), number(&report, "bias")), (2.0, 1.0));
+
+    lab.npy("long.npy", ElementType::U8, &[4, 2], &mask);
+    lab.run("fit x.npy t.npy --mask long.npy").ends_refused(&["long.npy", "4×2", "shape"]);
+    lab.run("fit x.npy t.npy --mask none.npy").ends_refused(&["none.npy"]);
+    lab.run("fit x.npy t.npy --mask mask.npy --save mask.npy").ends_refused(&["--save", "--mask"]);
+    for range in ["5", "5,1", "1,2,3", "a,b", "nan,1"] {
+        lab.run(&format!("fit x.npy t.npy --valid-range {range}"))
+            .ends_refused(&["--valid-range", "0,65534"]);
+    }
+    lab.run("fit x.npy t.npy --valid-range 100,200").ends_refused(&["no pair", "8 outside the valid range"]);
+}
+
+#[test]
+fn a_nan_is_nothing_only_if_it_is_said_to_be() {
+    let lab = Lab::new();
+    lab.f32s("x.npy", &[1.0, f32::NAN, 3.0]).f32s("t.npy", &[3.0, 1.0, 7.0]);
+    lab.run("fit x.npy t.npy").ends_refused(&["x.npy", "1 of 3", "index 1"]);
+    lab.run("fit x.npy t.npy --nodata -9").ends_refused(&["x.npy", "1 of 3"]);
+    let report = lab.run("fit x.npy t.npy --nodata nan --solver exact --json").succeeds().json();
+    assert_eq!((number(&report, "weight"), number(&report, "bias"), &report["n"]), (2.0, 1.0, &2.into()));
+}
+
+#[test]
+fn predictions_have_nodata_where_x_has() {
+    let lab = Lab::new();
+    lab.f32s("x.npy", &[1.0, -9.0, 3.0])
+        .f32s("nan.npy", &[1.0, f32::NAN, 3.0])
+        .write("m.json", r#"{"weight": 2, "bias": 1}"#);
+    for engine in ["", "--adapter llvmpipe", "--dtype f64", "--dtype i16"] {
+        lab.run(&format!("predict m.json x.npy -o y.npy --nodata -9 {engine}")).succeeds();
+        assert_eq!(values(&lab.read_npy("y.npy")), [3.0, -9.0, 7.0], "{engine}");
+    }
+    for engine in ["", "--adapter llvmpipe", "--dtype f64"] {
+        lab.run(&format!("predict m.json nan.npy -o y.npy --nodata nan {engine}")).succeeds();
+        let y = values(&lab.read_npy("y.npy"));
+        assert!(y[1].is_nan() && (y[0], y[2]) == (3.0, 7.0), "{engine}: {y:?}");
+    }
+    lab.run("predict m.json nan.npy -o z.npy --nodata nan --dtype u8")
+        .ends_refused(&["nodata value NaN", "u8"]);
+    lab.run("predict m.json x.npy -o z.npy --nodata -9 --dtype u8").ends_refused(&["nodata value -9", "u8"]);
+    lab.run("predict m.json nan.npy -o z.npy").ends_refused(&["nan.npy", "1 of 3"]);
+
+    // An image that says what stands for nothing says so of its prediction.
+    lab.npy("image.npy", ElementType::F32, &[1, 3], &[1.0, -9.0, 3.0].map(Number::Float));
+    lab.run("predict m.json image.npy -o y.tif --nodata -9").succeeds();
+    lab.run("predict m.json y.tif -o z.npy").succeeds();
+    assert_eq!(values(&lab.read_npy("z.npy")), [7.0, -9.0, 15.0]);
+}
