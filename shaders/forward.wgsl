@@ -3,6 +3,9 @@
 // Four elements to a vec4; a window whose length is no multiple of 4 has
 // padding at the end of its buffers, which is computed and never read.
 //
+// Preceded by `load_x`, four elements of X, whatever their type
+// (engine/gpu/packing.rs), which declares binding 0.
+//
 // Compiled without bounds checks: every index lies in its buffer for the
 // reasons written down in engine/gpu/plan.rs.
 
@@ -26,7 +29,6 @@ struct Parameters {
     bias: vec2<f32>,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> window: Window;
 @group(0) @binding(3) var<storage, read> parameters: Parameters;
@@ -61,10 +63,10 @@ fn forward(
             let i1 = i0 + stride;
             let i2 = i1 + stride;
             let i3 = i2 + stride;
-            let x0 = x[i0];
-            let x1 = x[i1];
-            let x2 = x[i2];
-            let x3 = x[i3];
+            let x0 = load_x(i0);
+            let x1 = load_x(i1);
+            let x2 = load_x(i2);
+            let x3 = load_x(i3);
             y[i0] = weight * x0 + bias;
             y[i1] = weight * x1 + bias;
             y[i2] = weight * x2 + bias;
@@ -73,6 +75,6 @@ fn forward(
     }
     for (; k < count; k++) {
         let i = first + k * stride;
-        y[i] = weight * x[i] + bias;
+        y[i] = weight * load_x(i) + bias;
     }
 }

@@ -6,8 +6,10 @@
 // `take_valid` those of some of four, `close` adds a Block to a Total. And one of
 // shared/holes_none.wgsl and shared/holes_bits.wgsl: which elements count.
 //
-// Declares the bindings 0 (x), 1 (t) and 3 (window) and the override constants
-// CONTIGUOUS, LOADS and BLOCK of the kernel that it precedes.
+// Expects `load_x` and `load_t`, four elements of X and of T, whatever their
+// type (engine/gpu/packing.rs); they declare the bindings 0 and 1. Declares
+// binding 3 (window) and the override constants CONTIGUOUS, LOADS and BLOCK of
+// the kernel that it precedes.
 //
 // Compiled without bounds checks: every index lies in its buffer for the
 // reasons written down in engine/gpu/plan.rs.
@@ -15,7 +17,7 @@
 // Whether an invocation takes neighbouring vec4s (a CPU's caches want that)
 // or every `invocations`-th one, so that a workgroup's loads are neighbours.
 override CONTIGUOUS: bool = true;
-// vec4s of x, and of t, that are loaded before the first of them is used, so
+// Groups of x, and of t, that are loaded before the first of them is used, so
 // that memory answers them side by side: 1 or 4.
 override LOADS: u32 = 1u;
 // vec4s that are summed before they join their run's total. Short sums keep
@@ -33,8 +35,6 @@ struct Window {
     unused2: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> t: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> window: Window;
 
 // The sums at a point over this invocation's part of the window.
@@ -64,14 +64,14 @@ fn sum_run(invocation: u32, at: Point) -> Total {
                 let i1 = i0 + stride;
                 let i2 = i1 + stride;
                 let i3 = i2 + stride;
-                let x0 = x[i0];
-                let x1 = x[i1];
-                let x2 = x[i2];
-                let x3 = x[i3];
-                let t0 = t[i0];
-                let t1 = t[i1];
-                let t2 = t[i2];
-                let t3 = t[i3];
+                let x0 = load_x(i0);
+                let x1 = load_x(i1);
+                let x2 = load_x(i2);
+                let x3 = load_x(i3);
+                let t0 = load_t(i0);
+                let t1 = load_t(i1);
+                let t2 = load_t(i2);
+                let t3 = load_t(i3);
                 visit(&block, at, i0, x0, t0);
                 visit(&block, at, i1, x1, t1);
                 visit(&block, at, i2, x2, t2);
@@ -80,7 +80,7 @@ fn sum_run(invocation: u32, at: Point) -> Total {
         }
         for (; k < end; k++) {
             let i = first + k * stride;
-            visit(&block, at, i, x[i], t[i]);
+            visit(&block, at, i, load_x(i), load_t(i));
         }
         total = close(total, block);
     }
@@ -90,7 +90,7 @@ fn sum_run(invocation: u32, at: Point) -> Total {
     let rest = elements % 4u;
     if invocation == 0u && rest > 0u {
         var block = Block();
-        take_valid(&block, at, x[whole], t[whole], (vec4(0u, 1u, 2u, 3u) < vec4(rest)) & counts(whole));
+        take_valid(&block, at, load_x(whole), load_t(whole), (vec4(0u, 1u, 2u, 3u) < vec4(rest)) & counts(whole));
         total = close(total, block);
     }
     return total;

@@ -227,6 +227,14 @@ impl Matrix {
         });
     }
 
+    /// Copies the elements number `start`, `start + 1`, … in `order` to `out`, in
+    /// their own type, which must be `E`, and this machine's byte order. The
+    /// range must lie within the matrix.
+    pub fn copy<E: Element>(&self, order: Order, start: usize, out: &mut [E]) {
+        debug_assert_eq!(E::TYPE, self.element);
+        self.visit::<E>(order, start, out.len(), |k, value| out[k] = value);
+    }
+
     /// What is lost when the elements number `range` in `order` are brought
     /// to f32.
     #[must_use]

@@ -64,11 +64,12 @@ impl Descent {
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
                 let window = WindowUniform::new(&dispatch, 0);
-                resident.windows[0].check(&dispatch).map_err(|reason| device.limit(reason))?;
+                let groups = resident.windows[0].groups(gpu.packings());
+                dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
                 let window = gpu.uniform("window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
-                    let kernel = compile_descend(device, &gpu.tuning);
+                    let kernel = compile_descend(device, &gpu.tuning, gpu.packings());
                     let bindings = kernel.bind(
                         device,
                         &[

@@ -1,6 +1,7 @@
 use super::GpuError;
 use super::Precision;
 use super::device::Device;
+use super::packing::Packing;
 use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS};
 use super::tuning::{Reduction, Tuning};
 
@@ -206,6 +207,7 @@ impl SumsKernel {
         precision: Precision,
         quantity: Quantity,
         with_holes: bool,
+        [x, t]: [Packing; 2],
     ) -> Result<Self, GpuError> {
         let partial_bytes = parts(quantity) * part_bytes(precision);
         // Only four f32 can be added up by a subgroup.
@@ -218,9 +220,15 @@ impl SumsKernel {
         let by_subgroup =
             if tuning.reduction == Reduction::Subgroup { shader!("sums_by_subgroup") } else { "" };
         let holes = if with_holes { shader!("shared/holes_bits") } else { shader!("shared/holes_none") };
-        let source =
-            [sums_source(precision, quantity), holes, shader!("shared/walk"), shader!("sums"), by_subgroup]
-                .concat();
+        let source = [
+            loads([x, t]).as_str(),
+            sums_source(precision, quantity),
+            holes,
+            shader!("shared/walk"),
+            shader!("sums"),
+            by_subgroup,
+        ]
+        .concat();
         let finish_source = match precision {
             Precision::Fast => {
                 concat!(shader!("shared/two_float"), shader!("shared/parts_fast"), shader!("finish"))
@@ -298,6 +306,12 @@ fn part_bytes(precision: Precision) -> u32 {
     }
 }
 
+/// How X and T are loaded.
+fn loads([x, t]: [Packing; 2]) -> String {
+    use binding::sums::{T, X};
+    x.source("x", X) + &t.source("t", T)
+}
+
 /// What is added up and how.
 fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
     match (quantity, precision) {
@@ -328,13 +342,13 @@ fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
 }
 
 /// The kernel that predicts.
-pub(super) fn compile_forward(device: &Device, tuning: &Tuning) -> Result<Kernel, GpuError> {
+pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: Packing) -> Result<Kernel, GpuError> {
     use binding::forward::{PARAMETERS, WINDOW, X, Y};
     device.scoped(0, |device, _| {
         Kernel::compile(
             device,
             "forward",
-            shader!("forward"),
+            &(x.source("x", X) + shader!("forward")),
             &[(X, Access::Read), (Y, Access::Write), (WINDOW, Access::Uniform), (PARAMETERS, Access::Read)],
             &[
                 ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
@@ -380,21 +394,22 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
 }
 
 /// The kernel that takes whole steps in one workgroup.
-pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning) -> Kernel {
+pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, packings: [Packing; 2]) -> Kernel {
     use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
     Kernel::compile(
         device,
         "descend",
-        concat!(
-            shader!("shared/two_float"),
-            shader!("shared/two_float_products"),
-            shader!("shared/parameters"),
-            shader!("shared/step"),
-            shader!("shared/residuals_fast"),
-            shader!("shared/holes_none"),
-            shader!("shared/walk"),
-            shader!("descend")
-        ),
+        &(loads(packings)
+            + concat!(
+                shader!("shared/two_float"),
+                shader!("shared/two_float_products"),
+                shader!("shared/parameters"),
+                shader!("shared/step"),
+                shader!("shared/residuals_fast"),
+                shader!("shared/holes_none"),
+                shader!("shared/walk"),
+                shader!("descend")
+            )),
         &[
             (X, Access::Read),
             (T, Access::Read),

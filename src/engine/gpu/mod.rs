@@ -16,6 +16,7 @@ mod descent;
 mod device;
 mod error;
 mod kernels;
+mod packing;
 mod partials;
 mod plan;
 mod precision;
@@ -36,10 +37,11 @@ use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums, SumsAcc
 use descent::Descent;
 use device::Device;
 use kernels::{Kernel, Parameters, Quantity, SumsKernel, WindowUniform, binding, compile_forward};
+use packing::Packing;
 use partials::{Partials, Sums};
 use plan::{Dispatch, FORWARD_ELEMENTS};
 use stream::Stream;
-use upload::{Staging, Uploader, padded_bytes};
+use upload::{Staging, Uploader};
 
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu<'d> {
@@ -94,9 +96,9 @@ struct Window {
 }
 
 impl Window {
-    /// Checks that it holds what a kernel so dispatched reads.
-    fn check(&self, dispatch: &Dispatch) -> Result<(), String> {
-        dispatch.check_buffers(self.x.size().min(self.t.size()), 0, u64::MAX)
+    /// Groups of four elements that it holds.
+    fn groups(&self, [x, t]: [Packing; 2]) -> u64 {
+        x.groups(self.x.size()).min(t.groups(self.t.size()))
     }
 }
 
@@ -181,7 +183,7 @@ impl<'d> Gpu<'d> {
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
         let mut gpu = Self::empty(data, info, device, tuning, precision)?;
         if data.t().is_some() {
-            gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
+            gpu.held = if gpu.device_bytes() <= memory_bytes {
                 let windows = gpu.upload()?;
                 Held::Resident(Box::new(gpu.resident(windows)?))
             } else {
@@ -213,7 +215,8 @@ impl<'d> Gpu<'d> {
         precision: Precision,
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
-        let forward = compile_forward(&device, &tuning)?;
+        let [x, _] = packings(data);
+        let forward = compile_forward(&device, &tuning, x)?;
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         let (notices, held) = (Vec::new(), Held::InputsOnly);
         Ok(Self { data, info, notices, device, tuning, precision, forward, point, held, descent: None })
@@ -222,7 +225,7 @@ impl<'d> Gpu<'d> {
     /// Brings X and T to the device.
     fn upload(&mut self) -> Result<Vec<Window>, EngineError> {
         let (x, t) = (self.data.x(), targets(self.data)?);
-        let needed_bytes = 2 * padded_bytes(self.data.len());
+        let needed_bytes = self.device_bytes();
         let (mut x_uploader, mut t_uploader) = (Uploader::new(x, self.data), Uploader::new(t, self.data));
         let mut windows = Vec::new();
         for range in plan::windows(self.data.len(), &self.device.limits) {
@@ -240,9 +243,19 @@ impl<'d> Gpu<'d> {
         Ok(windows)
     }
 
+    /// How X and T lie on the device.
+    fn packings(&self) -> [Packing; 2] {
+        packings(self.data)
+    }
+
+    /// Bytes of X and T there.
+    fn device_bytes(&self) -> u64 {
+        self.packings().iter().map(|packing| packing.padded_bytes(self.data.len())).sum()
+    }
+
     fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
         let with_holes = self.data.validity().is_some();
-        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, with_holes)
+        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, with_holes, self.packings())
     }
 
     /// Prepares the passes over what is on the device.
@@ -261,9 +274,8 @@ impl<'d> Gpu<'d> {
         let partials = Partials::new(&self.device, &kernel, room)?;
         let (mut window_passes, mut first_partial) = (Vec::new(), 0);
         for (window, dispatch) in windows.iter().zip(&dispatches) {
-            window
-                .check(dispatch)
-                .and_then(|()| dispatch.check_buffers(window.x.size(), first_partial, partials.room))
+            dispatch
+                .check_buffers(window.groups(self.packings()), first_partial, partials.room)
                 .map_err(limit)?;
             let uniform = self.window_uniform(dispatch, first_partial)?;
             first_partial += dispatch.partials;
@@ -384,6 +396,12 @@ impl<'d> Gpu<'d> {
     }
 }
 
+/// How X and T are sent; T like X where there is none.
+fn packings(data: &Dataset) -> [Packing; 2] {
+    let [x, t] = [data.x(), data.t().unwrap_or(data.x())];
+    [x, t].map(|matrix| Packing::of(matrix.element()))
+}
+
 const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
 const STORAGE_INPUT: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
 
@@ -420,8 +438,8 @@ impl Engine for Gpu<'_> {
     }
 
     fn pass_bytes(&self) -> u64 {
-        let matrices = 1 + u64::from(self.data.t().is_some());
-        self.data.len() as u64 * 4 * matrices
+        let [x, t] = self.packings();
+        self.data.len() as u64 * (x.bytes() + if self.data.t().is_some() { t.bytes() } else { 0 })
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
@@ -451,31 +469,35 @@ impl Engine for Gpu<'_> {
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         self.set_point([[split(at.weight)[0], 0.0], [split(at.bias)[0], 0.0]])?;
         let most = self.data.len().min(FORWARD_ELEMENTS as usize);
-        let y = create_buffer(&self.device, "y", padded_bytes(most), STORAGE)?;
-        let staging = Staging::new(&self.device, "y staging", padded_bytes(most))?;
+        let [packing, _] = self.packings();
+        let y_bytes = |elements| Packing::F32.padded_bytes(elements);
+        let y = create_buffer(&self.device, "y", y_bytes(most), STORAGE)?;
+        let staging = Staging::new(&self.device, "y staging", y_bytes(most))?;
         let mut uploader = Uploader::new(self.data.x(), self.data);
         let scratch = match self.held {
             Held::Resident(_) => None,
-            _ => Some(create_buffer(&self.device, "x chunk", padded_bytes(most), STORAGE_INPUT)?),
+            _ => Some(create_buffer(&self.device, "x chunk", packing.padded_bytes(most), STORAGE_INPUT)?),
         };
         for range in chunks(0..self.data.len(), most) {
             let (x, offset) = match (&self.held, &scratch) {
-                (Held::Resident(resident), _) => resident.place(range.start).ok_or(EngineError::NoTarget)?,
+                (Held::Resident(resident), _) => {
+                    resident.place(range.start, packing).ok_or(EngineError::NoTarget)?
+                }
                 (_, Some(scratch)) => {
                     uploader.write(&self.device, scratch, range.clone())?;
                     (scratch, 0)
                 }
                 (_, None) => return Err(EngineError::NoTarget),
             };
-            let bytes = padded_bytes(range.len());
+            let (bytes, x_bytes) = (y_bytes(range.len()), packing.padded_bytes(range.len()));
             let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
             dispatch
-                .check_buffers(bytes.min(y.size()), 0, u64::MAX)
+                .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(y.size())), 0, u64::MAX)
                 .map_err(|reason| self.device.limit(reason))?;
             let uniform = self.window_uniform(&dispatch, 0)?;
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::forward::{PARAMETERS, WINDOW, X, Y};
-                let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(bytes) };
+                let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(x_bytes) };
                 self.forward.bind(
                     device,
                     &[
@@ -529,9 +551,9 @@ impl Engine for Gpu<'_> {
 
 impl Resident {
     /// The buffer that holds element number `k`, and its byte offset in it.
-    fn place(&self, k: usize) -> Option<(&wgpu::Buffer, u64)> {
+    fn place(&self, k: usize, packing: Packing) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;
-        Some((&window.x, (k - window.range.start) as u64 * 4))
+        Some((&window.x, (k - window.range.start) as u64 * packing.bytes()))
     }
 }
 
@@ -643,6 +665,76 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Every type on either side, in lengths that leave 1, 2 and 3 in the last
+    /// word, on the device or streamed, in the order of a CPU and of a GPU.
+    #[test]
+    fn every_type_is_exact_on_whole_numbers() {
+        fn matrix<E: crate::data::Element>(
+            label: &str,
+            n: usize,
+            element: impl Fn(i8) -> E,
+            period: usize,
+        ) -> Matrix {
+            let values = (0..n).map(|k| element(i8::try_from(Whole::number(k, period)).unwrap()));
+            Matrix::from_vec(label, &[n as u64], values.collect())
+        }
+        let of = |kind: usize, label: &str, n: usize, period: usize| match kind {
+            0 => matrix(label, n, |v| v, period),
+            1 => matrix(label, n, i16::from, period),
+            2 => matrix(label, n, |v| half::f16::from_f32(v.into()), period),
+            3 => matrix(label, n, |v| half::bf16::from_f32(v.into()), period),
+            4 => matrix(label, n, i32::from, period),
+            _ => matrix(label, n, f64::from, period),
+        };
+        let adapter = software_adapter();
+        for n in [1, 2, 3, 4, 5, 6, 7, 63, 4_097, (1 << 20) + 5] {
+            let Whole { sums, raw, .. } = Whole::new(n);
+            let pairs: &[(usize, usize)] = if n == 4_097 {
+                &[(0, 0), (0, 1), (1, 2), (2, 3), (3, 0), (4, 1), (5, 3), (2, 5)]
+            } else {
+                &[(0, 1), (2, 3)]
+            };
+            for &(x, t) in pairs {
+                let data = Dataset::pair(of(x, "x", n, 7), of(t, "t", n, 11)).unwrap();
+                let whole = Whole { data, sums, raw };
+                for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
+                    for (memory_bytes, precision) in [(u64::MAX, Precision::Fast), (0, Precision::F64)] {
+                        let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision };
+                        whole.check(&adapter, &settings, 1e-5);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Each pattern of bits of the small types, brought to f32 by the shader: Y
+    /// of W = 1, b = 0 is X.
+    #[test]
+    fn every_small_number_is_unpacked_exactly() {
+        fn check<E: crate::data::Element>(values: Vec<E>) {
+            let want: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
+            let data = Dataset::inputs(Matrix::from_vec("x", &[values.len() as u64], values)).unwrap();
+            let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+            let mut got = Vec::new();
+            let mut keep = |ys: &[f32]| {
+                got.extend_from_slice(ys);
+                Ok(())
+            };
+            gpu.forward(Affine::new(1.0, 0.0), &mut keep).unwrap();
+            assert!(gpu.notices().is_empty() && got.len() == want.len());
+            for (got, want) in got.iter().zip(&want) {
+                assert!(got == want, "{:?}: {got:e} for {want:e}", E::TYPE);
+            }
+        }
+        check((0..=u8::MAX).collect());
+        check((i8::MIN..=i8::MAX).collect());
+        check((0..=u16::MAX).collect());
+        check((i16::MIN..=i16::MAX).collect());
+        let finite = |value: &f32| value.is_finite();
+        check((0..=u16::MAX).map(half::f16::from_bits).filter(|v| finite(&v.to_f32())).collect());
+        check((0..=u16::MAX).map(half::bf16::from_bits).filter(|v| finite(&v.to_f32())).collect());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! | index | lies inside because |
 //! |---|---|
-//! | `x[i]`, `t[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many vec4s ([`Dispatch::check_buffers`]) |
+//! | `x[i]`, `t[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many groups of four ([`Dispatch::check_buffers`]) |
 //! | `validity[i / 8]` | a bit for each element, in whole words (`Gpu::upload`, `Places`) |
 //! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
 //! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
@@ -70,20 +70,14 @@ impl Dispatch {
         Self { elements, workgroups, invocations, run, partials }
     }
 
-    /// Checks that a buffer of `element_bytes` holds every element, padded to
-    /// whole vec4s, and one for `room` partial sums those from `first_partial`
-    /// on.
+    /// Checks that buffers of so many `groups` of four hold every element, and
+    /// one for `room` partial sums those from `first_partial` on.
     ///
     /// # Errors
     /// Which of them doesn't.
-    pub(super) fn check_buffers(
-        &self,
-        element_bytes: u64,
-        first_partial: u32,
-        room: u64,
-    ) -> Result<(), String> {
-        if element_bytes < u64::from(self.elements.div_ceil(VECTOR)) * 16 {
-            return Err(format!("{} elements do not fit into {element_bytes} bytes", self.elements));
+    pub(super) fn check_buffers(&self, groups: u64, first_partial: u32, room: u64) -> Result<(), String> {
+        if groups < u64::from(self.elements.div_ceil(VECTOR)) {
+            return Err(format!("{} elements do not fit into {groups} groups of four", self.elements));
         }
         let partials = u64::from(first_partial) + u64::from(self.partials);
         if room < partials {
@@ -258,7 +252,7 @@ mod tests {
     #[test]
     fn a_buffer_too_short_for_a_dispatch_is_refused() {
         let plan = dispatch(4_097, &Tuning::SOFTWARE, &lavapipe()).unwrap();
-        let (elements, partials) = (1_025 * 16, u64::from(plan.partials));
+        let (elements, partials) = (1_025, u64::from(plan.partials));
         assert_eq!(plan.check_buffers(elements, 0, partials), Ok(()));
         assert_eq!(plan.check_buffers(elements, 3, partials + 3), Ok(()));
         for (elements, first, partials) in

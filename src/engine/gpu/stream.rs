@@ -1,12 +1,13 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::GpuError;
 use super::device::Device;
 use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
+use super::packing::Packing;
 use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
-use super::upload::{Uploader, padded_bytes};
+use super::upload::Uploader;
+use super::{GpuError, packings};
 use crate::data::{Dataset, Validity};
 use crate::engine::{EngineError, Notice, chunks, targets};
 
@@ -34,6 +35,7 @@ pub(super) struct Stream<'d> {
     /// Made when it is first asked for.
     moments: Option<StreamPass>,
     validity: Option<&'d Validity>,
+    packings: [Packing; 2],
     notices: Option<Vec<Notice>>,
 }
 
@@ -79,9 +81,9 @@ struct Slot {
 /// Where in a slot's buffer everything is, in bytes.
 #[derive(Clone, Copy)]
 struct Places {
-    /// Of X and of T.
-    element_bytes: u64,
+    x_bytes: u64,
     t: u64,
+    t_bytes: u64,
     uniform: u64,
     /// A bit for each element, if there are holes, else nothing.
     validity: u64,
@@ -89,20 +91,25 @@ struct Places {
 }
 
 impl Places {
-    fn new(elements: usize, with_holes: bool) -> Self {
-        let element_bytes = padded_bytes(elements);
-        let t = element_bytes.next_multiple_of(BINDING_ALIGNMENT);
-        let uniform = 2 * t;
+    fn new(elements: usize, with_holes: bool, packings: [Packing; 2]) -> Self {
+        let [x_bytes, t_bytes] = packings.map(|packing| packing.padded_bytes(elements));
+        let t = x_bytes.next_multiple_of(BINDING_ALIGNMENT);
+        let uniform = t + t_bytes.next_multiple_of(BINDING_ALIGNMENT);
         let validity = uniform + (size_of::<WindowUniform>() as u64).next_multiple_of(BINDING_ALIGNMENT);
         let bits = if with_holes { elements.div_ceil(32) as u64 * 4 } else { 0 };
-        Self { element_bytes, t, uniform, validity, end: validity + bits }
+        Self { x_bytes, t, t_bytes, uniform, validity, end: validity + bits }
     }
 }
 
 impl Slot {
-    fn new(device: &Device, elements: usize, with_holes: bool) -> Result<Self, GpuError> {
+    fn new(
+        device: &Device,
+        elements: usize,
+        with_holes: bool,
+        packings: [Packing; 2],
+    ) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
-        let places = Places::new(elements, with_holes);
+        let places = Places::new(elements, with_holes, packings);
         let inputs = Usage::STORAGE | Usage::UNIFORM;
         let maps_inputs = device.maps_inputs;
         device.scoped(places.end, |device, _| {
@@ -135,8 +142,8 @@ impl Slot {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
         };
         let mut resources = vec![
-            (X, part(0, places.element_bytes)),
-            (T, part(places.t, places.element_bytes)),
+            (X, part(0, places.x_bytes)),
+            (T, part(places.t, places.t_bytes)),
             (PARTIALS, partials.as_entire_binding()),
             (WINDOW, part(places.uniform, size_of::<WindowUniform>() as u64)),
             (POINT, point.as_entire_binding()),
@@ -213,7 +220,7 @@ impl<'d> Stream<'d> {
         let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
         let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
-            .map(|_| Slot::new(device, longest, data.validity().is_some()))
+            .map(|_| Slot::new(device, longest, data.validity().is_some(), packings(data)))
             .collect::<Result<_, _>>()?;
         let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
         Ok(Self {
@@ -224,6 +231,7 @@ impl<'d> Stream<'d> {
             residuals,
             moments: None,
             validity: data.validity(),
+            packings: packings(data),
             notices: None,
         })
     }
@@ -273,25 +281,30 @@ impl<'d> Stream<'d> {
             (Quantity::Residuals, _) => &self.residuals,
             (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
         };
+        let [x, t] = self.packings;
         let mut partial_count = 0;
         for window in windows {
             let range = self.ranges[window].clone();
             let slot = &mut self.slots[window % SLOTS];
             let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
             dispatch
-                .check_buffers(slot.places.element_bytes, partial_count, pass.partials.room)
+                .check_buffers(
+                    x.groups(slot.places.x_bytes).min(t.groups(slot.places.t_bytes)),
+                    partial_count,
+                    pass.partials.room,
+                )
                 .map_err(|reason| device.limit(reason))?;
             let uniform = WindowUniform::new(&dispatch, partial_count);
+            let [x_bytes, t_bytes] = [x, t].map(|packing| range.len() * packing.bytes() as usize);
             partial_count += dispatch.partials;
-            let bytes = range.len() * size_of::<f32>();
             slot.fill(device, |[x, t, place, bits]| {
                 if let Some(validity) = self.validity {
                     let words = bytemuck::cast_slice(validity.words(&range));
                     bits.into_slice(..words.len()).copy_from_slice(words);
                 }
                 place.into_slice(..size_of::<WindowUniform>()).copy_from_slice(bytemuck::bytes_of(&uniform));
-                self.x.fill(x.into_slice(..bytes), range.clone())?;
-                self.t.fill(t.into_slice(..bytes), range)
+                self.x.fill(x.into_slice(..x_bytes), range.clone())?;
+                self.t.fill(t.into_slice(..t_bytes), range)
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
@@ -310,9 +323,15 @@ mod tests {
 
     /// At W = b = 0: a new buffer holds zeros.
     fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
-        let kernel =
-            SumsKernel::compile(device, &Tuning::SOFTWARE, Precision::Fast, Quantity::Residuals, false)
-                .unwrap();
+        let kernel = SumsKernel::compile(
+            device,
+            &Tuning::SOFTWARE,
+            Precision::Fast,
+            Quantity::Residuals,
+            false,
+            packings(data),
+        )
+        .unwrap();
         let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
         Stream::new(device, kernel, &point, data).unwrap()
     }

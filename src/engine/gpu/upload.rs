@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use super::GpuError;
 use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
-use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity};
+use super::packing::Packing;
+use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity, with_element};
 use crate::engine::{EngineError, Notice};
 
 /// Elements sent to the device at a time: 16 MiB.
@@ -14,21 +15,23 @@ const UPLOAD_ELEMENTS: usize = 1 << 22;
 /// Elements a thread converts at a time.
 const CONVERT_ELEMENTS: usize = 1 << 16;
 
-/// Brings a matrix to f32 and to the device, range by range, and counts what
-/// the conversion lost.
+/// Brings a matrix to the device, range by range, as it is or as f32, and counts
+/// what the conversion lost.
 pub(super) struct Uploader<'m> {
     matrix: &'m Matrix,
     order: Order,
     /// What of it counts, unless all does.
     validity: Option<&'m Validity>,
+    packing: Packing,
     rounded: u64,
-    scratch: Vec<f32>,
+    scratch: Vec<u32>,
 }
 
 impl<'m> Uploader<'m> {
     pub(super) fn new(matrix: &'m Matrix, data: &'m Dataset) -> Self {
         let (order, validity) = (data.order(), data.validity());
-        Self { matrix, order, validity, rounded: 0, scratch: Vec::new() }
+        let packing = Packing::of(matrix.element());
+        Self { matrix, order, validity, packing, rounded: 0, scratch: Vec::new() }
     }
 
     /// Fills a new buffer with the elements of `range`.
@@ -39,7 +42,7 @@ impl<'m> Uploader<'m> {
         range: Range<usize>,
         needed_bytes: u64,
     ) -> Result<wgpu::Buffer, EngineError> {
-        let size = padded_bytes(range.len());
+        let size = self.packing.padded_bytes(range.len());
         let buffer = device.scoped(needed_bytes, |device, _| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -61,7 +64,7 @@ impl<'m> Uploader<'m> {
     ) -> Result<(), EngineError> {
         for part in range.clone().step_by(UPLOAD_ELEMENTS) {
             let part = part..range.end.min(part + UPLOAD_ELEMENTS);
-            let offset = (part.start - range.start) as u64 * 4;
+            let offset = (part.start - range.start) as u64 * self.packing.bytes();
             self.enqueue(device, buffer, offset, part)?;
             // The queue keeps a copy of what is written until it has been
             // submitted and waited for.
@@ -80,23 +83,35 @@ impl<'m> Uploader<'m> {
         offset: u64,
         range: Range<usize>,
     ) -> Result<(), EngineError> {
-        let write = |values: &[f32]| {
-            device.scoped(0, |_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(values)))
+        let write = |bytes: &[u8]| {
+            // The queue takes whole words; the last one is filled up.
+            let (words, rest) = bytes.split_at(bytes.len() & !3);
+            let mut last = [0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            device.scoped(0, |_, queue| {
+                queue.write_buffer(buffer, offset, words);
+                if !rest.is_empty() {
+                    queue.write_buffer(buffer, offset + words.len() as u64, &last);
+                }
+            })
         };
-        if let Some(values) = self.matrix.as_slice::<f32>(self.order) {
-            write(&values[range.clone()])?;
+        let size = self.element_bytes();
+        if let Some(bytes) = self.in_place() {
+            write(&bytes[range.start * size..range.end * size])?;
             return self.done(range, &[]);
         }
-        let (matrix, order, validity) = (self.matrix, self.order, self.validity);
-        self.scratch.resize(range.len(), 0.0);
-        let lost: Vec<Rounding> = self
-            .scratch
-            .par_chunks_mut(CONVERT_ELEMENTS)
+        let conversion = self.conversion();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize((range.len() * size).div_ceil(4), 0);
+        let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut scratch)[..range.len() * size];
+        let lost: Vec<Rounding> = bytes
+            .par_chunks_mut(CONVERT_ELEMENTS * size)
             .enumerate()
-            .map(|(k, out)| convert(matrix, order, validity, range.start + k * CONVERT_ELEMENTS, out))
+            .map(|(k, out)| conversion.run(range.start + k * CONVERT_ELEMENTS, out))
             .collect();
-        self.done(range, &lost)?;
-        Ok(write(&self.scratch)?)
+        let written = self.done(range, &lost).and_then(|()| Ok(write(bytes)?));
+        self.scratch = scratch;
+        written
     }
 
     /// Writes the elements of `range` to mapped memory of that length, on all
@@ -106,21 +121,21 @@ impl<'m> Uploader<'m> {
         memory: wgpu::WriteOnly<'_, [u8]>,
         range: Range<usize>,
     ) -> Result<(), EngineError> {
-        let (matrix, order, validity) = (self.matrix, self.order, self.validity);
-        let values = matrix.as_slice::<f32>(order);
-        let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<f32>| {
-            let start = range.start + k * CONVERT_ELEMENTS;
-            let elements = out.len() / size_of::<f32>();
+        const CHUNK_BYTES: usize = CONVERT_ELEMENTS * size_of::<f32>();
+        let (size, values, conversion) = (self.element_bytes(), self.in_place(), self.conversion());
+        let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<u32>| {
+            let start = range.start + k * (CHUNK_BYTES / size);
             if let Some(values) = values {
-                out.copy_from_slice(bytemuck::cast_slice(&values[start..start + elements]));
+                out.copy_from_slice(&values[start * size..][..out.len()]);
                 return Rounding::default();
             }
-            scratch.resize(elements, 0.0);
-            let lost = convert(matrix, order, validity, start, scratch);
-            out.copy_from_slice(bytemuck::cast_slice(scratch));
+            scratch.resize(out.len().div_ceil(4), 0);
+            let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(scratch)[..out.len()];
+            let lost = conversion.run(start, bytes);
+            out.copy_from_slice(bytes);
             lost
         };
-        let (chunks, rest) = memory.into_chunks::<{ CONVERT_ELEMENTS * size_of::<f32>() }>();
+        let (chunks, rest) = memory.into_chunks::<CHUNK_BYTES>();
         let chunks: Vec<_> = chunks.into_iter().collect();
         let whole = chunks.len();
         let mut lost: Vec<Rounding> = chunks
@@ -130,6 +145,25 @@ impl<'m> Uploader<'m> {
             .collect();
         lost.push(write(whole, rest, &mut Vec::new()));
         self.done(range, &lost)
+    }
+
+    /// Bytes of an element on the device.
+    fn element_bytes(&self) -> usize {
+        if self.packing == Packing::F32 { size_of::<f32>() } else { self.matrix.element().size() }
+    }
+
+    /// The elements as they lie in memory, if that is how the device wants
+    /// them.
+    fn in_place(&self) -> Option<&'m [u8]> {
+        let matrix = self.matrix;
+        if self.packing == Packing::F32 {
+            return matrix.as_slice::<f32>(self.order).map(bytemuck::cast_slice);
+        }
+        with_element!(matrix.element(), E => matrix.as_slice::<E>(self.order).map(bytemuck::cast_slice))
+    }
+
+    fn conversion(&self) -> Conversion<'m> {
+        Conversion { matrix: self.matrix, order: self.order, validity: self.validity, packing: self.packing }
     }
 
     /// Counts what was lost, and gives back the mapped memory that elements
@@ -158,41 +192,53 @@ impl<'m> Uploader<'m> {
     }
 }
 
-/// The elements from number `start` on, brought to f32, and what that lost of
-/// those that count: what stands for nothing may be beyond the range of f32.
-fn convert(
-    matrix: &Matrix,
+/// Elements on their way to how the device has them.
+#[derive(Clone, Copy)]
+struct Conversion<'m> {
+    matrix: &'m Matrix,
     order: Order,
-    validity: Option<&Validity>,
-    start: usize,
-    out: &mut [f32],
-) -> Rounding {
-    let range = start..start + out.len();
-    matrix.read(order, start, out);
-    match validity {
-        Some(validity) if !range.is_empty() && !validity.contains_all(&range) => {
-            let mut exact = vec![0f64; out.len()];
-            matrix.read(order, start, &mut exact);
-            let mut rounding = Rounding::default();
-            for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
-                if !validity.contains(k) {
-                    *out = 0.0;
-                } else if f64::from(*out).to_bits() != exact.to_bits() {
-                    rounding.rounded += 1;
-                    if out.is_infinite() {
-                        rounding.overflowed.get_or_insert(k as u64);
-                    }
-                }
-            }
-            rounding
-        }
-        _ => matrix.rounding_to_f32(order, range),
-    }
+    validity: Option<&'m Validity>,
+    packing: Packing,
 }
 
-/// Bytes of a buffer for this many f32, padded to whole vec4s.
-pub(super) fn padded_bytes(elements: usize) -> u64 {
-    (elements as u64 * 4).next_multiple_of(16)
+impl Conversion<'_> {
+    /// The elements from number `start` on, as many as `out` has room for, and
+    /// what was lost of them.
+    fn run(&self, start: usize, out: &mut [u8]) -> Rounding {
+        if self.packing == Packing::F32 {
+            return self.to_f32(start, bytemuck::cast_slice_mut(out));
+        }
+        let (matrix, order) = (self.matrix, self.order);
+        with_element!(matrix.element(), E => matrix.copy::<E>(order, start, bytemuck::cast_slice_mut(out)));
+        Rounding::default()
+    }
+
+    /// What was lost is counted only of what counts: what stands for nothing
+    /// may be beyond the range of f32.
+    fn to_f32(&self, start: usize, out: &mut [f32]) -> Rounding {
+        let (matrix, order) = (self.matrix, self.order);
+        let range = start..start + out.len();
+        matrix.read(order, start, out);
+        match self.validity {
+            Some(validity) if !range.is_empty() && !validity.contains_all(&range) => {
+                let mut exact = vec![0f64; out.len()];
+                matrix.read(order, start, &mut exact);
+                let mut rounding = Rounding::default();
+                for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
+                    if !validity.contains(k) {
+                        *out = 0.0;
+                    } else if f64::from(*out).to_bits() != exact.to_bits() {
+                        rounding.rounded += 1;
+                        if out.is_infinite() {
+                            rounding.overflowed.get_or_insert(k as u64);
+                        }
+                    }
+                }
+                rounding
+            }
+            _ => matrix.rounding_to_f32(order, range),
+        }
+    }
 }
 
 /// A buffer that the device writes to and the host reads. Behind the results
