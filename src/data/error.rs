@@ -82,6 +82,9 @@ pub enum DataError {
     #[error("{}:{line}: {reason}", path.display())]
     Csv { path: PathBuf, line: u64, reason: String },
 
+    #[error("{}: holds no {what}s", path.display())]
+    NoArrays { path: PathBuf, what: &'static str },
+
     #[error("{}: no {what} {key:?}; its {what}s are: {available}", path.display())]
     NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 

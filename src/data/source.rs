@@ -265,11 +265,15 @@ impl Opened {
             return Err(DataError::Empty { path: self.path.clone() });
         }
         let named = by_extension(&self.path);
-        let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));
+        let is_stdin = self.path == Path::new(STDIN_LABEL);
+        // Spreadsheets and documents are zip archives too.
+        let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
+        let signed =
+            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
         match (signed, named) {
             (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
-            (None, None) if self.path == Path::new(STDIN_LABEL) => Ok(match reading.raw {
+            (None, None) if is_stdin => Ok(match reading.raw {
                 Some(_) => Format::Raw,
                 None => Format::Csv { delimiter: b',' },
             }),
@@ -331,6 +335,7 @@ impl Input<'_> {
             Some(key) => {
                 names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
             }
+            None if names.is_empty() => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
             None if names.len() == 1 => Ok(0),
             None => Err(DataError::WhichArray {
                 path: self.path.to_owned(),
