@@ -164,13 +164,21 @@ impl DataError {
 /// As much of a text from a file as a message can bear: its start, without
 /// line ends and other control characters.
 pub(super) fn excerpt(text: &str) -> String {
-    const MAX_CHARS: usize = 40;
+    shortened(text, 40)
+}
+
+/// What a decoder says is wrong, on one line.
+pub(super) fn reason(text: &str) -> String {
+    shortened(text, 200)
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
     let mut start: String = text
         .chars()
-        .take(MAX_CHARS)
+        .take(max_chars)
         .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
+    if text.chars().nth(max_chars).is_some() {
         start.push('…');
     }
     start

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::os::unix::fs::FileTypeExt;
 
 use super::decoding::catch;
-use super::error::{excerpt, listed};
+use super::error::{excerpt, listed, reason};
 use super::mapping::Mapping;
 use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
 
@@ -96,7 +96,7 @@ impl Reading {
             Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
             // Other people's decoders.
             _ => catch(|| format.open(&input))
-                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &excerpt(&panic)))),
+                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
         }
     }
 
