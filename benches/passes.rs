@@ -20,7 +20,7 @@ use linfit::data::synthetic::Recipe;
 use linfit::data::{Dataset, ElementType};
 use linfit::engine::gpu::{Adapters, Gpu};
 use linfit::engine::{Cpu, Engine, ReadProbe};
-use linfit::fit::Sgd;
+use linfit::fit::{Sgd, Update};
 use linfit::math::Affine;
 
 const SIZES: [(&str, usize); 3] = [("64Ki", 1 << 16), ("1Mi", 1 << 20), ("16Mi", 1 << 24)];
@@ -61,18 +61,20 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
     group.bench_function(format!("moments/f32/{size}"), |bencher| {
         bencher.iter(|| engine.moments().expect("a moments pass"));
     });
-    group.bench_function(format!("step/f32/{size}"), |bencher| {
-        // A descent evaluates where it starts, so `steps` steps are one pass
-        // more; criterion divides by the number of passes it asked for.
-        bencher.iter_custom(|passes| {
-            let sgd = Sgd { steps: passes - 1, start: AT, ..Sgd::default() };
-            let started = std::time::Instant::now();
-            let fit = sgd.fit(engine, &mut |_| ControlFlow::Continue(())).expect("a descent");
-            let took = started.elapsed();
-            assert_eq!(fit.steps, passes - 1);
-            took
+    for (pass, update) in [("step", Update::Host), ("steps", Update::Auto)] {
+        group.bench_function(format!("{pass}/f32/{size}"), |bencher| {
+            // A descent evaluates where it starts, so `steps` steps are one pass
+            // more; criterion divides by the number of passes it asked for.
+            bencher.iter_custom(|passes| {
+                let sgd = Sgd { steps: passes - 1, start: AT, update, ..Sgd::default() };
+                let started = std::time::Instant::now();
+                let fit = sgd.fit(engine, &mut |_| ControlFlow::Continue(())).expect("a descent");
+                let took = started.elapsed();
+                assert_eq!(fit.steps, passes - 1);
+                took
+            });
         });
-    });
+    }
     group.finish();
 }
 

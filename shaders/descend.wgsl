@@ -3,7 +3,8 @@
 // fit/path.rs `HostPath::next`.
 //
 // Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/step.wgsl and shared/sum_run.wgsl, which reads the elements.
+// shared/parameters.wgsl, shared/step.wgsl, shared/residuals_fast.wgsl and
+// shared/walk.wgsl, which reads the elements.
 
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
@@ -22,7 +23,7 @@ fn descend(@builtin(local_invocation_index) local: u32) {
         if !workgroupUniformLoad(&next_follows) {
             break;
         }
-        let sums = sum_run(local, parameters.weight, parameters.bias);
+        let sums = sum_run(local, parameters);
         totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
         merge_totals(local);
         if local == 0u {

@@ -2,8 +2,8 @@
 // them, so that the next pass in the same submission starts from there. One
 // workgroup. CPU twin: fit/path.rs `HostPath::next`.
 //
-// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl and
-// shared/step.wgsl.
+// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
+// shared/parameters.wgsl and shared/step.wgsl.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> history: History;

@@ -59,6 +59,7 @@ fn crates_stay_in_their_rooms() {
         ("wgpu::", "engine/gpu/"),
         ("clap::", "cli/"),
         ("indicatif::", "cli/progress.rs"),
+        ("directories::", "cli/tuning.rs"),
         ("ctrlc::", "cli/interrupt.rs"),
         ("npyz::", "data/npy.rs"),
         ("memmap2::", "data/mapping.rs"),
@@ -76,6 +77,7 @@ fn crates_stay_in_their_rooms() {
         ("use zip::", "data/npz.rs"),
         ("comfy_table::", "report/"),
         ("multiversion::", "engine/"),
+        ("statrs::", "fit/statistics.rs"),
     ];
     for (crate_name, room) in rooms {
         let users: Vec<String> = files()

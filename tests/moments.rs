@@ -17,7 +17,7 @@ mod adapter;
 
 use linfit::data::npy::NpyWriter;
 use linfit::data::{Dataset, Element, ElementType, Matrix, Order, Shape, npy};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, EngineError, Reference};
 use linfit::math::{Affine, Moments};
 use proptest::prelude::*;
@@ -102,10 +102,20 @@ fn every_engine_and_type_finds_the_moments_of_whole_numbers() {
 #[test]
 fn the_gpu_engine_has_moments_too() {
     let (x, t) = far_from_zero(70_001, 100.0);
-    let data = pair(x, t);
-    let got = Gpu::open(&software_adapter(), &data).unwrap().moments().unwrap();
+    let f32s = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+    let data = pair(f32s(x), f32s(t));
     let want = numbers(&Reference::new(&data).moments().unwrap());
-    assert_near(&got, want, 1e-14, "gpu");
+    for (precision, tolerance) in
+        [(Precision::Fast, 1e-6), (Precision::Compensated, 1e-13), (Precision::F64, 1e-14)]
+    {
+        for memory_bytes in [u64::MAX, 0] {
+            let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
+            let mut gpu = Gpu::open_with(&software_adapter(), &data, &settings).unwrap();
+            for _ in 0..2 {
+                assert_near(&gpu.moments().unwrap(), want, tolerance, precision.name());
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 // and the update W ← W − η·∂L/∂W, b ← b − η·∂L/∂b. CPU twin: fit/path.rs
 // `HostPath::next`.
 //
-// Expects shared/two_float.wgsl, shared/two_float_products.wgsl, and the globals
-// `descent: Descent` (uniform), `history: History` and `parameters: Parameters`
-// (storage, read_write).
+// Expects shared/two_float.wgsl, shared/two_float_products.wgsl,
+// shared/parameters.wgsl, and the globals `descent: Descent` (uniform),
+// `history: History` and `parameters: Parameters` (storage, read_write).
 
 // Invocations of the one workgroup, a power of two; set by the host.
 override WIDTH: u32 = 64u;
@@ -21,11 +21,6 @@ struct Descent {
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
     unused: u32,
-}
-
-struct Parameters {
-    weight: vec2<f32>,    // (hi, lo): W as an unevaluated sum
-    bias: vec2<f32>,
 }
 
 struct Row {

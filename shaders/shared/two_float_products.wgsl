@@ -40,3 +40,19 @@ fn multiply(a: Sum, b: Sum) -> Sum {
     let high = two_product(a.hi, b.hi);
     return normal(high.hi, opaque(high.lo + opaque(a.hi * b.lo + a.lo * b.hi)));
 }
+
+// A sum whose second part takes the errors as they come; `add` makes it normal
+// again later.
+fn plus(total: Sum, term: Sum) -> Sum {
+    let next = two_sum(total.hi, term.hi);
+    return Sum(next.hi, total.lo + opaque(next.lo + term.lo));
+}
+
+// The sums over the lanes of a, of b and of c: (Σa, Σb, Σc, 0).
+fn across(a: Sum, b: Sum, c: Sum) -> Sum {
+    let x = Sum(vec4(a.hi.x, b.hi.x, c.hi.x, 0.0), vec4(a.lo.x, b.lo.x, c.lo.x, 0.0));
+    let y = Sum(vec4(a.hi.y, b.hi.y, c.hi.y, 0.0), vec4(a.lo.y, b.lo.y, c.lo.y, 0.0));
+    let z = Sum(vec4(a.hi.z, b.hi.z, c.hi.z, 0.0), vec4(a.lo.z, b.lo.z, c.lo.z, 0.0));
+    let w = Sum(vec4(a.hi.w, b.hi.w, c.hi.w, 0.0), vec4(a.lo.w, b.lo.w, c.lo.w, 0.0));
+    return add(add(x, y), add(z, w));
+}

@@ -13,14 +13,16 @@ use super::paths::check_outputs;
 use super::progress::Progress;
 use super::stopwatch::{Stopwatch, timed};
 use super::truth::{TOLERANCE, Truth, is_beyond, relative};
+use super::tune::Tuner;
+use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
 use crate::data::output::OutputFile;
 use crate::data::synthetic::Recipe;
 use crate::data::{DataError, Dataset, Matrix};
-use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError};
+use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
 use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
-use crate::fit::Sgd;
+use crate::fit::{Sgd, State, Update};
 use crate::math::Affine;
 use crate::report::{Baseline, BenchReport, BenchResult, ReadBandwidth, Timing};
 
@@ -30,6 +32,12 @@ const PROBE_BYTES: usize = 512 << 20;
 /// W and b of the passes: anything but 0 or 1, which could be left out
 /// unnoticed.
 const AT: Affine = Affine { weight: 0.5, bias: 0.25 };
+
+/// Elements of X unless the user says otherwise.
+const DEFAULT_SIZES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
+
+/// The same to tune with: too many for caches, and soon passed over.
+const TUNED_ELEMENTS: usize = 16 << 20;
 
 /// How long a timed descent should take, so that starting one doesn't count.
 const DESCENT_TIME: Duration = Duration::from_millis(20);
@@ -46,19 +54,24 @@ timed ones. The table gives their median and interquartile range.
 
   forward        Y = X·W + b as f32. On a GPU this includes reading Y back to the host
   residual_sums  one pass over X and T: the sums behind loss and gradients
-  step           one step of gradient descent: that pass, loss and gradients, and the update
+  step           one step of gradient descent: that pass, loss and gradients, and the update on the host
+  steps          a step of many, as `linfit fit` takes them: on a GPU many for one round trip
 
 GB/s counts X and T as the engine stores them (forward: X, and Y as f32), each once. It is held
 against the read bandwidth of this machine's memory, measured in the same run: all threads add up
 one large buffer. Data that fit into a cache, and a GPU with memory of its own, can be above 100 %.
+Where a GPU has a clock, `on device` is what a pass takes by it, without the way there and back; it
+is read in runs of its own.
 
 Examples:
   linfit bench
+  linfit bench --tune --adapter 0
   linfit bench --sizes 16M --engine cpu --passes step --export-json before.json
   linfit bench --sizes 16M --engine cpu --passes step --baseline before.json")]
 pub(super) struct BenchArguments {
-    /// Elements of X; K, M and G stand for 1024, 1024² and 1024³
-    #[arg(long, value_delimiter = ',', default_value = "4K,64K,1M,16M,64M", value_name = "N,N,...")]
+    /// Elements of X; K, M and G stand for 1024, 1024² and 1024³.
+    /// [default: 4K,64K,1M,16M,64M]; --tune takes the largest [default: 16M]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,...")]
     sizes: Vec<Size>,
 
     /// Only these passes
@@ -66,7 +79,7 @@ pub(super) struct BenchArguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,residual_sums,step",
+        default_value = "forward,residual_sums,step,steps",
         value_name = "PASS,PASS,..."
     )]
     passes: Vec<Pass>,
@@ -82,6 +95,14 @@ pub(super) struct BenchArguments {
     /// The type of the elements: u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64
     #[arg(long, default_value = "f32", value_name = "TYPE")]
     dtype: TypeArgument,
+
+    /// Find out what suits each GPU adapter best, and keep it for later: the order of reading, what
+    /// adds up, loads under way, and the size and number of workgroups, in turns
+    #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown"])]
+    tune: bool,
+
+    #[command(flatten)]
+    tuning: TuningArguments,
 
     /// How long to repeat each measurement, after 10 runs
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", allow_hyphen_values = true)]
@@ -157,8 +178,10 @@ enum Pass {
     /// The sums behind loss and gradients
     #[value(name = "residual_sums", alias = "residual-sums")]
     ResidualSums,
-    /// One step of gradient descent
+    /// One step of gradient descent, updated on the host
     Step,
+    /// One of many steps, updated on the device if it can
+    Steps,
 }
 
 impl Pass {
@@ -167,7 +190,15 @@ impl Pass {
             Self::Forward => "forward",
             Self::ResidualSums => "residual_sums",
             Self::Step => "step",
+            Self::Steps => "steps",
         }
+    }
+}
+
+impl Pass {
+    /// Whether a run of it is a descent of several steps.
+    fn takes_steps(self) -> bool {
+        matches!(self, Self::Step | Self::Steps)
     }
 }
 
@@ -175,28 +206,30 @@ impl Pass {
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Cpu,
-    Gpu(&'a Adapter),
+    Gpu(&'a Adapter, Tuning),
 }
 
 impl<'a> Place<'a> {
     fn adapter(self) -> Option<&'a Adapter> {
         match self {
             Self::Cpu => None,
-            Self::Gpu(adapter) => Some(adapter),
+            Self::Gpu(adapter, _) => Some(adapter),
         }
     }
 
     fn engine(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
-            Self::Gpu(_) => "gpu",
+            Self::Gpu(..) => "gpu",
         }
     }
 
     fn open(self, data: &Dataset) -> Result<Box<dyn Engine + '_>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
-            Self::Gpu(adapter) => Box::new(Gpu::open(adapter, data)?),
+            Self::Gpu(adapter, tuning) => {
+                Box::new(Gpu::open_with(adapter, data, &GpuSettings::tuned(tuning))?)
+            }
         })
     }
 }
@@ -208,6 +241,9 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     let adapters = Adapters::enumerate();
     let places = arguments.places(&adapters)?;
     let sizes = arguments.sizes_that_fit(&places)?;
+    if arguments.tune {
+        return arguments.tuner(stopwatch, &sizes).run(&arguments.adapters_to_tune(&places)?);
+    }
     let Some(mut report) = sweep(arguments, stopwatch, &places, &sizes)? else {
         return Ok(Outcome::Interrupted);
     };
@@ -246,26 +282,32 @@ impl BenchArguments {
     }
 
     fn places<'a>(&self, adapters: &'a Adapters) -> Result<Vec<Place<'a>>, CliError> {
+        let tunings = self.tuning.load(self.verbosity);
+        let place = |adapter| Place::Gpu(adapter, tunings.of(adapter));
         match (self.engine, &self.adapter) {
             (Some(BenchEngine::Cpu), Some(_)) => {
                 Err(CliError::Usage("--adapter chooses a GPU; leave out --engine cpu".to_owned()))
             }
             (Some(BenchEngine::Cpu), None) => Ok(vec![Place::Cpu]),
-            (_, choice @ Some(_)) => Ok(vec![Place::Gpu(adapters.choose(choice.as_ref())?)]),
+            (_, choice @ Some(_)) => Ok(vec![place(adapters.choose(choice.as_ref())?)]),
             (Some(BenchEngine::Gpu), None) if adapters.is_empty() => Err(GpuError::NoAdapter.into()),
-            (Some(BenchEngine::Gpu), None) => Ok(adapters.iter().map(Place::Gpu).collect()),
+            (Some(BenchEngine::Gpu), None) => Ok(adapters.iter().map(place).collect()),
             (None, None) => {
                 if adapters.is_empty() {
                     self.verbosity.note(&"no GPU adapter found; only the CPU engine is measured");
                 }
-                Ok(std::iter::once(Place::Cpu).chain(adapters.iter().map(Place::Gpu)).collect())
+                Ok(std::iter::once(Place::Cpu).chain(adapters.iter().map(place)).collect())
             }
         }
     }
 
     /// The sizes, in order, without those that this machine has no memory for.
     fn sizes_that_fit(&self, places: &[Place<'_>]) -> Result<Vec<usize>, CliError> {
-        let mut sizes: Vec<usize> = self.sizes.iter().map(|size| size.0).collect();
+        let mut sizes: Vec<usize> = match (self.sizes.as_slice(), self.tune) {
+            ([], true) => vec![TUNED_ELEMENTS],
+            ([], false) => DEFAULT_SIZES.to_vec(),
+            (sizes, _) => sizes.iter().map(|size| size.0).collect(),
+        };
         sizes.sort_unstable();
         sizes.dedup();
         // A software adapter has its copy in the same memory.
@@ -283,6 +325,29 @@ impl BenchArguments {
         }
         rest.iter().for_each(|&size| self.verbosity.note(&format!("left out: {}", too_large(size))));
         Ok(fitting)
+    }
+}
+
+impl BenchArguments {
+    fn tuner(&self, stopwatch: Stopwatch, sizes: &[usize]) -> Tuner {
+        Tuner {
+            elements: sizes.last().copied().unwrap_or(TUNED_ELEMENTS),
+            time: stopwatch.time,
+            tolerance: self.tol,
+            verbosity: self.verbosity,
+            json: self.json,
+        }
+    }
+
+    fn adapters_to_tune<'a>(&self, places: &[Place<'a>]) -> Result<Vec<&'a Adapter>, CliError> {
+        let adapters: Vec<_> = places.iter().filter_map(|place| place.adapter()).collect();
+        match (adapters.is_empty(), self.engine) {
+            (true, Some(BenchEngine::Cpu)) => {
+                Err(CliError::Usage("--tune is for GPUs; leave out --engine cpu".to_owned()))
+            }
+            (true, _) => Err(GpuError::NoAdapter.into()),
+            (false, _) => Ok(adapters),
+        }
     }
 }
 
@@ -376,7 +441,8 @@ impl Subject {
     ) -> Result<(), CliError> {
         let errors = self.truth.errors(&self.data, engine)?;
         arguments.verbosity.notices(engine.notices());
-        let step = self.step_error(engine)?;
+        let host = self.step_error(engine, Update::Host)?;
+        let step = if is_beyond(host, arguments.tol) { host } else { self.step_error(engine, Update::Auto)? };
         let step = is_beyond(step, arguments.tol).then_some(("W or b after a step", step));
         let Some((what, error)) = errors.beyond(arguments.tol).or(step) else { return Ok(()) };
         let n = self.data.len();
@@ -391,8 +457,8 @@ impl Subject {
 
     /// How far W and b after one step are from where the reference's gradients
     /// lead, relative to the size of the gradients' terms.
-    fn step_error(&self, engine: &mut dyn Engine) -> Result<f64, CliError> {
-        let fit = self.descent(1).fit(engine, &mut |_| ControlFlow::Continue(()))?;
+    fn step_error(&self, engine: &mut dyn Engine, update: Update) -> Result<f64, CliError> {
+        let fit = self.descent(1, update).fit(engine, &mut |_| ControlFlow::Continue(()))?;
         let want = AT.descend(&self.truth.evaluation, self.learning_rate);
         let scales = &self.truth.scales;
         let weight = relative(fit.model.weight - want.weight, self.learning_rate * scales.grad_weight);
@@ -400,50 +466,77 @@ impl Subject {
         Ok(weight + bias)
     }
 
-    fn descent(&self, steps: u64) -> Sgd {
-        Sgd { learning_rate: self.learning_rate, steps, start: AT, ..Sgd::default() }
+    fn descent(&self, steps: u64, update: Update) -> Sgd {
+        Sgd { learning_rate: self.learning_rate, steps, start: AT, update, ..Sgd::default() }
     }
 
+    /// Seconds of a pass by the host's clock, and by the device's if it has
+    /// one: in runs of its own, because reading it takes time.
     fn time(
         &self,
         pass: Pass,
         engine: &mut dyn Engine,
         stopwatch: Stopwatch,
-    ) -> Result<Option<Timing>, CliError> {
-        let seconds = match pass {
-            Pass::Forward => stopwatch.measure(|| {
-                timed(|| {
-                    engine.forward(AT, &mut |ys| {
-                        black_box(ys);
-                        Ok(())
-                    })
-                })
-            })?,
-            Pass::ResidualSums => stopwatch.measure(|| timed(|| engine.residual_sums(AT)))?,
-            Pass::Step => {
-                let mut steps = 1;
-                let mut descend = |steps| {
-                    let sgd = self.descent(steps);
-                    timed(|| sgd.fit(engine, &mut |_| ControlFlow::Continue(())))
-                        .map(|seconds| seconds / passes_of(steps))
-                };
-                // Twice: the first is cold.
-                for _ in 0..2 {
-                    steps = steps_in(DESCENT_TIME, descend(steps)?);
-                }
-                stopwatch.measure(|| descend(steps))?
+    ) -> Result<Option<(Timing, Option<f64>)>, CliError> {
+        let mut steps = 1;
+        if pass.takes_steps() {
+            // Twice: the first is cold.
+            for _ in 0..2 {
+                let seconds = timed(|| self.run(pass, steps, engine))? / passes_of(pass, steps);
+                steps = steps_in(DESCENT_TIME, seconds);
             }
+        }
+        let passes = passes_of(pass, steps);
+        let measured =
+            stopwatch.measure(|| timed(|| self.run(pass, steps, engine)).map(|seconds| seconds / passes))?;
+        let Some(timing) = measured.and_then(Timing::of) else { return Ok(None) };
+        if !engine.start_clock() {
+            return Ok(Some((timing, None)));
+        }
+        let brief = Stopwatch { time: Duration::ZERO };
+        let measured = brief.measure(|| {
+            engine.start_clock();
+            self.run(pass, steps, engine)?;
+            Ok::<_, CliError>(engine.stop_clock().unwrap_or(f64::NAN) / passes)
+        })?;
+        let Some(device) = measured.and_then(Timing::of) else { return Ok(None) };
+        Ok(Some((timing, Some(device.median_s).filter(|seconds| seconds.is_finite()))))
+    }
+
+    /// Does what is timed.
+    fn run(&self, pass: Pass, steps: u64, engine: &mut dyn Engine) -> Result<(), CliError> {
+        let mut descend = |update| {
+            let mut go_on = |_: &State| ControlFlow::Continue(());
+            black_box(self.descent(steps, update).fit(engine, &mut go_on)?);
+            Ok(())
         };
-        Ok(seconds.and_then(Timing::of))
+        match pass {
+            Pass::Step => descend(Update::Host),
+            Pass::Steps => descend(Update::Auto),
+            Pass::ResidualSums => {
+                black_box(engine.residual_sums(AT)?);
+                Ok(())
+            }
+            Pass::Forward => Ok(engine.forward(AT, &mut |ys| {
+                black_box(ys);
+                Ok(())
+            })?),
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-    fn result(&self, place: Place<'_>, pass: Pass, engine: &dyn Engine, timing: Timing) -> BenchResult {
+    fn result(
+        &self,
+        place: Place<'_>,
+        pass: Pass,
+        engine: &dyn Engine,
+        (timing, device_s): (Timing, Option<f64>),
+    ) -> BenchResult {
         let n = self.data.len() as u64;
         let bytes = match pass {
             // X and T have the same type.
             Pass::Forward => engine.pass_bytes() / 2 + n * size_of::<f32>() as u64,
-            Pass::ResidualSums | Pass::Step => engine.pass_bytes(),
+            Pass::ResidualSums | Pass::Step | Pass::Steps => engine.pass_bytes(),
         };
         let Timing { runs, median_s, q1_s, q3_s } = timing;
         BenchResult {
@@ -457,6 +550,7 @@ impl Subject {
             median_s,
             q1_s,
             q3_s,
+            device_s,
             gb_s: bytes as f64 / median_s / 1e9,
             elements_s: n as f64 / median_s,
             fraction_of_read: f64::NAN,
@@ -465,10 +559,10 @@ impl Subject {
     }
 }
 
-/// A descent evaluates where it starts too.
+/// The passes over the data in a run. A descent evaluates where it starts too.
 #[expect(clippy::cast_precision_loss, reason = "at most MAX_STEPS")]
-fn passes_of(steps: u64) -> f64 {
-    (steps + 1) as f64
+fn passes_of(pass: Pass, steps: u64) -> f64 {
+    if pass.takes_steps() { (steps + 1) as f64 } else { 1.0 }
 }
 
 /// How many steps of so many seconds fit into a time.

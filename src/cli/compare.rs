@@ -4,12 +4,14 @@ use clap::Args;
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
+use super::precision::PrecisionArguments;
 use super::reading::{ReadingArguments, tell_spooled};
 use super::truth::{TOLERANCE, Truth};
+use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print};
 use crate::data::{Dataset, Source};
-use crate::engine::gpu::{Adapters, Gpu};
+use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
 use crate::math::Affine;
 use crate::report::{Comparison, EngineComparison, ReferenceValues};
@@ -23,7 +25,7 @@ const TIMED_PASSES: usize = 5;
 Errors of the loss are relative to the loss; errors of the gradients are relative to the size of
 their terms, (2/N)·Σ|r·x| and (2/N)·Σ|r|, because near the optimum the terms cancel. Where even
 the residuals are less than 2.4 % of the x·W, b and t they are made of, that share of those counts
-instead: f32 has no more digits of them. The largest error of Y is held against the largest |Y|.
+instead: f32 has no more digits of them. `digits` is how many the worst of the three has. The largest error of Y is held against the largest |Y|.
 Exit code 1 if any engine is beyond the tolerance.
 
 Examples:
@@ -52,10 +54,16 @@ pub(super) struct CompareArguments {
     b0: f64,
 
     #[command(flatten)]
+    precision: PrecisionArguments,
+
+    #[command(flatten)]
     reading: ReadingArguments,
 
     #[command(flatten)]
     memory: MemoryArguments,
+
+    #[command(flatten)]
+    tuning: TuningArguments,
 
     /// Print the comparison as JSON
     #[arg(long)]
@@ -85,6 +93,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
 
     let mut results = vec![rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data))))];
     let adapters = Adapters::enumerate();
+    let tunings = arguments.tuning.load(verbosity);
     if adapters.is_empty() {
         arguments.verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
     }
@@ -92,10 +101,28 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         if interrupt::requested() {
             return Ok(Outcome::Interrupted);
         }
-        let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
-            Ok(Box::new(Gpu::open_within(adapter, &data, arguments.memory.device_bytes(adapter))?))
+        // Without a choice, every precision that the adapter offers.
+        let precisions = match arguments.precision.asked() {
+            Some(precision) => vec![precision],
+            None => Precision::ALL.into_iter().filter(|p| offers(adapter, *p, verbosity)).collect(),
         };
-        results.push(rules.compare(&data, "gpu", Some(adapter.name()), open));
+        for precision in precisions {
+            let settings = GpuSettings {
+                memory_bytes: arguments.memory.device_bytes(adapter),
+                tuning: Some(tunings.of(adapter)),
+                precision,
+            };
+            let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
+                Ok(Box::new(Gpu::open_with(adapter, &data, &settings)?))
+            };
+            let result = rules.compare(&data, "gpu", Some(adapter.name()), open);
+            let failed = result.error.is_some();
+            results.push(EngineComparison { precision: Some(precision.name()), ..result });
+            if failed {
+                // The others would fail for the same reason.
+                break;
+            }
+        }
     }
 
     let comparison = Comparison {
@@ -116,6 +143,20 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     }
     print(&comparison, arguments.json)?;
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+/// Whether an adapter offers a precision. Few have f64; that one loses rounding
+/// errors is news.
+fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool {
+    match precision.check(adapter) {
+        Err(GpuError::NoF64 { .. }) => false,
+        Err(error @ GpuError::NoCompensation { .. }) => {
+            verbosity.note(&error);
+            false
+        }
+        // Other errors are told with the numbers that they keep from being.
+        Ok(()) | Err(_) => true,
+    }
 }
 
 /// What every engine is held against, and how closely.
@@ -140,6 +181,7 @@ impl Rules {
             |error| EngineComparison {
                 engine,
                 adapter: adapter.clone(),
+                precision: None,
                 rel_error_loss: None,
                 rel_error_grad_weight: None,
                 rel_error_grad_bias: None,
@@ -173,6 +215,7 @@ impl Rules {
         Ok(EngineComparison {
             engine: "",
             adapter: None,
+            precision: None,
             rel_error_loss: Some(errors.loss),
             rel_error_grad_weight: Some(errors.grad_weight),
             rel_error_grad_bias: Some(errors.grad_bias),

@@ -2,10 +2,12 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::memory::MemoryArguments;
+use super::precision::PrecisionArguments;
+use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use crate::data::Dataset;
-use crate::engine::gpu::{AdapterChoice, Adapters, Gpu};
-use crate::engine::{Cpu, Engine, Notice, Reference};
+use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuSettings};
+use crate::engine::{Cpu, Engine, EngineError, EngineKind, Notice, Reference};
 
 /// What `--engine` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +34,12 @@ pub(super) struct EngineArguments {
 
     #[command(flatten)]
     memory: MemoryArguments,
+
+    #[command(flatten)]
+    precision: PrecisionArguments,
+
+    #[command(flatten)]
+    tuning: TuningArguments,
 }
 
 /// An engine, and why it was taken if it wasn't asked for by name.
@@ -45,6 +53,9 @@ impl EngineArguments {
     /// and tells what the user should know about it.
     pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
         let opened = self.choose(data, verbosity)?;
+        if opened.engine.info().kind != EngineKind::Gpu {
+            self.precision.note_f64(verbosity);
+        }
         verbosity.notices(opened.engine.notices());
         Ok(opened)
     }
@@ -64,24 +75,14 @@ impl EngineArguments {
                 if adapter.is_software() && choice.is_none() {
                     verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
                 }
-                Ok(Opened {
-                    engine: Box::new(Gpu::open_within(adapter, data, self.memory.device_bytes(adapter))?),
-                    reason: None,
-                })
+                Ok(Opened { engine: Box::new(self.open_gpu(adapter, data, verbosity)?), reason: None })
             }
             (EngineChoice::Auto, None) => {
                 let adapters = Adapters::enumerate();
                 match adapters.real_gpu() {
                     Some(adapter) => {
                         let reason = Some("the best GPU found".to_owned());
-                        Ok(Opened {
-                            engine: Box::new(Gpu::open_within(
-                                adapter,
-                                data,
-                                self.memory.device_bytes(adapter),
-                            )?),
-                            reason,
-                        })
+                        Ok(Opened { engine: Box::new(self.open_gpu(adapter, data, verbosity)?), reason })
                     }
                     None => Ok(Opened {
                         engine: Box::new(Cpu::new(data)),
@@ -90,6 +91,20 @@ impl EngineArguments {
                 }
             }
         }
+    }
+
+    fn open_gpu<'d>(
+        &self,
+        adapter: &Adapter,
+        data: &'d Dataset,
+        verbosity: Verbosity,
+    ) -> Result<Gpu<'d>, EngineError> {
+        let settings = GpuSettings {
+            memory_bytes: self.memory.device_bytes(adapter),
+            tuning: Some(self.tuning.load(verbosity).of(adapter)),
+            precision: self.precision.of_gpu(),
+        };
+        Gpu::open_with(adapter, data, &settings)
     }
 
     /// Bytes of data the host may hold.

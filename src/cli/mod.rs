@@ -6,16 +6,21 @@ mod compare;
 mod devices;
 mod engine;
 mod error;
+mod explain;
 mod fit;
 mod generate;
 mod interrupt;
 mod memory;
 mod paths;
+mod precision;
 mod predict;
 mod progress;
 mod reading;
+mod solver;
 mod stopwatch;
 mod truth;
+mod tune;
+mod tuning;
 mod verbosity;
 
 use std::ffi::OsString;
@@ -51,6 +56,7 @@ Examples:
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
   linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
   linfit bench                               how fast is each of them?
+  linfit explain                             a step of gradient descent, number by number
 
 Data arguments are PATH or PATH:KEY; - is stdin. KEY is a column's name or its number counting
 from 0 (.csv .tsv .parquet .arrow .feather), an array's name (.npz .safetensors) or a band's
@@ -65,6 +71,7 @@ enum Command {
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
+    Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
 }
 
@@ -87,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match result {

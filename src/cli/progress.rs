@@ -5,11 +5,20 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// A progress bar on stderr, drawn only on a terminal and not when quiet.
 pub(super) struct Progress {
     bar: ProgressBar,
+    hidden: bool,
     next: Instant,
+    /// Calls of [`show`](Self::show) for one look at the clock, and those left
+    /// until the next: some steps take no longer than the look.
+    stride: u32,
+    left: u32,
+    looked: Instant,
 }
 
 /// Between two updates: often enough for the eye, too seldom to cost time.
 const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Between two looks at the clock, about.
+const LOOK: Duration = Duration::from_millis(1);
 
 impl Progress {
     /// A bar over `length` of something, named by `unit`.
@@ -20,13 +29,23 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        Self { bar, next: Instant::now() + INTERVAL }
+        let now = Instant::now();
+        Self { hidden: bar.is_hidden(), bar, next: now + INTERVAL, stride: 1, left: 1, looked: now }
     }
 
     /// Shows how far it is, with a word about it.
     pub(super) fn show(&mut self, position: u64, message: impl FnOnce() -> String) {
+        if self.hidden {
+            return;
+        }
+        self.left -= 1;
+        if self.left > 0 {
+            return;
+        }
         let now = Instant::now();
-        if !self.bar.is_hidden() && now >= self.next {
+        self.stride = if now - self.looked < LOOK { self.stride.saturating_mul(2) } else { 1 };
+        (self.left, self.looked) = (self.stride, now);
+        if now >= self.next {
             self.next = now + INTERVAL;
             self.bar.set_position(position);
             self.bar.set_message(message());

@@ -5,7 +5,10 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_ipc::reader::{FileReader, read_footer_length};
 use arrow_ipc::writer::FileWriter;
@@ -206,10 +209,24 @@ fn failed(input: &Input<'_>, kind: &'static str, error: &ArrowError) -> DataErro
     }
 }
 
-/// The schema of one column of predictions.
-pub(super) fn schema(name: &str, element: ElementType) -> Arc<Schema> {
-    let data_type = if element == ElementType::F64 { DataType::Float64 } else { DataType::Float32 };
-    Arc::new(Schema::new(vec![Field::new(name, data_type, false)]))
+/// The schema of one column of predictions; `None` for a type that Arrow does
+/// not have.
+pub(super) fn schema(name: &str, element: ElementType) -> Option<Arc<Schema>> {
+    let data_type = match element {
+        ElementType::U8 => DataType::UInt8,
+        ElementType::I8 => DataType::Int8,
+        ElementType::U16 => DataType::UInt16,
+        ElementType::I16 => DataType::Int16,
+        ElementType::U32 => DataType::UInt32,
+        ElementType::I32 => DataType::Int32,
+        ElementType::U64 => DataType::UInt64,
+        ElementType::I64 => DataType::Int64,
+        ElementType::F16 => DataType::Float16,
+        ElementType::F32 => DataType::Float32,
+        ElementType::F64 => DataType::Float64,
+        ElementType::Bool | ElementType::Bf16 => return None,
+    };
+    Some(Arc::new(Schema::new(vec![Field::new(name, data_type, false)])))
 }
 
 /// Batches of the one column of a schema, made of elements given as bytes.
@@ -217,17 +234,38 @@ pub(super) fn batches(
     schema: &Arc<Schema>,
     elements: &[u8],
 ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-    let f64s = schema.field(0).data_type() == &DataType::Float64;
-    let size = if f64s { size_of::<f64>() } else { size_of::<f32>() };
-    elements.chunks(BATCH_ROWS * size).map(move |bytes| {
-        let column: ArrayRef = if f64s {
-            let values: Vec<f64> = bytemuck::pod_collect_to_vec(bytes);
-            Arc::new(PrimitiveArray::<Float64Type>::from(values))
-        } else {
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
-            Arc::new(PrimitiveArray::<Float32Type>::from(values))
+    let data_type = schema.field(0).data_type().clone();
+    let size = data_type.primitive_width().unwrap_or(1);
+    elements
+        .chunks(BATCH_ROWS * size)
+        .map(move |bytes| RecordBatch::try_new(Arc::clone(schema), vec![column(&data_type, bytes)?]))
+}
+
+/// An array of elements given as bytes.
+fn column(data_type: &DataType, bytes: &[u8]) -> Result<ArrayRef, ArrowError> {
+    /// The array type of each type of elements.
+    macro_rules! array {
+        ($($name:ident => $array:ty;)*) => {
+            match data_type {
+                $(DataType::$name => {
+                    Arc::new(PrimitiveArray::<$array>::from_iter_values(bytemuck::pod_collect_to_vec(bytes)))
+                })*
+                other => return Err(ArrowError::NotYetImplemented(format!("columns of {other}"))),
+            }
         };
-        RecordBatch::try_new(Arc::clone(schema), vec![column])
+    }
+    Ok(array! {
+        UInt8 => UInt8Type;
+        Int8 => Int8Type;
+        UInt16 => UInt16Type;
+        Int16 => Int16Type;
+        UInt32 => UInt32Type;
+        Int32 => Int32Type;
+        UInt64 => UInt64Type;
+        Int64 => Int64Type;
+        Float16 => Float16Type;
+        Float32 => Float32Type;
+        Float64 => Float64Type;
     })
 }
 
@@ -240,7 +278,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element);
+        let schema = schema(name, element)
+            .ok_or_else(|| DataError::write(path, io::Error::other(format!("Arrow has no {element}"))))?;
         let file = FileWriter::try_new(OutputFile::create(path)?, &schema)
             .map_err(|e| DataError::write(path, io::Error::other(e)))?;
         Ok(Self { file, schema, path: path.to_owned() })

@@ -41,6 +41,7 @@ mod spool;
 pub mod synthetic;
 #[cfg(feature = "tiff")]
 mod tiff;
+mod whole;
 
 pub use dataset::Dataset;
 pub use decoding::is_catching;
@@ -51,3 +52,4 @@ pub use matrix::{Matrix, Rounding};
 pub use raw::{RawLayout, RawType};
 pub use shape::{Order, Shape};
 pub use source::{Reading, Source, open, open_pair};
+pub use whole::{Saturated, Whole};

@@ -69,7 +69,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element);
+        let schema = schema(name, element)
+            .ok_or_else(|| DataError::write(path, io::Error::other(format!("Parquet has no {element}"))))?;
         // Predictions are hardly ever the same number twice.
         let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
         let file = ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&schema), Some(properties))

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::output::OutputFile;
-use super::{DataError, ElementType, Matrix, Order, Real, csv, npy, npz, safetensors};
+use super::{DataError, Element, ElementType, Matrix, Order, csv, npy, npz, safetensors};
 
 /// The name of the array or column that predictions are written as.
 const NAME: &str = "y";
@@ -149,7 +149,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// The write's own.
-    pub fn write<R: Real>(&mut self, values: &[R]) -> io::Result<()> {
+    pub fn write<E: Element>(&mut self, values: &[E]) -> io::Result<()> {
         let more = || io::Error::other("more elements than the shape has");
         self.left = self.left.checked_sub(values.len() as u64).ok_or_else(more)?;
         self.writer.write(bytemuck::cast_slice(values))

@@ -55,6 +55,24 @@ fn element_type(dtype: Dtype) -> Option<ElementType> {
     })
 }
 
+fn dtype(element: ElementType) -> Dtype {
+    match element {
+        ElementType::Bool => Dtype::BOOL,
+        ElementType::U8 => Dtype::U8,
+        ElementType::I8 => Dtype::I8,
+        ElementType::U16 => Dtype::U16,
+        ElementType::I16 => Dtype::I16,
+        ElementType::U32 => Dtype::U32,
+        ElementType::I32 => Dtype::I32,
+        ElementType::U64 => Dtype::U64,
+        ElementType::I64 => Dtype::I64,
+        ElementType::F16 => Dtype::F16,
+        ElementType::Bf16 => Dtype::BF16,
+        ElementType::F32 => Dtype::F32,
+        ElementType::F64 => Dtype::F64,
+    }
+}
+
 /// The first bytes of a file with a single tensor, up to its data.
 pub(super) fn header(
     path: &Path,
@@ -63,7 +81,7 @@ pub(super) fn header(
     element: ElementType,
 ) -> Result<Vec<u8>, DataError> {
     let failed = |reason: String| DataError::write(path, io::Error::other(reason));
-    let dtype = if element == ElementType::F64 { Dtype::F64 } else { Dtype::F32 };
+    let dtype = dtype(element);
     let shape: Vec<usize> =
         shape.0.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
     let bytes = shape.iter().try_fold(dtype.bitsize() / 8, |bytes, &extent| bytes.checked_mul(extent));

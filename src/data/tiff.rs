@@ -394,8 +394,7 @@ const STRIP_BYTES: u64 = 1 << 18;
 /// which a file must be a `BigTIFF`.
 const HEAD_BYTES: u64 = 64 << 20;
 
-/// The first bytes of an image of one band of floating-point pixels, where `x`
-/// is, up to its data.
+/// The first bytes of an image of one band, where `x` is, up to its data.
 pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Vec<u8>, DataError> {
     let misfit =
         || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: x.shape().clone() };
@@ -404,6 +403,16 @@ pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Ve
     let row_bytes = u64::from(width) * element.size() as u64;
     let image = Output { x, element, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
     image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
+}
+
+fn sample_format(element: ElementType) -> SampleFormat {
+    match element {
+        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => SampleFormat::IEEEFP,
+        ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => SampleFormat::Int,
+        ElementType::Bool | ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => {
+            SampleFormat::Uint
+        }
+    }
 }
 
 fn strip_rows(row_bytes: u64, height: u32) -> u32 {
@@ -458,7 +467,8 @@ impl Output<'_> {
         let mut directory = encoder.image_directory()?;
         directory.write_tag(Tag::ImageWidth, self.width)?;
         directory.write_tag(Tag::ImageLength, self.height)?;
-        directory.write_tag(Tag::BitsPerSample, if self.element == ElementType::F64 { 64u16 } else { 32 })?;
+        let bits = u16::try_from(8 * self.element.size()).unwrap_or(u16::MAX);
+        directory.write_tag(Tag::BitsPerSample, bits)?;
         directory.write_tag(Tag::Compression, CompressionMethod::None)?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
         directory.write_tag(Tag::StripOffsets, &offsets[..])?;
@@ -466,7 +476,7 @@ impl Output<'_> {
         directory.write_tag(Tag::RowsPerStrip, self.rows)?;
         directory.write_tag(Tag::StripByteCounts, &bytes[..])?;
         directory.write_tag(Tag::PlanarConfiguration, PlanarConfiguration::Chunky)?;
-        directory.write_tag(Tag::SampleFormat, &[SampleFormat::IEEEFP][..])?;
+        directory.write_tag(Tag::SampleFormat, &[sample_format(self.element)][..])?;
         for (tag, value) in self.x.georeference().iter().flat_map(|geo| &geo.0) {
             let tag = Tag::from_u16_exhaustive(*tag);
             match value {

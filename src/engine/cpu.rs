@@ -46,6 +46,7 @@ impl<'d> Cpu<'d> {
             adapter: None,
             backend: None,
             driver: None,
+            precision: None,
             detail: Some(Self::describe()),
         };
         Self { data, info, notices: rounding_to_f64(data) }

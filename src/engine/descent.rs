@@ -13,7 +13,8 @@ pub const MOST_EVALUATIONS: u32 = 1024;
 /// million elements; to ask it after every step what the next one starts from
 /// would be most of the time. So an engine may offer this second seam: the
 /// update, being two multiplications, is done there too, by the same rule and
-/// with the same stops as on the host.
+/// with the same stops as on the host. (What replays a descent from the
+/// moments of the data offers the seam as well.)
 pub trait DeviceDescent {
     /// Goes to the start, from where [`advance`](Self::advance) goes on.
     ///

@@ -115,6 +115,9 @@ pub struct EngineInfo {
     pub backend: Option<String>,
     /// The driver's name and version, for the GPU engine.
     pub driver: Option<String>,
+    /// How sums are carried, for the GPU engine.
+    #[serde(skip)]
+    pub precision: Option<&'static str>,
     /// What else there is to say in a summary: threads, SIMD.
     #[serde(skip)]
     pub detail: Option<String>,
@@ -124,8 +127,10 @@ pub struct EngineInfo {
 impl fmt::Display for EngineInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.adapter.as_deref().unwrap_or(self.kind.name()))?;
-        let details: Vec<&str> =
+        let mut details: Vec<&str> =
             [&self.backend, &self.driver, &self.detail].into_iter().flatten().map(String::as_str).collect();
+        let precision = self.precision.filter(|&precision| precision != gpu::Precision::default().name());
+        details.extend(precision);
         if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
     }
 }

@@ -50,6 +50,7 @@ impl<'d> Reference<'d> {
             adapter: None,
             backend: None,
             driver: None,
+            precision: None,
             detail: None,
         };
         Self { data, info, notices: rounding_to_f64(data) }

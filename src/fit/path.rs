@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::coordinates::Position;
 use super::steps::StepsPerSubmit;
-use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError, Evaluated, Onward};
+use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError, Evaluated};
 use crate::math::Evaluation;
 
 /// The states that a descent goes through, one after the other, wherever the
@@ -10,8 +11,9 @@ use crate::math::Evaluation;
 pub(super) enum Path<'e> {
     /// The host updates W and b after every pass.
     Host(HostPath<'e>),
-    /// The device does, and tells of many steps at a time.
-    Device(DevicePath<'e>),
+    /// The device does, or a replay from the moments, and tells of many steps
+    /// at a time.
+    Batches(BatchPath<'e>),
 }
 
 impl Path<'_> {
@@ -19,7 +21,7 @@ impl Path<'_> {
     pub(super) fn next(&mut self) -> Result<(Evaluated, f64), EngineError> {
         match self {
             Self::Host(path) => path.next(),
-            Self::Device(path) => path.next(),
+            Self::Batches(path) => path.next(),
         }
     }
 
@@ -27,7 +29,7 @@ impl Path<'_> {
     pub(super) fn elements(&self) -> u64 {
         match self {
             Self::Host(path) => path.elements,
-            Self::Device(path) => path.device.elements(),
+            Self::Batches(path) => path.descent.elements(),
         }
     }
 }
@@ -35,40 +37,29 @@ impl Path<'_> {
 /// Passes by the engine, updates by the host, in f64.
 pub(super) struct HostPath<'e> {
     engine: &'e mut dyn Engine,
-    /// How to go on from `start`, which moves along.
     rule: DescentRule,
+    position: Position,
     elements: u64,
 }
 
 impl<'e> HostPath<'e> {
-    pub(super) fn new(engine: &'e mut dyn Engine, rule: DescentRule) -> Self {
-        Self { engine, rule, elements: 0 }
+    /// From `position`, by `rule`.
+    pub(super) fn new(engine: &'e mut dyn Engine, rule: DescentRule, position: Position) -> Self {
+        Self { engine, rule, position, elements: 0 }
     }
 
     fn next(&mut self) -> Result<(Evaluated, f64), EngineError> {
         let started = Instant::now();
-        let model = self.rule.start;
-        let sums = self.engine.residual_sums(model)?;
+        let sums = self.engine.residual_sums(self.position.model())?;
         self.elements = sums.n;
-        let evaluation = Evaluation::from_sums(&sums);
-        let next = model.descend(&evaluation, self.rule.learning_rate);
-        let onward = if !evaluation.is_finite() {
-            Onward::Diverged
-        } else if self.rule.tolerance > 0.0 && evaluation.gradient_norm() <= self.rule.tolerance {
-            Onward::Tolerance
-        } else if !next.is_finite() {
-            Onward::Diverged
-        } else {
-            self.rule.start = next;
-            Onward::Step
-        };
-        Ok((Evaluated { model, evaluation, onward }, started.elapsed().as_secs_f64()))
+        let evaluated = self.position.advance(Evaluation::from_sums(&sums), &self.rule);
+        Ok((evaluated, started.elapsed().as_secs_f64()))
     }
 }
 
-/// Passes and updates by the device, a batch for each submission.
-pub(super) struct DevicePath<'e> {
-    device: &'e mut dyn DeviceDescent,
+/// Evaluations and updates made elsewhere, a batch for each submission.
+pub(super) struct BatchPath<'e> {
+    descent: &'e mut dyn DeviceDescent,
     per_submit: StepsPerSubmit,
     /// Evaluations not yet asked for.
     left: u64,
@@ -77,23 +68,23 @@ pub(super) struct DevicePath<'e> {
     seconds: Option<f64>,
 }
 
-impl<'e> DevicePath<'e> {
+impl<'e> BatchPath<'e> {
     /// At most `evaluations` of them.
     pub(super) fn new(
-        device: &'e mut dyn DeviceDescent,
+        descent: &'e mut dyn DeviceDescent,
         rule: &DescentRule,
         per_submit: StepsPerSubmit,
         evaluations: u64,
     ) -> Result<Self, EngineError> {
-        device.begin(rule)?;
-        Ok(Self { device, per_submit, left: evaluations, ready: VecDeque::new(), seconds: None })
+        descent.begin(rule)?;
+        Ok(Self { descent, per_submit, left: evaluations, ready: VecDeque::new(), seconds: None })
     }
 
     fn next(&mut self) -> Result<(Evaluated, f64), EngineError> {
         if self.ready.is_empty() {
             let wanted = self.per_submit.next(self.seconds, self.left);
             let started = Instant::now();
-            self.ready = self.device.advance(wanted)?.into();
+            self.ready = self.descent.advance(wanted)?.into();
             let taken = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
             self.seconds = Some(started.elapsed().as_secs_f64() / f64::from(taken.max(1)));
             self.left = self.left.saturating_sub(u64::from(taken));

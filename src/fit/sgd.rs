@@ -3,10 +3,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::path::{DevicePath, HostPath, Path};
+use super::coordinates::{Coordinates, Position};
+use super::path::{BatchPath, HostPath, Path};
+use super::replay::Replay;
 use super::steps::StepsPerSubmit;
 use crate::engine::{DescentRule, Engine, EngineError, EngineKind, Onward};
-use crate::math::{Affine, Evaluation};
+use crate::math::{Affine, Curvature, Evaluation, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
 /// W and b against the gradient of the loss.
@@ -38,6 +40,9 @@ pub struct Sgd {
     pub start: Affine,
     /// Where W and b are updated.
     pub update: Update,
+    /// The coordinates in which the steps are made; other than the original
+    /// ones, they are made on the host.
+    pub coordinates: Coordinates,
 }
 
 /// Where W and b are updated. The states are the same up to rounding.
@@ -61,6 +66,7 @@ impl Default for Sgd {
             tolerance: 0.0,
             start: Affine::default(),
             update: Update::Auto,
+            coordinates: Coordinates::Original,
         }
     }
 }
@@ -78,6 +84,8 @@ pub enum ConfigError {
     Start(Affine),
     #[error("the learning rate {0:?} has no update on a device, which computes in f32; use --update host")]
     DeviceRate(f64),
+    #[error("steps in standardized coordinates are updated on the host; use --update host or auto")]
+    DeviceCoordinates,
 }
 
 /// Where the descent stands after `step` updates.
@@ -103,6 +111,8 @@ pub enum StopReason {
     Diverged,
     /// The observer ended it.
     Interrupted,
+    /// In closed form, without steps.
+    Exact,
 }
 
 /// The end of a fit.
@@ -141,12 +151,41 @@ pub enum FitError {
         if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
     )]
     NoDeviceUpdate(EngineKind),
+    /// A learning rate with which the descent cannot converge.
+    #[error(
+        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best; \
+         use --lr auto{}, or --force to run it anyway",
+        to_four_digits(*.bound), to_four_digits(*.best),
+        if *.standardized { "" } else { " or --standardize" }
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    RateTooLarge { rate: f64, bound: f64, best: f64, standardized: bool },
+    /// The best line is not determined.
+    #[error(
+        "all elements of X are {0:?}: without spread in X no single line is the best, and none can be \
+         standardized; use --solver sgd, which finds one of the many, or data whose X varies"
+    )]
+    NoSpread(f64),
+    /// The best line is not determined.
+    #[error(
+        "through a single element goes no single best line; use --solver sgd, which finds one of the many, \
+         or give more elements"
+    )]
+    OneElement,
+    /// The sums of squares are beyond f64.
+    #[error("the sums of squares of X and T overflow f64: scale the data, for example to the range ±1")]
+    MomentsOverflow,
     /// Nothing to report: not even the start has a finite loss.
     #[error(
         "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
          data, start nearer, or, if this was a GPU, use --engine cpu, which sums in f64", .0.weight, .0.bias
     )]
     StartOverflows(Affine),
+}
+
+/// A number in few digits, for people.
+pub(crate) fn to_four_digits(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 /// Learning rates of which two f32 hold all digits, with room for products.
@@ -170,6 +209,23 @@ impl Sgd {
         Ok(())
     }
 
+    /// Refuses a learning rate with which the steps that are asked for would
+    /// diverge, from the data's curvature in the coordinates of the descent.
+    ///
+    /// # Errors
+    /// [`FitError::RateTooLarge`].
+    pub fn check_rate(&self, curvature: &Curvature) -> Result<(), FitError> {
+        if self.steps == 0 || self.learning_rate < curvature.rate_bound() {
+            return Ok(());
+        }
+        Err(FitError::RateTooLarge {
+            rate: self.learning_rate,
+            bound: curvature.rate_bound(),
+            best: curvature.best_rate(),
+            standardized: self.coordinates != Coordinates::Original,
+        })
+    }
+
     /// Descends until the steps are used up, the tolerance is reached, the
     /// descent diverges, or `observe`, which sees every finite state from step
     /// 0 on, breaks it off.
@@ -184,7 +240,47 @@ impl Sgd {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
-        let mut path = self.path(engine)?;
+        let path = self.path(engine)?;
+        self.follow(path, started, observe)
+    }
+
+    /// The same descent from the moments of the data, without a pass for each
+    /// step: W and b, loss and gradients agree to rounding, step by step.
+    /// [`update`](Self::update) does not matter.
+    ///
+    /// Where the descent ends, one pass of the engine finds the loss and
+    /// gradients of the result. Near the optimum they may differ in the last
+    /// digits from those that the observer saw last, and by which a tolerance
+    /// was reached: those cancel, and lose to rounding what about 1e-16 of the
+    /// sums of squares is.
+    ///
+    /// # Errors
+    /// Those of [`fit`](Self::fit).
+    pub fn replay(
+        &self,
+        engine: &mut dyn Engine,
+        moments: &Moments,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
+        self.check()?;
+        let started = Instant::now();
+        let mut replay = Replay::new(moments, self.coordinates);
+        let rule = self.rule();
+        let evaluations = self.steps.saturating_add(1);
+        let path = BatchPath::new(&mut replay, &rule, StepsPerSubmit::Auto, evaluations)?;
+        let fit = self.follow(Path::Batches(path), started, observe)?;
+        let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);
+        // After a divergence the engine's sums may overflow where f64 didn't.
+        let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };
+        Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
+    }
+
+    fn follow(
+        &self,
+        mut path: Path<'_>,
+        started: Instant,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
         let mut durations = Durations::default();
         let mut last: Option<State> = None;
         let (state, stop_reason) = loop {
@@ -221,15 +317,26 @@ impl Sgd {
         })
     }
 
+    fn rule(&self) -> DescentRule {
+        let Self { learning_rate, tolerance, start, .. } = *self;
+        DescentRule { start, learning_rate, tolerance }
+    }
+
     /// Where the states come from.
     fn path<'e>(&self, engine: &'e mut dyn Engine) -> Result<Path<'e>, FitError> {
-        let Self { learning_rate, tolerance, start, .. } = *self;
-        let rule = DescentRule { start, learning_rate, tolerance };
+        let learning_rate = self.learning_rate;
+        let (rule, original) = (self.rule(), self.coordinates == Coordinates::Original);
         let per_submit = match self.update {
-            Update::Auto if DEVICE_RATES.contains(&learning_rate) && engine.descent().is_some() => {
+            Update::Auto
+                if original && DEVICE_RATES.contains(&learning_rate) && engine.descent().is_some() =>
+            {
                 StepsPerSubmit::Auto
             }
-            Update::Auto | Update::Host => return Ok(Path::Host(HostPath::new(engine, rule))),
+            Update::Auto | Update::Host => {
+                let position = Position::new(self.start, self.coordinates);
+                return Ok(Path::Host(HostPath::new(engine, rule, position)));
+            }
+            Update::Device(_) if !original => return Err(ConfigError::DeviceCoordinates.into()),
             Update::Device(per_submit) => per_submit,
         };
         if !DEVICE_RATES.contains(&learning_rate) {
@@ -238,7 +345,7 @@ impl Sgd {
         let kind = engine.info().kind;
         let device = engine.descent().ok_or(FitError::NoDeviceUpdate(kind))?;
         let evaluations = self.steps.saturating_add(1);
-        Ok(Path::Device(DevicePath::new(device, &rule, per_submit, evaluations)?))
+        Ok(Path::Batches(BatchPath::new(device, &rule, per_submit, evaluations)?))
     }
 }
 

@@ -78,7 +78,7 @@ mod tests {
     fn the_worked_example() {
         let got = Curvature::new(2.5, 1.25);
         let root = 269f64.sqrt();
-        assert!((got.largest - (17.0 + root) / 2.0).abs() < 1e-14, "{got:?}");
+        assert!((2.0 * got.largest - (17.0 + root)).abs() < 1e-14, "{got:?}");
         assert!((got.smallest - 2.0 * 5.0 / (17.0 + root)).abs() < 1e-15, "{got:?}");
         assert!((got.best_rate() - 2.0 / 17.0).abs() < 1e-16);
         assert!((got.condition() - got.largest / got.smallest).abs() < 1e-12);

@@ -43,7 +43,7 @@ pub struct BenchResult {
     pub adapter: Option<String>,
     /// The graphics API, for a GPU.
     pub backend: Option<String>,
-    /// `forward`, `residual_sums` or `step`.
+    /// `forward`, `residual_sums`, `step` or `steps`.
     pub pass: &'static str,
     /// Elements of X.
     pub n: u64,
@@ -57,6 +57,8 @@ pub struct BenchResult {
     pub q1_s: f64,
     /// Its third quartile.
     pub q3_s: f64,
+    /// Median seconds of a pass by the device's own clock, where it has one.
+    pub device_s: Option<f64>,
     /// 10⁹ bytes of X and T (forward: of X and Y) a second, by the median.
     pub gb_s: f64,
     /// Elements a second, by the median.
@@ -170,7 +172,7 @@ impl Baseline {
 }
 
 /// The columns for people, and whether they are numbers.
-const COLUMNS: [(&str, bool); 10] = [
+const COLUMNS: [(&str, bool); 11] = [
     ("engine", false),
     ("adapter", false),
     ("pass", false),
@@ -178,6 +180,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("dtype", false),
     ("median", true),
     ("IQR", true),
+    ("on device", true),
     ("GB/s", true),
     ("Melements/s", true),
     ("of read", true),
@@ -214,6 +217,7 @@ impl BenchReport {
             "median_s",
             "q1_s",
             "q3_s",
+            "device_s",
             "gb_s",
             "elements_s",
             "fraction_of_read",
@@ -222,7 +226,7 @@ impl BenchReport {
         .map_err(failed)?;
         for r in &self.results {
             let what = (r.engine, &r.adapter, &r.backend, r.pass, r.n, r.dtype, r.runs);
-            let times = (r.median_s, r.q1_s, r.q3_s);
+            let times = (r.median_s, r.q1_s, r.q3_s, r.device_s);
             let rates = (r.gb_s, r.elements_s, r.fraction_of_read, r.baseline_ratio);
             rows.serialize((what, times, rates)).map_err(failed)?;
         }
@@ -281,6 +285,7 @@ impl BenchReport {
             r.dtype.to_owned(),
             seconds(r.median_s),
             seconds(r.q3_s - r.q1_s),
+            r.device_s.map_or_else(|| "-".to_owned(), seconds),
             format!("{:.2}", r.gb_s),
             format!("{:.0}", r.elements_s / 1e6),
             format!("{:.0} %", r.fraction_of_read * 100.0),

@@ -29,6 +29,8 @@ pub struct EngineComparison {
     pub engine: &'static str,
     /// The adapter's name, for a GPU.
     pub adapter: Option<String>,
+    /// How sums are carried, for a GPU.
+    pub precision: Option<&'static str>,
     /// Error of the loss, relative to the loss.
     pub rel_error_loss: Option<f64>,
     /// Error of ∂L/∂W, relative to (2/N)·Σ|r·x|.
@@ -46,6 +48,19 @@ pub struct EngineComparison {
     /// Why there are no numbers, if the engine failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl EngineComparison {
+    /// Decimal digits that loss and gradients have right, as their errors are
+    /// measured: at most 16, what f64 has.
+    #[must_use]
+    pub fn digits(&self) -> Option<f64> {
+        let errors = [self.rel_error_loss?, self.rel_error_grad_weight?, self.rel_error_grad_bias?];
+        let worst = errors
+            .into_iter()
+            .fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
+        if worst.is_nan() { None } else { Some((-worst.log10()).clamp(0.0, 16.0)) }
+    }
 }
 
 /// Every engine and adapter against the reference.
@@ -84,12 +99,26 @@ impl fmt::Display for Comparison {
         writeln!(f)?;
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["engine", "adapter", "loss", "∂L/∂W", "∂L/∂b", "max |ΔY|", "time", "GB/s", ""]);
+        table.set_header([
+            "engine",
+            "adapter",
+            "precision",
+            "digits",
+            "loss",
+            "∂L/∂W",
+            "∂L/∂b",
+            "max |ΔY|",
+            "time",
+            "GB/s",
+            "",
+        ]);
         for result in &self.results {
             let error = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1e}"));
             table.add_row([
                 result.engine.to_owned(),
                 result.adapter.clone().unwrap_or_default(),
+                result.precision.unwrap_or_default().to_owned(),
+                result.digits().map_or_else(|| "-".to_owned(), |digits| format!("{digits:.1}")),
                 error(result.rel_error_loss),
                 error(result.rel_error_grad_weight),
                 error(result.rel_error_grad_bias),
@@ -99,7 +128,7 @@ impl fmt::Display for Comparison {
                 if result.ok { "ok" } else { "MISMATCH" }.to_owned(),
             ]);
         }
-        for column in 2..8 {
+        for column in 3..10 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

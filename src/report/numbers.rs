@@ -18,7 +18,7 @@ pub(super) fn exact(value: f64) -> String {
 }
 
 /// Thousands set apart: 67,108,864.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {
@@ -33,6 +33,7 @@ pub(super) fn count(value: u64) -> String {
 /// A duration in the unit that suits it.
 pub(super) fn seconds(value: f64) -> String {
     match value {
+        v if v < 1e-6 => format!("{:.1} ns", v * 1e9),
         v if v < 1e-3 => format!("{:.1} µs", v * 1e6),
         v if v < 1.0 => format!("{:.2} ms", v * 1e3),
         v => format!("{v:.2} s"),
@@ -56,5 +57,6 @@ mod tests {
         assert_eq!(count(100), "100");
         assert_eq!(seconds(0.0136), "13.60 ms");
         assert_eq!(seconds(0.000_004), "4.0 µs");
+        assert_eq!(seconds(8.7e-9), "8.7 ns");
     }
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::numbers::{count, exact, seconds, short};
 use crate::engine::EngineInfo;
-use crate::fit::{Fit, StopReason};
+use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason};
+use crate::math::{Affine, Moments};
 
 /// How long each part of a fit took, in seconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -13,12 +14,73 @@ pub struct Timings {
     pub load_s: f64,
     /// Opening the device, compiling, uploading.
     pub prepare_s: f64,
+    /// The pass that finds the moments.
+    pub moments_s: f64,
     /// All steps.
     pub fit_s: f64,
     /// The median step.
     pub step_median_s: f64,
-    /// What the median step reads of X and T, in 10⁹ bytes a second.
+    /// What the median step reads of X and T, in 10⁹ bytes a second; where
+    /// steps read nothing, what the moments' pass does.
     pub bandwidth_gb_s: f64,
+}
+
+/// How W and b were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Gradient descent, a pass for each step.
+    Sgd,
+    /// Gradient descent from the moments.
+    Moments,
+    /// The closed form.
+    Exact,
+}
+
+/// The name used on the command line.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sgd => "sgd",
+            Self::Moments => "moments",
+            Self::Exact => "exact",
+        })
+    }
+}
+
+/// What was solved, and how.
+#[derive(Debug, Clone)]
+pub struct Solved {
+    /// The solver.
+    pub method: Method,
+    /// Its descent, if it descends.
+    pub sgd: Option<Sgd>,
+    /// The moments of the data.
+    pub moments: Moments,
+    /// The statistics of the data.
+    pub statistics: Statistics,
+}
+
+/// How far a descent gets, as the curvature foretells it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Outlook {
+    /// The steps after which the gradients are within the tolerance, at most;
+    /// null without a tolerance, or if they never are.
+    pub steps_to_tolerance: Option<u64>,
+    /// By how much [`STEPS`](Self::STEPS) steps multiply the slowest error;
+    /// null if beyond f64.
+    pub error_factor_1000_steps: f64,
+}
+
+impl Outlook {
+    /// The steps that a forecast without a tolerance is for.
+    pub const STEPS: u64 = 1000;
+
+    fn of(sgd: &Sgd, moments: &Moments) -> Option<Self> {
+        let forecast = Forecast::new(moments, sgd.coordinates, sgd.start, sgd.learning_rate)?;
+        let steps_to_tolerance = (sgd.tolerance > 0.0).then(|| forecast.steps_to(sgd.tolerance)).flatten();
+        Some(Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) })
+    }
 }
 
 /// The result of a fit: `fit --json` prints it, `--save` writes it, and its
@@ -39,14 +101,22 @@ pub struct FitReport {
     pub n: u64,
     /// Updates made.
     pub steps: u64,
-    /// The solver's name.
-    pub solver: &'static str,
-    /// η.
-    pub learning_rate: f64,
+    /// The solver.
+    pub solver: Method,
+    /// η; null where there are no steps.
+    pub learning_rate: Option<f64>,
+    /// Whether the steps were made in standardized coordinates.
+    pub standardized: bool,
     /// Why it ended.
     pub stop_reason: StopReason,
+    /// Of the least-squares line, and of learning rates.
+    pub statistics: Statistics,
+    /// What the curvature foretold of the descent; null without one.
+    pub forecast: Option<Outlook>,
     /// What computed it.
     pub engine: EngineInfo,
+    /// How a GPU carried the sums; null for other engines.
+    pub precision: Option<&'static str>,
     /// What took how long.
     pub timings: Timings,
     /// Why this engine, if it wasn't asked for by name.
@@ -55,13 +125,18 @@ pub struct FitReport {
 }
 
 impl FitReport {
-    /// The report of a fit by gradient descent.
+    /// The report of a fit.
     #[must_use]
-    pub fn new(fit: &Fit, learning_rate: f64, engine: EngineInfo, pass_bytes: u64, timings: Timings) -> Self {
+    pub fn new(fit: &Fit, solved: &Solved, engine: EngineInfo, pass_bytes: u64, timings: Timings) -> Self {
+        let pass_s = match solved.method {
+            Method::Moments => timings.moments_s,
+            Method::Sgd | Method::Exact => fit.step_median_seconds,
+        };
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
-        let bandwidth_gb_s = pass_bytes as f64 / fit.step_median_seconds.max(1e-9) / 1e9;
+        let bandwidth_gb_s = pass_bytes as f64 / pass_s.max(1e-9) / 1e9;
         let timings =
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
+        let sgd = solved.sgd.as_ref();
         Self {
             weight: fit.model.weight,
             bias: fit.model.bias,
@@ -70,9 +145,13 @@ impl FitReport {
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
             steps: fit.steps,
-            solver: "sgd",
-            learning_rate,
+            solver: solved.method,
+            learning_rate: sgd.map(|sgd| sgd.learning_rate),
+            standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
+            statistics: solved.statistics,
+            forecast: sgd.and_then(|sgd| Outlook::of(sgd, &solved.moments)),
+            precision: engine.precision,
             engine,
             timings,
             engine_reason: None,
@@ -82,39 +161,101 @@ impl FitReport {
 
 impl fmt::Display for FitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.bias < 0.0 { '-' } else { '+' };
-        writeln!(f, "Y = X·{} {sign} {}", short(self.weight), short(self.bias.abs()))?;
+        writeln!(f, "{}", line(Affine::new(self.weight, self.bias)))?;
         writeln!(f)?;
         writeln!(f, "  weight     {:<24} gradient {:+.3e}", exact(self.weight), self.grad_weight)?;
         writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
         writeln!(f, "  loss       {:<24} mean squared error", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
-        let ended = match self.stop_reason {
-            StopReason::Steps => "all taken",
-            StopReason::Tolerance => "the gradients reached the tolerance",
-            StopReason::Diverged => "DIVERGED after this one",
-            StopReason::Interrupted => "interrupted",
-        };
-        writeln!(
-            f,
-            "  steps      {:<24} {ended}; learning rate {}",
-            count(self.steps),
-            exact(self.learning_rate)
-        )?;
+        self.write_steps(f)?;
+        self.write_statistics(f)?;
+        let (weight, bias) = (exact(self.weight), exact(self.bias));
+        writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}")?;
+        writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}")?;
         write!(f, "  engine     {}", self.engine)?;
         if let Some(reason) = &self.engine_reason {
             write!(f, "; {reason}")?;
         }
         writeln!(f)?;
         let t = &self.timings;
+        let read = if self.solver == Method::Moments { "moments " } else { "" };
         write!(
             f,
-            "  time       load {}, prepare {}, fit {} ({} a step, {:.1} GB/s)",
+            "  time       load {}, prepare {}, moments {}, fit {} ({} a step, {read}{:.1} GB/s)",
             seconds(t.load_s),
             seconds(t.prepare_s),
+            seconds(t.moments_s),
             seconds(t.fit_s),
             seconds(t.step_median_s),
             t.bandwidth_gb_s,
         )
     }
+}
+
+impl FitReport {
+    fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ended = match self.stop_reason {
+            StopReason::Steps => "all taken",
+            StopReason::Tolerance => "the gradients reached the tolerance",
+            StopReason::Diverged => "DIVERGED after this one",
+            StopReason::Interrupted => "interrupted",
+            StopReason::Exact => "the least-squares line, in closed form",
+        };
+        write!(f, "  steps      {:<24} {ended}", count(self.steps))?;
+        if let Some(rate) = self.learning_rate {
+            write!(f, "; learning rate {}", exact(rate))?;
+        }
+        writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
+        let Some(forecast) = &self.forecast else { return Ok(()) };
+        match forecast.steps_to_tolerance {
+            Some(steps) => writeln!(f, "  forecast   the tolerance within {} steps", count(steps)),
+            None => writeln!(
+                f,
+                "  forecast   {} steps multiply the slowest error by {}",
+                count(Outlook::STEPS),
+                short(forecast.error_factor_1000_steps)
+            ),
+        }
+    }
+
+    /// What is known of R², the errors and the rates.
+    fn write_statistics(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = &self.statistics;
+        if let (Some(lr_max), Some(lr_best)) = (s.lr_max, s.lr_best) {
+            let condition = s.condition.map_or_else(|| "∞".to_owned(), short);
+            writeln!(
+                f,
+                "  rates      {:<24} best {}; condition number {condition}",
+                format!("below {}", short(lr_max)),
+                short(lr_best)
+            )?;
+        }
+        let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };
+        writeln!(f)?;
+        writeln!(f, "The least-squares line is {}", line(Affine::new(weight, bias)))?;
+        writeln!(f)?;
+        if let (Some(r2), Some(r)) = (s.r2, s.r) {
+            writeln!(f, "  R²         {:<24} r {}", short(r2), short(r))?;
+        }
+        if let (Some(std), Some(stderr_weight), Some(stderr_bias)) =
+            (s.residual_std, s.stderr_weight, s.stderr_bias)
+        {
+            writeln!(f, "  residuals  {:<24} standard deviation", short(std))?;
+            let errors = format!("{} of the weight", short(stderr_weight));
+            writeln!(f, "  std errors {errors:<24} {} of the bias", short(stderr_bias))?;
+        }
+        if let Some(p) = s.p_value {
+            let t = s.t_weight.map_or_else(|| "∞".to_owned(), short);
+            // What is below the smallest f64 isn't 0.
+            let p = if p == 0.0 { "p < 1e-307".to_owned() } else { format!("p = {}", short(p)) };
+            writeln!(f, "  weight ≠ 0 {:<24} {p}", format!("t = {t}"))?;
+        }
+        writeln!(f)
+    }
+}
+
+/// Y = X·W + b with the numbers in.
+fn line(model: Affine) -> String {
+    let sign = if model.bias < 0.0 { '-' } else { '+' };
+    format!("Y = X·{} {sign} {}", short(model.weight), short(model.bias.abs()))
 }

@@ -25,8 +25,15 @@ fn json_has_the_fields_it_promises() {
         truth(&xs, &ts, w, b).check(reference, F64_SUMS);
 
         let results = report["results"].as_array().unwrap();
-        assert_eq!(results.len(), 2, "{report}");
-        for (result, (engine, tolerance)) in results.iter().zip([("cpu", 1e-12), ("gpu", 1e-6)]) {
+        assert_eq!(results.len(), 4, "{report}");
+        let expected = [
+            ("cpu", None, 1e-12),
+            ("gpu", Some("fast"), 1e-6),
+            ("gpu", Some("compensated"), 1e-12),
+            ("gpu", Some("f64"), 1e-14),
+        ];
+        for (result, (engine, precision, tolerance)) in results.iter().zip(expected) {
+            assert_eq!(result["precision"].as_str(), precision);
             assert_eq!(
                 fields(result),
                 [
@@ -35,6 +42,7 @@ fn json_has_the_fields_it_promises() {
                     "forward_max_abs_error",
                     "gb_s",
                     "ok",
+                    "precision",
                     "rel_error_grad_bias",
                     "rel_error_grad_weight",
                     "rel_error_loss",
@@ -63,8 +71,10 @@ fn the_table_has_a_row_for_every_engine() {
     let table = lab.run("compare x.npy t.npy").succeeds().stdout;
     assert!(table.starts_with("5,535 elements at W = 0.5, b = 0.25\nreference: loss "), "{table}");
     let rows: Vec<&str> = table.lines().filter(|line| line.ends_with(" ok")).map(str::trim_start).collect();
-    assert_eq!(rows.len(), 2, "{table}");
+    assert_eq!(rows.len(), 4, "{table}");
     assert!(rows[0].starts_with("cpu ") && rows[1].starts_with("gpu "), "{table}");
+    let precisions = ["fast", "compensated", "f64"];
+    assert!(precisions.iter().zip(&rows[1..]).all(|(name, row)| row.contains(name)), "{table}");
     assert!(rows[1].contains("llvmpipe") && !table.contains("MISMATCH"), "{table}");
     assert!(table.ends_with("tolerance 1e-5\n"), "{table}");
 }
@@ -76,12 +86,12 @@ fn a_tolerance_nothing_meets_is_a_mismatch() {
     let report = ran.json();
     assert_eq!(report["tolerance"], 1e-18);
     let results = report["results"].as_array().unwrap();
-    assert_eq!(results.len(), 2);
+    assert_eq!(results.len(), 4);
     // Y is f32, x·W + b is not: no engine is exact here.
     assert!(results.iter().all(|result| result["ok"] == false), "{report}");
     assert_eq!(ran.stderr, "");
     let table = lab.run("compare x.npy t.npy --tol 1e-18").exits(1).stdout;
-    assert_eq!(table.matches(" MISMATCH\n").count(), 2, "{table}");
+    assert_eq!(table.matches(" MISMATCH\n").count(), 4, "{table}");
     assert!(!table.contains(" ok\n"), "{table}");
 }
 

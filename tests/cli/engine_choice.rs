@@ -92,3 +92,23 @@ fn without_adapters_auto_still_fits() {
         assert!(!crate::exists(&lab.path("m.json")));
     }
 }
+
+#[test]
+fn a_precision_is_for_gpus() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for precision in ["fast", "compensated", "f64"] {
+        let ran =
+            lab.run(&format!("fit x.npy t.npy --json -q --engine gpu --precision {precision}")).succeeds();
+        assert_eq!(ran.json()["precision"], precision);
+    }
+    let shown = lab.run("fit x.npy t.npy -q --engine gpu --precision compensated").succeeds().stdout;
+    assert!(shown.contains(", compensated)"), "{shown}");
+    let ran = lab.run("fit x.npy t.npy --json --engine cpu --precision compensated").exits(0);
+    assert!(ran.json()["precision"].is_null());
+    assert!(ran.stderr.contains("--precision compensated is for GPUs; this engine computes in f64"));
+    lab.run("fit x.npy t.npy --precision double").ends_refused(&["--precision", "double", "compensated"]);
+    let report = lab.run("compare x.npy t.npy --json --precision compensated").succeeds().json();
+    let precisions: Vec<_> = report["results"].as_array().unwrap().iter().map(|r| &r["precision"]).collect();
+    assert_eq!(precisions, [&serde_json::Value::Null, &"compensated".into()]);
+}

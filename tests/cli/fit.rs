@@ -164,12 +164,16 @@ fn json_has_the_fields_it_promises() {
             [
                 "bias",
                 "engine",
+                "forecast",
                 "grad_bias",
                 "grad_weight",
                 "learning_rate",
                 "loss",
                 "n",
+                "precision",
                 "solver",
+                "standardized",
+                "statistics",
                 "steps",
                 "stop_reason",
                 "timings",
@@ -184,8 +188,11 @@ fn json_has_the_fields_it_promises() {
         assert_eq!((&report["solver"], &report["stop_reason"]), (&"sgd".into(), &"steps".into()));
 
         let timings = &report["timings"];
-        assert_eq!(fields(timings), ["bandwidth_gb_s", "fit_s", "load_s", "prepare_s", "step_median_s"]);
-        for field in ["bandwidth_gb_s", "fit_s", "load_s", "step_median_s"] {
+        assert_eq!(
+            fields(timings),
+            ["bandwidth_gb_s", "fit_s", "load_s", "moments_s", "prepare_s", "step_median_s"]
+        );
+        for field in ["bandwidth_gb_s", "fit_s", "load_s", "moments_s", "step_median_s"] {
             assert!(number(timings, field) > 0.0, "{field}: {report}");
         }
         assert!(number(timings, "prepare_s") >= 0.0);
@@ -234,7 +241,7 @@ fn a_rate_too_large_diverges_with_a_finite_result() {
     let (xs, ts): (Vec<f64>, Vec<f64>) =
         xs.iter().zip(&ts).map(|(&x, &t)| (f64::from(x), f64::from(t))).unzip();
     for (engine, sums) in ENGINES.into_iter().zip([F64_SUMS, F64_SUMS, F32_SUMS]) {
-        let ran = lab.run(&format!("fit x.npy t.npy -q --json --history h.csv {engine}")).exits(1);
+        let ran = lab.run(&format!("fit x.npy t.npy --force -q --json --history h.csv {engine}")).exits(1);
         let report = ran.json();
         assert_eq!(report["stop_reason"], "diverged");
         let (w, b) = model(&report);
@@ -245,14 +252,15 @@ fn a_rate_too_large_diverges_with_a_finite_result() {
         assert_eq!(ran.notes().len(), 1, "{}", ran.stderr);
         let message = format!("linfit: diverged at step {}:", steps + 1);
         assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
-        assert!(ran.stderr.contains("--lr 1e-3"), "{}", ran.stderr);
+        // 2/λmax over 0, 1, …, 255, whose E x² is 21717.5.
+        assert!(ran.stderr.contains("4.604e-5") && ran.stderr.contains("--lr auto"), "{}", ran.stderr);
 
         let history = lab.read("h.csv");
         assert_eq!(history.lines().count() as u64, steps + 2, "header, step 0, {steps} steps");
         let last: Vec<&str> = history.lines().last().unwrap().split(',').collect();
         assert_eq!((last[4].parse().ok(), last[5].parse().ok()), (Some(w), Some(b)));
     }
-    let summary = lab.run("fit x.npy t.npy --engine cpu").exits(1).stdout;
+    let summary = lab.run("fit x.npy t.npy --engine cpu --force").exits(1).stdout;
     assert!(summary.contains("DIVERGED"), "{summary}");
 }
 

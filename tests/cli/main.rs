@@ -18,12 +18,16 @@ mod common;
 mod compare;
 mod devices;
 mod engine_choice;
+mod explain;
 mod fit;
 mod generate;
+mod models;
 mod notes;
 mod outputs;
 mod predict;
 mod process;
+mod solvers;
+mod tuning;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -82,8 +86,16 @@ impl Lab {
             ("VK_DRIVER_FILES", manifest.to_owned()),
             ("VK_ICD_FILENAMES", manifest.to_owned()),
             ("WGPU_BACKEND", "vulkan".to_owned()),
+            // What the user's adapters were tuned to is not for tests.
+            ("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR").to_owned()),
         ];
         Self { directory: tempfile::tempdir().unwrap(), environment }
+    }
+
+    /// Sets a variable of the program's environment.
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.environment.retain(|(set, _)| *set != name);
+        self.environment.push((name, value.into()));
     }
 
     fn path(&self, name: &str) -> PathBuf {

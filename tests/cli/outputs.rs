@@ -151,7 +151,7 @@ fn verbose_tells_ten_steps_and_the_file_on_stderr() {
     assert_eq!(notes.len(), 12, "{}", ran.stderr);
     ran.json();
     // A descent out of all bounds keeps its lines short.
-    let ran = lab.run("fit x.npy t.npy --verbose --lr 1").exits(1);
+    let ran = lab.run("fit x.npy t.npy --verbose --lr 1 --force").exits(1);
     assert!(ran.notes().len() > 1 && ran.notes().iter().all(|note| note.len() < 200), "{}", ran.stderr);
     // Steps that ten don't divide, and fewer than ten.
     let ran = lab.run("fit x.npy t.npy --verbose --steps 3").exits(0);

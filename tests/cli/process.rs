@@ -70,7 +70,7 @@ fn a_closed_stdout_is_no_failure() {
         lab.judge(line, &output).succeeds();
     }
     // What the program found out, its exit code still tells.
-    let line = "fit x.npy t.npy --lr 1 --save m.json";
+    let line = "fit x.npy t.npy --lr 1 --force --save m.json";
     let output = lab.command(line).stdout(closed_pipe()).output().unwrap();
     let ran = lab.judge(line, &output).exits(1);
     assert!(ran.stderr.contains("diverged"), "{}", ran.stderr);
@@ -87,7 +87,7 @@ fn a_closed_stderr_is_no_failure() {
     for (line, code) in [
         ("fit x.npy t.npy -v --save m.json", 0),
         ("fit x.npy t.npy --engine gpu", 0),
-        ("fit x.npy t.npy --lr 1", 1),
+        ("fit x.npy t.npy --lr 1 --force", 1),
         ("fit x.npy none.npy", 2),
         ("fit x.npy t.npy --adapter voodoo", 3),
         ("frobnicate", 2),
@@ -103,7 +103,8 @@ fn a_closed_stderr_is_no_failure() {
 fn a_full_stderr_is_no_failure() {
     let lab = Lab::new();
     lab.worked_example();
-    for (line, code) in [("fit x.npy t.npy -v", 0), ("fit x.npy t.npy --lr 1", 1), ("fit x.npy none.npy", 2)]
+    for (line, code) in
+        [("fit x.npy t.npy -v", 0), ("fit x.npy t.npy --lr 1 --force", 1), ("fit x.npy none.npy", 2)]
     {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let output = lab.command(line).stderr(full).output().unwrap();

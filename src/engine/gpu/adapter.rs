@@ -100,6 +100,11 @@ impl Adapter {
         self.adapter.features().contains(wgpu::Features::SUBGROUP)
     }
 
+    /// Whether its shaders compute in f64.
+    pub(super) fn has_f64(&self) -> bool {
+        self.adapter.features().contains(wgpu::Features::SHADER_F64)
+    }
+
     /// Invocations in a subgroup, least and most.
     #[must_use]
     pub fn subgroup_size(&self) -> [u32; 2] {

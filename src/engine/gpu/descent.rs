@@ -4,9 +4,10 @@ use super::device::Device;
 use super::kernels::{
     DescentUniform, HistoryHead, HistoryRow, Kernel, WindowUniform, binding, compile_descend, compile_update,
 };
+use super::partials::whole;
 use super::plan;
 use super::upload::Staging;
-use super::{Gpu, GpuError, Held, Resident, STORAGE, create_buffer, finished, split};
+use super::{Gpu, GpuError, Held, Resident, STORAGE, create_buffer, split};
 use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, MOST_EVALUATIONS, Onward};
 use crate::math::{Affine, Evaluation};
 
@@ -75,7 +76,7 @@ impl Descent {
                             (T, resident.windows[0].t.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (WINDOW, window.as_entire_binding()),
-                            (PARAMETERS, gpu.parameters.as_entire_binding()),
+                            (PARAMETERS, gpu.point.as_entire_binding()),
                             (DESCENT, uniform.as_entire_binding()),
                         ],
                     );
@@ -90,15 +91,15 @@ impl Descent {
                     let bindings = kernel.bind(
                         device,
                         &[
-                            (PARTIALS, resident.partials.as_entire_binding()),
+                            (PARTIALS, resident.residuals.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
-                            (PARAMETERS, gpu.parameters.as_entire_binding()),
+                            (PARAMETERS, gpu.point.as_entire_binding()),
                             (DESCENT, uniform.as_entire_binding()),
                         ],
                     );
                     (kernel, bindings)
                 })?;
-                (Way::Dispatched { update: kernel }, bindings, resident.partial_count)
+                (Way::Dispatched { update: kernel }, bindings, resident.residuals.partial_count)
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
@@ -165,7 +166,7 @@ impl DeviceDescent for Gpu<'_> {
         };
         descent.begin(&self.device, rule)?;
         self.descent = Some(descent);
-        Ok(self.set_parameters(rule.start)?)
+        Ok(self.set_model(rule.start)?)
     }
 
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
@@ -179,7 +180,7 @@ impl DeviceDescent for Gpu<'_> {
             .scoped(0, |_, queue| queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked)))?;
         let bytes = (size_of::<HistoryHead>() + wanted as usize * size_of::<HistoryRow>()) as u64;
         let record = |pass: &mut wgpu::ComputePass<'_>| {
-            descent.record(pass, wanted, |pass| resident.dispatch_sums(pass, &self.kernels));
+            descent.record(pass, wanted, |pass| resident.residuals.dispatch(pass));
         };
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
@@ -225,12 +226,12 @@ const ONWARD: u32 = 0;
 const TOLERANCE: u32 = 1;
 
 fn evaluated(row: &HistoryRow) -> Evaluated {
-    let means = finished(&row.evaluation);
-    let whole = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
+    let means = whole(&row.evaluation);
+    let joined = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
     Evaluated {
-        model: Affine::new(whole(row.parameters.weight), whole(row.parameters.bias)),
+        model: Affine::new(joined(row.parameters.weight), joined(row.parameters.bias)),
         // The shader has divided by N and multiplied with 2 already.
-        evaluation: Evaluation { loss: means.rr, grad_weight: means.rx, grad_bias: means.r },
+        evaluation: Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] },
         onward: match row.onward {
             ONWARD => Onward::Step,
             TOLERANCE => Onward::Tolerance,
@@ -241,8 +242,8 @@ fn evaluated(row: &HistoryRow) -> Evaluated {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tuning;
     use super::super::device::tests::software_adapter;
+    use super::super::{GpuSettings, Tuning};
     use super::*;
     use crate::data::{Dataset, Matrix};
 
@@ -297,7 +298,7 @@ mod tests {
                 Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
                     .unwrap();
             for tuning in tunings {
-                let mut gpu = Gpu::open_tuned(&adapter, &data, u64::MAX, tuning).unwrap();
+                let mut gpu = { Gpu::open_with(&adapter, &data, &GpuSettings::tuned(tuning)).unwrap() };
                 gpu.begin(&rule).unwrap();
                 let rows = gpu.advance(3).unwrap();
                 assert_eq!(rows.len(), 3);

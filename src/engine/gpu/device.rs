@@ -41,7 +41,8 @@ impl Device {
     /// linfit uses.
     pub(super) fn open(adapter: &Adapter) -> Result<Self, GpuError> {
         let limits = adapter.limits();
-        let mut useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let mut useful =
+            wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F64;
         if adapter.is_software() {
             useful |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         }

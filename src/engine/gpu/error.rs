@@ -33,6 +33,15 @@ pub enum GpuError {
     #[error("{adapter}: the driver refused the work ({reason}); use --engine cpu and report this")]
     Refused { adapter: String, reason: String },
 
+    #[error(
+        "{adapter}: loses the rounding errors that --precision compensated is made of ({lost} of {of} \
+         in the self-test); use --precision fast, or --engine cpu"
+    )]
+    NoCompensation { adapter: String, lost: usize, of: usize },
+
+    #[error("{adapter}: has no f64 in its shaders; use --precision compensated, or --engine cpu")]
+    NoF64 { adapter: String },
+
     #[error("{adapter}: {reason}; use --engine cpu")]
     Limit { adapter: String, reason: String },
 }

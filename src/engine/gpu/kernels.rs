@@ -1,4 +1,5 @@
 use super::GpuError;
+use super::Precision;
 use super::device::Device;
 use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS};
 use super::tuning::{Reduction, Tuning};
@@ -18,12 +19,15 @@ pub(super) struct WindowUniform {
     pub(super) invocations: u32,
     pub(super) run: u32,
     pub(super) first_partial: u32,
+    /// Always 0; the shader's compiler must not know.
+    pub(super) zero: u32,
+    pub(super) unused: [u32; 3],
 }
 
 impl WindowUniform {
     pub(super) fn new(dispatch: &Dispatch, first_partial: u32) -> Self {
         let Dispatch { elements, invocations, run, .. } = *dispatch;
-        Self { elements, invocations, run, first_partial }
+        Self { elements, invocations, run, first_partial, zero: 0, unused: [0; 3] }
     }
 }
 
@@ -40,14 +44,13 @@ pub(super) struct Parameters {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct FinishUniform {
-    pub(super) partial_count: u32,
+    pub(super) part_count: u32,
     /// Always 0; the shader's compiler must not know.
     pub(super) zero: u32,
     pub(super) unused: [u32; 2],
 }
 
-/// One finisher's sums, (hi, lo) of (Σr², Σr·x, Σr, –); `Sum` in
-/// `finish.wgsl`.
+/// Four sums as (hi, lo); `Sum` in `shared/two_float.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct FinishedSum {
@@ -69,6 +72,33 @@ pub(super) struct DescentUniform {
     pub(super) zero: u32,
     pub(super) most_steps: u32,
     pub(super) unused: u32,
+}
+
+/// The uniform of the self-test; `Test` in `self_test.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct SelfTestUniform {
+    pub(super) count: u32,
+    /// Always 0; the shader's compiler must not know.
+    pub(super) zero: u32,
+    pub(super) unused: [u32; 2],
+}
+
+/// Four pairs of numbers; `Case` in `self_test.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct SelfTestCase {
+    pub(super) a: [f32; 4],
+    pub(super) b: [f32; 4],
+}
+
+/// What the device makes of them; `Result` in `self_test.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct SelfTestResult {
+    pub(super) sum: FinishedSum,
+    pub(super) product: FinishedSum,
+    pub(super) chain: FinishedSum,
 }
 
 /// What the rows of a history follow; `History` in `shared/step.wgsl`.
@@ -100,15 +130,20 @@ pub(super) mod binding {
         pub(in super::super::super) const WINDOW: u32 = 2;
         pub(in super::super::super) const PARAMETERS: u32 = 3;
     }
-    pub(in super::super) mod residual_sums {
+    pub(in super::super) mod sums {
         pub(in super::super::super) const X: u32 = 0;
         pub(in super::super::super) const T: u32 = 1;
         pub(in super::super::super) const PARTIALS: u32 = 2;
         pub(in super::super::super) const WINDOW: u32 = 3;
-        pub(in super::super::super) const PARAMETERS: u32 = 4;
+        pub(in super::super::super) const POINT: u32 = 4;
+    }
+    pub(in super::super) mod self_test {
+        pub(in super::super::super) const CASES: u32 = 0;
+        pub(in super::super::super) const RESULTS: u32 = 1;
+        pub(in super::super::super) const TEST: u32 = 2;
     }
     pub(in super::super) mod finish {
-        pub(in super::super::super) const PARTIALS: u32 = 0;
+        pub(in super::super::super) const PARTS: u32 = 0;
         pub(in super::super::super) const SUMS: u32 = 1;
         pub(in super::super::super) const FINISH: u32 = 2;
     }
@@ -129,16 +164,31 @@ pub(super) mod binding {
 }
 
 /// A compiled kernel and the layout of its bindings.
+#[derive(Clone)]
 pub(super) struct Kernel {
     pub(super) pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
-/// Every kernel, compiled for one way of working.
-pub(super) struct Kernels {
-    pub(super) forward: Kernel,
-    pub(super) residual_sums: Kernel,
+/// What a pass adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// (Σr², Σr·x, Σr, 0) at a W and b.
+    Residuals,
+    /// (Σ(x − p), Σ(t − q), 0, 0) and (Σ(x − p)², Σ(x − p)(t − q), Σ(t − q)², 0)
+    /// about a pivot (p, q).
+    Moments,
+}
+
+/// A pass: the kernel that leaves partial sums, and the one that adds them up.
+#[derive(Clone)]
+pub(super) struct SumsKernel {
+    pub(super) sums: Kernel,
     pub(super) finish: Kernel,
+    /// How the pass is spread, within what its partial sums leave room for.
+    pub(super) tuning: Tuning,
+    pub(super) precision: Precision,
+    quantity: Quantity,
 }
 
 #[derive(Clone, Copy)]
@@ -148,68 +198,157 @@ enum Access {
     Uniform,
 }
 
-impl Kernels {
-    pub(super) fn compile(device: &Device, tuning: &Tuning) -> Result<Self, GpuError> {
-        let size = ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size));
-        let order = ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous)));
-        let block = ("BLOCK", f64::from(BLOCK_VECTORS));
-        let finishers = ("FINISHERS", f64::from(FINISHERS));
-        let loads = ("LOADS", f64::from(tuning.loads));
-        let by_workgroup = concat!(shader!("shared/sum_run"), shader!("residual_sums"));
-        let by_subgroup = concat!(
-            shader!("shared/sum_run"),
-            shader!("residual_sums"),
-            shader!("residual_sums_by_subgroup")
-        );
-        let (sums_entry, sums_source) = match tuning.reduction {
-            Reduction::Invocation => ("residual_sums_by_invocation", by_workgroup),
-            Reduction::Workgroup => ("residual_sums_by_workgroup", by_workgroup),
-            Reduction::Subgroup => ("residual_sums_by_subgroup", by_subgroup),
+impl SumsKernel {
+    pub(super) fn compile(
+        device: &Device,
+        tuning: &Tuning,
+        precision: Precision,
+        quantity: Quantity,
+    ) -> Result<Self, GpuError> {
+        let partial_bytes = parts(quantity) * part_bytes(precision);
+        // Only four f32 can be added up by a subgroup.
+        let tuning = tuning.with_partials_of(partial_bytes, partial_bytes == 16, &device.limits);
+        let entry_point = match tuning.reduction {
+            Reduction::Invocation => "sums_by_invocation",
+            Reduction::Workgroup => "sums_by_workgroup",
+            Reduction::Subgroup => "sums_by_subgroup",
+        };
+        let by_subgroup =
+            if tuning.reduction == Reduction::Subgroup { shader!("sums_by_subgroup") } else { "" };
+        let source = [sums_source(precision, quantity), shader!("sums"), by_subgroup].concat();
+        let finish_source = match precision {
+            Precision::Fast => {
+                concat!(shader!("shared/two_float"), shader!("shared/parts_fast"), shader!("finish"))
+            }
+            Precision::Compensated => concat!(
+                shader!("shared/two_float"),
+                shader!("shared/two_float_products"),
+                shader!("shared/parts_compensated"),
+                shader!("finish")
+            ),
+            Precision::F64 => concat!(shader!("shared/parts_f64"), shader!("finish")),
         };
         device.scoped(0, |device, _| Self {
-            forward: {
-                use binding::forward::{PARAMETERS, WINDOW, X, Y};
+            sums: {
+                use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
                 Kernel::compile(
                     device,
-                    "forward",
-                    shader!("forward"),
-                    &[
-                        (X, Access::Read),
-                        (Y, Access::Write),
-                        (WINDOW, Access::Uniform),
-                        (PARAMETERS, Access::Read),
-                    ],
-                    &[size, order, loads],
-                )
-            },
-            residual_sums: {
-                use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
-                Kernel::compile(
-                    device,
-                    sums_entry,
-                    sums_source,
+                    entry_point,
+                    &source,
                     &[
                         (X, Access::Read),
                         (T, Access::Read),
                         (PARTIALS, Access::Write),
                         (WINDOW, Access::Uniform),
-                        (PARAMETERS, Access::Read),
+                        (POINT, Access::Read),
                     ],
-                    &[size, order, loads, block],
+                    &[
+                        ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
+                        ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+                        ("LOADS", f64::from(tuning.loads)),
+                        ("BLOCK", f64::from(BLOCK_VECTORS)),
+                    ],
                 )
             },
             finish: {
-                use binding::finish::{FINISH, PARTIALS, SUMS};
+                use binding::finish::{FINISH, PARTS, SUMS};
                 Kernel::compile(
                     device,
                     "finish_sums",
-                    concat!(shader!("shared/two_float"), shader!("finish")),
-                    &[(PARTIALS, Access::Read), (SUMS, Access::Write), (FINISH, Access::Uniform)],
-                    &[finishers],
+                    finish_source,
+                    &[(PARTS, Access::Read), (SUMS, Access::Write), (FINISH, Access::Uniform)],
+                    &[("FINISHERS", f64::from(FINISHERS))],
                 )
             },
+            tuning,
+            precision,
+            quantity,
         })
     }
+
+    /// Parts of four sums that a partial sum consists of.
+    pub(super) fn parts(&self) -> u32 {
+        parts(self.quantity)
+    }
+
+    /// Bytes of a partial sum.
+    pub(super) fn partial_bytes(&self) -> u32 {
+        self.parts() * part_bytes(self.precision)
+    }
+}
+
+fn parts(quantity: Quantity) -> u32 {
+    match quantity {
+        Quantity::Residuals => 1,
+        Quantity::Moments => 2,
+    }
+}
+
+fn part_bytes(precision: Precision) -> u32 {
+    match precision {
+        Precision::Fast => 16,
+        Precision::Compensated | Precision::F64 => 32,
+    }
+}
+
+/// What is added up and how, up to the entry points.
+fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
+    match (quantity, precision) {
+        (Quantity::Residuals, Precision::Fast) => {
+            concat!(shader!("shared/parameters"), shader!("shared/residuals_fast"), shader!("shared/walk"))
+        }
+        (Quantity::Residuals, Precision::Compensated) => concat!(
+            shader!("shared/two_float"),
+            shader!("shared/two_float_products"),
+            shader!("shared/parameters"),
+            shader!("shared/residuals_compensated"),
+            shader!("shared/walk")
+        ),
+        (Quantity::Residuals, Precision::F64) => {
+            concat!(shader!("shared/residuals_f64"), shader!("shared/walk"))
+        }
+        (Quantity::Moments, Precision::Fast) => {
+            concat!(shader!("shared/real_f32"), shader!("shared/moments_plain"), shader!("shared/walk"))
+        }
+        (Quantity::Moments, Precision::Compensated) => concat!(
+            shader!("shared/two_float"),
+            shader!("shared/two_float_products"),
+            shader!("shared/moments_compensated"),
+            shader!("shared/walk")
+        ),
+        (Quantity::Moments, Precision::F64) => {
+            concat!(shader!("shared/real_f64"), shader!("shared/moments_plain"), shader!("shared/walk"))
+        }
+    }
+}
+
+/// The kernel that predicts.
+pub(super) fn compile_forward(device: &Device, tuning: &Tuning) -> Result<Kernel, GpuError> {
+    use binding::forward::{PARAMETERS, WINDOW, X, Y};
+    device.scoped(0, |device, _| {
+        Kernel::compile(
+            device,
+            "forward",
+            shader!("forward"),
+            &[(X, Access::Read), (Y, Access::Write), (WINDOW, Access::Uniform), (PARAMETERS, Access::Read)],
+            &[
+                ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
+                ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+                ("LOADS", f64::from(tuning.loads)),
+            ],
+        )
+    })
+}
+
+/// The kernel that shows whether rounding errors survive, from the sources that
+/// need them.
+pub(super) const SELF_TEST_SOURCE: &str =
+    concat!(shader!("shared/two_float"), shader!("shared/two_float_products"), shader!("self_test"));
+
+pub(super) fn compile_self_test(device: &wgpu::Device, source: &str) -> Kernel {
+    use binding::self_test::{CASES, RESULTS, TEST};
+    let bindings = [(CASES, Access::Read), (RESULTS, Access::Write), (TEST, Access::Uniform)];
+    Kernel::compile(device, "self_test", source, &bindings, &[])
 }
 
 /// The kernel that updates W and b from the partials of a pass.
@@ -221,6 +360,7 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
         concat!(
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
+            shader!("shared/parameters"),
             shader!("shared/step"),
             shader!("update")
         ),
@@ -243,8 +383,10 @@ pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning) -> Kernel 
         concat!(
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
+            shader!("shared/parameters"),
             shader!("shared/step"),
-            shader!("shared/sum_run"),
+            shader!("shared/residuals_fast"),
+            shader!("shared/walk"),
             shader!("descend")
         ),
         &[

@@ -16,7 +16,9 @@ mod descent;
 mod device;
 mod error;
 mod kernels;
+mod partials;
 mod plan;
+mod precision;
 mod stream;
 mod tuning;
 mod upload;
@@ -25,15 +27,17 @@ use std::ops::Range;
 
 pub use adapter::{Adapter, AdapterChoice, Adapters};
 pub use error::GpuError;
+pub use precision::Precision;
 pub use tuning::{Reduction, Tuning};
 
-use super::{Cpu, DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::Dataset;
-use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
+use super::{DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use crate::data::{Dataset, Matrix};
+use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums, SumsAccumulator};
 use descent::Descent;
 use device::Device;
-use kernels::{FinishUniform, FinishedSum, Kernels, Parameters, WindowUniform, binding};
-use plan::{Dispatch, FINISHERS, FORWARD_ELEMENTS};
+use kernels::{Kernel, Parameters, Quantity, SumsKernel, WindowUniform, binding, compile_forward};
+use partials::{Partials, Sums};
+use plan::{Dispatch, FORWARD_ELEMENTS};
 use stream::Stream;
 use upload::{Staging, Uploader, padded_bytes};
 
@@ -44,8 +48,10 @@ pub struct Gpu<'d> {
     notices: Vec<Notice>,
     device: Device,
     tuning: Tuning,
-    kernels: Kernels,
-    parameters: wgpu::Buffer,
+    precision: Precision,
+    forward: Kernel,
+    /// Where a pass is taken: W and b, or a pivot.
+    point: wgpu::Buffer,
     held: Held<'d>,
     /// Made when it is first asked for.
     descent: Option<Descent>,
@@ -54,22 +60,27 @@ pub struct Gpu<'d> {
 /// Where the data of the residual passes are.
 enum Held<'d> {
     /// On the device.
-    Resident(Resident),
+    Resident(Box<Resident>),
     /// With the host, which sends them through in every pass.
     Streamed(Box<Stream<'d>>),
     /// There is no T, so there are no residual passes.
     InputsOnly,
 }
 
-/// What a residual pass needs, all of it on the device.
+/// X and T on the device, and the passes over them.
 struct Resident {
     windows: Vec<Window>,
-    sums_of_windows: Vec<WindowSums>,
-    partials: wgpu::Buffer,
+    residuals: ResidentPass,
+    /// Made when it is first asked for.
+    moments: Option<ResidentPass>,
+}
+
+/// A pass over the windows on the device.
+struct ResidentPass {
+    kernel: SumsKernel,
+    windows: Vec<WindowPass>,
+    partials: Partials,
     partial_count: u32,
-    sums: wgpu::Buffer,
-    finish: wgpu::BindGroup,
-    staging: Staging,
 }
 
 /// A part of X and T in buffers of its own.
@@ -87,10 +98,36 @@ impl Window {
     }
 }
 
-/// The pass over a window.
-struct WindowSums {
+/// A pass over one of them.
+struct WindowPass {
     bindings: wgpu::BindGroup,
     workgroups: [u32; 2],
+}
+
+/// How a GPU is used.
+#[derive(Debug, Clone, Copy)]
+pub struct GpuSettings {
+    /// Bytes of X and T, as f32, that may be on the device: if they are larger,
+    /// every pass streams them there. No bound by default.
+    pub memory_bytes: u64,
+    /// How work is spread; by default as the adapter's kind likes it.
+    pub tuning: Option<Tuning>,
+    /// How sums are carried.
+    pub precision: Precision,
+}
+
+impl Default for GpuSettings {
+    fn default() -> Self {
+        Self { memory_bytes: u64::MAX, tuning: None, precision: Precision::default() }
+    }
+}
+
+impl GpuSettings {
+    /// The usual settings but for how work is spread.
+    #[must_use]
+    pub fn tuned(tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..Self::default() }
+    }
 }
 
 impl<'d> Gpu<'d> {
@@ -101,7 +138,7 @@ impl<'d> Gpu<'d> {
     /// [`GpuError`]: the adapter can't be opened, or its memory doesn't hold
     /// the data. [`EngineError::Data`]: an element is beyond the range of f32.
     pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
-        Self::open_tuned(adapter, data, u64::MAX, Tuning::default_for(adapter))
+        Self::open_with(adapter, data, &GpuSettings::default())
     }
 
     /// Like [`open`](Self::open), with at most `memory_bytes` of X and T on
@@ -110,38 +147,44 @@ impl<'d> Gpu<'d> {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_within(adapter: &Adapter, data: &'d Dataset, memory_bytes: u64) -> Result<Self, EngineError> {
-        Self::open_tuned(adapter, data, memory_bytes, Tuning::default_for(adapter))
+        Self::open_with(adapter, data, &GpuSettings { memory_bytes, ..GpuSettings::default() })
     }
 
-    /// Like [`open_within`](Self::open_within), with the work spread by
-    /// `tuning`.
+    /// Like [`open`](Self::open), with other than the usual settings.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); [`GpuError::Limit`]: the adapter can't
-    /// work by `tuning`.
-    pub fn open_tuned(
+    /// work by the tuning; [`GpuError::NoF64`], [`GpuError::NoCompensation`]:
+    /// nor with the precision.
+    pub fn open_with(
         adapter: &Adapter,
         data: &'d Dataset,
-        memory_bytes: u64,
-        tuning: Tuning,
+        settings: &GpuSettings,
     ) -> Result<Self, EngineError> {
+        let GpuSettings { memory_bytes, tuning, precision } = *settings;
+        precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;
+        if precision == Precision::Compensated {
+            precision::self_test(&device)?;
+        }
         let driver = adapter.driver();
         let info = EngineInfo {
             kind: EngineKind::Gpu,
             adapter: Some(adapter.name().to_owned()),
             backend: Some(adapter.backend()),
             driver: (!driver.is_empty()).then_some(driver),
+            precision: Some(precision.name()),
             detail: None,
         };
-        let mut gpu = Self::empty(data, info, device, tuning)?;
+        let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
+        let mut gpu = Self::empty(data, info, device, tuning, precision)?;
         if data.t().is_some() {
             gpu.held = if 2 * padded_bytes(data.len()) <= memory_bytes {
                 let windows = gpu.upload()?;
-                Held::Resident(gpu.resident(windows)?)
+                Held::Resident(Box::new(gpu.resident(windows)?))
             } else {
-                let stream = Stream::new(&gpu.device, &gpu.kernels, &gpu.tuning, &gpu.parameters, data)?;
-                Held::Streamed(Box::new(stream))
+                let kernel = gpu.compile(Quantity::Residuals)?;
+                Held::Streamed(Box::new(Stream::new(&gpu.device, kernel, &gpu.point, data)?))
             };
         }
         Ok(gpu)
@@ -154,8 +197,8 @@ impl<'d> Gpu<'d> {
     /// [`GpuError::Limit`]: the device can't work by `tuning`.
     pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
-        let mut gpu = Self::empty(self.data, self.info.clone(), self.device.clone(), tuning)?;
-        gpu.held = Held::Resident(gpu.resident(resident.windows.clone())?);
+        let mut gpu = Self::empty(self.data, self.info.clone(), self.device.clone(), tuning, self.precision)?;
+        gpu.held = Held::Resident(Box::new(gpu.resident(resident.windows.clone())?));
         Ok(Some(gpu))
     }
 
@@ -165,12 +208,13 @@ impl<'d> Gpu<'d> {
         info: EngineInfo,
         device: Device,
         tuning: Tuning,
+        precision: Precision,
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
-        let kernels = Kernels::compile(&device, &tuning)?;
-        let parameters = create_buffer(&device, "parameters", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
+        let forward = compile_forward(&device, &tuning)?;
+        let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         let (notices, held) = (Vec::new(), Held::InputsOnly);
-        Ok(Self { data, info, notices, device, tuning, kernels, parameters, held, descent: None })
+        Ok(Self { data, info, notices, device, tuning, precision, forward, point, held, descent: None })
     }
 
     /// Brings X and T to the device.
@@ -188,57 +232,49 @@ impl<'d> Gpu<'d> {
         Ok(windows)
     }
 
+    fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
+        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity)
+    }
+
     /// Prepares the passes over what is on the device.
     fn resident(&self, windows: Vec<Window>) -> Result<Resident, EngineError> {
+        let residuals = self.resident_pass(&windows, self.compile(Quantity::Residuals)?)?;
+        Ok(Resident { windows, residuals, moments: None })
+    }
+
+    fn resident_pass(&self, windows: &[Window], kernel: SumsKernel) -> Result<ResidentPass, EngineError> {
         let limit = |reason| self.device.limit(reason);
         let dispatches: Vec<Dispatch> = windows
             .iter()
-            .map(|window| self.device.dispatch(window.range.len(), &self.tuning))
+            .map(|window| self.device.dispatch(window.range.len(), &kernel.tuning))
             .collect::<Result<_, _>>()?;
-        let partial_count = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
-        let partial_count = plan::check_finish(partial_count, u64::MAX).map_err(limit)?;
-        let partials = create_buffer(&self.device, "partials", u64::from(partial_count) * 16, STORAGE)?;
-        let (mut sums_of_windows, mut first_partial) = (Vec::new(), 0);
+        let room = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
+        let partials = Partials::new(&self.device, &kernel, room)?;
+        let (mut window_passes, mut first_partial) = (Vec::new(), 0);
         for (window, dispatch) in windows.iter().zip(&dispatches) {
             window
                 .check(dispatch)
-                .and_then(|()| dispatch.check_buffers(window.x.size(), first_partial, partials.size()))
+                .and_then(|()| dispatch.check_buffers(window.x.size(), first_partial, partials.room))
                 .map_err(limit)?;
             let uniform = self.window_uniform(dispatch, first_partial)?;
             first_partial += dispatch.partials;
             let bindings = self.device.scoped(0, |device, _| {
-                use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
-                self.kernels.residual_sums.bind(
+                use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
+                kernel.sums.bind(
                     device,
                     &[
                         (X, window.x.as_entire_binding()),
                         (T, window.t.as_entire_binding()),
-                        (PARTIALS, partials.as_entire_binding()),
+                        (PARTIALS, partials.buffer.as_entire_binding()),
                         (WINDOW, uniform.as_entire_binding()),
-                        (PARAMETERS, self.parameters.as_entire_binding()),
+                        (POINT, self.point.as_entire_binding()),
                     ],
                 )
             })?;
-            sums_of_windows.push(WindowSums { bindings, workgroups: dispatch.workgroups });
+            window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
         }
-
-        let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
-        let sums = create_buffer(&self.device, "sums", sums_bytes, STORAGE)?;
-        let uniform = FinishUniform { partial_count, zero: 0, unused: [0; 2] };
-        let uniform = self.uniform("finish", bytemuck::bytes_of(&uniform))?;
-        let finish = self.device.scoped(0, |device, _| {
-            use binding::finish::{FINISH, PARTIALS, SUMS};
-            self.kernels.finish.bind(
-                device,
-                &[
-                    (PARTIALS, partials.as_entire_binding()),
-                    (SUMS, sums.as_entire_binding()),
-                    (FINISH, uniform.as_entire_binding()),
-                ],
-            )
-        })?;
-        let staging = Staging::new(&self.device, "sums staging", sums_bytes)?;
-        Ok(Resident { windows, sums_of_windows, partials, partial_count, sums, finish, staging })
+        partials.set_count(&self.device, first_partial)?;
+        Ok(ResidentPass { kernel, windows: window_passes, partials, partial_count: first_partial })
     }
 
     fn window_uniform(&self, dispatch: &Dispatch, first_partial: u32) -> Result<wgpu::Buffer, GpuError> {
@@ -253,11 +289,86 @@ impl<'d> Gpu<'d> {
         Ok(buffer)
     }
 
-    fn set_parameters(&self, at: Affine) -> Result<(), GpuError> {
-        let parameters = Parameters { weight: split(at.weight), bias: split(at.bias) };
-        self.device.scoped(0, |_, queue| {
-            queue.write_buffer(&self.parameters, 0, bytemuck::bytes_of(&parameters));
-        })
+    /// W and b for a residual pass, as its kernel wants them.
+    fn set_model(&self, at: Affine) -> Result<(), GpuError> {
+        match self.precision {
+            Precision::Fast | Precision::Compensated => self.set_point([split(at.weight), split(at.bias)]),
+            Precision::F64 => self.set_point([at.weight, at.bias]),
+        }
+    }
+
+    fn set_point(&self, point: [impl bytemuck::Pod; 2]) -> Result<(), GpuError> {
+        self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, bytemuck::bytes_of(&point)))
+    }
+
+    /// A point near the means of X and of T: the mean of some elements from all
+    /// over the data.
+    fn pivot(&self) -> Result<[f32; 2], EngineError> {
+        const PLACES: usize = 64;
+        const ELEMENTS: usize = 16;
+        let (order, n) = (self.data.order(), self.data.len());
+        let mean = |matrix: &Matrix| {
+            let mut values = [0f32; ELEMENTS];
+            let (mut sum, mut count) = (0.0, 0.0);
+            for place in 0..PLACES {
+                let start = place * (n / PLACES);
+                let values = &mut values[..ELEMENTS.min(n - start)];
+                matrix.read(order, start, values);
+                for &value in &*values {
+                    sum += f64::from(value);
+                    count += 1.0;
+                }
+                // The system may have mapped far more around what was read.
+                matrix.release(order, 0..n);
+            }
+            split(sum / count)[0]
+        };
+        let pivot = [mean(self.data.x()), mean(targets(self.data)?)];
+        self.data.check_intact()?;
+        Ok(pivot)
+    }
+
+    /// The sums of a pass at the point that was set, those of parts of one kind
+    /// next to another.
+    fn sums(&mut self, quantity: Quantity) -> Result<Vec<Sums>, EngineError> {
+        match &mut self.held {
+            Held::Resident(resident) => {
+                let pass = match quantity {
+                    Quantity::Residuals => &resident.residuals,
+                    Quantity::Moments => resident.moments.as_ref().ok_or(EngineError::NoTarget)?,
+                };
+                Ok(pass.partials.add_up(&self.device, |recorded| pass.dispatch(recorded))?)
+            }
+            Held::Streamed(stream) => {
+                let sums = stream.sums(&self.device, quantity)?;
+                self.notices.append(&mut stream.take_notices());
+                Ok(sums)
+            }
+            Held::InputsOnly => Err(EngineError::NoTarget),
+        }
+    }
+
+    /// Compiles the moments pass, which is not always wanted.
+    fn prepare_moments(&mut self) -> Result<(), EngineError> {
+        let kernel = match &self.held {
+            Held::Resident(resident) if resident.moments.is_none() => self.compile(Quantity::Moments)?,
+            Held::Streamed(stream) if !stream.has_moments() => self.compile(Quantity::Moments)?,
+            _ => return Ok(()),
+        };
+        match &self.held {
+            Held::Resident(resident) => {
+                let pass = self.resident_pass(&resident.windows, kernel)?;
+                if let Held::Resident(resident) = &mut self.held {
+                    resident.moments = Some(pass);
+                }
+            }
+            _ => {
+                if let Held::Streamed(stream) = &mut self.held {
+                    stream.add_moments(&self.device, kernel, &self.point)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -302,43 +413,31 @@ impl Engine for Gpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        self.set_parameters(at)?;
+        self.set_model(at)?;
         let n = self.data.len() as u64;
-        let resident = match &mut self.held {
-            Held::Resident(resident) => resident,
-            Held::Streamed(stream) => {
-                let sums = stream.residual_sums(&self.device, &self.kernels, &self.tuning)?;
-                self.notices.append(&mut stream.take_notices());
-                return Ok(ResidualSums { n, ..sums });
-            }
-            Held::InputsOnly => return Err(EngineError::NoTarget),
-        };
-        let record = |pass: &mut wgpu::ComputePass<'_>| {
-            resident.dispatch_sums(pass, &self.kernels);
-            pass.set_pipeline(&self.kernels.finish.pipeline);
-            pass.set_bind_group(0, &resident.finish, &[]);
-            pass.dispatch_workgroups(1, 1, 1);
-        };
-        let merge = |bytes: &[u8]| {
-            let sums: &[FinishedSum] = bytemuck::cast_slice(bytes);
-            sums.iter().map(finished).collect::<SumsAccumulator>().total()
-        };
-        let sums = resident.staging.run(&self.device, &resident.sums, resident.sums.size(), record, merge)?;
-        Ok(ResidualSums { n, ..sums })
+        let sums = self.sums(Quantity::Residuals)?;
+        let sums = sums.iter().map(|&[rr, rx, r, _]| ResidualSums { n: 0, rr, rx, r });
+        Ok(ResidualSums { n, ..sums.collect::<SumsAccumulator>().total() })
     }
 
-    /// By the CPU engine, from the data where the host has them: there is no
-    /// shader for this pass. The moments are therefore those of the elements
-    /// as stored, not as rounded to f32.
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        Cpu::new(self.data).moments()
+        self.prepare_moments()?;
+        let [x_pivot, t_pivot] = self.pivot()?;
+        self.set_point([[x_pivot, 0.0], [t_pivot, 0.0]])?;
+        let mut sums = [Compensated::default(); 5];
+        for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
+            let [linear, quadratic] = [pair[0], pair[1]];
+            let terms = [linear[0], linear[1], quadratic[0], quadratic[1], quadratic[2]];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+        }
+        let [x, t, xx, xt, tt] = sums.map(Compensated::value);
+        let (x_pivot, t_pivot) = (f64::from(x_pivot), f64::from(t_pivot));
+        let n = self.data.len() as u64;
+        Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        self.set_parameters(Affine {
-            weight: f64::from(split(at.weight)[0]),
-            bias: f64::from(split(at.bias)[0]),
-        })?;
+        self.set_point([[split(at.weight)[0], 0.0], [split(at.bias)[0], 0.0]])?;
         let most = self.data.len().min(FORWARD_ELEMENTS as usize);
         let y = create_buffer(&self.device, "y", padded_bytes(most), STORAGE)?;
         let staging = Staging::new(&self.device, "y staging", padded_bytes(most))?;
@@ -365,18 +464,18 @@ impl Engine for Gpu<'_> {
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::forward::{PARAMETERS, WINDOW, X, Y};
                 let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(bytes) };
-                self.kernels.forward.bind(
+                self.forward.bind(
                     device,
                     &[
                         (X, wgpu::BindingResource::Buffer(x)),
                         (Y, y.as_entire_binding()),
                         (WINDOW, uniform.as_entire_binding()),
-                        (PARAMETERS, self.parameters.as_entire_binding()),
+                        (PARAMETERS, self.point.as_entire_binding()),
                     ],
                 )
             })?;
             let record = |pass: &mut wgpu::ComputePass<'_>| {
-                pass.set_pipeline(&self.kernels.forward.pipeline);
+                pass.set_pipeline(&self.forward.pipeline);
                 pass.set_bind_group(0, &bindings, &[]);
                 let [x, y] = dispatch.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
@@ -406,23 +505,15 @@ impl Engine for Gpu<'_> {
         self.device.clock.as_ref()?.stop()
     }
 
-    /// For data that are on the device.
+    /// For data that are on the device, with the precision that updates there
+    /// have.
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
-        matches!(self.held, Held::Resident(_)).then_some(self)
+        let here = matches!(self.held, Held::Resident(_)) && self.precision == Precision::Fast;
+        here.then_some(self)
     }
 }
 
 impl Resident {
-    /// The dispatches that leave the partials of all windows.
-    fn dispatch_sums(&self, pass: &mut wgpu::ComputePass<'_>, kernels: &Kernels) {
-        pass.set_pipeline(&kernels.residual_sums.pipeline);
-        for window in &self.sums_of_windows {
-            pass.set_bind_group(0, &window.bindings, &[]);
-            let [x, y] = window.workgroups;
-            pass.dispatch_workgroups(x, y, 1);
-        }
-    }
-
     /// The buffer that holds element number `k`, and its byte offset in it.
     fn place(&self, k: usize) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;
@@ -430,11 +521,16 @@ impl Resident {
     }
 }
 
-fn finished(sum: &FinishedSum) -> ResidualSums {
-    let part = |k: usize| f64::from(sum.hi[k]) + f64::from(sum.lo[k]);
-    // An overflowed hi has a NaN as its error term; the overflow is the news.
-    let part = |k: usize| if sum.hi[k].is_finite() { part(k) } else { f64::from(sum.hi[k]) };
-    ResidualSums { n: 0, rr: part(0), rx: part(1), r: part(2) }
+impl ResidentPass {
+    /// The dispatches that leave the partial sums of all windows.
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.kernel.sums.pipeline);
+        for window in &self.windows {
+            pass.set_bind_group(0, &window.bindings, &[]);
+            let [x, y] = window.workgroups;
+            pass.dispatch_workgroups(x, y, 1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -443,12 +539,73 @@ mod tests {
     use super::*;
     use crate::data::Matrix;
 
+    /// Small whole numbers, of which every sum is known.
+    struct Whole {
+        data: Dataset,
+        /// At W = 2, b = 1.
+        sums: ResidualSums,
+        /// Sums of x, t, x², x·t, t².
+        raw: [f64; 5],
+    }
+
+    impl Whole {
+        const AT: Affine = Affine { weight: 2.0, bias: 1.0 };
+
+        fn new(n: usize) -> Self {
+            let (x, t): (Vec<i16>, Vec<i16>) =
+                (0..n).map(|k| (Self::number(k, 7), Self::number(k, 11))).unzip();
+            let mut sums = ResidualSums { n: n as u64, ..ResidualSums::default() };
+            let mut raw = [0.0; 5];
+            for (x, t) in x.iter().zip(&t).map(|(&x, &t)| (f64::from(x), f64::from(t))) {
+                let residual = 2.0 * x + 1.0 - t;
+                sums.rr += residual * residual;
+                sums.rx += residual * x;
+                sums.r += residual;
+                raw.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| *sum += term);
+            }
+            let matrix = |label, values| Matrix::from_vec(label, &[n as u64], values);
+            Self { data: Dataset::pair(matrix("x", x), matrix("t", t)).unwrap(), sums, raw }
+        }
+
+        fn number(k: usize, period: usize) -> i16 {
+            i16::try_from(k % period).unwrap_or(0) - 3
+        }
+
+        /// Every number of a pass: the sums exactly, the moments, whose pivot
+        /// is no whole number, to `off`, the predictions exactly.
+        fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
+            let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();
+            assert_eq!(gpu.residual_sums(Self::AT).unwrap(), self.sums, "{settings:?}");
+
+            let (moments, n) = (gpu.moments().unwrap(), self.data.len());
+            let [x, t, xx, xt, tt] = self.raw;
+            let count = f64::from(u32::try_from(n).unwrap());
+            for (got, want, size) in [
+                (moments.x_mean, x / count, 3.0),
+                (moments.t_mean, t / count, 7.0),
+                (moments.xx, xx - x * x / count, xx),
+                (moments.xt, xt - x * t / count, (xx * tt).sqrt()),
+                (moments.tt, tt - t * t / count, tt),
+            ] {
+                assert!((got - want).abs() <= off * size, "{got} for {want}, n = {n}, {settings:?}");
+            }
+
+            let mut ys = Vec::new();
+            let mut keep = |chunk: &[f32]| {
+                ys.extend_from_slice(chunk);
+                Ok(())
+            };
+            gpu.forward(Self::AT, &mut keep).unwrap();
+            let expected = |k: usize| f32::from(2 * Self::number(k, 7) + 1);
+            assert!(ys.len() == n && ys.iter().enumerate().all(|(k, &y)| y == expected(k)), "{settings:?}");
+        }
+    }
+
     /// Every way of spreading the work must give the same whole numbers,
     /// also those meant for devices that aren't here.
     #[test]
     fn every_tuning_is_exact_on_whole_numbers() {
         let adapter = software_adapter();
-        let at = Affine::new(2.0, 1.0);
         let tunings = [
             Tuning::SOFTWARE,
             Tuning::DISCRETE,
@@ -463,32 +620,29 @@ mod tests {
             Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE },
         ];
         for n in [1usize, 2, 3, 4, 5, 63, 64, 65, 257, 4_099, 65_537, (1 << 20) - 1, (1 << 20) + 1] {
-            let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap_or(0) - 3;
-            let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
-            let (mut rr, mut rx, mut r) = (0.0, 0.0, 0.0);
-            for (&x, &t) in x.iter().zip(&t) {
-                let residual = f64::from(2 * x + 1 - t);
-                rr += residual * residual;
-                rx += residual * f64::from(x);
-                r += residual;
+            let whole = Whole::new(n);
+            for tuning in tunings {
+                for memory_bytes in [u64::MAX, 0] {
+                    let settings =
+                        GpuSettings { memory_bytes, tuning: Some(tuning), precision: Precision::Fast };
+                    whole.check(&adapter, &settings, 1e-5);
+                }
             }
-            let want = ResidualSums { n: n as u64, rr, rx, r };
-            let data =
-                Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
-                    .unwrap();
-            for (tuning, memory) in
-                tunings.map(|tuning| (tuning, u64::MAX)).into_iter().chain(tunings.map(|tuning| (tuning, 0)))
-            {
-                let mut gpu = Gpu::open_tuned(&adapter, &data, memory, tuning).unwrap();
-                assert_eq!(gpu.residual_sums(at).unwrap(), want, "n = {n}, {tuning:?}");
-                let mut ys = Vec::new();
-                gpu.forward(at, &mut |chunk| {
-                    ys.extend_from_slice(chunk);
-                    Ok(())
-                })
-                .unwrap();
-                let expected = |k: usize| f32::from(2 * whole(k, 7) + 1);
-                assert!(ys.len() == n && ys.iter().enumerate().all(|(k, &y)| y == expected(k)), "{tuning:?}");
+        }
+    }
+
+    #[test]
+    fn every_precision_is_exact_on_whole_numbers() {
+        let adapter = software_adapter();
+        for n in [1usize, 3, 5, 64, 4_099, (1 << 20) + 3] {
+            let whole = Whole::new(n);
+            for (precision, off) in [(Precision::Compensated, 1e-12), (Precision::F64, 1e-14)] {
+                for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
+                    for memory_bytes in [u64::MAX, 0] {
+                        let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision };
+                        whole.check(&adapter, &settings, off);
+                    }
+                }
             }
         }
     }
@@ -506,6 +660,44 @@ mod tests {
         assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
         let pass = gpu.forward(Affine::default(), &mut |_| Ok(()));
         assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
+    }
+
+    /// Of passes that read back once, many times, or for many steps.
+    #[test]
+    fn the_clock_runs_only_between_start_and_stop() {
+        let column = |label| Matrix::from_vec(label, &[1000], vec![1f32; 1000]);
+        let data = Dataset::pair(column("x"), column("t")).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        gpu.residual_sums(Affine::default()).unwrap();
+        assert_eq!(gpu.stop_clock(), None, "nobody started it");
+        let rule =
+            crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+        let passes: [fn(&mut Gpu<'_>); 3] = [
+            |gpu| assert_eq!(gpu.residual_sums(Affine::default()).unwrap().rr, 1000.0),
+            |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
+            |gpu| assert_eq!(gpu.advance(100).unwrap().len(), 100),
+        ];
+        gpu.begin(&rule).unwrap();
+        for pass in passes {
+            assert!(gpu.start_clock());
+            let started = std::time::Instant::now();
+            pass(&mut gpu);
+            let waited = started.elapsed().as_secs_f64();
+            let seconds = gpu.stop_clock().unwrap();
+            assert!(seconds > 0.0 && seconds <= waited, "{seconds} of {waited}");
+            assert_eq!(gpu.stop_clock(), None);
+        }
+        let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+        assert!(!streamed.start_clock(), "not every submission is timed");
+    }
+
+    #[test]
+    fn a_tuning_that_the_adapter_cannot_follow_is_an_error() {
+        let column = |label| Matrix::from_vec(label, &[3], vec![1f32; 3]);
+        let data = Dataset::pair(column("x"), column("t")).unwrap();
+        let tuning = Tuning { workgroup_size: 3, ..Tuning::SOFTWARE };
+        let opened = Gpu::open_with(&software_adapter(), &data, &GpuSettings::tuned(tuning)).map(|_| ());
+        assert!(opened.unwrap_err().to_string().contains("workgroup_size is 3"));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | `x[i]`, `t[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many vec4s ([`Dispatch::check_buffers`]) |
 //! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
 //! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
-//! | `partials[k]`, read | `k` < `partial_count`, which is what the windows left together ([`check_finish`]) |
+//! | `parts[k]`, `partials[k]`, read | `k` < `part_count`, of the partial sums that the windows left together (`Partials`) |
 //! | `sums[local]` | as many sums as invocations: [`FINISHERS`] of both |
 //! | `totals[…]` | as long as the workgroup; halves of it and numbers of subgroups are shorter |
 //! | `history.rows[count]` | `count` < `wanted`, which the host clamps to the rows there are |
@@ -30,7 +30,7 @@ pub(super) const MAX_LOOP_ITERATIONS: u32 = 60_000;
 pub(super) const VECTOR: u32 = 4;
 
 /// vec4s summed in plain f32 before they join their run's total
-/// (`BLOCK` in `residual_sums.wgsl`).
+/// (`BLOCK` in `shared/walk.wgsl`).
 pub(super) const BLOCK_VECTORS: u32 = 16;
 
 /// Invocations of the finishing kernel (`FINISHERS` in `finish.wgsl`), each of
@@ -69,8 +69,9 @@ impl Dispatch {
         Self { elements, workgroups, invocations, run, partials }
     }
 
-    /// Checks that buffers of these sizes hold every element, padded to whole
-    /// vec4s, and every partial sum from `first_partial` on.
+    /// Checks that a buffer of `element_bytes` holds every element, padded to
+    /// whole vec4s, and one for `room` partial sums those from `first_partial`
+    /// on.
     ///
     /// # Errors
     /// Which of them doesn't.
@@ -78,14 +79,14 @@ impl Dispatch {
         &self,
         element_bytes: u64,
         first_partial: u32,
-        partial_bytes: u64,
+        room: u64,
     ) -> Result<(), String> {
         if element_bytes < u64::from(self.elements.div_ceil(VECTOR)) * 16 {
             return Err(format!("{} elements do not fit into {element_bytes} bytes", self.elements));
         }
         let partials = u64::from(first_partial) + u64::from(self.partials);
-        if partial_bytes < partials * 16 {
-            return Err(format!("{partials} partial sums do not fit into {partial_bytes} bytes"));
+        if room < partials {
+            return Err(format!("{partials} partial sums do not fit where {room} do"));
         }
         Ok(())
     }
@@ -162,16 +163,13 @@ fn workgroups_2d(groups: u32, limits: &wgpu::Limits) -> Result<[u32; 2], String>
     Ok([groups.div_ceil(rows.max(1)), rows])
 }
 
-/// The number of partials that one workgroup adds up, of a buffer of so many
-/// bytes.
+/// The number of parts that one workgroup adds up, of partial sums of so many
+/// `parts` each.
 ///
 /// # Errors
-/// If they were too many for one dispatch, or for the buffer.
-pub(super) fn check_finish(partials: u64, partial_bytes: u64) -> Result<u32, String> {
-    if partials * 16 > partial_bytes {
-        return Err(format!("{partials} partial sums do not fit into {partial_bytes} bytes"));
-    }
-    match u32::try_from(partials) {
+/// If they were too many for one dispatch.
+pub(super) fn check_finish(partials: u64, parts: u32) -> Result<u32, String> {
+    match u32::try_from(partials.saturating_mul(u64::from(parts))) {
         Ok(count) if count / FINISHERS < MAX_LOOP_ITERATIONS => Ok(count),
         _ => Err(format!("the data leave {partials} partial sums, more than one dispatch adds up")),
     }
@@ -251,17 +249,17 @@ mod tests {
         let small = wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..lavapipe() };
         assert!(dispatch(100, &Tuning::DISCRETE, &small).unwrap_err().contains("256"));
         let partials = u64::from(MAX_LOOP_ITERATIONS) * 64;
-        assert!(check_finish(partials, u64::MAX).unwrap_err().contains("more than one dispatch"));
-        assert!(check_finish(5, 79).unwrap_err().contains("5 partial sums") && check_finish(5, 80) == Ok(5));
+        assert!(check_finish(partials, 1).unwrap_err().contains("more than one dispatch"));
+        assert!(check_finish(partials / 2, 2).is_err() && check_finish(5, 2) == Ok(10));
     }
 
     /// The shaders check nothing: what is too short must not get there.
     #[test]
     fn a_buffer_too_short_for_a_dispatch_is_refused() {
         let plan = dispatch(4_097, &Tuning::SOFTWARE, &lavapipe()).unwrap();
-        let (elements, partials) = (1_025 * 16, u64::from(plan.partials) * 16);
+        let (elements, partials) = (1_025 * 16, u64::from(plan.partials));
         assert_eq!(plan.check_buffers(elements, 0, partials), Ok(()));
-        assert_eq!(plan.check_buffers(elements, 3, partials + 48), Ok(()));
+        assert_eq!(plan.check_buffers(elements, 3, partials + 3), Ok(()));
         for (elements, first, partials) in
             [(elements - 1, 0, partials), (elements, 0, partials - 1), (elements, 1, partials), (0, 0, 0)]
         {
@@ -275,8 +273,8 @@ mod tests {
         };
         for elements in [1, 1 << 27, u32::MAX as usize, u32::MAX as usize + 1] {
             if let Ok(plan) = dispatch(elements, &wide, &limits) {
-                let highest = u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1]) << 10;
-                assert!(highest * u64::from(plan.run) <= u64::from(u32::MAX), "{plan:?}");
+                let highest = (u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1])) << 10;
+                assert!(u32::try_from(highest * u64::from(plan.run)).is_ok(), "{plan:?}");
             } else {
                 assert!(elements > 1 << 27);
             }

@@ -1,15 +1,14 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::GpuError;
 use super::device::Device;
-use super::kernels::{FinishUniform, FinishedSum, Kernels, WindowUniform, binding};
-use super::plan::{self, Dispatch, FINISHERS};
-use super::tuning::Tuning;
-use super::upload::{Staging, Uploader, padded_bytes};
-use super::{GpuError, STORAGE, create_buffer, finished};
+use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
+use super::partials::{Partials, Sums};
+use super::plan::Dispatch;
+use super::upload::{Uploader, padded_bytes};
 use crate::data::Dataset;
 use crate::engine::{EngineError, Notice, chunks, targets};
-use crate::math::{ResidualSums, SumsAccumulator};
 
 /// Elements of X, and of T, sent at a time: 4 MiB each.
 const WINDOW_ELEMENTS: usize = 1 << 20;
@@ -31,12 +30,35 @@ pub(super) struct Stream<'d> {
     x: Uploader<'d>,
     t: Uploader<'d>,
     slots: Vec<Slot>,
-    partials: wgpu::Buffer,
-    sums: wgpu::Buffer,
-    finish_uniform: wgpu::Buffer,
-    finish: wgpu::BindGroup,
-    staging: Staging,
+    residuals: StreamPass,
+    /// Made when it is first asked for.
+    moments: Option<StreamPass>,
     notices: Option<Vec<Notice>>,
+}
+
+/// A pass over the windows, whichever slot they are in.
+struct StreamPass {
+    kernel: SumsKernel,
+    bindings: Vec<wgpu::BindGroup>,
+    partials: Partials,
+}
+
+impl StreamPass {
+    fn new(
+        device: &Device,
+        kernel: SumsKernel,
+        longest: usize,
+        slots: &[Slot],
+        point: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let per_window = u64::from(device.dispatch(longest, &kernel.tuning)?.partials);
+        let partials = Partials::new(device, &kernel, per_window * ROUND as u64)?;
+        let bindings = slots
+            .iter()
+            .map(|slot| device.scoped(0, |device, _| slot.bind(device, &kernel, &partials.buffer, point)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { kernel, bindings, partials })
+    }
 }
 
 /// Memory that windows take turns in: x, t and the uniform, one after the
@@ -47,7 +69,6 @@ struct Slot {
     mapped: wgpu::Buffer,
     /// What the kernel reads, unless it reads that.
     resident: Option<wgpu::Buffer>,
-    bindings: wgpu::BindGroup,
     /// The submission that reads it, after which it is mapped again.
     under_way: Option<wgpu::SubmissionIndex>,
     /// Why it could not be mapped.
@@ -73,45 +94,50 @@ impl Places {
 }
 
 impl Slot {
-    fn new(
-        device: &Device,
-        kernels: &Kernels,
-        elements: usize,
-        partials: &wgpu::Buffer,
-        parameters: &wgpu::Buffer,
-    ) -> Result<Self, GpuError> {
+    fn new(device: &Device, elements: usize) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
         let places = Places::new(elements);
         let inputs = Usage::STORAGE | Usage::UNIFORM;
-        device.scoped(places.end, |device_, _| {
+        let maps_inputs = device.maps_inputs;
+        device.scoped(places.end, |device, _| {
             let create = |label, usage, mapped_at_creation| {
                 let size = places.end;
-                device_.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation })
+                device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation })
             };
-            let (mapped, resident) = if device.maps_inputs {
+            let (mapped, resident) = if maps_inputs {
                 (create(Some("window"), inputs | Usage::MAP_WRITE, true), None)
             } else {
                 let mapped = create(Some("window staging"), Usage::MAP_WRITE | Usage::COPY_SRC, true);
                 (mapped, Some(create(Some("window"), inputs | Usage::COPY_DST, false)))
             };
-            let buffer = resident.as_ref().unwrap_or(&mapped);
-            let part = |offset, size| {
-                let size = std::num::NonZeroU64::new(size);
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
-            };
-            use binding::residual_sums::{PARAMETERS, PARTIALS, T, WINDOW, X};
-            let bindings = kernels.residual_sums.bind(
-                device_,
-                &[
-                    (X, part(0, places.element_bytes)),
-                    (T, part(places.t, places.element_bytes)),
-                    (PARTIALS, partials.as_entire_binding()),
-                    (WINDOW, part(places.uniform, places.end - places.uniform)),
-                    (PARAMETERS, parameters.as_entire_binding()),
-                ],
-            );
-            Self { places, mapped, resident, bindings, under_way: None, unmapped: Arc::default() }
+            Self { places, mapped, resident, under_way: None, unmapped: Arc::default() }
         })
+    }
+
+    /// What a kernel reads of it, and where it leaves partial sums.
+    fn bind(
+        &self,
+        device: &wgpu::Device,
+        kernel: &SumsKernel,
+        partials: &wgpu::Buffer,
+        point: &wgpu::Buffer,
+    ) -> wgpu::BindGroup {
+        use binding::sums::{PARTIALS, POINT, T, WINDOW, X};
+        let (places, buffer) = (self.places, self.resident.as_ref().unwrap_or(&self.mapped));
+        let part = |offset, size| {
+            let size = std::num::NonZeroU64::new(size);
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+        };
+        kernel.sums.bind(
+            device,
+            &[
+                (X, part(0, places.element_bytes)),
+                (T, part(places.t, places.element_bytes)),
+                (PARTIALS, partials.as_entire_binding()),
+                (WINDOW, part(places.uniform, places.end - places.uniform)),
+                (POINT, point.as_entire_binding()),
+            ],
+        )
     }
 
     /// Waits until its last window was computed, then hands its memory to
@@ -136,7 +162,13 @@ impl Slot {
     }
 
     /// Submits the kernel over what was filled in.
-    fn submit(&mut self, device: &Device, kernels: &Kernels, dispatch: &Dispatch) -> Result<(), GpuError> {
+    fn submit(
+        &mut self,
+        device: &Device,
+        kernel: &SumsKernel,
+        bindings: &wgpu::BindGroup,
+        dispatch: &Dispatch,
+    ) -> Result<(), GpuError> {
         self.mapped.unmap();
         let note = Arc::clone(&self.unmapped);
         self.under_way = Some(device.scoped(0, |device, queue| {
@@ -146,8 +178,8 @@ impl Slot {
             }
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                pass.set_pipeline(&kernels.residual_sums.pipeline);
-                pass.set_bind_group(0, &self.bindings, &[]);
+                pass.set_pipeline(&kernel.sums.pipeline);
+                pass.set_bind_group(0, bindings, &[]);
                 let [x, y] = dispatch.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
             }
@@ -165,66 +197,54 @@ impl Slot {
 impl<'d> Stream<'d> {
     pub(super) fn new(
         device: &Device,
-        kernels: &Kernels,
-        tuning: &Tuning,
-        parameters: &wgpu::Buffer,
+        residuals: SumsKernel,
+        point: &wgpu::Buffer,
         data: &'d Dataset,
     ) -> Result<Self, EngineError> {
         let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
-        let per_window = device.dispatch(longest, tuning)?.partials;
-        let partial_bytes = u64::from(per_window) * ROUND as u64 * 16;
-        let partials = create_buffer(device, "partials", partial_bytes, STORAGE)?;
-        let slots = (0..SLOTS.min(ranges.len()))
-            .map(|_| Slot::new(device, kernels, longest, &partials, parameters))
-            .collect::<Result<_, _>>()?;
-        let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
-        let sums = create_buffer(device, "sums", sums_bytes, STORAGE)?;
-        let uniform_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let finish_uniform =
-            create_buffer(device, "finish", size_of::<FinishUniform>() as u64, uniform_usage)?;
-        let finish = device.scoped(0, |device, _| {
-            use binding::finish::{FINISH, PARTIALS, SUMS};
-            kernels.finish.bind(
-                device,
-                &[
-                    (PARTIALS, partials.as_entire_binding()),
-                    (SUMS, sums.as_entire_binding()),
-                    (FINISH, finish_uniform.as_entire_binding()),
-                ],
-            )
-        })?;
+        let slots: Vec<Slot> =
+            (0..SLOTS.min(ranges.len())).map(|_| Slot::new(device, longest)).collect::<Result<_, _>>()?;
+        let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
         Ok(Self {
             ranges,
             x: Uploader::new(data.x(), data.order()),
             t: Uploader::new(targets(data)?, data.order()),
             slots,
-            partials,
-            sums,
-            finish_uniform,
-            finish,
-            staging: Staging::new(device, "sums staging", sums_bytes)?,
+            residuals,
+            moments: None,
             notices: None,
         })
     }
 
-    /// A pass at the W and b in the parameters' buffer. After the first one
-    /// it is known what f32 lost.
-    pub(super) fn residual_sums(
+    pub(super) fn has_moments(&self) -> bool {
+        self.moments.is_some()
+    }
+
+    /// Makes the moments pass ready.
+    pub(super) fn add_moments(
         &mut self,
         device: &Device,
-        kernels: &Kernels,
-        tuning: &Tuning,
-    ) -> Result<ResidualSums, EngineError> {
-        let mut total = SumsAccumulator::default();
+        kernel: SumsKernel,
+        point: &wgpu::Buffer,
+    ) -> Result<(), GpuError> {
+        let longest = self.ranges.first().map_or(0, ExactSizeIterator::len);
+        self.moments = Some(StreamPass::new(device, kernel, longest, &self.slots, point)?);
+        Ok(())
+    }
+
+    /// A pass at the point that was set. After the first one it is known what
+    /// f32 lost.
+    pub(super) fn sums(&mut self, device: &Device, quantity: Quantity) -> Result<Vec<Sums>, EngineError> {
+        let mut all = Vec::new();
         for round in 0..self.ranges.len().div_ceil(ROUND) {
             let windows = round * ROUND..self.ranges.len().min((round + 1) * ROUND);
-            self.round(device, kernels, tuning, windows)?.into_iter().for_each(|sums| total.add(sums));
+            all.append(&mut self.round(device, quantity, windows)?);
         }
         if self.notices.is_none() {
             self.notices = Some([self.x.notice(), self.t.notice()].into_iter().flatten().collect());
         }
-        Ok(total.total())
+        Ok(all)
     }
 
     /// What the first pass found out about the data.
@@ -235,17 +255,20 @@ impl<'d> Stream<'d> {
     fn round(
         &mut self,
         device: &Device,
-        kernels: &Kernels,
-        tuning: &Tuning,
+        quantity: Quantity,
         windows: Range<usize>,
-    ) -> Result<Vec<ResidualSums>, EngineError> {
+    ) -> Result<Vec<Sums>, EngineError> {
+        let pass = match (quantity, &self.moments) {
+            (Quantity::Residuals, _) => &self.residuals,
+            (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
+        };
         let mut partial_count = 0;
         for window in windows {
             let range = self.ranges[window].clone();
             let slot = &mut self.slots[window % SLOTS];
-            let dispatch = device.dispatch(range.len(), tuning)?;
+            let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
             dispatch
-                .check_buffers(slot.places.element_bytes, partial_count, self.partials.size())
+                .check_buffers(slot.places.element_bytes, partial_count, pass.partials.room)
                 .map_err(|reason| device.limit(reason))?;
             let uniform = WindowUniform::new(&dispatch, partial_count);
             partial_count += dispatch.partials;
@@ -256,22 +279,70 @@ impl<'d> Stream<'d> {
                 place.copy_from_slice(bytemuck::bytes_of(&uniform));
                 Ok(())
             })?;
-            slot.submit(device, kernels, &dispatch)?;
+            slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
-        let partial_count = plan::check_finish(u64::from(partial_count), self.partials.size())
-            .map_err(|reason| device.limit(reason))?;
-        let uniform = FinishUniform { partial_count, zero: 0, unused: [0; 2] };
-        device.scoped(0, |_, queue| {
-            queue.write_buffer(&self.finish_uniform, 0, bytemuck::bytes_of(&uniform));
-        })?;
-        let record = |pass: &mut wgpu::ComputePass<'_>| {
-            pass.set_pipeline(&kernels.finish.pipeline);
-            pass.set_bind_group(0, &self.finish, &[]);
-            pass.dispatch_workgroups(1, 1, 1);
-        };
-        let read = |bytes: &[u8]| -> Vec<ResidualSums> {
-            bytemuck::cast_slice::<u8, FinishedSum>(bytes).iter().map(finished).collect()
-        };
-        Ok(self.staging.run(device, &self.sums, self.sums.size(), record, read)?)
+        pass.partials.set_count(device, partial_count)?;
+        Ok(pass.partials.add_up(device, |_| {})?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::tests::software_adapter;
+    use super::super::kernels::Parameters;
+    use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
+    use super::*;
+    use crate::data::Matrix;
+
+    /// At W = b = 0: a new buffer holds zeros.
+    fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
+        let kernel =
+            SumsKernel::compile(device, &Tuning::SOFTWARE, Precision::Fast, Quantity::Residuals).unwrap();
+        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
+        Stream::new(device, kernel, &point, data).unwrap()
+    }
+
+    /// Whether the kernel reads what the host wrote or a copy of it, more
+    /// windows than slots pass through, again and again, and none is mistaken
+    /// for another.
+    #[test]
+    fn windows_take_turns() {
+        let n = 4 * WINDOW_ELEMENTS + 5;
+        // Each window has a T of its own: with W = b = 0, Σr = −Σt.
+        let t: Vec<i16> = (0..n).map(|k| i16::try_from(k / WINDOW_ELEMENTS).unwrap() + 1).collect();
+        let sum: f64 = t.iter().map(|&t| f64::from(t)).sum();
+        let squares: f64 = t.iter().map(|&t| f64::from(t * t)).sum();
+        let x = Matrix::from_vec("x", &[n as u64], vec![1i16; n]);
+        let data = Dataset::pair(x, Matrix::from_vec("t", &[n as u64], t)).unwrap();
+        let opened = Device::open(&software_adapter()).unwrap();
+        assert!(opened.maps_inputs, "lavapipe's memory is the host's");
+        for maps_inputs in [true, false] {
+            let mut device = opened.clone();
+            device.maps_inputs = maps_inputs;
+            let mut stream = stream(&device, &data);
+            assert_eq!(stream.slots.len(), SLOTS);
+            for _ in 0..3 {
+                let mut got = [0.0; 3];
+                for sums in stream.sums(&device, Quantity::Residuals).unwrap() {
+                    got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
+                }
+                assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_read_does_not_stop_the_next_pass() {
+        let n = 5 * WINDOW_ELEMENTS;
+        let mut t = vec![0f64; n];
+        t[3 * WINDOW_ELEMENTS] = 1e300;
+        let pair = |label, values| Matrix::from_vec(label, &[n as u64], values);
+        let data = Dataset::pair(pair("x", vec![1f64; n]), pair("t", t)).unwrap();
+        let device = Device::open(&software_adapter()).unwrap();
+        let mut stream = stream(&device, &data);
+        for _ in 0..2 {
+            let error = stream.sums(&device, Quantity::Residuals).unwrap_err().to_string();
+            assert!(error.contains("1e300") || error.contains("f32"), "{error}");
+        }
     }
 }

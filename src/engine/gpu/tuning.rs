@@ -103,6 +103,22 @@ impl Tuning {
         Self { workgroup_size, reduction, ..self }
     }
 
+    /// The nearest to this for partial sums of so many bytes, which take the
+    /// more of a workgroup's memory the larger they are.
+    pub(super) fn with_partials_of(self, bytes: u32, by_subgroup: bool, limits: &wgpu::Limits) -> Self {
+        let mut fitted = self;
+        if fitted.reduction == Reduction::Subgroup && !by_subgroup {
+            fitted.reduction = Reduction::Workgroup;
+        }
+        while fitted.workgroup_size > 1
+            && fitted.workgroup_size * bytes > limits.max_compute_workgroup_storage_size
+        {
+            fitted.workgroup_size /= 2;
+            fitted.workgroups = (fitted.workgroups * 2).min(MOST_WORKGROUPS);
+        }
+        fitted
+    }
+
     /// Checks that the adapter can work like this.
     ///
     /// # Errors
@@ -140,7 +156,7 @@ impl Tuning {
         for contiguous in [true, false] {
             for reduction in [Reduction::Invocation, Reduction::Workgroup, Reduction::Subgroup] {
                 for loads in [1, 4] {
-                    all.push(Self { contiguous, reduction, loads, ..*self });
+                    all.push(Self { contiguous, loads, reduction, ..*self });
                 }
             }
         }

@@ -1,4 +1,4 @@
-// The third entry point of residual_sums.wgsl, which precedes it: subgroups add
+// The third entry point of sums.wgsl, which precedes it: subgroups add
 // up in registers, then their sums meet in the workgroup's memory. In a file of
 // its own because a device without subgroups must not get to see it.
 //
@@ -6,7 +6,7 @@
 // computed from a size: drivers run subgroups narrower than they announce.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn residual_sums_by_subgroup(
+fn sums_by_subgroup(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
@@ -15,7 +15,7 @@ fn residual_sums_by_subgroup(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let group = workgroup.y * workgroups.x + workgroup.x;
-    let sum = subgroupAdd(sum_run(group * WORKGROUP_SIZE + local, parameters.weight, parameters.bias));
+    let sum = subgroupAdd(sum_run(group * WORKGROUP_SIZE + local, point));
     if lane == 0u {
         totals[subgroup] = sum;
     }

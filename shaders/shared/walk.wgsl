@@ -1,8 +1,12 @@
-// Forward, residual and the three sums over one invocation's part of a window.
-// CPU twin: engine/reference.rs `residual_sums`.
+// One invocation's part of a window: which elements it takes, and in which
+// order they are summed.
 //
-// Expects nothing; declares the bindings 0 (x), 1 (t) and 3 (window) and the
-// override constants CONTIGUOUS, LOADS and BLOCK of the kernel that it precedes.
+// Expects, from one of shared/residuals_*.wgsl and shared/moments_*.wgsl, what
+// is done with them: `take` adds the terms of four elements to a Block,
+// `take_valid` those of some of four, `close` adds a Block to a Total.
+//
+// Declares the bindings 0 (x), 1 (t) and 3 (window) and the override constants
+// CONTIGUOUS, LOADS and BLOCK of the kernel that it precedes.
 //
 // Compiled without bounds checks: every index lies in its buffer for the
 // reasons written down in engine/gpu/plan.rs.
@@ -22,24 +26,18 @@ struct Window {
     invocations: u32,
     run: u32,            // vec4s an invocation visits at most
     first_partial: u32,  // where this window's partials start
+    zero: u32,           // what `run_time_zero` returns
+    unused0: u32,
+    unused1: u32,
+    unused2: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> t: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> window: Window;
 
-fn residual(xs: vec4<f32>, ts: vec4<f32>, weight: vec2<f32>, bias: vec2<f32>) -> vec4<f32> {
-    let high = fma(vec4(weight.x), xs, vec4(bias.x)) - ts;
-    return high + fma(vec4(weight.y), xs, vec4(bias.y));
-}
-
-fn lanes(v: vec4<f32>) -> f32 {
-    return (v.x + v.y) + (v.z + v.w);
-}
-
-// (Σr², Σr·x, Σr, 0) over this invocation's part of the window; W and b as
-// (hi, lo).
-fn sum_run(invocation: u32, weight: vec2<f32>, bias: vec2<f32>) -> vec4<f32> {
+// The sums at a point over this invocation's part of the window.
+fn sum_run(invocation: u32, at: Point) -> Total {
     let elements = window.elements;
     let invocations = window.invocations;
     let run = window.run;
@@ -53,12 +51,10 @@ fn sum_run(invocation: u32, weight: vec2<f32>, bias: vec2<f32>) -> vec4<f32> {
     }
     let count = within;
 
-    var total = vec4<f32>();
+    var total = Total();
     for (var start = 0u; start < count; start += BLOCK) {
         let end = min(start + BLOCK, count);
-        var rr = vec4<f32>();
-        var rx = vec4<f32>();
-        var r = vec4<f32>();
+        var block = Block();
         var k = start;
         if LOADS == 4u {
             let fours = start + ((end - start) & ~3u);
@@ -75,34 +71,26 @@ fn sum_run(invocation: u32, weight: vec2<f32>, bias: vec2<f32>) -> vec4<f32> {
                 let t1 = t[i1];
                 let t2 = t[i2];
                 let t3 = t[i3];
-                let r0 = residual(x0, t0, weight, bias);
-                let r1 = residual(x1, t1, weight, bias);
-                let r2 = residual(x2, t2, weight, bias);
-                let r3 = residual(x3, t3, weight, bias);
-                rr += (r0 * r0 + r1 * r1) + (r2 * r2 + r3 * r3);
-                rx += (r0 * x0 + r1 * x1) + (r2 * x2 + r3 * x3);
-                r += (r0 + r1) + (r2 + r3);
+                take(&block, at, x0, t0);
+                take(&block, at, x1, t1);
+                take(&block, at, x2, t2);
+                take(&block, at, x3, t3);
             }
         }
         for (; k < end; k++) {
             let i = first + k * stride;
-            let xs = x[i];
-            let rs = residual(xs, t[i], weight, bias);
-            rr += rs * rs;
-            rx += rs * xs;
-            r += rs;
+            take(&block, at, x[i], t[i]);
         }
-        total += vec4(lanes(rr), lanes(rx), lanes(r), 0.0);
+        total = close(total, block);
     }
 
-    // The last 1 to 3 elements share a vec4 with padding: select, don't
-    // multiply, so that nothing of the padding gets in.
+    // The last 1 to 3 elements share a vec4 with padding: selected, not
+    // multiplied, so that nothing of the padding gets in.
     let rest = elements % 4u;
     if invocation == 0u && rest > 0u {
-        let valid = vec4(0u, 1u, 2u, 3u) < vec4(rest);
-        let xs = select(vec4<f32>(), x[whole], valid);
-        let rs = select(vec4<f32>(), residual(xs, t[whole], weight, bias), valid);
-        total += vec4(lanes(rs * rs), lanes(rs * xs), lanes(rs), 0.0);
+        var block = Block();
+        take_valid(&block, at, x[whole], t[whole], vec4(0u, 1u, 2u, 3u) < vec4(rest));
+        total = close(total, block);
     }
     return total;
 }

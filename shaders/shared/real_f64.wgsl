@@ -1,0 +1,3 @@
+// What moments are summed in.
+
+alias Real = f64;

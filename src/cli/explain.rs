@@ -1,0 +1,117 @@
+use std::ops::ControlFlow;
+
+use clap::Args;
+
+use super::engine::EngineArguments;
+use super::error::CliError;
+use super::verbosity::Verbosity;
+use super::{Outcome, print};
+use crate::data::{Dataset, Matrix, Order, Source, open_pair};
+use crate::fit::{FitError, Sgd, StopReason};
+use crate::math::Affine;
+use crate::report::Explanation;
+
+/// Writes out steps of gradient descent over a few elements, number by number
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without X and T it explains X = [[1, 2], [3, 4]] and T = [[3, 5], [7, 9]], which is 2·X + 1.
+
+Examples:
+  linfit explain
+  linfit explain --steps 3 --lr 0.0625
+  linfit explain x.npy t.npy --w0 1 --b0 -1 --engine gpu")]
+pub(super) struct ExplainArguments {
+    /// The inputs, at most 16 elements: an .npy file, or a column of a .csv or
+    /// .tsv as FILE:COLUMN
+    #[arg(value_name = "X", requires = "t")]
+    x: Option<Source>,
+
+    /// The targets, of the same shape
+    #[arg(value_name = "T")]
+    t: Option<Source>,
+
+    #[command(flatten)]
+    engine: EngineArguments,
+
+    /// The steps to take
+    #[arg(long, default_value_t = 1, value_name = "K", allow_hyphen_values = true)]
+    steps: u64,
+
+    /// The learning rate η
+    #[arg(long, default_value_t = 0.01, value_name = "RATE", allow_hyphen_values = true)]
+    lr: f64,
+
+    /// The weight to start from
+    #[arg(long, default_value_t = 0.0, value_name = "W", allow_hyphen_values = true)]
+    w0: f64,
+
+    /// The bias to start from
+    #[arg(long, default_value_t = 0.0, value_name = "B", allow_hyphen_values = true)]
+    b0: f64,
+
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+/// As many as fit on a blackboard: 4×4.
+const MOST_ELEMENTS: usize = 16;
+
+/// Nobody reads more.
+const MOST_STEPS: u64 = 1000;
+
+pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
+    let sgd = Sgd {
+        learning_rate: arguments.lr,
+        steps: arguments.steps,
+        start: Affine::new(arguments.w0, arguments.b0),
+        ..Sgd::default()
+    };
+    sgd.check().map_err(FitError::from)?;
+    if sgd.steps > MOST_STEPS {
+        return Err(CliError::Usage(format!("--steps: at most {MOST_STEPS} are explained; use linfit fit")));
+    }
+    let data = data(arguments)?;
+    let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
+
+    let mut states = Vec::new();
+    let fit = sgd.fit(engine.as_mut(), &mut |state| {
+        states.push(*state);
+        ControlFlow::Continue(())
+    })?;
+    let values = |matrix: &Matrix| {
+        let mut values = vec![0.0; matrix.len()];
+        matrix.read(Order::C, 0, &mut values);
+        values
+    };
+    let diverged = fit.stop_reason == StopReason::Diverged;
+    let explanation = Explanation {
+        x: values(data.x()),
+        t: data.t().map(values).unwrap_or_default(),
+        columns: data.x().shape().0.last().map_or(1, |&extent| usize::try_from(extent).unwrap_or(usize::MAX)),
+        learning_rate: sgd.learning_rate,
+        states,
+        diverged,
+        engine: engine.info().clone(),
+    };
+    print(&explanation, false)?;
+    Ok(if diverged { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+/// The data to explain, or the worked example.
+fn data(arguments: &ExplainArguments) -> Result<Dataset, CliError> {
+    let (x, t) = match (&arguments.x, &arguments.t) {
+        (Some(x), Some(t)) => open_pair(x, t)?,
+        _ => (
+            Matrix::from_vec("X", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]),
+            Matrix::from_vec("T", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]),
+        ),
+    };
+    if x.len() > MOST_ELEMENTS {
+        let (label, n) = (x.label(), x.len());
+        return Err(CliError::Usage(format!(
+            "{label}: every one of its {n} elements would be written out, and at most {MOST_ELEMENTS} can be; \
+             use linfit fit --history"
+        )));
+    }
+    Ok(Dataset::pair_within(x, t, arguments.engine.host_bytes())?)
+}

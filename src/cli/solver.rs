@@ -1,0 +1,224 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use crate::fit::{Coordinates, FitError, Sgd, StepsPerSubmit, Update};
+use crate::math::{Affine, Moments};
+use crate::report::{Method, load_model};
+
+/// How W and b are found. Options that have to do with steps are `None` if not
+/// given, so that none is ignored where there are no steps.
+#[derive(Debug, Args)]
+pub(super) struct SolverArguments {
+    /// How W and b are found
+    #[arg(long, value_enum, default_value_t = SolverChoice::Sgd)]
+    solver: SolverChoice,
+
+    /// The learning rate η, or auto: the one with which these data converge
+    /// fastest [default: 0.01]
+    #[arg(long, value_name = "RATE|auto", allow_hyphen_values = true)]
+    lr: Option<LearningRate>,
+
+    /// The most steps to take; 0 only evaluates at --w0, --b0 [default: 1000]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    steps: Option<u64>,
+
+    /// Stop when both gradients are at most this; 0 never does [default: 0]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    tol: Option<f64>,
+
+    /// The weight to start from [default: 0]
+    #[arg(long, value_name = "W", allow_hyphen_values = true)]
+    w0: Option<f64>,
+
+    /// The bias to start from [default: 0]
+    #[arg(long, value_name = "B", allow_hyphen_values = true)]
+    b0: Option<f64>,
+
+    /// Start from the weight and the bias of this model, written by --save
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["w0", "b0"])]
+    init: Option<PathBuf>,
+
+    /// Make the steps as if x and t had mean 0 and variance 1, so that any
+    /// --lr below 1 converges; W, b, loss, gradients and --tol stay those of
+    /// the data as they are
+    #[arg(long)]
+    standardize: bool,
+
+    /// Descend even with a learning rate that is known to diverge
+    #[arg(long)]
+    force: bool,
+
+    /// Where W and b are updated: on the device, many steps for a round trip,
+    /// or on the host, after every step [default: auto]
+    #[arg(long, value_enum, value_name = "PLACE")]
+    update: Option<UpdateChoice>,
+
+    /// The steps a device takes for a round trip, 1 to 1024; the results are
+    /// the same. auto: as many as take 50 ms
+    #[arg(long, value_name = "K|auto")]
+    steps_per_submit: Option<StepsPerSubmit>,
+}
+
+/// What `--solver` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SolverChoice {
+    /// Full-batch gradient descent, a pass over the data for each step
+    Sgd,
+    /// The same steps from the moments of the data, after one pass
+    Moments,
+    /// The least-squares line in closed form, without steps
+    Exact,
+}
+
+/// What `--update` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UpdateChoice {
+    /// On the device if the engine can, else on the host
+    Auto,
+    /// On the host, in f64
+    Host,
+    /// On the device, with twice the digits of f32
+    Device,
+}
+
+/// What `--lr` takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LearningRate {
+    Auto,
+    Fixed(f64),
+}
+
+impl FromStr for LearningRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse().map(Self::Fixed).map_err(|_| "expected a number or auto".to_owned())
+    }
+}
+
+impl SolverArguments {
+    /// What the report calls it.
+    pub(super) fn method(&self) -> Method {
+        match self.solver {
+            SolverChoice::Sgd => Method::Sgd,
+            SolverChoice::Moments => Method::Moments,
+            SolverChoice::Exact => Method::Exact,
+        }
+    }
+
+    /// The model to start from.
+    pub(super) fn init(&self) -> Option<&Path> {
+        self.init.as_deref()
+    }
+
+    /// The most steps.
+    pub(super) fn steps(&self) -> u64 {
+        if self.solver == SolverChoice::Exact { 0 } else { self.steps.unwrap_or(Sgd::default().steps) }
+    }
+
+    /// Refuses, before any data are read, what means nothing or does not go
+    /// together.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        let given = |given: bool, option| given.then_some(option);
+        let steps = [
+            given(self.steps.is_some(), "--steps"),
+            given(self.lr.is_some(), "--lr"),
+            given(self.tol.is_some(), "--tol"),
+            given(self.w0.is_some(), "--w0"),
+            given(self.b0.is_some(), "--b0"),
+            given(self.init.is_some(), "--init"),
+            given(self.standardize, "--standardize"),
+            given(self.force, "--force"),
+        ];
+        let passes = [
+            given(self.update.is_some(), "--update"),
+            given(self.steps_per_submit.is_some(), "--steps-per-submit"),
+        ];
+        let (out_of_place, why) = match self.solver {
+            SolverChoice::Sgd => (None, ""),
+            SolverChoice::Moments => (first(&passes), "steps from the moments on the host"),
+            SolverChoice::Exact => (first(&steps).or(first(&passes)), "takes no steps"),
+        };
+        if let Some(option) = out_of_place {
+            let solver = self.method();
+            return Err(CliError::Usage(format!(
+                "--solver {solver} {why}; remove {option}, or use --solver sgd"
+            )));
+        }
+        self.settings()?.check().map_err(FitError::from)?;
+        Ok(())
+    }
+
+    /// The descent that was asked for over data with these moments: with the
+    /// rate chosen, and refused if it diverges.
+    pub(super) fn descent(&self, moments: &Moments) -> Result<Sgd, CliError> {
+        let mut sgd = self.settings()?;
+        if self.standardize {
+            sgd.coordinates = Coordinates::standardized(moments)?;
+        }
+        let curvature = sgd.coordinates.curvature(moments);
+        if self.lr == Some(LearningRate::Auto) {
+            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+        }
+        if let Some(curvature) = curvature
+            && !self.force
+        {
+            sgd.check_rate(&curvature)?;
+        }
+        Ok(sgd)
+    }
+
+    fn settings(&self) -> Result<Sgd, CliError> {
+        let default = Sgd::default();
+        let learning_rate = match self.lr {
+            Some(LearningRate::Fixed(rate)) => rate,
+            Some(LearningRate::Auto) | None => default.learning_rate,
+        };
+        Ok(Sgd {
+            learning_rate,
+            steps: self.steps(),
+            tolerance: self.tol.unwrap_or(default.tolerance),
+            start: match &self.init {
+                Some(path) => load_model(path)?,
+                None => Affine::new(
+                    self.w0.unwrap_or(default.start.weight),
+                    self.b0.unwrap_or(default.start.bias),
+                ),
+            },
+            update: self.update()?,
+            coordinates: Coordinates::Original,
+        })
+    }
+
+    fn update(&self) -> Result<Update, CliError> {
+        let update = match (self.update.unwrap_or(UpdateChoice::Auto), self.steps_per_submit) {
+            (UpdateChoice::Auto, None) => Update::Auto,
+            (UpdateChoice::Host, None) => Update::Host,
+            (UpdateChoice::Host, Some(_)) => {
+                return Err(CliError::Usage(
+                    "--steps-per-submit is for updates on the device; use it with --update device or auto"
+                        .to_owned(),
+                ));
+            }
+            // Whoever gives a number of steps expects it to matter.
+            (UpdateChoice::Device | UpdateChoice::Auto, steps) => Update::Device(steps.unwrap_or_default()),
+        };
+        if self.standardize && matches!(update, Update::Device(_)) {
+            return Err(CliError::Usage(
+                "--standardize updates W and b on the host; remove --update device and --steps-per-submit"
+                    .to_owned(),
+            ));
+        }
+        Ok(update)
+    }
+}
+
+fn first<'o>(options: &[Option<&'o str>]) -> Option<&'o str> {
+    options.iter().copied().flatten().next()
+}

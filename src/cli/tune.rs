@@ -1,0 +1,190 @@
+use std::time::{Duration, Instant};
+
+use super::error::CliError;
+use super::truth::Truth;
+use super::verbosity::Verbosity;
+use super::{Outcome, interrupt, print, tuning};
+use crate::data::synthetic::Recipe;
+use crate::data::{Dataset, ElementType};
+use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
+use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError};
+use crate::math::Affine;
+use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
+
+/// W and b of the passes.
+const AT: Affine = Affine { weight: 0.5, bias: 0.25 };
+
+/// The fewest turns that a median is taken of.
+const LEAST_TURNS: usize = 5;
+
+/// Numbers of elements among which one workgroup may stop being the fastest.
+const ALONE_ELEMENTS: [u32; 5] = [1 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 18];
+
+/// Steps of a timed descent.
+const STEPS: u32 = 64;
+
+/// How tunings are measured.
+#[derive(Clone, Copy)]
+pub(super) struct Tuner {
+    /// Elements of X.
+    pub(super) elements: usize,
+    /// How long a round goes on, after the fewest turns.
+    pub(super) time: Duration,
+    /// The largest relative error that passes the check.
+    pub(super) tolerance: f64,
+    pub(super) verbosity: Verbosity,
+    pub(super) json: bool,
+}
+
+impl Tuner {
+    /// Measures each adapter, prints what was found and keeps it.
+    pub(super) fn run(self, adapters: &[&Adapter]) -> Result<Outcome, CliError> {
+        let data = data(self.elements)?;
+        let truth = Truth::of(&data, AT)?;
+        let (mut reports, mut failure) = (Vec::new(), None);
+        for adapter in adapters {
+            let Some(mut report) = self.tune(adapter, &data, &truth)? else {
+                return Ok(Outcome::Interrupted);
+            };
+            match tuning::save(adapter, report.best) {
+                Ok(path) => report.saved = Some(path.display().to_string()),
+                Err(error) => failure = Some(error),
+            }
+            reports.push(report);
+        }
+        // What was found is worth having, saved or not.
+        print(&TuningReports { adapters: reports }, self.json)?;
+        failure.map_or(Ok(Outcome::Done), Err)
+    }
+
+    /// `None` if the user asked to stop.
+    fn tune(
+        self,
+        adapter: &Adapter,
+        data: &Dataset,
+        truth: &Truth,
+    ) -> Result<Option<TuningReport>, CliError> {
+        let default = Tuning::default_for(adapter);
+        let held = Gpu::open_with(adapter, data, &GpuSettings::tuned(default))?;
+        let mut results = Vec::new();
+        let mut best = default;
+        for round in 0..3 {
+            let others = match round {
+                0 => best.other_kernels(adapter),
+                1 => best.other_sizes(adapter),
+                // What won against many by a little has to win once more.
+                _ => vec![best],
+            };
+            let others = others.into_iter().filter(|tuning| *tuning != default);
+            let tunings: Vec<Tuning> = std::iter::once(default).chain(others).collect();
+            let name = adapter.name();
+            let ways = tunings.len();
+            self.verbosity
+                .detail(&format_args!("{name}: checking and timing {ways} ways to pass over the data"));
+            let Some(medians) = self.passes(&held, &tunings, truth, data)? else { return Ok(None) };
+            let fastest = medians.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+            best = fastest.map_or(default, |(k, _)| tunings[k]);
+            results.extend(tunings.iter().zip(&medians).map(|(&tuning, &median_s)| {
+                #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
+                let gb_s = held.pass_bytes() as f64 / median_s / 1e9;
+                TuningResult { round, tuning, median_s, gb_s, gain: medians[0] / median_s }
+            }));
+        }
+        let gain = results.last().map_or(1.0, |result| if best == default { 1.0 } else { result.gain });
+        self.verbosity.detail(&format_args!("{}: timing descents in one workgroup", adapter.name()));
+        let Some(alone) = self.alone(adapter, best)? else { return Ok(None) };
+        let faster = alone.iter().take_while(|result| result.alone_s <= result.dispatched_s).last();
+        best.alone_elements = faster.map_or(0, |result| u32::try_from(result.n).unwrap_or(0));
+        Ok(Some(TuningReport {
+            adapter: adapter.name().to_owned(),
+            backend: adapter.backend(),
+            driver: adapter.driver(),
+            n: data.len() as u64,
+            default,
+            results,
+            alone,
+            best,
+            gain,
+            saved: None,
+        }))
+    }
+
+    /// Median seconds of a residual pass by each tuning.
+    fn passes(
+        self,
+        held: &Gpu<'_>,
+        tunings: &[Tuning],
+        truth: &Truth,
+        data: &Dataset,
+    ) -> Result<Option<Vec<f64>>, CliError> {
+        let mut engines = Vec::new();
+        for &tuning in tunings {
+            let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
+            if let Some((what, error)) = truth.errors(data, &mut engine)?.beyond(self.tolerance) {
+                return Err(CliError::Mismatch(format!(
+                    "{}: {what} is off by {error:.1e} relative to the reference, beyond --tol {}, with {tuning:?}",
+                    engine.info(),
+                    self.tolerance
+                )));
+            }
+            engines.push(engine);
+        }
+        self.in_turns(&mut engines, |engine| engine.residual_sums(AT).map(|_| ()))
+    }
+
+    /// What one workgroup and dispatches take for a step over few elements.
+    fn alone(self, adapter: &Adapter, tuning: Tuning) -> Result<Option<Vec<AloneResult>>, CliError> {
+        let mut results = Vec::new();
+        for elements in ALONE_ELEMENTS {
+            let data = data(elements as usize)?;
+            let with = |alone_elements| {
+                Gpu::open_with(adapter, &data, &GpuSettings::tuned(Tuning { alone_elements, ..tuning }))
+            };
+            let mut engines = [with(elements)?, with(0)?];
+            let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: 0.0 };
+            engines.iter_mut().try_for_each(|engine| engine.begin(&rule))?;
+            let steps = |engine: &mut Gpu<'_>| engine.advance(STEPS).map(|_| ());
+            let Some(seconds) = self.in_turns(&mut engines, steps)? else { return Ok(None) };
+            let step = |k: usize| seconds[k] / f64::from(STEPS);
+            results.push(AloneResult { n: elements.into(), alone_s: step(0), dispatched_s: step(1) });
+        }
+        Ok(Some(results))
+    }
+
+    /// Median seconds of `run` on each engine, all in turns, so that they see
+    /// the same moods of the machine; `None` if the user asked to stop.
+    fn in_turns<'d>(
+        self,
+        engines: &mut [Gpu<'d>],
+        run: impl Fn(&mut Gpu<'d>) -> Result<(), EngineError>,
+    ) -> Result<Option<Vec<f64>>, CliError> {
+        let mut seconds = vec![Vec::new(); engines.len()];
+        let started = Instant::now();
+        // The first turn compiles in the driver.
+        for turn in 0.. {
+            if turn > LEAST_TURNS && started.elapsed() >= self.time {
+                break;
+            }
+            for (engine, seconds) in engines.iter_mut().zip(&mut seconds) {
+                if interrupt::requested() {
+                    return Ok(None);
+                }
+                let begun = Instant::now();
+                run(engine)?;
+                if turn > 0 {
+                    seconds.push(begun.elapsed().as_secs_f64());
+                }
+            }
+        }
+        let medians = seconds.into_iter().map(|seconds| Timing::of(seconds).map(|timing| timing.median_s));
+        Ok(medians.collect())
+    }
+}
+
+/// Random data with T about 2·X + 1.
+fn data(elements: usize) -> Result<Dataset, CliError> {
+    let element = ElementType::F32;
+    let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element, seed: 0 };
+    let (x, t) = recipe.matrices(elements)?;
+    Ok(Dataset::pair(x, t)?)
+}

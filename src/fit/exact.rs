@@ -1,0 +1,69 @@
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::{Fit, FitError, State, StopReason};
+use crate::engine::Engine;
+use crate::math::{Evaluation, Moments};
+
+/// The least-squares line in closed form: W = Mxt/Mxx, b = t̄ − W·x̄, where
+/// the gradients are 0 and the loss is least.
+///
+/// ```
+/// use linfit::data::{Dataset, Matrix};
+/// use linfit::engine::{Cpu, Engine};
+/// use linfit::fit::Exact;
+/// use std::ops::ControlFlow;
+///
+/// let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+/// let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
+/// let data = Dataset::pair(x, t)?;
+/// let mut engine = Cpu::new(&data);
+/// let moments = engine.moments()?;
+/// let fit = Exact.fit(&mut engine, &moments, &mut |_| ControlFlow::Continue(()))?;
+/// assert_eq!((fit.model.weight, fit.model.bias), (2.0, 1.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exact;
+
+impl Exact {
+    /// The line that the engine's moments determine, and, by one pass more,
+    /// the loss and gradients there. `observe` sees that one state.
+    ///
+    /// # Errors
+    /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
+    /// than every other. [`FitError::MomentsOverflow`].
+    pub fn fit(
+        self,
+        engine: &mut dyn Engine,
+        moments: &Moments,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
+        let started = Instant::now();
+        let model = moments.least_squares().ok_or_else(|| undetermined(moments))?;
+        let sums = engine.residual_sums(model)?;
+        let evaluation = Evaluation::from_sums(&sums);
+        let seconds = started.elapsed().as_secs_f64();
+        let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
+        Ok(Fit {
+            model,
+            evaluation,
+            steps: 0,
+            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
+            n: sums.n,
+            seconds,
+            step_median_seconds: seconds,
+        })
+    }
+}
+
+/// Why no single line is the best.
+fn undetermined(moments: &Moments) -> FitError {
+    if moments.n < 2 {
+        FitError::OneElement
+    } else if moments.is_finite() && moments.xx == 0.0 {
+        FitError::NoSpread(moments.x_mean)
+    } else {
+        FitError::MomentsOverflow
+    }
+}

@@ -1,0 +1,189 @@
+use serde::Serialize;
+use statrs::function::beta::checked_beta_reg;
+
+use crate::engine::{Engine, EngineError};
+use crate::math::{Curvature, Moments};
+
+/// What statistics says about the least-squares line of the data, and what
+/// the curvature of the loss says about learning rates.
+///
+/// All but the rates are of the least-squares line, whatever W and b a fit
+/// ended at, and defined as in `scipy.stats.linregress`. What the data do not
+/// determine is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Statistics {
+    /// W of the least-squares line.
+    pub weight: Option<f64>,
+    /// b of the least-squares line.
+    pub bias: Option<f64>,
+    /// R², the share of the variance of T that the line explains.
+    pub r2: Option<f64>,
+    /// Pearson's correlation of X and T.
+    pub r: Option<f64>,
+    /// The standard deviation of the residuals, with n − 2 degrees of freedom.
+    pub residual_std: Option<f64>,
+    /// The standard error of W.
+    pub stderr_weight: Option<f64>,
+    /// The standard error of b.
+    pub stderr_bias: Option<f64>,
+    /// W over its standard error.
+    pub t_weight: Option<f64>,
+    /// The probability of a W as far from 0 as this or farther, if the true
+    /// one is 0 and the residuals are normal: two-sided, Student's t
+    /// distribution with n − 2 degrees of freedom.
+    pub p_value: Option<f64>,
+    /// The learning rate below which descent converges.
+    pub lr_max: Option<f64>,
+    /// The learning rate with which it converges fastest.
+    pub lr_best: Option<f64>,
+    /// λmax/λmin.
+    pub condition: Option<f64>,
+    /// The smallest curvature of the loss.
+    pub lambda_min: Option<f64>,
+    /// The largest curvature of the loss.
+    pub lambda_max: Option<f64>,
+}
+
+/// Below this share of Mtt too few digits of the residuals' sum of squares
+/// are left in the moments (about twelve), and a pass finds it.
+const CANCELLED_SHARE: f64 = 1e-3;
+
+impl Statistics {
+    /// Those of data with these moments, and the curvature in the coordinates
+    /// that a descent goes in. Costs a pass where the line explains T almost
+    /// completely.
+    ///
+    /// # Errors
+    /// Those of the pass.
+    pub fn measure(
+        engine: &mut dyn Engine,
+        moments: &Moments,
+        curvature: Option<Curvature>,
+    ) -> Result<Self, EngineError> {
+        let mut rr = moments.least_squares_rr();
+        if let Some(line) = moments.least_squares()
+            && rr < CANCELLED_SHARE * moments.tt
+        {
+            rr = engine.residual_sums(line)?.rr;
+        }
+        Ok(Self::new(moments, rr, curvature))
+    }
+
+    /// From the moments and Σr² of the least-squares line.
+    #[must_use]
+    pub fn new(moments: &Moments, rr: f64, curvature: Option<Curvature>) -> Self {
+        let rates = curvature.map_or_else(Self::default, |curvature| Self {
+            lr_max: finite(curvature.rate_bound()),
+            lr_best: finite(curvature.best_rate()),
+            condition: finite(curvature.condition()),
+            lambda_min: finite(curvature.smallest),
+            lambda_max: finite(curvature.largest),
+            ..Self::default()
+        });
+        if !moments.is_finite() {
+            return rates;
+        }
+        Self::of_line(moments, rr, rates)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+    fn of_line(moments: &Moments, rr: f64, rates: Self) -> Self {
+        let Some(line) = moments.least_squares() else { return rates };
+        let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
+        let Moments { n, x_mean, xx, xt, tt, .. } = *moments;
+        // Of T alike everywhere there is nothing to explain.
+        let (unexplained, r) = if tt > 0.0 {
+            let share = if n > 2 { (rr / tt).min(1.0) } else { 0.0 };
+            (Some(share), Some((1.0 - share).sqrt().copysign(xt)))
+        } else {
+            (None, None)
+        };
+        let known = Self { r2: unexplained.map(|share| 1.0 - share), r, ..known };
+        // Two elements lie on their line; how they scatter is not known.
+        if n <= 2 {
+            return known;
+        }
+        let freedom = n as f64 - 2.0;
+        let residual_std = (rr / freedom).sqrt();
+        let stderr_weight = residual_std / xx.sqrt();
+        Self {
+            residual_std: Some(residual_std),
+            stderr_weight: Some(stderr_weight),
+            stderr_bias: Some(stderr_weight * (xx / n as f64 + x_mean * x_mean).sqrt()),
+            t_weight: finite(line.weight / stderr_weight),
+            p_value: unexplained.and_then(|share| p_value(share, explained(moments, share), freedom)),
+            ..known
+        }
+    }
+}
+
+/// R² from the products, which has digits of its own where it is small.
+fn explained(moments: &Moments, unexplained: f64) -> f64 {
+    if unexplained < 0.5 {
+        1.0 - unexplained
+    } else {
+        (moments.xt / moments.xx * (moments.xt / moments.tt)).min(1.0)
+    }
+}
+
+/// The two-sided p value of the slope, P(|t| ≥ t₀) = I_s(ν/2, ½) with
+/// s = ν/(ν + t₀²), which is the unexplained share 1 − R²: the regularized
+/// incomplete beta function (M. Abramowitz, I. A. Stegun, 1964, 26.7.1), in
+/// which nothing cancels however small the value is.
+fn p_value(unexplained: f64, explained: f64, freedom: f64) -> Option<f64> {
+    if unexplained == 0.0 {
+        return Some(0.0);
+    }
+    // The complement, where p is near 1.
+    let value = if explained * freedom < unexplained {
+        1.0 - checked_beta_reg(0.5, freedom / 2.0, explained).ok()?
+    } else {
+        checked_beta_reg(freedom / 2.0, 0.5, unexplained).ok()?
+    };
+    finite(value)
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By 40-digit arithmetic (mpmath's `betainc`): ν, t, p.
+    const P_VALUES: [(f64, f64, f64); 18] = [
+        (1.0, 1.0, 0.5),
+        (1.0, 1e8, 6.366_197_723_675_81e-9),
+        (10.0, 1.0, 0.340_893_132_302_06),
+        (34.0, 2331.6, 4.654_433_533_943_96e-90),
+        (98.0, 0.3, 0.764_812_571_191_402),
+        (98.0, 1.0, 0.319_773_287_508_588),
+        (98.0, 1.7, 0.092_302_732_605_549_8),
+        (98.0, 1.8, 0.074_937_481_124_935),
+        (98.0, 30.0, 3.466_352_323_464_84e-51),
+        (1000.0, 2.0, 0.045_770_346_493_251_6),
+        (100_000.0, 0.5, 0.617_076_177_654_418),
+        (100_000.0, 1.2, 0.230_142_183_319_612),
+        (100_000.0, 5.0, 5.742_701_678_641_67e-7),
+        (16_777_214.0, 0.1, 0.920_344_326_640_783),
+        (16_777_214.0, 0.99, 0.322_174_133_299_305),
+        (16_777_214.0, 1.01, 0.312_495_304_608_585),
+        (16_777_214.0, 6.0, 1.973_215_489_176_01e-9),
+        (16_777_214.0, 37.0, 1.177_591_029_280_44e-299),
+    ];
+
+    #[test]
+    fn p_values_have_digits_from_one_to_the_end_of_f64() {
+        for (freedom, t, want) in P_VALUES {
+            let (unexplained, explained) = (freedom / (freedom + t * t), t * t / (freedom + t * t));
+            let got = p_value(unexplained, explained, freedom).unwrap();
+            // What the exponential is taken of has terms as large as ln Γ(ν/2),
+            // about ν/2·ln ν, each rounded.
+            let tolerance = 1e-11 + 4.0 * f64::EPSILON * freedom / 2.0 * freedom.ln();
+            assert!((got / want - 1.0).abs() <= tolerance, "ν = {freedom}, t = {t}: {got:e} for {want:e}");
+        }
+        // Below the smallest f64.
+        assert_eq!(p_value(1000.0 / 4600.0, 3600.0 / 4600.0, 1000.0).map(|p| p < 1e-300), Some(true));
+    }
+}

@@ -1,0 +1,155 @@
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::comparison::trimmed;
+use super::numbers::{count, seconds};
+use crate::engine::gpu::{Reduction, Tuning};
+
+/// What was measured of one adapter to find out how it likes its work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TuningReport {
+    /// The adapter's name.
+    pub adapter: String,
+    /// The graphics API.
+    pub backend: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// Elements of X.
+    pub n: u64,
+    /// What is usual for its kind.
+    pub default: Tuning,
+    /// Ways to work, each measured in turns with the others of its round.
+    pub results: Vec<TuningResult>,
+    /// A step in one workgroup and dispatched, by the number of elements.
+    pub alone: Vec<AloneResult>,
+    /// The fastest.
+    pub best: Tuning,
+    /// The default's median over that of `best`, measured in turns: above 1 is
+    /// faster.
+    pub gain: f64,
+    /// The file that keeps `best`, if one could be written.
+    pub saved: Option<String>,
+}
+
+/// How long a pass takes by a tuning.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TuningResult {
+    /// Results of one round were measured in turns.
+    pub round: u32,
+    /// How the work is spread.
+    #[serde(flatten)]
+    pub tuning: Tuning,
+    /// Median seconds of a residual pass.
+    pub median_s: f64,
+    /// 10⁹ bytes of X and T a second.
+    pub gb_s: f64,
+    /// The default's median in the same round over this one.
+    pub gain: f64,
+}
+
+/// How long a step of a descent on the device takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AloneResult {
+    /// Elements of X.
+    pub n: u64,
+    /// Median seconds of a step in one workgroup.
+    pub alone_s: f64,
+    /// Median seconds of a step whose pass is dispatched.
+    pub dispatched_s: f64,
+}
+
+/// The reports of all adapters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TuningReports {
+    /// One an adapter.
+    pub adapters: Vec<TuningReport>,
+}
+
+impl fmt::Display for TuningReports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, report) in self.adapters.iter().enumerate() {
+            if k > 0 {
+                write!(f, "\n\n")?;
+            }
+            report.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+fn reduction(reduction: Reduction) -> &'static str {
+    match reduction {
+        Reduction::Invocation => "nothing",
+        Reduction::Workgroup => "workgroup",
+        Reduction::Subgroup => "subgroup",
+    }
+}
+
+impl fmt::Display for TuningReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}, {}): {} elements", self.adapter, self.backend, self.driver, count(self.n))?;
+        writeln!(f)?;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header([
+            "workgroups",
+            "of",
+            "order",
+            "loads",
+            "added up by",
+            "median",
+            "GB/s",
+            "× default",
+            "",
+        ]);
+        let last = self.results.last().map_or(0, |result| result.round);
+        for result in &self.results {
+            let tuning = &result.tuning;
+            let same = |other: &Tuning| Tuning { alone_elements: other.alone_elements, ..*tuning } == *other;
+            let mark = match (same(&self.best) && result.round == last, same(&self.default)) {
+                (true, _) => "← best",
+                (false, true) => "default",
+                _ => "",
+            };
+            table.add_row([
+                count(tuning.workgroups.into()),
+                tuning.workgroup_size.to_string(),
+                if tuning.contiguous { "contiguous" } else { "coalesced" }.to_owned(),
+                tuning.loads.to_string(),
+                reduction(tuning.reduction).to_owned(),
+                seconds(result.median_s),
+                format!("{:.2}", result.gb_s),
+                format!("{:.2}", result.gain),
+                mark.to_owned(),
+            ]);
+        }
+        for k in [0, 1, 3, 5, 6, 7] {
+            if let Some(column) = table.column_mut(k) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        writeln!(f, "{}", trimmed(&table))?;
+        writeln!(f)?;
+        for AloneResult { n, alone_s, dispatched_s } in &self.alone {
+            let (alone, dispatched) = (seconds(*alone_s), seconds(*dispatched_s));
+            writeln!(
+                f,
+                "a step over {} elements: {alone} in one workgroup, {dispatched} dispatched",
+                count(*n)
+            )?;
+        }
+        let most = count(self.best.alone_elements.into());
+        writeln!(f, "one workgroup takes whole steps up to {most} elements")?;
+        if self.best == self.default {
+            write!(f, "nothing is faster than the default")?;
+        } else {
+            write!(f, "a pass is {:.2} times as fast as by default", self.gain)?;
+        }
+        match &self.saved {
+            Some(path) => write!(f, "; saved in {path}"),
+            None => write!(f, "; not saved"),
+        }
+    }
+}

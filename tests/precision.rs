@@ -1,0 +1,107 @@
+//! How many digits each precision of the GPU engine keeps.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "tests on data they made themselves"
+)]
+
+#[path = "common/adapter.rs"]
+mod adapter;
+
+use linfit::data::{Dataset, Matrix};
+use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
+use linfit::engine::{Engine, Reference};
+use linfit::math::Affine;
+
+use adapter::software_adapter;
+
+/// A number in [−1, 1) from a counter (SplitMix64).
+fn noise(k: u64) -> f64 {
+    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
+}
+
+/// x = mean + spread·u, t = 2·x + 1 + noise, u and noise uniform over ±1, as f32.
+fn noisy_line(n: u64, mean: f64, spread: f64) -> Dataset {
+    let x: Vec<f32> = (0..n).map(|k| (mean + spread * noise(k)) as f32).collect();
+    let t: Vec<f32> = (0..n).zip(&x).map(|(k, &x)| (2.0 * f64::from(x) + 1.0 + noise(!k)) as f32).collect();
+    let matrix = |label, values| Matrix::from_vec(label, &[n], values);
+    Dataset::pair(matrix("x", x), matrix("t", t)).unwrap()
+}
+
+fn open(data: &Dataset, precision: Precision, memory_bytes: u64) -> Gpu<'_> {
+    let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
+    Gpu::open_with(&software_adapter(), data, &settings).unwrap()
+}
+
+/// Near the optimum residuals are what is left of larger numbers, and the terms
+/// of both gradients cancel: the sums are a thousandth of their terms.
+#[test]
+fn sums_near_the_optimum_keep_their_digits() {
+    let data = noisy_line((1 << 20) + 3, 0.5, 4.0);
+    // 0.1 is no f32: W and b have to reach the shaders in two parts, or in f64.
+    let at = Affine::new(2.0 + 0.1 / 1024.0, 1.0 - 0.1 / 1024.0);
+    let mut reference = Reference::new(&data);
+    let want = reference.residual_sums(at).unwrap();
+    let n = want.n as f64;
+    let scales = reference.term_scales(at).unwrap();
+    let error = |precision, memory| {
+        let got = open(&data, precision, memory).residual_sums(at).unwrap();
+        let errors = [
+            (got.rr - want.rr) / (n * scales.loss),
+            (got.rx - want.rx) / (n * scales.grad_weight / 2.0),
+            (got.r - want.r) / (n * scales.grad_bias / 2.0),
+        ];
+        errors.into_iter().fold(0.0, |worst: f64, error| worst.max(error.abs()))
+    };
+    for memory in [u64::MAX, 0] {
+        let fast = error(Precision::Fast, memory);
+        let compensated = error(Precision::Compensated, memory);
+        let f64s = error(Precision::F64, memory);
+        assert!(fast <= 1e-7, "fast: {fast:e}");
+        assert!(compensated <= 1e-13, "compensated: {compensated:e}");
+        assert!(f64s <= 1e-15, "f64: {f64s:e}");
+        // Or the option does nothing.
+        assert!(fast > 1e-12, "fast: {fast:e}");
+    }
+}
+
+/// With the mean 10⁴ standard deviations away from 0, sums of x² have no digit
+/// of the variance left in f32; about a pivot they have.
+#[test]
+fn a_slope_far_from_zero_keeps_its_digits() {
+    // σ of a uniform ±1 is 1/√3.
+    let data = noisy_line(300_007, 1e4 / 3f64.sqrt(), 1.0);
+    let slope = |engine: &mut dyn Engine| engine.moments().unwrap().least_squares().unwrap().weight;
+    let want = slope(&mut Reference::new(&data));
+    for (precision, tolerance) in
+        [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-12)]
+    {
+        for memory in [u64::MAX, 0] {
+            let got = slope(&mut open(&data, precision, memory));
+            assert!((got - want).abs() <= tolerance * want, "{precision}: {got:?} for {want:?}");
+        }
+    }
+}
+
+#[test]
+fn every_run_gives_the_same_bits() {
+    let data = noisy_line(300_007, 0.5, 4.0);
+    let at = Affine::new(1.9, 1.1);
+    for precision in Precision::ALL {
+        let passes = || {
+            let mut gpu = open(&data, precision, u64::MAX);
+            (gpu.residual_sums(at).unwrap(), gpu.moments().unwrap(), gpu.residual_sums(at).unwrap())
+        };
+        let (first, again) = (passes(), passes());
+        assert_eq!(first.0, first.2, "{precision}");
+        assert_eq!(first, again, "{precision}");
+    }
+}
