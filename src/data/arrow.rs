@@ -15,7 +15,7 @@ use arrow_ipc::writer::FileWriter;
 use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::error::{excerpt, listed};
+use super::error::{excerpt, listed, reason};
 use super::matrix::Bytes;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -98,7 +98,7 @@ fn check_block(file: &[u8], block: &Block) -> Option<()> {
 pub(super) struct Column {
     /// Its place among the columns.
     pub(super) index: usize,
-    name: String,
+    pub(super) name: String,
     element: ElementType,
 }
 
@@ -203,9 +203,9 @@ fn element_type(data_type: &DataType) -> Option<ElementType> {
 fn failed(input: &Input<'_>, kind: &'static str, error: &ArrowError) -> DataError {
     match error {
         ArrowError::NotYetImplemented(what) => {
-            input.unsupported(excerpt(what), "write it again, with zstd, lz4 or no compression")
+            input.unsupported(reason(what), "write it again, with zstd, lz4 or no compression")
         }
-        e => input.invalid(kind, &excerpt(&e.to_string())),
+        e => input.invalid(kind, &reason(&e.to_string())),
     }
 }
 

@@ -82,6 +82,9 @@ pub enum DataError {
     #[error("{}:{line}: {reason}", path.display())]
     Csv { path: PathBuf, line: u64, reason: String },
 
+    #[error("{}: holds no {what}s", path.display())]
+    NoArrays { path: PathBuf, what: &'static str },
+
     #[error("{}: no {what} {key:?}; its {what}s are: {available}", path.display())]
     NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 
@@ -171,13 +174,21 @@ impl DataError {
 /// As much of a text from a file as a message can bear: its start, without
 /// line ends and other control characters.
 pub(super) fn excerpt(text: &str) -> String {
-    const MAX_CHARS: usize = 40;
+    shortened(text, 40)
+}
+
+/// What a decoder says is wrong, on one line.
+pub(super) fn reason(text: &str) -> String {
+    shortened(text, 200)
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
     let mut start: String = text
         .chars()
-        .take(MAX_CHARS)
+        .take(max_chars)
         .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
+    if text.chars().nth(max_chars).is_some() {
         start.push('…');
     }
     start

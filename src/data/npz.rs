@@ -10,7 +10,7 @@ use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::error::excerpt;
+use super::error::reason;
 use super::matrix::{Bytes, Layout};
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -51,10 +51,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
 fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
     match error {
         ZipError::Io(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
-            input.invalid(".npz", &excerpt(&e.to_string()))
+            input.invalid(".npz", &reason(&e.to_string()))
         }
         ZipError::UnsupportedArchive(what) => input.unsupported((*what).to_owned(), SAVE),
-        e => input.invalid(".npz", &excerpt(&e.to_string())),
+        e => input.invalid(".npz", &reason(&e.to_string())),
     }
 }
 
@@ -72,7 +72,7 @@ fn stored(input: &Input<'_>, start: u64, bytes: u64) -> Result<Matrix, DataError
 
 /// Decodes an array to memory or to a temporary file.
 fn decoded(input: &Input<'_>, member: &mut ZipFile<'_, BufReader<File>>) -> Result<Matrix, DataError> {
-    let read = |e: &io::Error| input.invalid(".npz", &excerpt(&e.to_string()));
+    let read = |e: &io::Error| input.invalid(".npz", &reason(&e.to_string()));
     let mut head = Vec::new();
     let longest = npy::MAX_HEADER_BYTES as u64 + 12;
     member.by_ref().take(longest).read_to_end(&mut head).map_err(|e| read(&e))?;

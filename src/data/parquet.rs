@@ -6,18 +6,22 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use ::parquet::arrow::{ArrowWriter, ProjectionMask};
+use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::properties::WriterProperties;
 use arrow_schema::Schema;
 
 use super::arrow::{Column, batches, schema};
-use super::error::excerpt;
+use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
 use super::{DataError, ElementType, Matrix};
 
 const KIND: &str = "Parquet";
+
+const WRITE: &str = "write it again, with zstd, snappy or no compression";
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1 << 16;
@@ -31,6 +35,19 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
     let column = Column::choose(input, builder.schema())?;
+    for row_group in builder.metadata().row_groups() {
+        let chunks = row_group
+            .columns()
+            .iter()
+            .filter(|chunk| chunk.column_path().parts().first().is_some_and(|part| *part == column.name));
+        for compression in chunks.map(ColumnChunkMetaData::compression) {
+            if matches!(compression, Compression::BROTLI(_) | Compression::LZO) {
+                let what = compression.to_string();
+                let name = what.split('(').next().unwrap_or_default();
+                return Err(input.unsupported(format!("it is compressed by {name}"), WRITE));
+            }
+        }
+    }
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
     let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
@@ -38,10 +55,8 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
 
 fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
     match error {
-        ParquetError::NYI(what) => {
-            input.unsupported(excerpt(what), "write it again, with zstd, snappy or no compression")
-        }
-        e => input.invalid(KIND, &excerpt(&e.to_string())),
+        ParquetError::NYI(what) => input.unsupported(reason(what), WRITE),
+        e => input.invalid(KIND, &reason(&e.to_string())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 
 use ::png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
-use super::error::excerpt;
+use super::error::reason;
 use super::source::Input;
 use super::spool::Spool;
 use super::{DataError, Element, Matrix, Shape};
@@ -94,6 +94,6 @@ fn failed(input: &Input<'_>, error: &DecodingError) -> DataError {
         DecodingError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             input.invalid(KIND, "it is truncated; copy or write it again")
         }
-        e => input.invalid(KIND, &excerpt(&e.to_string())),
+        e => input.invalid(KIND, &reason(&e.to_string())),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
 
-use super::error::excerpt;
+use super::error::reason;
 use super::matrix::{Bytes, Layout};
 use super::source::Input;
 use super::{DataError, ElementType, Matrix, Order, Shape};
@@ -18,7 +18,7 @@ const LENGTH_BYTES: usize = 8;
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let map = input.map()?;
     let (header_bytes, metadata) = SafeTensors::read_metadata(map.bytes())
-        .map_err(|e| input.invalid(".safetensors", &excerpt(&e.to_string())))?;
+        .map_err(|e| input.invalid(".safetensors", &reason(&e.to_string())))?;
     let names = metadata.offset_keys();
     let name = &names[input.choose("tensor", &names)?];
     let info = metadata.info(name).ok_or_else(|| input.invalid(".safetensors", "a tensor has no entry"))?;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::os::unix::fs::FileTypeExt;
 
 use super::decoding::catch;
-use super::error::{excerpt, listed};
+use super::error::{excerpt, listed, reason};
 use super::mapping::Mapping;
 use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
 
@@ -96,7 +96,7 @@ impl Reading {
             Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
             // Other people's decoders.
             _ => catch(|| format.open(&input))
-                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &excerpt(&panic)))),
+                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
         }
     }
 
@@ -265,15 +265,15 @@ impl Opened {
             return Err(DataError::Empty { path: self.path.clone() });
         }
         let named = by_extension(&self.path);
-        let from_stdin = self.path == Path::new(STDIN_LABEL);
-        // Many kinds of file are Zip archives, spreadsheets among them.
-        let is_it = |format| !matches!(format, Format::Npz) || named.is_some() || from_stdin;
+        let is_stdin = self.path == Path::new(STDIN_LABEL);
+        // Spreadsheets and documents are zip archives too.
+        let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
         let signed =
-            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && is_it(*format));
+            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
         match (signed, named) {
             (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
-            (None, None) if from_stdin => Ok(match reading.raw {
+            (None, None) if is_stdin => Ok(match reading.raw {
                 Some(_) => Format::Raw,
                 None => Format::Csv { delimiter: b',' },
             }),
@@ -335,6 +335,7 @@ impl Input<'_> {
             Some(key) => {
                 names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
             }
+            None if names.is_empty() => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
             None if names.len() == 1 => Ok(0),
             None => Err(DataError::WhichArray {
                 path: self.path.to_owned(),

@@ -13,9 +13,9 @@ use ::tiff::tags::{
     ByteOrder, CompressionMethod, PhotometricInterpretation, PlanarConfiguration, Predictor, SampleFormat,
     Tag,
 };
-use ::tiff::{TiffError, TiffResult};
+use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
 
-use super::error::excerpt;
+use super::error::reason;
 use super::georeference::{GeoValue, Georeference};
 use super::matrix::{Bytes, Layout};
 use super::source::Input;
@@ -109,7 +109,14 @@ fn pages(decoder: &mut Decoder<BufReader<File>>) -> TiffResult<Vec<(usize, usize
 
 fn failed(input: &Input<'_>, error: TiffError) -> DataError {
     match error {
-        TiffError::UnsupportedError(e) => input.unsupported(e.to_string(), CONVERT),
+        TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(method)) => {
+            input.unsupported(format!("it is compressed by {method:?}"), CONVERT)
+        }
+        TiffError::UnsupportedError(e) => {
+            let reason = e.to_string();
+            let what = reason.trim_end_matches(" is unsupported").trim_end_matches(" not supported");
+            input.unsupported(format!("it has {what}"), CONVERT)
+        }
         TiffError::LimitsExceeded => input.invalid(
             KIND,
             "a strip or tile is larger than memory allows; is the file damaged? If not, raise --memory",
@@ -117,7 +124,7 @@ fn failed(input: &Input<'_>, error: TiffError) -> DataError {
         TiffError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             input.invalid(KIND, "it is truncated; copy or write it again")
         }
-        e => input.invalid(KIND, &excerpt(&e.to_string())),
+        e => input.invalid(KIND, &reason(&e.to_string())),
     }
 }
 
@@ -162,10 +169,15 @@ impl Image {
         let bits = first(Tag::BitsPerSample)?.unwrap_or(1);
         let format = SampleFormat::from_u16_exhaustive(first(Tag::SampleFormat)?.unwrap_or(1));
         let element = element_type(format, bits).ok_or_else(|| {
-            input.unsupported(
-                format!("its samples are {format:?} of {bits} bits"),
-                "convert them to 8, 16 or 32 bits",
-            )
+            let kind = match format {
+                SampleFormat::Uint | SampleFormat::Int => "whole numbers",
+                SampleFormat::IEEEFP => "floating-point numbers",
+                // Of integers and of floating-point numbers.
+                SampleFormat::Unknown(5 | 6) => "complex numbers",
+                _ => "of an unknown kind",
+            };
+            let found = format!("its samples are {kind} ({bits} bits)");
+            input.unsupported(found, "convert them to real numbers of 8, 16 or 32 bits")
         })?;
         // Colours that the decoder hands out without what else a pixel has.
         let color = decoder.colortype().map_err(failed)?;

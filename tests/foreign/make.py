@@ -92,6 +92,9 @@ def tiffs():
     pixels[3, 4] = -9999
     tiff("geo.tif", pixels, tile=(16, 16), compression="zlib", extratags=geo)
     tiff("white-is-zero.tif", flat("u1"), photometric="miniswhite")
+    # The decoder drops the last two samples before it undoes the predictor.
+    tiff("rgb-and-two.tif", np.stack([flat("u1")] * 5, axis=-1), photometric="rgb", planarconfig="contig",
+         rowsperstrip=9, compression="lzw", predictor=2, extrasamples=["unspecified", "unspecified"])
     tiff("jpeg.tif", flat("u1"), compression="jpeg", tile=(16, 16))
     tiff("complex.tif", flat("f4")[:4].astype("c8"))
 
