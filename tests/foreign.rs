@@ -258,7 +258,7 @@ mod tiff {
     fn others_are_errors() {
         is_refused("jpeg.tif", &["compressed by ModernJPEG", "gdal_translate"]);
         is_refused("complex.tif", &["complex", "64 bits", "convert"]);
-        is_refused("rgb-and-two.tif", &["5 samples", "predictor", "band by band"]);
+        is_refused("rgb-and-two.tif:1", &["5 samples", "predictor", "band by band"]);
         is_refused("white-is-zero.tif", &["white is zero", "MINISBLACK"]);
     }
 }

@@ -72,9 +72,12 @@ fn assert_near(got: &Moments, want: &Moments, tolerance: f64, case: &str) {
     }
 }
 
+/// Elements, a name, and which of them are holes.
+type Pattern = (usize, &'static str, Box<dyn Fn(usize) -> bool>);
+
 /// Holes at both ends, in tails of 1 to 3, at the edges of words, blocks,
 /// chunks and windows, whole blocks of them, and nearly nothing but them.
-fn patterns() -> Vec<(usize, &'static str, Box<dyn Fn(usize) -> bool>)> {
+fn patterns() -> Vec<Pattern> {
     let few = |k: usize| k.is_multiple_of(13);
     vec![
         (2, "the first", Box::new(|k| k == 0)),

@@ -164,6 +164,7 @@ fn json_has_the_fields_it_promises() {
             [
                 "bias",
                 "engine",
+                "excluded",
                 "forecast",
                 "grad_bias",
                 "grad_weight",

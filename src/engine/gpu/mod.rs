@@ -439,7 +439,7 @@ impl Engine for Gpu<'_> {
 
     fn pass_bytes(&self) -> u64 {
         let [x, t] = self.packings();
-        self.data.len() as u64 * (x.bytes() + if self.data.t().is_some() { t.bytes() } else { 0 })
+        (self.data.len() * (x.size() + if self.data.t().is_some() { t.size() } else { 0 })) as u64
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
@@ -553,7 +553,7 @@ impl Resident {
     /// The buffer that holds element number `k`, and its byte offset in it.
     fn place(&self, k: usize, packing: Packing) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;
-        Some((&window.x, (k - window.range.start) as u64 * packing.bytes()))
+        Some((&window.x, ((k - window.range.start) * packing.size()) as u64))
     }
 }
 

@@ -35,7 +35,7 @@ impl Packing {
     }
 
     /// Bytes of an element.
-    pub(super) fn bytes(self) -> u64 {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::U16 | Self::I16 | Self::F16 | Self::Bf16 => 2,
@@ -46,12 +46,12 @@ impl Packing {
     /// Bytes of a buffer for this many elements: of whole groups of four, which
     /// a shader loads together.
     pub(super) fn padded_bytes(self, elements: usize) -> u64 {
-        elements.next_multiple_of(4) as u64 * self.bytes()
+        (elements.next_multiple_of(4) * self.size()) as u64
     }
 
     /// Groups of four elements that a buffer holds.
     pub(super) fn groups(self, buffer_bytes: u64) -> u64 {
-        buffer_bytes / (4 * self.bytes())
+        buffer_bytes / (4 * self.size() as u64)
     }
 
     /// WGSL that declares the buffer `name` and `load_name(i)`, the four

@@ -295,7 +295,7 @@ impl<'d> Stream<'d> {
                 )
                 .map_err(|reason| device.limit(reason))?;
             let uniform = WindowUniform::new(&dispatch, partial_count);
-            let [x_bytes, t_bytes] = [x, t].map(|packing| range.len() * packing.bytes() as usize);
+            let [x_bytes, t_bytes] = [x, t].map(|packing| range.len() * packing.size());
             partial_count += dispatch.partials;
             slot.fill(device, |[x, t, place, bits]| {
                 if let Some(validity) = self.validity {

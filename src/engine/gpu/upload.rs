@@ -64,7 +64,7 @@ impl<'m> Uploader<'m> {
     ) -> Result<(), EngineError> {
         for part in range.clone().step_by(UPLOAD_ELEMENTS) {
             let part = part..range.end.min(part + UPLOAD_ELEMENTS);
-            let offset = (part.start - range.start) as u64 * self.packing.bytes();
+            let offset = ((part.start - range.start) * self.packing.size()) as u64;
             self.enqueue(device, buffer, offset, part)?;
             // The queue keeps a copy of what is written until it has been
             // submitted and waited for.
@@ -95,7 +95,7 @@ impl<'m> Uploader<'m> {
                 }
             })
         };
-        let size = self.element_bytes();
+        let size = self.packing.size();
         if let Some(bytes) = self.in_place() {
             write(&bytes[range.start * size..range.end * size])?;
             return self.done(range, &[]);
@@ -122,7 +122,7 @@ impl<'m> Uploader<'m> {
         range: Range<usize>,
     ) -> Result<(), EngineError> {
         const CHUNK_BYTES: usize = CONVERT_ELEMENTS * size_of::<f32>();
-        let (size, values, conversion) = (self.element_bytes(), self.in_place(), self.conversion());
+        let (size, values, conversion) = (self.packing.size(), self.in_place(), self.conversion());
         let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<u32>| {
             let start = range.start + k * (CHUNK_BYTES / size);
             if let Some(values) = values {
@@ -145,11 +145,6 @@ impl<'m> Uploader<'m> {
             .collect();
         lost.push(write(whole, rest, &mut Vec::new()));
         self.done(range, &lost)
-    }
-
-    /// Bytes of an element on the device.
-    fn element_bytes(&self) -> usize {
-        if self.packing == Packing::F32 { size_of::<f32>() } else { self.matrix.element().size() }
     }
 
     /// The elements as they lie in memory, if that is how the device wants
@@ -204,7 +199,7 @@ struct Conversion<'m> {
 impl Conversion<'_> {
     /// The elements from number `start` on, as many as `out` has room for, and
     /// what was lost of them.
-    fn run(&self, start: usize, out: &mut [u8]) -> Rounding {
+    fn run(self, start: usize, out: &mut [u8]) -> Rounding {
         if self.packing == Packing::F32 {
             return self.to_f32(start, bytemuck::cast_slice_mut(out));
         }
@@ -215,7 +210,7 @@ impl Conversion<'_> {
 
     /// What was lost is counted only of what counts: what stands for nothing
     /// may be beyond the range of f32.
-    fn to_f32(&self, start: usize, out: &mut [f32]) -> Rounding {
+    fn to_f32(self, start: usize, out: &mut [f32]) -> Rounding {
         let (matrix, order) = (self.matrix, self.order);
         let range = start..start + out.len();
         matrix.read(order, start, out);
