@@ -105,3 +105,28 @@ fn every_run_gives_the_same_bits() {
         assert_eq!(first, again, "{precision}");
     }
 }
+
+/// f32 has no squares of 1e-30 or of 1e30, f64 has: an answer without them would
+/// be wrong.
+#[test]
+fn squares_beyond_f32_are_an_error() {
+    let at = |scale: f64| -> Dataset {
+        let values = |offset: f64| (0..100).map(|k| (scale * (f64::from(k) + offset)) as f32).collect();
+        let matrix = |label, values: Vec<f32>| Matrix::from_vec(label, &[100], values);
+        Dataset::pair(matrix("x", values(0.0)), matrix("t", values(1.0))).unwrap()
+    };
+    for (scale, word) in [(1e-30, "vanish"), (1e30, "overflow")] {
+        let data = at(scale);
+        for precision in [Precision::Fast, Precision::Compensated] {
+            let error = open(&data, precision, u64::MAX).moments().unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("--engine cpu"), "{error}");
+        }
+        let line = open(&data, Precision::F64, u64::MAX).moments().unwrap().least_squares().unwrap();
+        assert!((line.weight - 1.0).abs() < 1e-6, "{line:?}");
+    }
+    // Without any spread there is nothing to lose.
+    let flat = |label| Matrix::from_vec(label, &[50], vec![3.5f32; 50]);
+    let data = Dataset::pair(flat("x"), flat("t")).unwrap();
+    assert_eq!(open(&data, Precision::Fast, u64::MAX).moments().unwrap().xx, 0.0);
+    assert!(open(&at(1.0), Precision::Fast, u64::MAX).moments().is_ok());
+}

@@ -123,6 +123,12 @@ pub enum DataError {
     )]
     BeyondF32 { label: String, position: String, value: f64 },
 
+    #[error(
+        "{x} or {t}: the squares of its deviations {how} in f32, in which a GPU computes; scale the data to \
+         about 1, or use --engine cpu or --precision f64, which compute in f64"
+    )]
+    SquaresBeyondF32 { x: String, t: String, how: &'static str },
+
     #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", path.display())]
     OutputTooLarge { path: PathBuf, shape: Shape },
 

@@ -31,8 +31,8 @@ pub use error::GpuError;
 pub use precision::Precision;
 pub use tuning::{Reduction, Tuning};
 
-use super::{DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Matrix};
+use super::{Cpu, DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use crate::data::{DataError, Dataset, Matrix};
 use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums, SumsAccumulator};
 use descent::Descent;
 use device::Device;
@@ -372,6 +372,38 @@ impl<'d> Gpu<'d> {
         }
     }
 
+    /// Fails if squares were lost in f32, whose range is that of their roots
+    /// squared. The host decides what looks like it: data may have no spread,
+    /// and f64 may be too small as well.
+    fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
+        /// 2⁻¹⁰²: below, the last of the 24 bits of a mean square are under
+        /// 2⁻¹²⁶, the least that every device keeps.
+        const LEAST: f64 = f64::from_bits((1023 - 102) << 52);
+        #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+        let least = LEAST * moments.n as f64;
+        let how = if !moments.is_finite() {
+            "overflow"
+        } else if moments.xx < least || moments.tt < least {
+            "vanish"
+        } else {
+            return Ok(());
+        };
+        if self.precision == Precision::F64 {
+            return Ok(());
+        }
+        let exact = Cpu::new(self.data).moments()?;
+        let vanished = |exact: f64| exact > 0.0 && exact < least;
+        let is_lost = match how {
+            "overflow" => exact.is_finite(),
+            _ => vanished(exact.xx) || vanished(exact.tt),
+        };
+        if !is_lost {
+            return Ok(());
+        }
+        let (x, t) = (self.data.x().label().to_owned(), targets(self.data)?.label().to_owned());
+        Err(DataError::SquaresBeyondF32 { x, t, how }.into())
+    }
+
     /// Compiles the moments pass, which is not always wanted.
     fn prepare_moments(&mut self) -> Result<(), EngineError> {
         let kernel = match &self.held {
@@ -463,7 +495,9 @@ impl Engine for Gpu<'_> {
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
         let (x_pivot, t_pivot) = (f64::from(x_pivot), f64::from(t_pivot));
         let n = self.data.valid_len();
-        Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
+        let moments = Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt });
+        self.check_squares(&moments)?;
+        Ok(moments)
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
