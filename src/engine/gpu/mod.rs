@@ -41,7 +41,7 @@ use packing::Packing;
 use partials::{Partials, Sums};
 use plan::{Dispatch, FORWARD_ELEMENTS};
 use stream::Stream;
-use upload::{Staging, Uploader};
+use upload::{Pending, Staging, Uploader};
 
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu<'d> {
@@ -100,6 +100,13 @@ impl Window {
     fn groups(&self, [x, t]: [Packing; 2]) -> u64 {
         x.groups(self.x.size()).min(t.groups(self.t.size()))
     }
+}
+
+/// Memory that chunks of a forward pass take turns in.
+struct ForwardSlot {
+    x: Option<wgpu::Buffer>,
+    y: wgpu::Buffer,
+    staging: Staging,
 }
 
 /// A pass over one of them.
@@ -241,6 +248,18 @@ impl<'d> Gpu<'d> {
         }
         self.notices.extend([x_uploader.notice(), t_uploader.notice()].into_iter().flatten());
         Ok(windows)
+    }
+
+    /// Room for a chunk of a forward pass; of X only where it isn't there yet.
+    fn forward_slot(&self, elements: usize) -> Result<ForwardSlot, GpuError> {
+        let y_bytes = Packing::F32.padded_bytes(elements);
+        let [packing, _] = self.packings();
+        let x = match self.held {
+            Held::Resident(_) => None,
+            _ => Some(create_buffer(&self.device, "x chunk", packing.padded_bytes(elements), STORAGE_INPUT)?),
+        };
+        let y = create_buffer(&self.device, "y", y_bytes, STORAGE)?;
+        Ok(ForwardSlot { x, y, staging: Staging::new(&self.device, "y staging", y_bytes)? })
     }
 
     /// How X and T lie on the device.
@@ -504,29 +523,29 @@ impl Engine for Gpu<'_> {
         self.set_point([[split(at.weight)[0], 0.0], [split(at.bias)[0], 0.0]])?;
         let most = self.data.len().min(FORWARD_ELEMENTS as usize);
         let [packing, _] = self.packings();
-        let y_bytes = |elements| Packing::F32.padded_bytes(elements);
-        let y = create_buffer(&self.device, "y", y_bytes(most), STORAGE)?;
-        let staging = Staging::new(&self.device, "y staging", y_bytes(most))?;
         let mut uploader = Uploader::new(self.data.x(), self.data);
-        let scratch = match self.held {
-            Held::Resident(_) => None,
-            _ => Some(create_buffer(&self.device, "x chunk", packing.padded_bytes(most), STORAGE_INPUT)?),
+        let slots = [self.forward_slot(most)?, self.forward_slot(most)?];
+        // While the device computes a chunk, the one before is taken.
+        let mut under_way: Option<(&ForwardSlot, Pending, usize)> = None;
+        let mut take = |(slot, pending, elements): (&ForwardSlot, Pending, usize)| {
+            let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..elements]);
+            slot.staging.finish(&self.device, pending, read)?.map_err(EngineError::Sink)
         };
-        for range in chunks(0..self.data.len(), most) {
-            let (x, offset) = match (&self.held, &scratch) {
+        for (range, slot) in chunks(0..self.data.len(), most).zip(slots.iter().cycle()) {
+            let (x, offset) = match (&self.held, &slot.x) {
                 (Held::Resident(resident), _) => {
                     resident.place(range.start, packing).ok_or(EngineError::NoTarget)?
                 }
-                (_, Some(scratch)) => {
-                    uploader.write(&self.device, scratch, range.clone())?;
-                    (scratch, 0)
+                (_, Some(x)) => {
+                    uploader.enqueue(&self.device, x, 0, range.clone())?;
+                    (x, 0)
                 }
                 (_, None) => return Err(EngineError::NoTarget),
             };
-            let (bytes, x_bytes) = (y_bytes(range.len()), packing.padded_bytes(range.len()));
+            let x_bytes = packing.padded_bytes(range.len());
             let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
             dispatch
-                .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(y.size())), 0, u64::MAX)
+                .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size())), 0, u64::MAX)
                 .map_err(|reason| self.device.limit(reason))?;
             let uniform = self.window_uniform(&dispatch, 0)?;
             let bindings = self.device.scoped(0, |device, _| {
@@ -536,7 +555,7 @@ impl Engine for Gpu<'_> {
                     device,
                     &[
                         (X, wgpu::BindingResource::Buffer(x)),
-                        (Y, y.as_entire_binding()),
+                        (Y, slot.y.as_entire_binding()),
                         (WINDOW, uniform.as_entire_binding()),
                         (PARAMETERS, self.point.as_entire_binding()),
                     ],
@@ -548,9 +567,11 @@ impl Engine for Gpu<'_> {
                 let [x, y] = dispatch.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
             };
-            let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..range.len()]);
-            staging.run(&self.device, &y, bytes, record, read)?.map_err(EngineError::Sink)?;
+            let bytes = Packing::F32.padded_bytes(range.len());
+            let pending = slot.staging.submit(&self.device, &slot.y, bytes, record)?;
+            under_way.replace((slot, pending, range.len())).map_or(Ok(()), &mut take)?;
         }
+        under_way.map_or(Ok(()), &mut take)?;
         // Of data with T, the residual passes tell.
         if matches!(self.held, Held::InputsOnly) {
             self.notices.extend(uploader.notice());

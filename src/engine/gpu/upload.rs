@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use futures_intrusive::channel::shared::OneshotReceiver;
 use rayon::prelude::*;
 
 use super::GpuError;
@@ -76,7 +77,7 @@ impl<'m> Uploader<'m> {
 
     /// Hands the elements of `range` to the queue, which writes them to the
     /// buffer, from byte `offset` on, ahead of the next submission.
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         device: &Device,
         buffer: &wgpu::Buffer,
@@ -242,6 +243,14 @@ pub(super) struct Staging {
     buffer: wgpu::Buffer,
 }
 
+/// Results on their way to the host.
+pub(super) struct Pending {
+    submission: wgpu::SubmissionIndex,
+    receiver: OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
+    bytes: u64,
+    mapped_bytes: u64,
+}
+
 impl Staging {
     pub(super) fn new(device: &Device, label: &str, bytes: u64) -> Result<Self, GpuError> {
         let buffer = device.scoped(bytes, |device, _| {
@@ -266,7 +275,19 @@ impl Staging {
         record: impl FnOnce(&mut wgpu::ComputePass<'_>),
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, GpuError> {
-        let readback = |reason: String| GpuError::Readback { adapter: device.adapter(), reason };
+        let pending = self.submit(device, from, bytes, record)?;
+        self.finish(device, pending, read)
+    }
+
+    /// The first half of [`run`](Self::run). Until the second half is done with,
+    /// nothing else may be submitted here.
+    pub(super) fn submit(
+        &self,
+        device: &Device,
+        from: &wgpu::Buffer,
+        bytes: u64,
+        record: impl FnOnce(&mut wgpu::ComputePass<'_>),
+    ) -> Result<Pending, GpuError> {
         let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
         let clock = device.running_clock();
         let mapped_bytes = bytes + clock.map_or(0, |_| TICKS_BYTES);
@@ -287,6 +308,19 @@ impl Staging {
             });
             queue.submit([encoder.finish()])
         })?;
+        Ok(Pending { submission, receiver, bytes, mapped_bytes })
+    }
+
+    /// Waits for what was submitted, and hands its bytes to `read`.
+    pub(super) fn finish<T>(
+        &self,
+        device: &Device,
+        pending: Pending,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, GpuError> {
+        let readback = |reason: String| GpuError::Readback { adapter: device.adapter(), reason };
+        let Pending { submission, receiver, bytes, mapped_bytes } = pending;
+        let clock = device.running_clock().filter(|_| mapped_bytes > bytes);
         if let Err(error) = device.wait(submission) {
             self.buffer.unmap();
             return Err(error);
