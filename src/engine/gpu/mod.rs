@@ -521,11 +521,14 @@ impl Engine for Gpu<'_> {
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         self.set_point([[split(at.weight)[0], 0.0], [split(at.bias)[0], 0.0]])?;
-        let most = self.data.len().min(FORWARD_ELEMENTS as usize);
+        // Chunks that are sent take turns in two slots of half the size: while
+        // the device computes one, the one before is taken and the next is read.
+        let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
+        let most = self.data.len().min(FORWARD_ELEMENTS as usize / slots);
         let [packing, _] = self.packings();
         let mut uploader = Uploader::new(self.data.x(), self.data);
-        let slots = [self.forward_slot(most)?, self.forward_slot(most)?];
-        // While the device computes a chunk, the one before is taken.
+        let slots: Vec<ForwardSlot> =
+            (0..slots).map(|_| self.forward_slot(most)).collect::<Result<_, _>>()?;
         let mut under_way: Option<(&ForwardSlot, Pending, usize)> = None;
         let mut take = |(slot, pending, elements): (&ForwardSlot, Pending, usize)| {
             let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..elements]);
@@ -567,6 +570,9 @@ impl Engine for Gpu<'_> {
                 let [x, y] = dispatch.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
             };
+            if slots.len() == 1 {
+                under_way.take().map_or(Ok(()), &mut take)?;
+            }
             let bytes = Packing::F32.padded_bytes(range.len());
             let pending = slot.staging.submit(&self.device, &slot.y, bytes, record)?;
             under_way.replace((slot, pending, range.len())).map_or(Ok(()), &mut take)?;

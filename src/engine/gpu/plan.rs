@@ -38,8 +38,8 @@ pub(super) const BLOCK_VECTORS: u32 = 16;
 /// which leaves a partial sum for the host.
 pub(super) const FINISHERS: u32 = 64;
 
-/// Elements of Y computed and read back at a time: 8 MiB.
-pub(super) const FORWARD_ELEMENTS: u32 = 1 << 21;
+/// Elements of Y computed and read back at a time, if X is on the device: 16 MiB.
+pub(super) const FORWARD_ELEMENTS: u32 = 1 << 22;
 
 /// A window is at most 512 MiB, whatever the device allows: drivers have been
 /// seen to fail at 1 GiB and above.
