@@ -3,8 +3,8 @@
 // fit/path.rs `HostPath::next`.
 //
 // Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, shared/step.wgsl, shared/residuals_fast.wgsl and
-// shared/walk.wgsl, which reads the elements.
+// shared/parameters.wgsl, shared/step.wgsl, shared/residuals_fast.wgsl, one of
+// shared/holes_*.wgsl, and shared/walk.wgsl, which reads the elements.
 
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;

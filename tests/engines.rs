@@ -54,7 +54,7 @@ fn whole_sums(n: usize) -> ResidualSums {
         rx += residual * x;
         r += residual;
     }
-    ResidualSums { n: n as u64, rr: rr as f64, rx: rx as f64, r: r as f64 }
+    ResidualSums { n: n as u64, weight_sum: n as f64, rr: rr as f64, rx: rx as f64, r: r as f64 }
 }
 
 /// Residuals are at most 13 in size, so that every partial sum the engines

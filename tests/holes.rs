@@ -39,7 +39,7 @@ fn pair(n: usize, hole: f32, is_hole: &dyn Fn(usize) -> bool) -> (Vec<f32>, Vec<
     ((0..n).map(|k| value(k, 0, x_of(k))).collect(), (0..n).map(|k| value(k, 1, t_of(k))).collect())
 }
 
-fn dataset(x: Vec<f32>, t: Vec<f32>, rules: &HoleRules) -> Dataset {
+fn dataset(x: Vec<f32>, t: Vec<f32>, rules: HoleRules) -> Dataset {
     let matrix = |label, values: Vec<f32>| Matrix::from_vec(label, &[values.len() as u64], values);
     Dataset::pair_with(matrix("x", x), matrix("t", t), u64::MAX, rules).unwrap()
 }
@@ -51,7 +51,7 @@ fn nodata(value: f64) -> HoleRules {
 /// Without the holes: the same numbers, closed up.
 fn compacted(n: usize, is_hole: &dyn Fn(usize) -> bool) -> Dataset {
     let kept = || (0..n).filter(|&k| !is_hole(k));
-    dataset(kept().map(x_of).collect(), kept().map(t_of).collect(), &HoleRules::default())
+    dataset(kept().map(x_of).collect(), kept().map(t_of).collect(), HoleRules::default())
 }
 
 fn passes(engine: &mut dyn Engine) -> (ResidualSums, Moments) {
@@ -103,7 +103,7 @@ fn engines_find_what_they_would_without_holes() {
         let want = passes(&mut Reference::new(&expected));
         for hole in [f32::NAN, -9_999.0, f32::INFINITY, 1e30] {
             let (x, t) = pair(n, hole, &is_hole);
-            let data = dataset(x, t, &nodata(hole.into()));
+            let data = dataset(x, t, nodata(hole.into()));
             let case = format!("{name}, {n} elements, {hole}");
             let holes = (0..n).filter(|&k| is_hole(k)).count() as u64;
             assert_eq!(data.validity().unwrap().excluded().total(), holes, "{case}");
@@ -124,7 +124,7 @@ fn gpus_find_what_they_would_without_holes() {
         let want = passes(&mut Reference::new(&compacted(n, &is_hole)));
         for hole in [f32::NAN, 1e30] {
             let (x, t) = pair(n, hole, &is_hole);
-            let data = dataset(x, t, &nodata(hole.into()));
+            let data = dataset(x, t, nodata(hole.into()));
             for (precision, tolerance) in
                 [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-13)]
             {
@@ -151,7 +151,7 @@ fn holes_are_found_in_whatever_order_elements_are_read() {
     let is_hole = |k: usize| k.is_multiple_of(5) || (2_000..2_100).contains(&k);
     let n = 70_003;
     let (x, t) = pair(n, f32::NAN, &is_hole);
-    let data = dataset(x, t, &nodata(f64::NAN));
+    let data = dataset(x, t, nodata(f64::NAN));
     let want = Reference::new(&compacted(n, &is_hole)).residual_sums(WHOLE).unwrap();
     for (contiguous, loads) in [(false, 4), (false, 1), (true, 4)] {
         let settings = GpuSettings::tuned(Tuning { contiguous, loads, ..usual });
@@ -173,7 +173,7 @@ fn holes_are_not_brought_to_f32() {
         matrix("x", values(x_of)),
         matrix("t", values(t_of)),
         u64::MAX,
-        &nodata(-1.797e308),
+        nodata(-1.797e308),
     )
     .unwrap();
     let want = Reference::new(&compacted(n, &|k| k % 4 == 1)).residual_sums(WHOLE).unwrap();
@@ -191,7 +191,7 @@ fn the_bits_do_not_depend_on_threads() {
     let is_hole = |k: usize| k * k % 11 == 3;
     let (mut x, t) = pair(n, f32::NAN, &is_hole);
     x.iter_mut().for_each(|x| *x *= 0.1);
-    let data = dataset(x, t, &nodata(f64::NAN));
+    let data = dataset(x, t, nodata(f64::NAN));
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {

@@ -12,6 +12,6 @@ fn counts(i: u32) -> vec4<bool> {
 }
 
 // Holes are selected away: whatever is in them, a NaN too, gets into no sum.
-fn visit(block: ptr<function, Block>, at: Point, i: u32, xs: vec4<f32>, ts: vec4<f32>) {
-    take_valid(block, at, xs, ts, counts(i));
+fn visit(block: ptr<function, Block>, at: Point, i: u32, xs: vec4<f32>, ts: vec4<f32>, ws: vec4<f32>) {
+    take_valid(block, at, xs, ts, ws, counts(i));
 }

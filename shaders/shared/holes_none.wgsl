@@ -6,6 +6,10 @@ fn counts(i: u32) -> vec4<bool> {
     return vec4(true);
 }
 
-fn visit(block: ptr<function, Block>, at: Point, i: u32, xs: vec4<f32>, ts: vec4<f32>) {
-    take(block, at, xs, ts);
+fn visit(block: ptr<function, Block>, at: Point, i: u32, xs: vec4<f32>, ts: vec4<f32>, ws: vec4<f32>) {
+    if WEIGHTED {
+        take_valid(block, at, xs, ts, ws, counts(i));
+    } else {
+        take(block, at, xs, ts);
+    }
 }

@@ -22,19 +22,39 @@ struct Block {
     tt: Sum,
 }
 
+// What is given twice is the deviations and the deviations times the weights.
+fn take_deviations(block: ptr<function, Block>, dx: Sum, dt: Sum, weighed_dx: Sum, weighed_dt: Sum) {
+    (*block).x = plus((*block).x, weighed_dx);
+    (*block).t = plus((*block).t, weighed_dt);
+    (*block).xx = plus((*block).xx, multiply(weighed_dx, dx));
+    (*block).xt = plus((*block).xt, multiply(weighed_dx, dt));
+    (*block).tt = plus((*block).tt, multiply(weighed_dt, dt));
+}
+
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
     let dx = two_sum(xs, vec4(-at.x.x));
     let dt = two_sum(ts, vec4(-at.t.x));
-    (*block).x = plus((*block).x, dx);
-    (*block).t = plus((*block).t, dt);
-    (*block).xx = plus((*block).xx, multiply(dx, dx));
-    (*block).xt = plus((*block).xt, multiply(dx, dt));
-    (*block).tt = plus((*block).tt, multiply(dt, dt));
+    take_deviations(block, dx, dt, dx, dt);
 }
 
-fn take_valid(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>, valid: vec4<bool>) {
+fn take_valid(
+    block: ptr<function, Block>,
+    at: Point,
+    xs: vec4<f32>,
+    ts: vec4<f32>,
+    ws: vec4<f32>,
+    valid: vec4<bool>,
+) {
     // Where an element isn't valid, the pivot adds nothing.
-    take(block, at, select(vec4(at.x.x), xs, valid), select(vec4(at.t.x), ts, valid));
+    let dx = two_sum(select(vec4(at.x.x), xs, valid), vec4(-at.x.x));
+    let dt = two_sum(select(vec4(at.t.x), ts, valid), vec4(-at.t.x));
+    if WEIGHTED {
+        let none = vec4<f32>();
+        let wide = Sum(select(none, ws, valid), none);
+        take_deviations(block, dx, dt, multiply(wide, dx), multiply(wide, dt));
+    } else {
+        take_deviations(block, dx, dt, dx, dt);
+    }
 }
 
 fn close(total: Total, block: Block) -> Total {

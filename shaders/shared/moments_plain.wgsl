@@ -22,21 +22,48 @@ struct Block {
     tt: vec4<Real>,
 }
 
-fn take_deviations(block: ptr<function, Block>, dx: vec4<Real>, dt: vec4<Real>) {
-    (*block).x += dx;
-    (*block).t += dt;
-    (*block).xx += dx * dx;
-    (*block).xt += dx * dt;
-    (*block).tt += dt * dt;
+fn deviation(pivot: f32, values: vec4<f32>) -> vec4<Real> {
+    return vec4<Real>(values) - vec4<Real>(vec4(pivot));
+}
+
+// What is given twice is the deviations and the deviations times the weights.
+fn take_deviations(
+    block: ptr<function, Block>,
+    dx: vec4<Real>,
+    dt: vec4<Real>,
+    weighed_dx: vec4<Real>,
+    weighed_dt: vec4<Real>,
+) {
+    (*block).x += weighed_dx;
+    (*block).t += weighed_dt;
+    (*block).xx += weighed_dx * dx;
+    (*block).xt += weighed_dx * dt;
+    (*block).tt += weighed_dt * dt;
 }
 
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    take_deviations(block, vec4<Real>(xs) - vec4<Real>(vec4(at.x.x)), vec4<Real>(ts) - vec4<Real>(vec4(at.t.x)));
+    let dx = deviation(at.x.x, xs);
+    let dt = deviation(at.t.x, ts);
+    take_deviations(block, dx, dt, dx, dt);
 }
 
-fn take_valid(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>, valid: vec4<bool>) {
+fn take_valid(
+    block: ptr<function, Block>,
+    at: Point,
+    xs: vec4<f32>,
+    ts: vec4<f32>,
+    ws: vec4<f32>,
+    valid: vec4<bool>,
+) {
     // Where an element isn't valid, the pivot adds nothing.
-    take(block, at, select(vec4(at.x.x), xs, valid), select(vec4(at.t.x), ts, valid));
+    let dx = deviation(at.x.x, select(vec4(at.x.x), xs, valid));
+    let dt = deviation(at.t.x, select(vec4(at.t.x), ts, valid));
+    if WEIGHTED {
+        let wide = vec4<Real>(select(vec4<f32>(), ws, valid));
+        take_deviations(block, dx, dt, wide * dx, wide * dt);
+    } else {
+        take_deviations(block, dx, dt, dx, dt);
+    }
 }
 
 fn lanes(v: vec4<Real>) -> Real {

@@ -30,14 +30,35 @@ fn take_residuals(block: ptr<function, Block>, xs: vec4<f32>, rs: Sum) {
     (*block).r = plus((*block).r, rs);
 }
 
+fn take_weighted(block: ptr<function, Block>, xs: vec4<f32>, rs: Sum, ws: vec4<f32>) {
+    let none = vec4<f32>();
+    let weighed = multiply(rs, Sum(ws, none));
+    (*block).rr = plus((*block).rr, multiply(weighed, rs));
+    (*block).rx = plus((*block).rx, multiply(weighed, Sum(xs, none)));
+    (*block).r = plus((*block).r, weighed);
+}
+
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
     take_residuals(block, xs, residual(at, xs, ts));
 }
 
-fn take_valid(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>, valid: vec4<bool>) {
+fn take_valid(
+    block: ptr<function, Block>,
+    at: Point,
+    xs: vec4<f32>,
+    ts: vec4<f32>,
+    ws: vec4<f32>,
+    valid: vec4<bool>,
+) {
     let none = vec4<f32>();
-    let rs = residual(at, xs, ts);
-    take_residuals(block, select(none, xs, valid), Sum(select(none, rs.hi, valid), select(none, rs.lo, valid)));
+    let all = residual(at, xs, ts);
+    let rs = Sum(select(none, all.hi, valid), select(none, all.lo, valid));
+    let kept = select(none, xs, valid);
+    if WEIGHTED {
+        take_weighted(block, kept, rs, select(none, ws, valid));
+    } else {
+        take_residuals(block, kept, rs);
+    }
 }
 
 fn close(total: Total, block: Block) -> Total {

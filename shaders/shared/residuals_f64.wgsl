@@ -20,20 +20,33 @@ fn residual(at: Point, xs: vec4<f64>, ts: vec4<f64>) -> vec4<f64> {
     return xs * vec4<f64>(at.weight) + vec4<f64>(at.bias) - ts;
 }
 
+fn take_residuals(block: ptr<function, Block>, xs: vec4<f64>, rs: vec4<f64>, weighed: vec4<f64>) {
+    (*block).rr += weighed * rs;
+    (*block).rx += weighed * xs;
+    (*block).r += weighed;
+}
+
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
     let wide = vec4<f64>(xs);
     let rs = residual(at, wide, vec4<f64>(ts));
-    (*block).rr += rs * rs;
-    (*block).rx += rs * wide;
-    (*block).r += rs;
+    take_residuals(block, wide, rs, rs);
 }
 
-fn take_valid(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>, valid: vec4<bool>) {
-    let wide = vec4<f64>(select(vec4<f32>(), xs, valid));
+fn take_valid(
+    block: ptr<function, Block>,
+    at: Point,
+    xs: vec4<f32>,
+    ts: vec4<f32>,
+    ws: vec4<f32>,
+    valid: vec4<bool>,
+) {
+    let none = vec4<f32>();
     let rs = select(vec4<f64>(), residual(at, vec4<f64>(xs), vec4<f64>(ts)), valid);
-    (*block).rr += rs * rs;
-    (*block).rx += rs * wide;
-    (*block).r += rs;
+    var weighed = rs;
+    if WEIGHTED {
+        weighed = vec4<f64>(select(none, ws, valid)) * rs;
+    }
+    take_residuals(block, vec4<f64>(select(none, xs, valid)), rs, weighed);
 }
 
 fn lanes(v: vec4<f64>) -> f64 {

@@ -19,19 +19,32 @@ fn residual(at: Point, xs: vec4<f32>, ts: vec4<f32>) -> vec4<f32> {
     return high + fma(vec4(at.weight.y), xs, vec4(at.bias.y));
 }
 
-fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    let rs = residual(at, xs, ts);
-    (*block).rr += rs * rs;
-    (*block).rx += rs * xs;
-    (*block).r += rs;
+fn take_residuals(block: ptr<function, Block>, xs: vec4<f32>, rs: vec4<f32>, weighed: vec4<f32>) {
+    (*block).rr += weighed * rs;
+    (*block).rx += weighed * xs;
+    (*block).r += weighed;
 }
 
-fn take_valid(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>, valid: vec4<bool>) {
-    let kept = select(vec4<f32>(), xs, valid);
-    let rs = select(vec4<f32>(), residual(at, xs, ts), valid);
-    (*block).rr += rs * rs;
-    (*block).rx += rs * kept;
-    (*block).r += rs;
+fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
+    let rs = residual(at, xs, ts);
+    take_residuals(block, xs, rs, rs);
+}
+
+fn take_valid(
+    block: ptr<function, Block>,
+    at: Point,
+    xs: vec4<f32>,
+    ts: vec4<f32>,
+    ws: vec4<f32>,
+    valid: vec4<bool>,
+) {
+    let none = vec4<f32>();
+    let rs = select(none, residual(at, xs, ts), valid);
+    var weighed = rs;
+    if WEIGHTED {
+        weighed = select(none, ws, valid) * rs;
+    }
+    take_residuals(block, select(none, xs, valid), rs, weighed);
 }
 
 fn lanes(v: vec4<f32>) -> f32 {

@@ -10,9 +10,10 @@
 override WIDTH: u32 = 64u;
 
 struct Descent {
-    mean: vec2<f32>,      // (hi, lo) of 1 / (N · partial_scale)
+    mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
     rate: vec2<f32>,      // (hi, lo) of −η
     tolerance: vec2<f32>, // (hi, lo)
+    x_pivot: vec2<f32>,   // (hi, lo) of what was taken off X on its way here
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
     partial_scale: f32,
@@ -20,7 +21,9 @@ struct Descent {
     has_tolerance: u32,
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
-    unused: u32,
+    unused0: u32,
+    unused1: u32,
+    unused2: u32,
 }
 
 struct Row {
@@ -86,13 +89,33 @@ fn take_step() {
     }
     let means = multiply(totals[0], Sum(vec4(descent.mean.x), vec4(descent.mean.y)));
     let factors = vec4(1.0, 2.0, 2.0, 1.0);
-    let evaluation = Sum(means.hi * factors, means.lo * factors);
+    let rate = Sum(vec4(descent.rate.x), vec4(descent.rate.y));
+    let pivot = descent.x_pivot;
+    let is_centred = pivot.x != 0.0;
+    var evaluation = Sum(means.hi * factors, means.lo * factors);
+    if is_centred {
+        // x·r = (x − p)·r + p·r
+        let more = multiply(
+            Sum(vec4(0.0, pivot.x, 0.0, 0.0), vec4(0.0, pivot.y, 0.0, 0.0)),
+            Sum(vec4(evaluation.hi.z), vec4(evaluation.lo.z)),
+        );
+        evaluation = add(evaluation, more);
+    }
 
     // W and b stand where their gradients do.
     let weight = parameters.weight;
     let bias = parameters.bias;
     let at = Sum(vec4(0.0, weight.x, bias.x, 0.0), vec4(0.0, weight.y, bias.y, 0.0));
-    let next = add(at, multiply(evaluation, Sum(vec4(descent.rate.x), vec4(descent.rate.y))));
+    var step = multiply(evaluation, rate);
+    if is_centred {
+        // The bias here is b + p·W − q: it moves with W too.
+        let more = multiply(
+            Sum(vec4(0.0, 0.0, pivot.x, 0.0), vec4(0.0, 0.0, pivot.y, 0.0)),
+            Sum(vec4(step.hi.y), vec4(step.lo.y)),
+        );
+        step = add(step, more);
+    }
+    let next = add(at, step);
     let next_weight = vec2(next.hi.y, next.lo.y);
     let next_bias = vec2(next.hi.z, next.lo.z);
 

@@ -3,17 +3,22 @@
 //
 // Expects, from one of shared/residuals_*.wgsl and shared/moments_*.wgsl, what
 // is done with them: `take` adds the terms of four elements to a Block,
-// `take_valid` those of some of four, `close` adds a Block to a Total. And one of
-// shared/holes_none.wgsl and shared/holes_bits.wgsl: which elements count.
+// `take_valid` those of some of four, each as often as its weight says, `close`
+// adds a Block to a Total. And one of shared/holes_none.wgsl and
+// shared/holes_bits.wgsl: which elements count.
 //
-// Expects `load_x` and `load_t`, four elements of X and of T, whatever their
-// type (engine/gpu/packing.rs); they declare the bindings 0 and 1. Declares
-// binding 3 (window) and the override constants CONTIGUOUS, LOADS and BLOCK of
-// the kernel that it precedes.
+// Expects `load_x`, `load_t` and `load_weights`, four elements of X, of T and of
+// the weights, whatever their type (engine/gpu/packing.rs); they declare the
+// bindings 0, 1 and, if there are weights, 7. Declares binding 3 (window) and
+// the override constants WEIGHTED, CONTIGUOUS, LOADS and BLOCK of the kernel that
+// it precedes.
 //
 // Compiled without bounds checks: every index lies in its buffer for the
 // reasons written down in engine/gpu/plan.rs.
 
+// Whether pairs have weights; if not, all of them are 1 and nothing is
+// multiplied with them.
+override WEIGHTED: bool = false;
 // Whether an invocation takes neighbouring vec4s (a CPU's caches want that)
 // or every `invocations`-th one, so that a workgroup's loads are neighbours.
 override CONTIGUOUS: bool = true;
@@ -72,15 +77,19 @@ fn sum_run(invocation: u32, at: Point) -> Total {
                 let t1 = load_t(i1);
                 let t2 = load_t(i2);
                 let t3 = load_t(i3);
-                visit(&block, at, i0, x0, t0);
-                visit(&block, at, i1, x1, t1);
-                visit(&block, at, i2, x2, t2);
-                visit(&block, at, i3, x3, t3);
+                let w0 = load_weights(i0);
+                let w1 = load_weights(i1);
+                let w2 = load_weights(i2);
+                let w3 = load_weights(i3);
+                visit(&block, at, i0, x0, t0, w0);
+                visit(&block, at, i1, x1, t1, w1);
+                visit(&block, at, i2, x2, t2, w2);
+                visit(&block, at, i3, x3, t3, w3);
             }
         }
         for (; k < end; k++) {
             let i = first + k * stride;
-            visit(&block, at, i, load_x(i), load_t(i));
+            visit(&block, at, i, load_x(i), load_t(i), load_weights(i));
         }
         total = close(total, block);
     }
@@ -90,7 +99,8 @@ fn sum_run(invocation: u32, at: Point) -> Total {
     let rest = elements % 4u;
     if invocation == 0u && rest > 0u {
         var block = Block();
-        take_valid(&block, at, load_x(whole), load_t(whole), (vec4(0u, 1u, 2u, 3u) < vec4(rest)) & counts(whole));
+        let valid = (vec4(0u, 1u, 2u, 3u) < vec4(rest)) & counts(whole);
+        take_valid(&block, at, load_x(whole), load_t(whole), load_weights(whole), valid);
         total = close(total, block);
     }
     return total;

@@ -3,15 +3,14 @@ use std::time::Instant;
 use clap::Args;
 
 use super::error::CliError;
-use super::holes::HoleArguments;
 use super::memory::MemoryArguments;
+use super::pair::PairArguments;
 use super::precision::PrecisionArguments;
-use super::reading::{ReadingArguments, tell_spooled};
 use super::truth::{TOLERANCE, Truth};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print};
-use crate::data::{Dataset, Source};
+use crate::data::Dataset;
 use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
 use crate::math::Affine;
@@ -34,13 +33,8 @@ Examples:
   linfit compare x.npy t.npy
   linfit compare x.npy t.npy --w0 2 --b0 1 --tol 1e-6 --json")]
 pub(super) struct CompareArguments {
-    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
-    x: Source,
-
-    /// The targets, of the same shape
-    #[arg(value_name = "T")]
-    t: Source,
+    #[command(flatten)]
+    pair: PairArguments,
 
     /// The largest relative error that passes
     #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
@@ -56,12 +50,6 @@ pub(super) struct CompareArguments {
 
     #[command(flatten)]
     precision: PrecisionArguments,
-
-    #[command(flatten)]
-    holes: HoleArguments,
-
-    #[command(flatten)]
-    reading: ReadingArguments,
 
     #[command(flatten)]
     memory: MemoryArguments,
@@ -86,10 +74,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
     }
     let memory_bytes = arguments.memory.host_bytes();
-    let reading = arguments.reading.within(memory_bytes);
-    let (x, t) = reading.open_pair(&arguments.x, &arguments.t)?;
-    tell_spooled(arguments.verbosity, &[&x, &t]);
-    let data = Dataset::pair_with(x, t, memory_bytes, &arguments.holes.rules(&reading)?)?;
+    let data = arguments.pair.load(memory_bytes, arguments.verbosity)?;
 
     let truth = Truth::of(&data, at)?;
     let evaluation = truth.evaluation;

@@ -6,15 +6,14 @@ use clap::Args;
 
 use super::engine::EngineArguments;
 use super::error::CliError;
-use super::holes::HoleArguments;
+use super::pair::PairArguments;
 use super::paths::check_outputs;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, tell_spooled};
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
-use crate::data::{DataError, Dataset, Source, Validity};
+use crate::data::{DataError, Validity};
 use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_four_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
@@ -29,22 +28,12 @@ Examples:
   linfit fit x.npy t.npy --solver exact
   linfit fit today.tif:1 reference.tif:1 --lr 1e-7
   linfit fit table.parquet:height table.parquet:weight
+  linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
 pub(super) struct FitArguments {
-    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
-    x: Source,
-
-    /// The targets, of the same shape
-    #[arg(value_name = "T")]
-    t: Source,
-
     #[command(flatten)]
-    holes: HoleArguments,
-
-    #[command(flatten)]
-    reading: ReadingArguments,
+    pair: PairArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
@@ -74,17 +63,12 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.solver.check()?;
 
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
-    let mut inputs = vec![("X", arguments.x.path.as_path()), ("T", arguments.t.path.as_path())];
-    inputs.extend(arguments.holes.mask().map(|mask| ("--mask", mask.path.as_path())));
+    let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
 
     let started = Instant::now();
-    let memory_bytes = arguments.engine.host_bytes();
-    let reading = arguments.reading.within(memory_bytes);
-    let (x, t) = reading.open_pair(&arguments.x, &arguments.t)?;
-    tell_spooled(arguments.verbosity, &[&x, &t]);
-    let data = Dataset::pair_with(x, t, memory_bytes, &arguments.holes.rules(&reading)?)?;
+    let data = arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let history = arguments.history.as_deref().map(History::create).transpose()?;
@@ -125,6 +109,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
+    report.weight_sum = data.weights().map(|_| data.weight_sum());
     if let Some(mut file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {

@@ -2,10 +2,9 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::error::CliError;
-use crate::data::{HoleRules, Reading, Source};
+use crate::data::{HoleRules, Source};
 
-/// Which pairs of elements count.
+/// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]
 pub(super) struct HoleArguments {
     /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
@@ -23,27 +22,28 @@ pub(super) struct HoleArguments {
 
     /// Leave out where this is 0 or nan: a file of X's shape, of any format
     #[arg(long, value_name = "FILE[:KEY]")]
-    mask: Option<Source>,
+    pub(super) mask: Option<Source>,
 
     /// Leave out pairs with an element below LO or above HI, such as saturated pixels
     #[arg(long, value_name = "LO,HI", allow_hyphen_values = true)]
     valid_range: Option<ValidRange>,
+
+    /// How much each pair counts: a file of X's shape, of any format, of numbers of 0 or more, such as
+    /// 1/variance. The loss is Σw·r²/Σw then; pairs of weight 0 are left out
+    #[arg(long, value_name = "FILE[:KEY]")]
+    pub(super) weights: Option<Source>,
 }
 
 impl HoleArguments {
-    /// The rules, with the mask opened.
-    pub(super) fn rules(&self, reading: &Reading) -> Result<HoleRules, CliError> {
-        Ok(HoleRules {
+    /// What is said by values alone; mask and weights are files.
+    pub(super) fn values(&self) -> HoleRules {
+        HoleRules {
             x_nodata: self.x_nodata.or(self.nodata),
             t_nodata: self.t_nodata.or(self.nodata),
             valid_range: self.valid_range.map(|range| range.0),
-            mask: self.mask.as_ref().map(|mask| reading.open(mask)).transpose()?,
-        })
-    }
-
-    /// The mask's file.
-    pub(super) fn mask(&self) -> Option<&Source> {
-        self.mask.as_ref()
+            mask: None,
+            weights: None,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod generate;
 mod holes;
 mod interrupt;
 mod memory;
+mod pair;
 mod paths;
 mod precision;
 mod predict;

@@ -118,9 +118,9 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     x.set_nodata(arguments.nodata.or(x.nodata()));
     let rules = HoleRules::default();
     let data = if format.knows_order() {
-        Dataset::inputs_with(x, memory_bytes, &rules)?
+        Dataset::inputs_with(x, memory_bytes, rules)?
     } else {
-        Dataset::inputs_row_by_row(x, memory_bytes, &rules)?
+        Dataset::inputs_row_by_row(x, memory_bytes, rules)?
     };
     let element = arguments.dtype.element();
     let mut output = Output {

@@ -1,15 +1,16 @@
 use super::matrix::RESIDENT_RUN_ELEMENTS;
-use super::validity::{HoleRules, Validity};
+use super::validity::{Counted, HoleRules, Validity};
 use super::{DataError, Matrix, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
-/// same shape.
+/// same shape, and how much each pair of elements counts.
 #[derive(Debug)]
 pub struct Dataset {
     x: Matrix,
     t: Option<Matrix>,
+    weights: Option<Matrix>,
     order: Order,
-    validity: Option<Validity>,
+    counted: Counted,
 }
 
 impl Dataset {
@@ -30,20 +31,21 @@ impl Dataset {
     /// Those of [`pair`](Self::pair); [`DataError::NotStreamed`] for data that
     /// have no file to be streamed from.
     pub fn pair_within(x: Matrix, t: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
-        Self::pair_with(x, t, memory_bytes, &HoleRules::default())
+        Self::pair_with(x, t, memory_bytes, HoleRules::default())
     }
 
     /// X and the target T, like [`pair_within`](Self::pair_within), of which
-    /// only the pairs count that are no holes by these rules.
+    /// only the pairs count that are no holes by these rules, each as much as
+    /// they say.
     ///
     /// # Errors
     /// Those of [`pair_within`](Self::pair_within); [`DataError::NoneValid`],
-    /// [`DataError::MaskShape`].
+    /// [`DataError::OtherShape`], [`DataError::Weights`].
     pub fn pair_with(
         mut x: Matrix,
         mut t: Matrix,
         memory_bytes: u64,
-        rules: &HoleRules,
+        mut rules: HoleRules,
     ) -> Result<Self, DataError> {
         if x.shape() != t.shape() {
             return Err(DataError::ShapeMismatch {
@@ -53,16 +55,12 @@ impl Dataset {
                 t_shape: t.shape().clone(),
             });
         }
-        if x.stored_bytes() + t.stored_bytes() > memory_bytes {
-            let run = streamed_run(memory_bytes, x.element().size() + t.element().size());
-            x.stream_or_refuse(run)?;
-            t.stream_or_refuse(run)?;
-        }
+        stream_beyond(memory_bytes, [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()])?;
         // Sums don't depend on the order, so the stored one is the best; two
         // different ones have to be matched element by element.
         let order = if t.is_stored_in(x.order()) { x.order() } else { Order::C };
-        let validity = Validity::of(&x, Some(&t), order, rules)?;
-        Ok(Self { x, t: Some(t), order, validity })
+        let counted = Counted::of(&x, Some(&t), order, &rules)?;
+        Ok(Self { x, t: Some(t), weights: rules.weights, order, counted })
     }
 
     /// X alone, to predict from.
@@ -79,7 +77,7 @@ impl Dataset {
     /// # Errors
     /// Those of [`inputs`](Self::inputs); [`DataError::NotStreamed`].
     pub fn inputs_within(x: Matrix, memory_bytes: u64) -> Result<Self, DataError> {
-        Self::inputs_with(x, memory_bytes, &HoleRules::default())
+        Self::inputs_with(x, memory_bytes, HoleRules::default())
     }
 
     /// X alone, of which only the elements count that are no holes by these
@@ -89,7 +87,7 @@ impl Dataset {
     /// # Errors
     /// Those of [`inputs_within`](Self::inputs_within) and
     /// [`pair_with`](Self::pair_with).
-    pub fn inputs_with(x: Matrix, memory_bytes: u64, rules: &HoleRules) -> Result<Self, DataError> {
+    pub fn inputs_with(x: Matrix, memory_bytes: u64, rules: HoleRules) -> Result<Self, DataError> {
         let order = x.order();
         Self::inputs_in(order, x, memory_bytes, rules)
     }
@@ -99,7 +97,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`inputs_with`](Self::inputs_with).
-    pub fn inputs_row_by_row(x: Matrix, memory_bytes: u64, rules: &HoleRules) -> Result<Self, DataError> {
+    pub fn inputs_row_by_row(x: Matrix, memory_bytes: u64, rules: HoleRules) -> Result<Self, DataError> {
         Self::inputs_in(Order::C, x, memory_bytes, rules)
     }
 
@@ -107,13 +105,11 @@ impl Dataset {
         order: Order,
         mut x: Matrix,
         memory_bytes: u64,
-        rules: &HoleRules,
+        mut rules: HoleRules,
     ) -> Result<Self, DataError> {
-        if x.stored_bytes() > memory_bytes {
-            x.stream_or_refuse(streamed_run(memory_bytes, x.element().size()))?;
-        }
-        let validity = Validity::of(&x, None, order, rules)?;
-        Ok(Self { x, t: None, order, validity })
+        stream_beyond(memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
+        let counted = Counted::of(&x, None, order, &rules)?;
+        Ok(Self { x, t: None, weights: rules.weights, order, counted })
     }
 
     /// The inputs X.
@@ -128,7 +124,27 @@ impl Dataset {
         self.t.as_ref()
     }
 
-    /// The order in which elements are visited, the same for X, T and Y.
+    /// How much each pair counts, unless each counts once: finite numbers above
+    /// 0 wherever the pair is no hole.
+    #[must_use]
+    pub fn weights(&self) -> Option<&Matrix> {
+        self.weights.as_ref()
+    }
+
+    /// Σ w over the pairs that count: [`valid_len`](Self::valid_len), where there
+    /// are no weights.
+    #[must_use]
+    pub fn weight_sum(&self) -> f64 {
+        self.counted.weight_sum
+    }
+
+    /// X, T and the weights, what there is of them.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        [Some(&self.x), self.t.as_ref(), self.weights.as_ref()].into_iter().flatten()
+    }
+
+    /// The order in which elements are visited, the same for X, T, the weights
+    /// and Y.
     #[must_use]
     pub fn order(&self) -> Order {
         self.order
@@ -139,15 +155,13 @@ impl Dataset {
     /// # Errors
     /// [`DataError::Shrunk`].
     pub fn check_intact(&self) -> Result<(), DataError> {
-        self.x.check_intact()?;
-        self.t.iter().try_for_each(Matrix::check_intact)
+        self.matrices().try_for_each(Matrix::check_intact)
     }
 
     /// Says that the elements number `range` are not needed until the next
     /// pass; see [`Matrix::release`].
     pub fn release(&self, range: &std::ops::Range<usize>) {
-        self.x.release(self.order, range.clone());
-        self.t.iter().for_each(|t| t.release(self.order, range.clone()));
+        self.matrices().for_each(|matrix| matrix.release(self.order, range.clone()));
     }
 
     /// Elements that a thread should go through at a time; see
@@ -160,13 +174,13 @@ impl Dataset {
     /// Which pairs count, unless all do.
     #[must_use]
     pub fn validity(&self) -> Option<&Validity> {
-        self.validity.as_ref()
+        self.counted.validity.as_ref()
     }
 
     /// The number of pairs, or of elements of X, that count.
     #[must_use]
     pub fn valid_len(&self) -> u64 {
-        self.validity.as_ref().map_or(self.x.len() as u64, Validity::count)
+        self.validity().map_or(self.x.len() as u64, Validity::count)
     }
 
     /// The number of elements of X.
@@ -182,14 +196,24 @@ impl Dataset {
     }
 }
 
+/// Has matrices streamed that take more memory together than they may.
+fn stream_beyond(memory_bytes: u64, matrices: [Option<&mut Matrix>; 4]) -> Result<(), DataError> {
+    let sum = |bytes: fn(&Matrix) -> u64| matrices.iter().flatten().map(|matrix| bytes(matrix)).sum::<u64>();
+    if sum(Matrix::stored_bytes) <= memory_bytes {
+        return Ok(());
+    }
+    let run = streamed_run(memory_bytes, sum(|matrix| matrix.element().size() as u64));
+    matrices.into_iter().flatten().try_for_each(|matrix| matrix.stream_or_refuse(run))
+}
+
 /// Elements that each thread may go through before it gives their memory
 /// back, so that all threads together hold no more than `memory_bytes`. More
 /// than 32 MiB at a time gain nothing: on Linux a streamed pass takes 47 ms
 /// with runs of 64 Ki f32 pairs, 27.6 with 512 Ki, 24.1 with 2 Mi and 23 with
 /// 4 Mi, against 17 ms with all pages in place.
-fn streamed_run(memory_bytes: u64, pair_bytes: usize) -> usize {
+fn streamed_run(memory_bytes: u64, pair_bytes: u64) -> usize {
     const MOST_BYTES: u64 = 32 << 20;
     let share = memory_bytes / rayon::current_num_threads() as u64;
-    let elements = share.min(MOST_BYTES) / pair_bytes as u64;
+    let elements = share.min(MOST_BYTES) / pair_bytes;
     usize::try_from(elements).unwrap_or(usize::MAX).max(RESIDENT_RUN_ELEMENTS)
 }

@@ -65,6 +65,12 @@ impl ElementType {
         with_element!(self, E => size_of::<E>())
     }
 
+    /// Whether every value of the type is exact in f32.
+    #[must_use]
+    pub fn is_exact_in_f32(self) -> bool {
+        with_element!(self, E => E::EXACT_IN_F32)
+    }
+
     /// Whether elements can be NaN or infinite.
     #[must_use]
     pub fn is_float(self) -> bool {

@@ -108,14 +108,20 @@ pub enum DataError {
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
-        "no pair of elements of {label} and its target counts: {} masked, {} and {} nodata in X and T, {} outside \
-         the valid range; see --nodata, --mask and --valid-range",
-        excluded.mask, excluded.x_nodata, excluded.t_nodata, excluded.range
+        "no pair of elements of {label} and its target counts: {} masked, {} of weight 0, {} and {} nodata in X \
+         and T, {} outside the valid range; see --nodata, --mask, --weights and --valid-range",
+        excluded.mask, excluded.weight, excluded.x_nodata, excluded.t_nodata, excluded.range
     )]
     NoneValid { label: String, excluded: super::Excluded },
 
-    #[error("{mask}: a mask of shape {mask_shape}, where X has {x_shape}; give one of X's shape")]
-    MaskShape { mask: String, mask_shape: Shape, x_shape: Shape },
+    #[error("{label}: {what} of shape {shape}, where X has {x_shape}; give one of X's shape")]
+    OtherShape { label: String, what: &'static str, shape: Shape, x_shape: Shape },
+
+    #[error(
+        "{label}: {count} of {n} weights are negative, NaN or infinite, the first, {value:?}, at {position}; \
+             give finite numbers of 0 or more"
+    )]
+    Weights { label: String, count: u64, n: u64, value: f64, position: String },
 
     #[error(
         "{label}: the element at {position} is {value:e}, beyond the range of f32; \

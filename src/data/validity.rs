@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{DataError, ElementType, Matrix, Order};
+use crate::math::Compensated;
 
 /// Elements looked at by a thread at a time, a multiple of [`WORD`].
 const CHUNK_ELEMENTS: usize = 1 << 16;
@@ -11,7 +12,8 @@ const CHUNK_ELEMENTS: usize = 1 << 16;
 /// Elements that share a word.
 const WORD: usize = 32;
 
-/// What makes an element a hole, one that doesn't count.
+/// What makes an element a hole, one that doesn't count, and how much the
+/// others count.
 #[derive(Debug, Default)]
 pub struct HoleRules {
     /// The value of X that stands for nothing, a NaN for all NaNs; where there
@@ -23,6 +25,9 @@ pub struct HoleRules {
     pub valid_range: Option<[f64; 2]>,
     /// A matrix of X's shape: where it is 0 or NaN, nothing counts.
     pub mask: Option<Matrix>,
+    /// A matrix of X's shape: how much each pair counts, a number of 0 or more;
+    /// 0 is a hole. Without it each counts once.
+    pub weights: Option<Matrix>,
 }
 
 /// How many elements don't count, each by the first reason of these that it
@@ -31,6 +36,8 @@ pub struct HoleRules {
 pub struct Excluded {
     /// The mask is 0 there.
     pub mask: u64,
+    /// The weight is 0 there.
+    pub weight: u64,
     /// X is nodata.
     pub x_nodata: u64,
     /// T is nodata.
@@ -43,12 +50,13 @@ impl Excluded {
     /// All of them.
     #[must_use]
     pub fn total(self) -> u64 {
-        self.mask + self.x_nodata + self.t_nodata + self.range
+        self.mask + self.weight + self.x_nodata + self.t_nodata + self.range
     }
 
     fn combine(self, other: Self) -> Self {
         Self {
             mask: self.mask + other.mask,
+            weight: self.weight + other.weight,
             x_nodata: self.x_nodata + other.x_nodata,
             t_nodata: self.t_nodata + other.t_nodata,
             range: self.range + other.range,
@@ -103,51 +111,76 @@ impl Validity {
         &self.words[range.start / WORD..range.end.div_ceil(WORD)]
     }
 
-    /// Looks at every element once. `None` if all count.
+}
+
+/// What counts of a dataset.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Which pairs, unless all do.
+    pub(super) validity: Option<Validity>,
+    /// Σ w over them: their number, where there are no weights.
+    pub(super) weight_sum: f64,
+}
+
+impl Counted {
+    /// Looks at every element once.
     ///
     /// # Errors
     /// [`DataError::NotFinite`] for a NaN or an infinity that is no hole;
-    /// [`DataError::NoneValid`]; [`DataError::MaskShape`].
+    /// [`DataError::Weights`] for what is no weight; [`DataError::NoneValid`];
+    /// [`DataError::OtherShape`].
+    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     pub(super) fn of(
         x: &Matrix,
         t: Option<&Matrix>,
         order: Order,
         rules: &HoleRules,
-    ) -> Result<Option<Self>, DataError> {
+    ) -> Result<Self, DataError> {
+        let HoleRules { mask, weights, .. } = rules;
         let x_nodata = rules.x_nodata.or(x.nodata()).map(|value| Nodata::of(value, x.element()));
         let t_nodata =
             t.and_then(|t| rules.t_nodata.or(t.nodata()).map(|value| Nodata::of(value, t.element())));
-        if x_nodata.is_none() && t_nodata.is_none() && rules.valid_range.is_none() && rules.mask.is_none() {
+        if x_nodata.is_none()
+            && t_nodata.is_none()
+            && rules.valid_range.is_none()
+            && mask.is_none()
+            && weights.is_none()
+        {
             x.check_finite()?;
             t.iter().try_for_each(|t| t.check_finite())?;
-            return Ok(None);
+            return Ok(Self { validity: None, weight_sum: x.len() as f64 });
         }
-        if let Some(mask) = rules.mask.as_ref().filter(|mask| mask.shape() != x.shape()) {
-            return Err(DataError::MaskShape {
-                mask: mask.label().to_owned(),
-                mask_shape: mask.shape().clone(),
-                x_shape: x.shape().clone(),
-            });
+        for (what, matrix) in [("mask", mask), ("weights", weights)] {
+            if let Some(matrix) = matrix.as_ref().filter(|matrix| matrix.shape() != x.shape()) {
+                return Err(DataError::OtherShape {
+                    label: matrix.label().to_owned(),
+                    what,
+                    shape: matrix.shape().clone(),
+                    x_shape: x.shape().clone(),
+                });
+            }
         }
-        let look =
-            Look { x, t, order, mask: rules.mask.as_ref(), x_nodata, t_nodata, range: rules.valid_range };
+        let (mask, weights, range) = (mask.as_ref(), weights.as_ref(), rules.valid_range);
+        let look = Look { x, t, order, mask, weights, x_nodata, t_nodata, range };
         let starts: Vec<usize> = (0..x.len()).step_by(CHUNK_ELEMENTS).collect();
         let chunks: Vec<Chunk> =
             starts.into_par_iter().map(|start| look.at(start..x.len().min(start + CHUNK_ELEMENTS))).collect();
-        x.check_intact()?;
-        t.iter().try_for_each(|t| t.check_intact())?;
+        [Some(x), t, mask, weights].into_iter().flatten().try_for_each(Matrix::check_intact)?;
         look.refuse_infinite(&chunks)?;
+        look.refuse_weights(&chunks)?;
         let excluded = chunks.iter().fold(Excluded::default(), |sum, chunk| sum.combine(chunk.excluded));
-        let validity = Self {
+        let mut weight_sum = Compensated::default();
+        chunks.iter().for_each(|chunk| weight_sum.add(chunk.weight_sum.value()));
+        let validity = Validity {
             words: chunks.into_iter().flat_map(|chunk| chunk.words).collect(),
             elements: x.len(),
             excluded,
         };
-        match (validity.count(), excluded.total()) {
-            (0, _) => Err(DataError::NoneValid { label: x.label().to_owned(), excluded }),
-            (_, 0) => Ok(None),
-            _ => Ok(Some(validity)),
+        if validity.count() == 0 {
+            return Err(DataError::NoneValid { label: x.label().to_owned(), excluded });
         }
+        let weight_sum = weight_sum.value();
+        Ok(Self { validity: (excluded.total() > 0).then_some(validity), weight_sum })
     }
 }
 
@@ -189,6 +222,7 @@ struct Look<'a> {
     t: Option<&'a Matrix>,
     order: Order,
     mask: Option<&'a Matrix>,
+    weights: Option<&'a Matrix>,
     x_nodata: Option<Nodata>,
     t_nodata: Option<Nodata>,
     range: Option<[f64; 2]>,
@@ -198,8 +232,33 @@ struct Look<'a> {
 struct Chunk {
     words: Vec<u32>,
     excluded: Excluded,
-    /// In X and in T: NaNs and infinities that count, and the first of them.
-    not_finite: [(u64, Option<usize>); 2],
+    weight_sum: Compensated,
+    /// In X and in T: NaNs and infinities that count.
+    not_finite: [Culprits; 2],
+    /// Weights that are negative, NaN or infinite.
+    no_weights: Culprits,
+}
+
+/// Elements that must not be there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Culprits {
+    count: u64,
+    first: Option<usize>,
+}
+
+impl Culprits {
+    fn add(&mut self, place: usize) {
+        self.count += 1;
+        self.first.get_or_insert(place);
+    }
+
+    /// All of them, those of later chunks after those of earlier ones.
+    fn of(chunks: impl Iterator<Item = Self>) -> Self {
+        chunks.fold(Self::default(), |sum, chunk| Self {
+            count: sum.count + chunk.count,
+            first: sum.first.or(chunk.first),
+        })
+    }
 }
 
 impl Look<'_> {
@@ -212,11 +271,13 @@ impl Look<'_> {
                 values
             })
         };
-        let (xs, ts, mask) = (read(Some(self.x)), read(self.t), read(self.mask));
+        let (xs, ts, mask, ws) = (read(Some(self.x)), read(self.t), read(self.mask), read(self.weights));
         let mut chunk = Chunk {
             words: vec![0; range.len().div_ceil(WORD)],
             excluded: Excluded::default(),
-            not_finite: [(0, None); 2],
+            weight_sum: Compensated::default(),
+            not_finite: [Culprits::default(); 2],
+            no_weights: Culprits::default(),
         };
         let value = |values: &Option<Vec<f64>>, k: usize| values.as_ref().map_or(0.0, |values| values[k]);
         for k in 0..range.len() {
@@ -224,23 +285,28 @@ impl Look<'_> {
             let is = |nodata: Option<Nodata>, value| nodata.is_some_and(|nodata| nodata.is(value));
             let outside = |value: f64| self.range.is_some_and(|[low, high]| value < low || value > high);
             let masked = mask.as_ref().is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan());
+            let w = ws.as_ref().map_or(1.0, |ws| ws[k]);
             if masked {
                 chunk.excluded.mask += 1;
+            } else if !(w >= 0.0 && w.is_finite()) {
+                chunk.no_weights.add(range.start + k);
+            } else if w == 0.0 {
+                chunk.excluded.weight += 1;
             } else if is(self.x_nodata, x) {
                 chunk.excluded.x_nodata += 1;
             } else if is(self.t_nodata, t) {
                 chunk.excluded.t_nodata += 1;
             } else if !(x.is_finite() && t.is_finite()) {
-                for (value, (count, first)) in [x, t].iter().zip(&mut chunk.not_finite) {
+                for (value, culprits) in [x, t].iter().zip(&mut chunk.not_finite) {
                     if !value.is_finite() {
-                        *count += 1;
-                        first.get_or_insert(range.start + k);
+                        culprits.add(range.start + k);
                     }
                 }
             } else if outside(x) || (self.t.is_some() && outside(t)) {
                 chunk.excluded.range += 1;
             } else {
                 chunk.words[k / WORD] |= 1 << (k % WORD);
+                chunk.weight_sum.add(w);
             }
         }
         chunk
@@ -249,10 +315,8 @@ impl Look<'_> {
     fn refuse_infinite(&self, chunks: &[Chunk]) -> Result<(), DataError> {
         for (side, matrix) in [Some(self.x), self.t].into_iter().enumerate() {
             let Some(matrix) = matrix else { continue };
-            let found = || chunks.iter().map(|chunk| chunk.not_finite[side]);
-            let count = found().map(|(count, _)| count).sum();
-            if count > 0 {
-                let first = found().find_map(|(_, first)| first).unwrap_or(0);
+            let found = Culprits::of(chunks.iter().map(|chunk| chunk.not_finite[side]));
+            if let Culprits { count, first: Some(first) } = found {
                 return Err(DataError::NotFinite {
                     label: matrix.label().to_owned(),
                     count,
@@ -262,6 +326,22 @@ impl Look<'_> {
             }
         }
         Ok(())
+    }
+
+    fn refuse_weights(&self, chunks: &[Chunk]) -> Result<(), DataError> {
+        let found = Culprits::of(chunks.iter().map(|chunk| chunk.no_weights));
+        let (Some(weights), Culprits { count, first: Some(first) }) = (self.weights, found) else {
+            return Ok(());
+        };
+        let mut value = [0f64];
+        weights.read(self.order, first, &mut value);
+        Err(DataError::Weights {
+            label: weights.label().to_owned(),
+            count,
+            n: weights.len() as u64,
+            value: value[0],
+            position: weights.position(first as u64, self.order),
+        })
     }
 }
 
@@ -273,6 +353,15 @@ mod tests {
 
     fn matrix(values: &[f64]) -> Matrix {
         Matrix::from_vec("m", &[values.len() as u64], values.to_vec())
+    }
+
+    fn of(
+        x: &Matrix,
+        t: Option<&Matrix>,
+        order: Order,
+        rules: &HoleRules,
+    ) -> Result<Option<Validity>, DataError> {
+        Counted::of(x, t, order, rules).map(|counted| counted.validity)
     }
 
     fn bits(validity: &Validity) -> Vec<bool> {
@@ -289,10 +378,11 @@ mod tests {
             t_nodata: Some(-9.0),
             valid_range: Some([0.0, 50.0]),
             mask: Some(mask),
+            weights: None,
         };
-        let validity = Validity::of(&x, Some(&t), Order::C, &rules).unwrap().unwrap();
+        let validity = of(&x, Some(&t), Order::C, &rules).unwrap().unwrap();
         assert_eq!(bits(&validity), [true, false, false, false, false, false, false, true]);
-        assert_eq!(validity.excluded(), Excluded { mask: 2, x_nodata: 1, t_nodata: 1, range: 2 });
+        assert_eq!(validity.excluded(), Excluded { mask: 2, weight: 0, x_nodata: 1, t_nodata: 1, range: 2 });
         assert_eq!((validity.count(), validity.words(&(0..8))), (2, &[0b1000_0001][..]));
     }
 
@@ -300,22 +390,22 @@ mod tests {
     fn nothing_excluded_is_nothing_to_look_up() {
         let x = matrix(&[1.0, 2.0]);
         let rules = HoleRules { x_nodata: Some(-1.0), ..HoleRules::default() };
-        assert!(Validity::of(&x, None, Order::C, &rules).unwrap().is_none());
-        assert!(Validity::of(&x, None, Order::C, &HoleRules::default()).unwrap().is_none());
+        assert!(of(&x, None, Order::C, &rules).unwrap().is_none());
+        assert!(of(&x, None, Order::C, &HoleRules::default()).unwrap().is_none());
     }
 
     #[test]
     fn a_nan_is_a_hole_only_if_it_is_said_to_be() {
         let x = matrix(&[1.0, NAN, f64::INFINITY]);
         let rules = HoleRules { x_nodata: Some(NAN), ..HoleRules::default() };
-        let error = Validity::of(&x, None, Order::C, &rules).unwrap_err();
+        let error = of(&x, None, Order::C, &rules).unwrap_err();
         assert!(
             matches!(error, DataError::NotFinite { count: 1, .. }) && error.to_string().contains("index 2")
         );
-        assert!(Validity::of(&x, None, Order::C, &HoleRules::default()).is_err());
+        assert!(of(&x, None, Order::C, &HoleRules::default()).is_err());
         let rules = HoleRules { x_nodata: Some(1.0), ..HoleRules::default() };
         assert!(matches!(
-            Validity::of(&x, None, Order::C, &rules).unwrap_err(),
+            of(&x, None, Order::C, &rules).unwrap_err(),
             DataError::NotFinite { count: 2, .. }
         ));
     }
@@ -324,8 +414,37 @@ mod tests {
     fn none_valid_is_an_error() {
         let x = matrix(&[0.0, 0.0]);
         let rules = HoleRules { x_nodata: Some(0.0), ..HoleRules::default() };
-        let error = Validity::of(&x, None, Order::C, &rules).unwrap_err();
+        let error = of(&x, None, Order::C, &rules).unwrap_err();
         assert!(matches!(error, DataError::NoneValid { .. }), "{error}");
+    }
+
+    /// Where the weight is 0, X and T may be anything; what is left weighs 0.5 + 3.
+    #[test]
+    fn no_weight_is_a_hole() {
+        let (x, t) = (matrix(&[1.0, NAN, 3.0, 4.0]), matrix(&[1.0, 2.0, 3.0, f64::INFINITY]));
+        let rules = HoleRules { weights: Some(matrix(&[0.5, 0.0, 3.0, 0.0])), ..HoleRules::default() };
+        let counted = Counted::of(&x, Some(&t), Order::C, &rules).unwrap();
+        let validity = counted.validity.unwrap();
+        assert_eq!(bits(&validity), [true, false, true, false]);
+        assert_eq!((validity.excluded().weight, counted.weight_sum), (2, 3.5));
+    }
+
+    #[test]
+    fn what_is_no_weight_is_an_error_unless_masked() {
+        let x = matrix(&[1.0, 2.0, 3.0, 4.0]);
+        let weighted = |weights: &[f64], mask| {
+            let rules = HoleRules { weights: Some(matrix(weights)), mask, ..HoleRules::default() };
+            Counted::of(&x, None, Order::C, &rules)
+        };
+        for bad in [-1.0, NAN, f64::INFINITY] {
+            let error = weighted(&[1.0, 2.0, bad, bad], None).unwrap_err();
+            assert!(matches!(error, DataError::Weights { count: 2, .. }), "{error}");
+            assert!(error.to_string().contains("index 2"), "{error}");
+            let mask = Some(matrix(&[1.0, 1.0, 0.0, 0.0]));
+            assert_eq!(weighted(&[1.0, 2.0, bad, bad], mask).unwrap().weight_sum, 3.0);
+        }
+        let error = weighted(&[1.0, 2.0], None).unwrap_err().to_string();
+        assert!(error.contains("weights of shape"), "{error}");
     }
 
     /// -3.4028235e38, as GDAL writes it, is not the f64 of that name.
@@ -334,7 +453,7 @@ mod tests {
         let x = Matrix::from_vec("x", &[3], vec![f32::MIN, 0.1, 1.0]);
         for (nodata, place) in [(-3.402_823_5e38, 0), (0.1, 1)] {
             let rules = HoleRules { x_nodata: Some(nodata), ..HoleRules::default() };
-            let validity = Validity::of(&x, None, Order::C, &rules).unwrap().unwrap();
+            let validity = of(&x, None, Order::C, &rules).unwrap().unwrap();
             assert!(!validity.contains(place), "{nodata}");
         }
     }
@@ -344,7 +463,7 @@ mod tests {
         let mut values = vec![1.0; 200];
         values[100] = 0.0;
         let rules = HoleRules { x_nodata: Some(0.0), ..HoleRules::default() };
-        let validity = Validity::of(&matrix(&values), None, Order::C, &rules).unwrap().unwrap();
+        let validity = of(&matrix(&values), None, Order::C, &rules).unwrap().unwrap();
         for (range, all) in [
             (0..100, true),
             (0..101, false),

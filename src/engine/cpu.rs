@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Element, Matrix, Order, Real, Validity, with_element};
+use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
 use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
+use lanes::{Once, Weighing};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
 
@@ -90,11 +91,10 @@ impl Cpu<'_> {
     /// made depends neither on which thread is first nor on how many elements
     /// it goes through before it gives memory back.
     fn map_chunks<P: BlockPass>(&self, new: impl Fn() -> P + Sync) -> Result<Vec<P>, EngineError> {
-        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
-        let n = self.data.len();
+        let (t, n) = (targets(self.data)?, self.data.len());
         let chunk_pass = |chunk| {
             let mut pass = new();
-            visit(x, t, order, self.data.validity(), chunk, &mut pass);
+            visit(self.data, t, chunk, &mut pass);
             pass
         };
         let run_passes = |run: Range<usize>| {
@@ -171,41 +171,30 @@ fn simd_name() -> &'static str {
 
 /// What a pass makes of X and T, block by block.
 trait BlockPass: Send {
-    /// Takes the next block in; both have the same length.
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E]);
+    /// Takes the next block in; all have the same length.
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing);
 }
 
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
 /// one type, else brought to f64 a block at a time, which stays in the
 /// first-level cache. Of a block with holes only what counts.
-fn visit(
-    x: &Matrix,
-    t: &Matrix,
-    order: Order,
-    validity: Option<&Validity>,
-    range: Range<usize>,
-    pass: &mut impl BlockPass,
-) {
+fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockPass) {
+    let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
-    let widened = |pass: &mut _, block: Range<usize>| {
-        let (mut xs, mut ts) = ([0f64; BLOCK_ELEMENTS], [0f64; BLOCK_ELEMENTS]);
-        let (xs, ts) = (&mut xs[..block.len()], &mut ts[..block.len()]);
-        x.read(order, block.start, xs);
-        t.read(order, block.start, ts);
-        let kept = validity.map_or(block.len(), |validity| keep_valid(validity, block.start, xs, ts));
-        if kept > 0 {
-            BlockPass::take(pass, &xs[..kept], &ts[..kept]);
-        }
-    };
     if x.element() == t.element() {
         let in_place = with_element!(x.element(), E => {
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
             pair.map(|(xs, ts)| {
                 for block in chunks(range.clone(), BLOCK_ELEMENTS) {
-                    if is_whole(&block) {
-                        pass.take(&xs[block.clone()], &ts[block]);
+                    if !is_whole(&block) {
+                        Widened::read(data, t, block).hand_to(pass);
+                    } else if let Some(weights) = data.weights() {
+                        let mut ws = [0f64; BLOCK_ELEMENTS];
+                        let ws = &mut ws[..block.len()];
+                        weights.read(order, block.start, ws);
+                        pass.take(&xs[block.clone()], &ts[block], &*ws);
                     } else {
-                        widened(pass, block);
+                        pass.take(&xs[block.clone()], &ts[block], Once);
                     }
                 }
             })
@@ -214,19 +203,53 @@ fn visit(
             return;
         }
     }
-    chunks(range, BLOCK_ELEMENTS).for_each(|block| widened(pass, block));
+    chunks(range, BLOCK_ELEMENTS).for_each(|block| Widened::read(data, t, block).hand_to(pass));
 }
 
-/// Moves the pairs that count to the front; how many they are.
-fn keep_valid(validity: &Validity, start: usize, xs: &mut [f64], ts: &mut [f64]) -> usize {
-    let mut kept = 0;
-    for k in 0..xs.len() {
-        if validity.contains(start + k) {
-            (xs[kept], ts[kept]) = (xs[k], ts[k]);
+/// What counts of a block, in f64.
+struct Widened {
+    xs: [f64; BLOCK_ELEMENTS],
+    ts: [f64; BLOCK_ELEMENTS],
+    ws: Option<[f64; BLOCK_ELEMENTS]>,
+    len: usize,
+}
+
+impl Widened {
+    fn read(data: &Dataset, t: &Matrix, block: Range<usize>) -> Self {
+        let (order, len) = (data.order(), block.len());
+        let read = |matrix: &Matrix| {
+            let mut values = [0f64; BLOCK_ELEMENTS];
+            matrix.read(order, block.start, &mut values[..len]);
+            values
+        };
+        let mut all = Self { xs: read(data.x()), ts: read(t), ws: data.weights().map(read), len };
+        if let Some(validity) = data.validity() {
+            all.keep(|k| validity.contains(block.start + k));
+        }
+        all
+    }
+
+    /// Moves the pairs that count to the front.
+    fn keep(&mut self, counts: impl Fn(usize) -> bool) {
+        let mut kept = 0;
+        for k in (0..self.len).filter(|&k| counts(k)) {
+            (self.xs[kept], self.ts[kept]) = (self.xs[k], self.ts[k]);
+            if let Some(ws) = &mut self.ws {
+                ws[kept] = ws[k];
+            }
             kept += 1;
         }
+        self.len = kept;
     }
-    kept
+
+    fn hand_to(&self, pass: &mut impl BlockPass) {
+        let (xs, ts) = (&self.xs[..self.len], &self.ts[..self.len]);
+        match &self.ws {
+            _ if self.len == 0 => {}
+            Some(ws) => pass.take(xs, ts, &ws[..self.len]),
+            None => pass.take(xs, ts, Once),
+        }
+    }
 }
 
 fn forward_chunk<R: Real>(x: &Matrix, order: Order, start: usize, at: Affine, ys: &mut [R]) {

@@ -15,6 +15,8 @@ pub enum Notice {
         from: ElementType,
         /// The type they were brought to.
         to: ElementType,
+        /// What was taken off them before.
+        pivot: f64,
         /// How many of them are now another number.
         count: u64,
         /// Of how many.
@@ -30,8 +32,11 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rounded { label, from, to, count, n } => {
+            Self::Rounded { label, from, to, pivot, count, n } => {
                 write!(f, "{label}: {count} of {n} {from} elements were rounded to {to}")?;
+                if *pivot != 0.0 {
+                    write!(f, ", after {pivot:?} was taken off")?;
+                }
                 match to {
                     ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
                     _ => f.write_str(", the widest type linfit computes in"),

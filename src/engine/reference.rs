@@ -56,17 +56,22 @@ impl<'d> Reference<'d> {
         Self { data, info, notices: rounding_to_f64(data) }
     }
 
-    /// Calls `each` with x and t of every pair that counts, in order.
-    fn each_pair(&self, mut each: impl FnMut(f64, f64)) -> Result<(), EngineError> {
+    /// Calls `each` with x, t and the weight of every pair that counts, in
+    /// order.
+    fn each_pair(&self, mut each: impl FnMut(f64, f64, f64)) -> Result<(), EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let (mut xs, mut ts) = (vec![0.0; CHUNK_ELEMENTS], vec![0.0; CHUNK_ELEMENTS]);
+        let mut ws = vec![1.0; CHUNK_ELEMENTS];
         for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
-            let (xs, ts) = (&mut xs[..range.len()], &mut ts[..range.len()]);
-            x.read(order, range.start, xs);
-            t.read(order, range.start, ts);
-            for (k, (&x, &t)) in xs.iter().zip(ts.iter()).enumerate() {
+            let n = range.len();
+            x.read(order, range.start, &mut xs[..n]);
+            t.read(order, range.start, &mut ts[..n]);
+            if let Some(weights) = self.data.weights() {
+                weights.read(order, range.start, &mut ws[..n]);
+            }
+            for k in 0..n {
                 if self.data.validity().is_none_or(|validity| validity.contains(range.start + k)) {
-                    each(x, t);
+                    each(xs[k], ts[k], ws[k]);
                 }
             }
             self.data.release(&range);
@@ -78,17 +83,16 @@ impl<'d> Reference<'d> {
     ///
     /// # Errors
     /// [`EngineError::NoTarget`].
-    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     pub fn term_scales(&self, at: Affine) -> Result<TermScales, EngineError> {
-        let mut sums = [Compensated::default(); 5];
-        self.each_pair(|x, t| {
+        let mut sums = [Compensated::default(); 6];
+        self.each_pair(|x, t, w| {
             let residual = at.apply(x) - t;
             let parts = (x * at.weight).abs() + at.bias.abs() + t.abs();
-            let terms = [residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+            let terms = [1.0, residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(w * term));
         })?;
-        let n = self.data.valid_len() as f64;
-        let [loss, rx, r, parts, xx] = sums.map(|sum| sum.value() / n);
+        let [weight_sum, sums @ ..] = sums.map(Compensated::value);
+        let [loss, rx, r, parts, xx] = sums.map(|sum| sum / weight_sum);
         let c = TermScales::CANCELLED;
         Ok(TermScales {
             loss: loss.max(c * (loss * parts).sqrt()).max(c * c * parts),
@@ -133,34 +137,34 @@ impl Engine for Reference<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let (mut rr, mut rx, mut r) =
-            (Compensated::default(), Compensated::default(), Compensated::default());
-        self.each_pair(|x, t| {
+        let mut sums = [Compensated::default(); 4];
+        self.each_pair(|x, t, w| {
             let residual = at.apply(x) - t;
-            rr.add(residual * residual);
-            rx.add(residual * x);
-            r.add(residual);
+            let terms = [w, w * residual * residual, w * residual * x, w * residual];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
-        Ok(ResidualSums { n: self.data.valid_len(), rr: rr.value(), rx: rx.value(), r: r.value() })
+        let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
+        Ok(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r })
     }
 
     /// The means first, then, from the data again, the sums about them: two
     /// passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
     /// two-pass algorithm).
-    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        let n = self.data.valid_len() as f64;
-        let mut means = [Compensated::default(); 2];
-        self.each_pair(|x, t| [x, t].into_iter().zip(&mut means).for_each(|(value, sum)| sum.add(value)))?;
-        let [x_pivot, t_pivot] = means.map(|sum| sum.value() / n);
+        let mut means = [Compensated::default(); 3];
+        self.each_pair(|x, t, w| {
+            means.iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
+        })?;
+        let [weight_sum, x, t] = means.map(Compensated::value);
+        let (x_pivot, t_pivot) = (x / weight_sum, t / weight_sum);
         let mut sums = [Compensated::default(); 5];
-        self.each_pair(|x, t| {
+        self.each_pair(|x, t, w| {
             let (x, t) = (x - x_pivot, t - t_pivot);
-            sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(term));
+            sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         })?;
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
         let n = self.data.valid_len();
-        Ok(Moments::from_pivot_sums(&PivotSums { n, x_pivot, t_pivot, x, t, xx, xt, tt }))
+        Ok(Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the pass's result is f32")]
@@ -174,10 +178,9 @@ impl Engine for Reference<'_> {
     }
 }
 
-/// Bytes of X and T as stored.
+/// Bytes of X, T and the weights as stored.
 pub(super) fn stored_bytes(data: &Dataset) -> u64 {
-    let bytes = |matrix: &Matrix| (matrix.len() * matrix.element().size()) as u64;
-    bytes(data.x()) + data.t().map_or(0, bytes)
+    data.matrices().map(Matrix::stored_bytes).sum()
 }
 
 /// A notice for each matrix with elements that are not exact in f64.
@@ -186,12 +189,11 @@ pub(super) fn rounding_to_f64(data: &Dataset) -> Vec<Notice> {
         label: matrix.label().to_owned(),
         from: matrix.element(),
         to: ElementType::F64,
+        pivot: 0.0,
         count: matrix.rounded_to_f64(),
         n: matrix.len() as u64,
     };
-    [Some(data.x()), data.t()]
-        .into_iter()
-        .flatten()
+    data.matrices()
         .map(rounded)
         .filter(|notice| !matches!(notice, Notice::Rounded { count: 0, .. }))
         .collect()

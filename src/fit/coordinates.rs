@@ -34,12 +34,11 @@ impl Coordinates {
     ///
     /// # Errors
     /// [`FitError::NoSpread`] if all x are equal; [`FitError::MomentsOverflow`].
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub fn standardized(moments: &Moments) -> Result<Self, FitError> {
         if !moments.is_finite() {
             return Err(FitError::MomentsOverflow);
         }
-        let x_variance = moments.xx / moments.n as f64;
+        let x_variance = moments.xx / moments.weight_sum;
         if x_variance == 0.0 {
             return Err(FitError::NoSpread(moments.x_mean));
         }
@@ -124,8 +123,9 @@ mod tests {
     /// W = ½·√5/√1.25 = 1 and b = 6 − 3 − 2.5 = 0.5.
     #[test]
     fn a_standardized_step_by_hand() {
-        let sums =
-            PivotSums { n: 4, x_pivot: 1.0, t_pivot: 3.0, x: 6.0, t: 12.0, xx: 14.0, xt: 28.0, tt: 56.0 };
+        let (n, weight_sum, x_pivot, t_pivot) = (4, 4.0, 1.0, 3.0);
+        let (x, t, xx, xt, tt) = (6.0, 12.0, 14.0, 28.0, 56.0);
+        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         let moments = Moments::from_pivot_sums(&sums);
         let coordinates = Coordinates::standardized(&moments).unwrap();
         let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: 0.0 };

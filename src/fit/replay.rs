@@ -7,6 +7,7 @@ use crate::math::{Affine, Moments, Quadratic};
 pub(super) struct Replay {
     quadratic: Quadratic,
     elements: u64,
+    weight_sum: f64,
     coordinates: Coordinates,
     rule: DescentRule,
     position: Position,
@@ -18,6 +19,7 @@ impl Replay {
         Self {
             quadratic: moments.quadratic(),
             elements: moments.n,
+            weight_sum: moments.weight_sum,
             coordinates,
             rule: DescentRule { start, learning_rate: 0.0, tolerance: 0.0 },
             position: Position::new(start, coordinates),
@@ -33,16 +35,11 @@ impl DeviceDescent for Replay {
     }
 
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "an element count beyond 2^53 cannot be stored anywhere"
-        )]
-        let n = self.elements as f64;
         let mut rows = Vec::with_capacity(evaluations as usize);
         for _ in 0..evaluations {
             let mut evaluation = self.quadratic.evaluate(self.position.model());
             // A pass adds up Σr², which overflows before its mean does.
-            if (evaluation.loss * n).is_infinite() {
+            if (evaluation.loss * self.weight_sum).is_infinite() {
                 evaluation.loss = f64::INFINITY;
             }
             let row = self.position.advance(evaluation, &self.rule);

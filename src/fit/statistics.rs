@@ -8,8 +8,10 @@ use crate::math::{Curvature, Moments};
 /// the curvature of the loss says about learning rates.
 ///
 /// All but the rates are of the least-squares line, whatever W and b a fit
-/// ended at, and defined as in `scipy.stats.linregress`. What the data do not
-/// determine is `None`.
+/// ended at, and defined as in `scipy.stats.linregress`; with weights as in
+/// weighted least squares, for which a weight is the inverse of the variance
+/// of its T, up to a common factor (R's `lm(…, weights)`, statsmodels' `WLS`).
+/// What the data do not determine is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Statistics {
     /// W of the least-squares line.
@@ -20,7 +22,8 @@ pub struct Statistics {
     pub r2: Option<f64>,
     /// Pearson's correlation of X and T.
     pub r: Option<f64>,
-    /// The standard deviation of the residuals, with n − 2 degrees of freedom.
+    /// The standard deviation of the residuals, with n − 2 degrees of freedom;
+    /// of weighted pairs that of a residual of weight 1.
     pub residual_std: Option<f64>,
     /// The standard error of W.
     pub stderr_weight: Option<f64>,
@@ -90,7 +93,7 @@ impl Statistics {
     fn of_line(moments: &Moments, rr: f64, rates: Self) -> Self {
         let Some(line) = moments.least_squares() else { return rates };
         let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
-        let Moments { n, x_mean, xx, xt, tt, .. } = *moments;
+        let Moments { n, weight_sum, x_mean, xx, xt, tt, .. } = *moments;
         // Of T alike everywhere there is nothing to explain.
         let (unexplained, r) = if tt > 0.0 {
             let share = if n > 2 { (rr / tt).min(1.0) } else { 0.0 };
@@ -109,7 +112,7 @@ impl Statistics {
         Self {
             residual_std: Some(residual_std),
             stderr_weight: Some(stderr_weight),
-            stderr_bias: Some(stderr_weight * (xx / n as f64 + x_mean * x_mean).sqrt()),
+            stderr_bias: Some(stderr_weight * (xx / weight_sum + x_mean * x_mean).sqrt()),
             t_weight: finite(line.weight / stderr_weight),
             p_value: unexplained.and_then(|share| p_value(share, explained(moments, share), freedom)),
             ..known

@@ -3,21 +3,20 @@ use super::ResidualSums;
 /// The loss and its gradients at some W and b.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Evaluation {
-    /// Mean squared error L = (1/N) Σ r².
+    /// Mean squared error L = (1/N) Σ r²; of weighted pairs Σ w·r² / Σ w.
     pub loss: f64,
-    /// ∂L/∂W = (1/N) Σ 2·r·x.
+    /// ∂L/∂W = (1/N) Σ 2·r·x, or Σ 2·w·r·x / Σ w.
     pub grad_weight: f64,
-    /// ∂L/∂b = (1/N) Σ 2·r.
+    /// ∂L/∂b = (1/N) Σ 2·r, or Σ 2·w·r / Σ w.
     pub grad_bias: f64,
 }
 
 impl Evaluation {
-    /// What the sums of a pass mean. `sums.n` must not be 0: over no elements
-    /// the mean is undefined and every field is NaN.
+    /// What the sums of a pass mean. `sums.weight_sum` must not be 0: over no
+    /// elements the mean is undefined and every field is NaN.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub fn from_sums(sums: &ResidualSums) -> Self {
-        let n = sums.n as f64;
+        let n = sums.weight_sum;
         Self { loss: sums.rr / n, grad_weight: 2.0 * sums.rx / n, grad_bias: 2.0 * sums.r / n }
     }
 
@@ -39,12 +38,13 @@ mod tests {
     use super::*;
     use crate::math::Affine;
 
-    fn evaluate(data: &[(f64, f64)], at: Affine) -> Evaluation {
+    /// Of (x, t, w).
+    fn evaluate(data: &[(f64, f64, f64)], at: Affine) -> Evaluation {
         let sums = data
             .iter()
-            .map(|&(x, t)| {
+            .map(|&(x, t, w)| {
                 let r = at.apply(x) - t;
-                ResidualSums { n: 1, rr: r * r, rx: r * x, r }
+                ResidualSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r }
             })
             .fold(ResidualSums::default(), ResidualSums::combine);
         Evaluation::from_sums(&sums)
@@ -53,7 +53,7 @@ mod tests {
     /// Central differences of the loss, a quadratic: exact but for rounding.
     #[test]
     fn gradients_are_the_slopes_of_the_loss() {
-        let data = [(0.5, 1.0), (-1.25, 0.75), (2.0, -3.0), (0.0, 0.125)];
+        let data = [(0.5, 1.0, 1.0), (-1.25, 0.75, 0.5), (2.0, -3.0, 3.0), (0.0, 0.125, 1.0)];
         let at = Affine::new(0.75, -0.5);
         let h = 1e-4;
         let slope = |a: Affine, b: Affine| (evaluate(&data, b).loss - evaluate(&data, a).loss) / (2.0 * h);

@@ -9,20 +9,23 @@ use super::{Affine, Quadratic, ResidualSums};
 /// moments of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979). All sums
 /// are about the means, so no digits cancel where the means are large against
 /// the spread, and the means are kept to twice the digits of f64, so none are
-/// lost between parts.
+/// lost between parts. Where pairs have weights w, each term counts w times
+/// and the means are weighted; where they have none, w = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Moments {
     /// The number of elements.
     pub n: u64,
+    /// Σ w: n, where there are no weights.
+    pub weight_sum: f64,
     /// x̄, the mean of X.
     pub x_mean: f64,
     /// t̄, the mean of T.
     pub t_mean: f64,
-    /// Mxx = Σ (x − x̄)².
+    /// Mxx = Σ w·(x − x̄)².
     pub xx: f64,
-    /// Mxt = Σ (x − x̄)·(t − t̄).
+    /// Mxt = Σ w·(x − x̄)·(t − t̄).
     pub xt: f64,
-    /// Mtt = Σ (t − t̄)².
+    /// Mtt = Σ w·(t − t̄)².
     pub tt: f64,
     /// What rounding to f64 took from x̄ and t̄.
     x_rest: f64,
@@ -35,37 +38,39 @@ pub struct Moments {
 pub struct PivotSums {
     /// The number of elements.
     pub n: u64,
+    /// Σ w: n, where there are no weights.
+    pub weight_sum: f64,
     /// The pivot's x.
     pub x_pivot: f64,
     /// The pivot's t.
     pub t_pivot: f64,
-    /// Σ (x − pivot).
+    /// Σ w·(x − pivot).
     pub x: f64,
-    /// Σ (t − pivot).
+    /// Σ w·(t − pivot).
     pub t: f64,
-    /// Σ (x − pivot)².
+    /// Σ w·(x − pivot)².
     pub xx: f64,
-    /// Σ (x − pivot)·(t − pivot).
+    /// Σ w·(x − pivot)·(t − pivot).
     pub xt: f64,
-    /// Σ (t − pivot)².
+    /// Σ w·(t − pivot)².
     pub tt: f64,
 }
 
 impl Moments {
-    /// The moments behind sums about a pivot; `sums.n` must not be 0.
+    /// The moments behind sums about a pivot; `sums.weight_sum` must not be 0.
     ///
     /// With a pivot k standard deviations off the mean, 1 + k² times the
     /// rounding of the sums is left in them. An element of the part is never
     /// farther off than √n.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub fn from_pivot_sums(sums: &PivotSums) -> Self {
-        let n = sums.n as f64;
+        let n = sums.weight_sum;
         let (x, t) = (sums.x / n, sums.t / n);
         let (x_mean, x_rest) = two_sum(sums.x_pivot, x);
         let (t_mean, t_rest) = two_sum(sums.t_pivot, t);
         Self {
             n: sums.n,
+            weight_sum: sums.weight_sum,
             x_mean,
             t_mean,
             xx: (sums.xx - sums.x * x).max(0.0),
@@ -90,7 +95,6 @@ impl Moments {
 
     /// The moments of the elements of both parts.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub fn combine(self, other: Self) -> Self {
         if self.n == 0 {
             return other;
@@ -98,7 +102,7 @@ impl Moments {
         if other.n == 0 {
             return self;
         }
-        let n = self.n + other.n;
+        let weight_sum = self.weight_sum + other.weight_sum;
         // The distance of the means, rounded once, however large they are.
         let apart = |a: (f64, f64), b: (f64, f64)| {
             let (difference, error) = two_sum(b.0, -a.0);
@@ -106,12 +110,13 @@ impl Moments {
         };
         let x = apart((self.x_mean, self.x_rest), (other.x_mean, other.x_rest));
         let t = apart((self.t_mean, self.t_rest), (other.t_mean, other.t_rest));
-        let share = other.n as f64 / n as f64;
-        let weight = self.n as f64 * share;
+        let share = other.weight_sum / weight_sum;
+        let weight = self.weight_sum * share;
         let (x_mean, x_rest) = moved((self.x_mean, self.x_rest), x * share);
         let (t_mean, t_rest) = moved((self.t_mean, self.t_rest), t * share);
         Self {
-            n,
+            n: self.n + other.n,
+            weight_sum,
             x_mean,
             t_mean,
             xx: self.xx + other.xx + weight * x * x,
@@ -170,7 +175,7 @@ impl Moments {
         (-self.xt).mul_add(self.xt / self.xx, self.tt).max(0.0)
     }
 
-    /// The loss as a function of W and b; `self.n` must not be 0.
+    /// The loss as a function of W and b; `self.weight_sum` must not be 0.
     #[must_use]
     pub fn quadratic(&self) -> Quadratic {
         Quadratic::of(self)
@@ -178,12 +183,12 @@ impl Moments {
 
     /// The residual sums at any W and b, without another pass.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub fn residual_sums(&self, at: Affine) -> ResidualSums {
-        let n = self.n as f64;
+        let n = self.weight_sum;
         let evaluation = self.quadratic().evaluate(at);
         ResidualSums {
             n: self.n,
+            weight_sum: n,
             rr: n * evaluation.loss,
             rx: n * evaluation.grad_weight / 2.0,
             r: n * evaluation.grad_bias / 2.0,
@@ -202,15 +207,20 @@ mod tests {
     use super::*;
 
     fn part(pairs: &[(f64, f64)]) -> Moments {
+        weighted(pairs, &vec![1.0; pairs.len()])
+    }
+
+    fn weighted(pairs: &[(f64, f64)], weights: &[f64]) -> Moments {
         let (x_pivot, t_pivot) = pairs[0];
         let mut sums = PivotSums { n: pairs.len() as u64, x_pivot, t_pivot, ..PivotSums::default() };
-        for &(x, t) in pairs {
+        for (&(x, t), &w) in pairs.iter().zip(weights) {
             let (x, t) = (x - x_pivot, t - t_pivot);
-            sums.x += x;
-            sums.t += t;
-            sums.xx += x * x;
-            sums.xt += x * t;
-            sums.tt += t * t;
+            sums.weight_sum += w;
+            sums.x += w * x;
+            sums.t += w * t;
+            sums.xx += w * x * x;
+            sums.xt += w * x * t;
+            sums.tt += w * t * t;
         }
         Moments::from_pivot_sums(&sums)
     }
@@ -228,7 +238,28 @@ mod tests {
         assert_eq!(got.least_squares_rr(), 0.0);
         let sums = got.residual_sums(Affine::default());
         // Σr² = 4·41, Σr·x = −70, Σr = −24.
-        assert_eq!(sums, ResidualSums { n: 4, rr: 164.0, rx: -70.0, r: -24.0 });
+        assert_eq!(sums, ResidualSums { n: 4, weight_sum: 4.0, rr: 164.0, rx: -70.0, r: -24.0 });
+    }
+
+    /// A pair that counts three times is three pairs, but for their number; a
+    /// part with weights combines with one without.
+    #[test]
+    fn a_weight_is_a_number_of_pairs() {
+        let [a, b, c] = [(1.0, 3.0), (2.0, 5.5), (4.0, 9.0)];
+        let want = part(&[a, b, b, b, c]);
+        let got = weighted(&[a, b, c], &[1.0, 3.0, 1.0]);
+        assert_eq!(got, Moments { n: 3, ..want });
+        let combined = weighted(&[b], &[3.0]).combine(part(&[a, c]));
+        for (got, want) in [
+            (combined.x_mean, want.x_mean),
+            (combined.t_mean, want.t_mean),
+            (combined.xx, want.xx),
+            (combined.xt, want.xt),
+            (combined.tt, want.tt),
+        ] {
+            assert!((got - want).abs() <= 1e-14 * want.abs(), "{got} for {want}");
+        }
+        assert_eq!((combined.n, combined.weight_sum), (3, 5.0));
     }
 
     #[test]

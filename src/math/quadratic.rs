@@ -4,7 +4,7 @@ use super::{Affine, Curvature, Evaluation, Moments};
 ///
 /// L(W, b) = L* + v·(W − W*)² + d², with d = W·x̄ + b − t̄
 ///
-/// where v = Mxx/N is the variance of X, W* the least-squares weight and L*
+/// where v = Mxx/N (Mxx/Σw of weighted pairs) is the variance of X, W* the least-squares weight and L*
 /// the loss of the least-squares line. Written about the optimum, it is never
 /// negative, and what is left near the optimum has digits of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,9 +20,8 @@ pub struct Quadratic {
 }
 
 impl Quadratic {
-    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     pub(super) fn of(moments: &Moments) -> Self {
-        let n = moments.n as f64;
+        let n = moments.weight_sum;
         let weight = if moments.xx > 0.0 { moments.xt / moments.xx } else { 0.0 };
         Self {
             x_mean: moments.x_mean,
@@ -67,8 +66,9 @@ mod tests {
 
     fn example() -> Quadratic {
         // X = 1, 2, 3, 4 and T = 2·X + 1, about (1, 3): Σx = 6, Σx² = 14.
-        let sums =
-            PivotSums { n: 4, x_pivot: 1.0, t_pivot: 3.0, x: 6.0, t: 12.0, xx: 14.0, xt: 28.0, tt: 56.0 };
+        let (n, weight_sum, x_pivot, t_pivot) = (4, 4.0, 1.0, 3.0);
+        let (x, t, xx, xt, tt) = (6.0, 12.0, 14.0, 28.0, 56.0);
+        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         Moments::from_pivot_sums(&sums).quadratic()
     }
 

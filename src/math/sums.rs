@@ -1,7 +1,8 @@
 use super::Compensated;
 
 /// What one pass over the data adds up at given W and b, with
-/// r = x·W + b − t: everything the loss and both gradients need.
+/// r = x·W + b − t: everything the loss and both gradients need. Where pairs
+/// have weights w, each term counts w times; where they have none, w = 1.
 ///
 /// Sums over two parts of the data [`combine`](Self::combine) into the sums
 /// over both, whatever the parts are: windows, chunks, threads or files.
@@ -9,11 +10,13 @@ use super::Compensated;
 pub struct ResidualSums {
     /// The number of elements.
     pub n: u64,
-    /// Σ r².
+    /// Σ w: n, where there are no weights.
+    pub weight_sum: f64,
+    /// Σ w·r².
     pub rr: f64,
-    /// Σ r·x.
+    /// Σ w·r·x.
     pub rx: f64,
-    /// Σ r.
+    /// Σ w·r.
     pub r: f64,
 }
 
@@ -21,7 +24,13 @@ impl ResidualSums {
     /// The sums over the elements of both parts.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
-        Self { n: self.n + other.n, rr: self.rr + other.rr, rx: self.rx + other.rx, r: self.r + other.r }
+        Self {
+            n: self.n + other.n,
+            weight_sum: self.weight_sum + other.weight_sum,
+            rr: self.rr + other.rr,
+            rx: self.rx + other.rx,
+            r: self.r + other.r,
+        }
     }
 }
 
@@ -29,6 +38,7 @@ impl ResidualSums {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SumsAccumulator {
     n: u64,
+    weight_sum: Compensated,
     rr: Compensated,
     rx: Compensated,
     r: Compensated,
@@ -38,6 +48,7 @@ impl SumsAccumulator {
     /// Adds the sums over one part.
     pub fn add(&mut self, part: ResidualSums) {
         self.n += part.n;
+        self.weight_sum.add(part.weight_sum);
         self.rr.add(part.rr);
         self.rx.add(part.rx);
         self.r.add(part.r);
@@ -46,7 +57,13 @@ impl SumsAccumulator {
     /// The sums over all parts added so far.
     #[must_use]
     pub fn total(&self) -> ResidualSums {
-        ResidualSums { n: self.n, rr: self.rr.value(), rx: self.rx.value(), r: self.r.value() }
+        ResidualSums {
+            n: self.n,
+            weight_sum: self.weight_sum.value(),
+            rr: self.rr.value(),
+            rx: self.rx.value(),
+            r: self.r.value(),
+        }
     }
 }
 

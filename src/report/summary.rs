@@ -102,6 +102,8 @@ pub struct FitReport {
     pub n: u64,
     /// Elements that don't, and why; null if all count.
     pub excluded: Option<Excluded>,
+    /// Σ w over those that count; null without weights.
+    pub weight_sum: Option<f64>,
     /// Updates made.
     pub steps: u64,
     /// The solver.
@@ -148,6 +150,7 @@ impl FitReport {
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
             excluded: None,
+            weight_sum: None,
             steps: fit.steps,
             solver: solved.method,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
@@ -169,11 +172,13 @@ impl fmt::Display for FitReport {
         writeln!(f)?;
         writeln!(f, "  weight     {:<24} gradient {:+.3e}", exact(self.weight), self.grad_weight)?;
         writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
-        writeln!(f, "  loss       {:<24} mean squared error", short(self.loss))?;
+        let weighted = if self.weight_sum.is_some() { ", weighted" } else { "" };
+        writeln!(f, "  loss       {:<24} mean squared error{weighted}", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         if let Some(excluded) = self.excluded {
             let reasons = [
                 (excluded.mask, "masked"),
+                (excluded.weight, "of weight 0"),
                 (excluded.x_nodata, "nodata in X"),
                 (excluded.t_nodata, "nodata in T"),
                 (excluded.range, "outside the valid range"),
@@ -182,6 +187,9 @@ impl fmt::Display for FitReport {
             let reasons: Vec<_> =
                 reasons.map(|(number, reason)| format!("{} {reason}", count(*number))).collect();
             writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
+        }
+        if let Some(weight_sum) = self.weight_sum {
+            writeln!(f, "  weights    {:<24} in sum", exact(weight_sum))?;
         }
         self.write_steps(f)?;
         self.write_statistics(f)?;

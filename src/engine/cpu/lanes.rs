@@ -15,6 +15,51 @@ pub(super) const GROUP_ELEMENTS: usize = 64;
 /// and 4 KiB, where plain reading takes 16.7 ms.
 const PREFETCH_BYTES: usize = 3072;
 
+/// How much each pair of a block counts.
+pub(super) trait Weighing: Copy {
+    /// Whether it is anything but 1 for all.
+    const IS_GIVEN: bool;
+
+    /// The weights of pairs number `start` to `start + LANES − 1`.
+    fn lanes(self, start: usize) -> [f64; LANES];
+
+    /// The weight of pair number `k`.
+    fn at(self, k: usize) -> f64;
+}
+
+/// Every pair counts once. What is multiplied with it is not multiplied.
+#[derive(Clone, Copy)]
+pub(super) struct Once;
+
+impl Weighing for Once {
+    const IS_GIVEN: bool = false;
+
+    #[inline(always)]
+    fn lanes(self, _start: usize) -> [f64; LANES] {
+        [1.0; LANES]
+    }
+
+    #[inline(always)]
+    fn at(self, _k: usize) -> f64 {
+        1.0
+    }
+}
+
+/// A weight for each pair; beyond the end of the block 0.
+impl Weighing for &[f64] {
+    const IS_GIVEN: bool = true;
+
+    #[inline(always)]
+    fn lanes(self, start: usize) -> [f64; LANES] {
+        self.get(start..).and_then(<[f64]>::first_chunk).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn at(self, k: usize) -> f64 {
+        self.get(k).copied().unwrap_or_default()
+    }
+}
+
 /// a·b + c, rounded once where the processor can.
 macro_rules! mul_add {
     ($a:expr, $b:expr, $c:expr) => {

@@ -2,7 +2,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
 use super::BlockPass;
-use super::lanes::{GROUP_ELEMENTS, LANES, mul_add, prefetch, tree_sum};
+use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
 use crate::data::Element;
 use crate::math::{Moments, PivotSums};
 
@@ -19,8 +19,8 @@ impl BlockMoments {
 }
 
 impl BlockPass for BlockMoments {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E]) {
-        self.blocks.push(Moments::from_pivot_sums(&block_sums(xs, ts)));
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing) {
+        self.blocks.push(Moments::from_pivot_sums(&block_sums(xs, ts, ws)));
     }
 }
 
@@ -35,37 +35,49 @@ fn pivot<E: Element>(values: &[E]) -> f64 {
 /// The sums over a block about an element of it, which a mean far from 0
 /// doesn't cost any digits.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn block_sums<E: Element>(xs: &[E], ts: &[E]) -> PivotSums {
+#[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
+fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
     let (x_pivot, t_pivot) = (pivot(xs), pivot(ts));
     let (mut x_sum, mut t_sum) = ([0f64; LANES], [0f64; LANES]);
     let (mut xx, mut xt, mut tt) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
-    for (xs, ts) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)) {
+    let mut weight_sum = [0f64; LANES];
+    for (group, (xs, ts)) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)).enumerate() {
         prefetch(xs);
         prefetch(ts);
+        let start = group * GROUP_ELEMENTS;
         let (x_vectors, x_rest) = xs.as_chunks::<LANES>();
         let (t_vectors, t_rest) = ts.as_chunks::<LANES>();
-        for (x_vector, t_vector) in x_vectors.iter().zip(t_vectors) {
+        for (vector, (x_vector, t_vector)) in x_vectors.iter().zip(t_vectors).enumerate() {
+            let ws = ws.lanes(start + vector * LANES);
             for lane in 0..LANES {
                 let (x, t) =
                     (x_vector[lane].finite_to_f64() - x_pivot, t_vector[lane].finite_to_f64() - t_pivot);
-                x_sum[lane] += x;
-                t_sum[lane] += t;
-                xx[lane] = mul_add!(x, x, xx[lane]);
-                xt[lane] = mul_add!(x, t, xt[lane]);
-                tt[lane] = mul_add!(t, t, tt[lane]);
+                let (wx, wt) = (ws[lane] * x, ws[lane] * t);
+                x_sum[lane] += wx;
+                t_sum[lane] += wt;
+                xx[lane] = mul_add!(wx, x, xx[lane]);
+                xt[lane] = mul_add!(wx, t, xt[lane]);
+                tt[lane] = mul_add!(wt, t, tt[lane]);
+                if W::IS_GIVEN {
+                    weight_sum[lane] += ws[lane];
+                }
             }
         }
+        let rest = start + xs.len() - x_rest.len();
         for (lane, (x, t)) in x_rest.iter().zip(t_rest).enumerate() {
-            let (x, t) = (x.finite_to_f64() - x_pivot, t.finite_to_f64() - t_pivot);
-            x_sum[lane] += x;
-            t_sum[lane] += t;
-            xx[lane] = mul_add!(x, x, xx[lane]);
-            xt[lane] = mul_add!(x, t, xt[lane]);
-            tt[lane] = mul_add!(t, t, tt[lane]);
+            let (x, t, w) = (x.finite_to_f64() - x_pivot, t.finite_to_f64() - t_pivot, ws.at(rest + lane));
+            let (wx, wt) = (w * x, w * t);
+            x_sum[lane] += wx;
+            t_sum[lane] += wt;
+            xx[lane] = mul_add!(wx, x, xx[lane]);
+            xt[lane] = mul_add!(wx, t, xt[lane]);
+            tt[lane] = mul_add!(wt, t, tt[lane]);
+            weight_sum[lane] += w;
         }
     }
     PivotSums {
         n: xs.len() as u64,
+        weight_sum: if W::IS_GIVEN { tree_sum(weight_sum) } else { xs.len() as f64 },
         x_pivot,
         t_pivot,
         x: tree_sum(x_sum),

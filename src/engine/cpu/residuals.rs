@@ -2,7 +2,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
 use super::BlockPass;
-use super::lanes::{GROUP_ELEMENTS, LANES, mul_add, prefetch, tree_sum};
+use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
 use crate::data::Element;
 use crate::math::{Affine, ResidualSums, SumsAccumulator};
 
@@ -23,43 +23,61 @@ impl BlockResiduals {
 }
 
 impl BlockPass for BlockResiduals {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E]) {
-        self.sums.add(block_sums(xs, ts, self.at.weight, self.at.bias));
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing) {
+        self.sums.add(block_sums(xs, ts, ws, self.at.weight, self.at.bias));
     }
 }
 
 /// The sums over a block. Every instruction set with a fused multiply-add gives
 /// the same bits; only x86 processors from before 2013 round products too.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn block_sums<E: Element>(xs: &[E], ts: &[E], weight: f64, bias: f64) -> ResidualSums {
+#[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
+fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W, weight: f64, bias: f64) -> ResidualSums {
     let (mut rr, mut rx, mut r) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
-    for (xs, ts) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)) {
+    let mut weight_sum = [0f64; LANES];
+    for (group, (xs, ts)) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)).enumerate() {
         prefetch(xs);
         prefetch(ts);
+        let start = group * GROUP_ELEMENTS;
         let (x_vectors, x_rest) = xs.as_chunks::<LANES>();
         let (t_vectors, t_rest) = ts.as_chunks::<LANES>();
-        for (x_vector, t_vector) in x_vectors.iter().zip(t_vectors) {
+        for (vector, (x_vector, t_vector)) in x_vectors.iter().zip(t_vectors).enumerate() {
+            let ws = ws.lanes(start + vector * LANES);
             for lane in 0..LANES {
                 let x = x_vector[lane].finite_to_f64();
                 let residual = mul_add!(x, weight, bias) - t_vector[lane].finite_to_f64();
-                rr[lane] = mul_add!(residual, residual, rr[lane]);
-                rx[lane] = mul_add!(residual, x, rx[lane]);
-                r[lane] += residual;
+                let weighed = ws[lane] * residual;
+                rr[lane] = mul_add!(weighed, residual, rr[lane]);
+                rx[lane] = mul_add!(weighed, x, rx[lane]);
+                r[lane] += weighed;
+                if W::IS_GIVEN {
+                    weight_sum[lane] += ws[lane];
+                }
             }
         }
+        let rest = start + xs.len() - x_rest.len();
         for (lane, (x, t)) in x_rest.iter().zip(t_rest).enumerate() {
-            let x = x.finite_to_f64();
+            let (x, w) = (x.finite_to_f64(), ws.at(rest + lane));
             let residual = mul_add!(x, weight, bias) - t.finite_to_f64();
-            rr[lane] = mul_add!(residual, residual, rr[lane]);
-            rx[lane] = mul_add!(residual, x, rx[lane]);
-            r[lane] += residual;
+            let weighed = w * residual;
+            rr[lane] = mul_add!(weighed, residual, rr[lane]);
+            rx[lane] = mul_add!(weighed, x, rx[lane]);
+            r[lane] += weighed;
+            weight_sum[lane] += w;
         }
     }
-    ResidualSums { n: xs.len() as u64, rr: tree_sum(rr), rx: tree_sum(rx), r: tree_sum(r) }
+    ResidualSums {
+        n: xs.len() as u64,
+        weight_sum: if W::IS_GIVEN { tree_sum(weight_sum) } else { xs.len() as f64 },
+        rr: tree_sum(rr),
+        rx: tree_sum(rx),
+        r: tree_sum(r),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lanes::Once;
     use super::*;
 
     /// Requests for memory beyond an array are harmless: here what follows the
@@ -71,8 +89,8 @@ mod tests {
         values.fill(1.0);
         // r = 3·1 + 1 − 1 = 3 for each of 1,024 elements.
         let mut pass = BlockResiduals::new(Affine::new(3.0, 1.0));
-        pass.take(values, values);
+        pass.take(values, values, Once);
         let sums = pass.total();
-        assert_eq!(sums, ResidualSums { n: 1024, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 });
+        assert_eq!(sums, ResidualSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 });
     }
 }

@@ -1,13 +1,15 @@
 use bytemuck::Zeroable;
 
 use super::device::Device;
+use super::inputs::Inputs;
 use super::kernels::{
     DescentUniform, HistoryHead, HistoryRow, Kernel, WindowUniform, binding, compile_descend, compile_update,
 };
 use super::partials::whole;
 use super::plan;
+use super::resident::Resident;
 use super::upload::Staging;
-use super::{Gpu, GpuError, Held, Resident, STORAGE, create_buffer, split};
+use super::{Gpu, GpuError, Held, STORAGE, create_buffer, split, uniform};
 use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, MOST_EVALUATIONS, Onward};
 use crate::math::{Affine, Evaluation};
 
@@ -20,6 +22,7 @@ pub(super) struct Descent {
     staging: Staging,
     /// What the uniform holds for every rule.
     partials: Partials,
+    inputs: Inputs,
     /// Updates since the start, by the host's count.
     step: u32,
 }
@@ -38,16 +41,15 @@ struct Partials {
     count: u32,
     /// 2⁻ᵏ, with 2ᵏ at least `count`: sums of so scaled partials stay in range.
     scale: f32,
-    /// 1 / (N·scale).
+    /// 1 / (Σw·scale).
     mean: [f32; 2],
 }
 
 impl Partials {
-    fn new(count: u32, elements: usize) -> Self {
+    fn new(count: u32, weight_sum: f64) -> Self {
         // A power of two up to 2³¹; f32 holds it and its reciprocal.
         let scale = 1.0 / f64::from(count.checked_next_power_of_two().unwrap_or(1 << 31));
-        #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
-        let mean = split(1.0 / (elements as f64 * scale));
+        let mean = split(1.0 / (weight_sum * scale));
         Self { count, scale: split(scale)[0], mean }
     }
 }
@@ -59,28 +61,25 @@ impl Descent {
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
         let usage = STORAGE | wgpu::BufferUsages::COPY_DST;
         let history = create_buffer(device, "history", history_bytes, usage)?;
-        let uniform = gpu.uniform("descent", &[0; size_of::<DescentUniform>()])?;
+        let rule = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
         let n = gpu.data.len();
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
                 let window = WindowUniform::new(&dispatch, 0);
-                let groups = resident.windows[0].groups(gpu.packings());
+                let groups = resident.windows[0].groups(&gpu.inputs);
                 dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
-                let window = gpu.uniform("window", bytemuck::bytes_of(&window))?;
+                let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
-                    let kernel = compile_descend(device, &gpu.tuning, gpu.packings());
-                    let bindings = kernel.bind(
-                        device,
-                        &[
-                            (X, resident.windows[0].x.as_entire_binding()),
-                            (T, resident.windows[0].t.as_entire_binding()),
-                            (HISTORY, history.as_entire_binding()),
-                            (WINDOW, window.as_entire_binding()),
-                            (PARAMETERS, gpu.point.as_entire_binding()),
-                            (DESCENT, uniform.as_entire_binding()),
-                        ],
-                    );
+                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, WINDOW};
+                    let kernel = compile_descend(device, &gpu.tuning, &gpu.inputs);
+                    let mut resources = resident.windows[0].resources();
+                    resources.extend([
+                        (HISTORY, history.as_entire_binding()),
+                        (WINDOW, window.as_entire_binding()),
+                        (PARAMETERS, gpu.point.as_entire_binding()),
+                        (DESCENT, rule.as_entire_binding()),
+                    ]);
+                    let bindings = kernel.bind(device, &resources);
                     (kernel, bindings)
                 })?;
                 (Way::Alone { descend: kernel, most_steps }, bindings, dispatch.invocations)
@@ -95,7 +94,7 @@ impl Descent {
                             (PARTIALS, resident.residuals.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (PARAMETERS, gpu.point.as_entire_binding()),
-                            (DESCENT, uniform.as_entire_binding()),
+                            (DESCENT, rule.as_entire_binding()),
                         ],
                     );
                     (kernel, bindings)
@@ -104,8 +103,10 @@ impl Descent {
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
-        let partials = Partials::new(count, n);
-        Ok(Self { way, uniform, bindings, history, staging, partials, step: 0 })
+        let scale = gpu.inputs.weights.map_or(1.0, |weights| weights.scale);
+        let partials = Partials::new(count, gpu.data.weight_sum() * scale);
+        let inputs = gpu.inputs;
+        Ok(Self { way, uniform: rule, bindings, history, staging, partials, inputs, step: 0 })
     }
 
     /// Starts over with a rule.
@@ -115,6 +116,7 @@ impl Descent {
             mean: self.partials.mean,
             rate: split(-rule.learning_rate),
             tolerance: split(rule.tolerance),
+            x_pivot: split(self.inputs.x.pivot),
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
             has_tolerance: u32::from(rule.tolerance > 0.0),
@@ -123,7 +125,7 @@ impl Descent {
                 Way::Alone { most_steps, .. } => most_steps,
                 Way::Dispatched { .. } => 1,
             },
-            unused: 0,
+            unused: [0; 3],
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
@@ -190,11 +192,11 @@ impl DeviceDescent for Gpu<'_> {
         }
         let steps = history.rows.iter().filter(|row| row.onward == ONWARD).count();
         descent.step = descent.step.wrapping_add(u32::try_from(steps).unwrap_or(wanted));
-        Ok(history.rows.iter().map(evaluated).collect())
+        Ok(history.rows.iter().map(|row| evaluated(row, descent.inputs)).collect())
     }
 
     fn elements(&self) -> u64 {
-        self.data.len() as u64
+        self.data.valid_len()
     }
 }
 
@@ -226,12 +228,13 @@ impl History {
 const ONWARD: u32 = 0;
 const TOLERANCE: u32 = 1;
 
-fn evaluated(row: &HistoryRow) -> Evaluated {
+fn evaluated(row: &HistoryRow, inputs: Inputs) -> Evaluated {
     let means = whole(&row.evaluation);
     let joined = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
+    let there = Affine::new(joined(row.parameters.weight), joined(row.parameters.bias));
     Evaluated {
-        model: Affine::new(joined(row.parameters.weight), joined(row.parameters.bias)),
-        // The shader has divided by N and multiplied with 2 already.
+        model: inputs.from_device(there),
+        // The shader has divided by Σw and multiplied with 2 already.
         evaluation: Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] },
         onward: match row.onward {
             ONWARD => Onward::Step,

@@ -1,6 +1,7 @@
 use super::GpuError;
 use super::Precision;
 use super::device::Device;
+use super::inputs::Inputs;
 use super::packing::Packing;
 use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS};
 use super::tuning::{Reduction, Tuning};
@@ -66,13 +67,14 @@ pub(super) struct DescentUniform {
     pub(super) mean: [f32; 2],
     pub(super) rate: [f32; 2],
     pub(super) tolerance: [f32; 2],
+    pub(super) x_pivot: [f32; 2],
     pub(super) partial_scale: f32,
     pub(super) partial_count: u32,
     pub(super) has_tolerance: u32,
     /// Always 0; the shader's compiler must not know.
     pub(super) zero: u32,
     pub(super) most_steps: u32,
-    pub(super) unused: u32,
+    pub(super) unused: [u32; 3],
 }
 
 /// The uniform of the self-test; `Test` in `self_test.wgsl`.
@@ -125,19 +127,22 @@ pub(super) struct HistoryRow {
 
 /// The binding numbers of each kernel, as in its shader.
 pub(super) mod binding {
-    pub(in super::super) mod forward {
+    /// What is read of the data, the same in every kernel.
+    pub(in super::super) mod inputs {
         pub(in super::super::super) const X: u32 = 0;
+        pub(in super::super::super) const T: u32 = 1;
+        pub(in super::super::super) const VALIDITY: u32 = 6;
+        pub(in super::super::super) const WEIGHTS: u32 = 7;
+    }
+    pub(in super::super) mod forward {
         pub(in super::super::super) const Y: u32 = 1;
         pub(in super::super::super) const WINDOW: u32 = 2;
         pub(in super::super::super) const PARAMETERS: u32 = 3;
     }
     pub(in super::super) mod sums {
-        pub(in super::super::super) const X: u32 = 0;
-        pub(in super::super::super) const T: u32 = 1;
         pub(in super::super::super) const PARTIALS: u32 = 2;
         pub(in super::super::super) const WINDOW: u32 = 3;
         pub(in super::super::super) const POINT: u32 = 4;
-        pub(in super::super::super) const VALIDITY: u32 = 6;
     }
     pub(in super::super) mod self_test {
         pub(in super::super::super) const CASES: u32 = 0;
@@ -156,8 +161,6 @@ pub(super) mod binding {
         pub(in super::super::super) const DESCENT: u32 = 3;
     }
     pub(in super::super) mod descend {
-        pub(in super::super::super) const X: u32 = 0;
-        pub(in super::super::super) const T: u32 = 1;
         pub(in super::super::super) const HISTORY: u32 = 2;
         pub(in super::super::super) const WINDOW: u32 = 3;
         pub(in super::super::super) const PARAMETERS: u32 = 4;
@@ -206,8 +209,7 @@ impl SumsKernel {
         tuning: &Tuning,
         precision: Precision,
         quantity: Quantity,
-        with_holes: bool,
-        [x, t]: [Packing; 2],
+        inputs: &Inputs,
     ) -> Result<Self, GpuError> {
         let partial_bytes = parts(quantity) * part_bytes(precision);
         // Only four f32 can be added up by a subgroup.
@@ -219,11 +221,10 @@ impl SumsKernel {
         };
         let by_subgroup =
             if tuning.reduction == Reduction::Subgroup { shader!("sums_by_subgroup") } else { "" };
-        let holes = if with_holes { shader!("shared/holes_bits") } else { shader!("shared/holes_none") };
         let source = [
-            loads([x, t]).as_str(),
+            loads(inputs).as_str(),
             sums_source(precision, quantity),
-            holes,
+            holes(inputs),
             shader!("shared/walk"),
             shader!("sums"),
             by_subgroup,
@@ -243,23 +244,22 @@ impl SumsKernel {
         };
         device.scoped(0, |device, _| Self {
             sums: {
-                use binding::sums::{PARTIALS, POINT, T, VALIDITY, WINDOW, X};
-                let bindings = [
-                    (X, Access::Read),
-                    (T, Access::Read),
+                use binding::sums::{PARTIALS, POINT, WINDOW};
+                let mut bindings = input_bindings(inputs);
+                bindings.extend([
                     (PARTIALS, Access::Write),
                     (WINDOW, Access::Uniform),
                     (POINT, Access::Read),
-                    (VALIDITY, Access::Read),
-                ];
+                ]);
                 Kernel::compile(
                     device,
                     entry_point,
                     &source,
-                    if with_holes { &bindings } else { &bindings[..5] },
+                    &bindings,
                     &[
+                        ("WEIGHTED", flag(inputs.weights.is_some())),
                         ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
-                        ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+                        ("CONTIGUOUS", flag(tuning.contiguous)),
                         ("LOADS", f64::from(tuning.loads)),
                         ("BLOCK", f64::from(BLOCK_VECTORS)),
                     ],
@@ -306,10 +306,33 @@ fn part_bytes(precision: Precision) -> u32 {
     }
 }
 
-/// How X and T are loaded.
-fn loads([x, t]: [Packing; 2]) -> String {
-    use binding::sums::{T, X};
-    x.source("x", X) + &t.source("t", T)
+/// What a kernel over pairs binds of the data.
+fn input_bindings(inputs: &Inputs) -> Vec<(u32, Access)> {
+    use binding::inputs::{T, VALIDITY, WEIGHTS, X};
+    let mut bindings = vec![(X, Access::Read), (T, Access::Read)];
+    bindings.extend(inputs.has_holes.then_some((VALIDITY, Access::Read)));
+    bindings.extend(inputs.weights.map(|_| (WEIGHTS, Access::Read)));
+    bindings
+}
+
+/// How X, T and the weights are loaded.
+fn loads(inputs: &Inputs) -> String {
+    use binding::inputs::{T, WEIGHTS, X};
+    let weights = inputs.weights.map_or_else(
+        || Packing::source_of_ones("weights"),
+        |weights| weights.packing.source("weights", WEIGHTS),
+    );
+    inputs.x.packing.source("x", X) + &inputs.t.packing.source("t", T) + &weights
+}
+
+/// Which elements count.
+fn holes(inputs: &Inputs) -> &'static str {
+    if inputs.has_holes { shader!("shared/holes_bits") } else { shader!("shared/holes_none") }
+}
+
+/// A boolean as override constants are given.
+fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
 }
 
 /// What is added up and how.
@@ -343,7 +366,8 @@ fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
 
 /// The kernel that predicts.
 pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: Packing) -> Result<Kernel, GpuError> {
-    use binding::forward::{PARAMETERS, WINDOW, X, Y};
+    use binding::forward::{PARAMETERS, WINDOW, Y};
+    use binding::inputs::X;
     device.scoped(0, |device, _| {
         Kernel::compile(
             device,
@@ -352,7 +376,7 @@ pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: Packing) -> R
             &[(X, Access::Read), (Y, Access::Write), (WINDOW, Access::Uniform), (PARAMETERS, Access::Read)],
             &[
                 ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
-                ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+                ("CONTIGUOUS", flag(tuning.contiguous)),
                 ("LOADS", f64::from(tuning.loads)),
             ],
         )
@@ -394,33 +418,37 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
 }
 
 /// The kernel that takes whole steps in one workgroup.
-pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, packings: [Packing; 2]) -> Kernel {
-    use binding::descend::{DESCENT, HISTORY, PARAMETERS, T, WINDOW, X};
+pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, inputs: &Inputs) -> Kernel {
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, WINDOW};
+    let source = [
+        loads(inputs).as_str(),
+        concat!(
+            shader!("shared/two_float"),
+            shader!("shared/two_float_products"),
+            shader!("shared/parameters"),
+            shader!("shared/step"),
+            shader!("shared/residuals_fast")
+        ),
+        holes(inputs),
+        concat!(shader!("shared/walk"), shader!("descend")),
+    ]
+    .concat();
+    let mut bindings = input_bindings(inputs);
+    bindings.extend([
+        (HISTORY, Access::Write),
+        (WINDOW, Access::Uniform),
+        (PARAMETERS, Access::Write),
+        (DESCENT, Access::Uniform),
+    ]);
     Kernel::compile(
         device,
         "descend",
-        &(loads(packings)
-            + concat!(
-                shader!("shared/two_float"),
-                shader!("shared/two_float_products"),
-                shader!("shared/parameters"),
-                shader!("shared/step"),
-                shader!("shared/residuals_fast"),
-                shader!("shared/holes_none"),
-                shader!("shared/walk"),
-                shader!("descend")
-            )),
+        &source,
+        &bindings,
         &[
-            (X, Access::Read),
-            (T, Access::Read),
-            (HISTORY, Access::Write),
-            (WINDOW, Access::Uniform),
-            (PARAMETERS, Access::Write),
-            (DESCENT, Access::Uniform),
-        ],
-        &[
+            ("WEIGHTED", flag(inputs.weights.is_some())),
             ("WIDTH", f64::from(tuning.workgroup_size)),
-            ("CONTIGUOUS", f64::from(u8::from(tuning.contiguous))),
+            ("CONTIGUOUS", flag(tuning.contiguous)),
             ("LOADS", f64::from(tuning.loads)),
             ("BLOCK", f64::from(BLOCK_VECTORS)),
         ],

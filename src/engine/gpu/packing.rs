@@ -54,6 +54,11 @@ impl Packing {
         buffer_bytes / (4 * self.size() as u64)
     }
 
+    /// WGSL that declares `load_name(i)` without a buffer: four times 1.
+    pub(super) fn source_of_ones(name: &str) -> String {
+        format!("fn load_{name}(i: u32) -> vec4<f32> {{\n    return vec4(1.0);\n}}\n\n")
+    }
+
     /// WGSL that declares the buffer `name` and `load_name(i)`, the four
     /// elements of group `i`. All of it is exact: every element of a small type
     /// is an f32.

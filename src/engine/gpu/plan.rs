@@ -6,8 +6,8 @@
 //!
 //! | index | lies inside because |
 //! |---|---|
-//! | `x[i]`, `t[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many groups of four ([`Dispatch::check_buffers`]) |
-//! | `validity[i / 8]` | a bit for each element, in whole words (`Gpu::upload`, `Places`) |
+//! | `x[i]`, `t[i]`, `weights[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many groups of four ([`Dispatch::check_buffers`]) |
+//! | `validity[i / 8]` | a bit for each element, in whole words (`Resident::upload`, `Places`) |
 //! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
 //! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
 //! | `parts[k]`, `partials[k]`, read | `k` < `part_count`, of the partial sums that the windows left together (`Partials`) |

@@ -7,7 +7,7 @@ use super::packing::Packing;
 use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
 use super::upload::Uploader;
-use super::{GpuError, packings};
+use super::{GpuError, Inputs};
 use crate::data::{Dataset, Validity};
 use crate::engine::{EngineError, Notice, chunks, targets};
 
@@ -30,12 +30,13 @@ pub(super) struct Stream<'d> {
     ranges: Vec<Range<usize>>,
     x: Uploader<'d>,
     t: Uploader<'d>,
+    weights: Option<Uploader<'d>>,
     slots: Vec<Slot>,
     residuals: StreamPass,
     /// Made when it is first asked for.
     moments: Option<StreamPass>,
     validity: Option<&'d Validity>,
-    packings: [Packing; 2],
+    inputs: Inputs,
     notices: Option<Vec<Notice>>,
 }
 
@@ -64,8 +65,8 @@ impl StreamPass {
     }
 }
 
-/// Memory that windows take turns in: x, t and the uniform, one after the
-/// other in one buffer.
+/// Memory that windows take turns in: x, t, weights, bits and the uniform, one
+/// after the other in one buffer.
 struct Slot {
     places: Places,
     /// What the host writes to.
@@ -78,43 +79,71 @@ struct Slot {
     unmapped: Arc<Mutex<Option<String>>>,
 }
 
-/// Where in a slot's buffer everything is, in bytes.
-#[derive(Clone, Copy)]
+/// Where in a slot's buffer everything is, in bytes; nothing of what there is
+/// none of.
+#[derive(Clone)]
 struct Places {
-    x_bytes: u64,
-    t: u64,
-    t_bytes: u64,
-    uniform: u64,
-    /// A bit for each element, if there are holes, else nothing.
-    validity: u64,
-    end: u64,
+    x: Range<u64>,
+    t: Range<u64>,
+    weights: Range<u64>,
+    /// A bit for each element, if there are holes.
+    validity: Range<u64>,
+    uniform: Range<u64>,
 }
 
 impl Places {
-    fn new(elements: usize, with_holes: bool, packings: [Packing; 2]) -> Self {
-        let [x_bytes, t_bytes] = packings.map(|packing| packing.padded_bytes(elements));
-        let t = x_bytes.next_multiple_of(BINDING_ALIGNMENT);
-        let uniform = t + t_bytes.next_multiple_of(BINDING_ALIGNMENT);
-        let validity = uniform + (size_of::<WindowUniform>() as u64).next_multiple_of(BINDING_ALIGNMENT);
-        let bits = if with_holes { elements.div_ceil(32) as u64 * 4 } else { 0 };
-        Self { x_bytes, t, t_bytes, uniform, validity, end: validity + bits }
+    fn new(elements: usize, inputs: &Inputs) -> Self {
+        let mut end = 0u64;
+        let mut next = |bytes: u64| {
+            let start = end.next_multiple_of(BINDING_ALIGNMENT);
+            end = start + bytes;
+            start..end
+        };
+        Self {
+            x: next(inputs.x.packing.padded_bytes(elements)),
+            t: next(inputs.t.packing.padded_bytes(elements)),
+            weights: next(inputs.weights.map_or(0, |weights| weights.packing.padded_bytes(elements))),
+            validity: next(if inputs.has_holes { elements.div_ceil(32) as u64 * 4 } else { 0 }),
+            uniform: next(size_of::<WindowUniform>() as u64),
+        }
+    }
+
+    /// Bytes of the whole buffer.
+    fn bytes(&self) -> u64 {
+        self.uniform.end
+    }
+
+    /// Groups of four elements that there is room for.
+    fn groups(&self, inputs: &Inputs) -> u64 {
+        let groups = |packing: Packing, place: &Range<u64>| packing.groups(place.end - place.start);
+        let weights = inputs.weights.map(|weights| groups(weights.packing, &self.weights));
+        groups(inputs.x.packing, &self.x)
+            .min(groups(inputs.t.packing, &self.t))
+            .min(weights.unwrap_or(u64::MAX))
     }
 }
 
+/// A part of mapped memory, in bytes: `place`, but no more than `bytes` of it.
+fn part<'v>(
+    view: &'v mut wgpu::BufferViewMut,
+    place: &Range<u64>,
+    bytes: usize,
+) -> wgpu::WriteOnly<'v, [u8]> {
+    // A mapping is no longer than memory.
+    let start = usize::try_from(place.start).unwrap_or(usize::MAX);
+    let end = usize::try_from(place.end).unwrap_or(usize::MAX);
+    view.slice(start..end.min(start.saturating_add(bytes)))
+}
+
 impl Slot {
-    fn new(
-        device: &Device,
-        elements: usize,
-        with_holes: bool,
-        packings: [Packing; 2],
-    ) -> Result<Self, GpuError> {
+    fn new(device: &Device, elements: usize, inputs: &Inputs) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
-        let places = Places::new(elements, with_holes, packings);
+        let places = Places::new(elements, inputs);
         let inputs = Usage::STORAGE | Usage::UNIFORM;
         let maps_inputs = device.maps_inputs;
-        device.scoped(places.end, |device, _| {
+        let size = places.bytes();
+        device.scoped(size, |device, _| {
             let create = |label, usage, mapped_at_creation| {
-                let size = places.end;
                 device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation })
             };
             let (mapped, resident) = if maps_inputs {
@@ -135,32 +164,32 @@ impl Slot {
         partials: &wgpu::Buffer,
         point: &wgpu::Buffer,
     ) -> wgpu::BindGroup {
-        use binding::sums::{PARTIALS, POINT, T, VALIDITY, WINDOW, X};
-        let (places, buffer) = (self.places, self.resident.as_ref().unwrap_or(&self.mapped));
-        let part = |offset, size| {
-            let size = std::num::NonZeroU64::new(size);
+        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
+        use binding::sums::{PARTIALS, POINT, WINDOW};
+        let (places, buffer) = (&self.places, self.resident.as_ref().unwrap_or(&self.mapped));
+        let part = |place: &Range<u64>| {
+            let (offset, size) = (place.start, std::num::NonZeroU64::new(place.end - place.start));
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
         };
         let mut resources = vec![
-            (X, part(0, places.x_bytes)),
-            (T, part(places.t, places.t_bytes)),
+            (X, part(&places.x)),
+            (T, part(&places.t)),
             (PARTIALS, partials.as_entire_binding()),
-            (WINDOW, part(places.uniform, size_of::<WindowUniform>() as u64)),
+            (WINDOW, part(&places.uniform)),
             (POINT, point.as_entire_binding()),
         ];
-        if places.end > places.validity {
-            resources.push((VALIDITY, part(places.validity, places.end - places.validity)));
-        }
+        let optional = [(VALIDITY, &places.validity), (WEIGHTS, &places.weights)];
+        let given = optional.into_iter().filter(|(_, place)| !place.is_empty());
+        resources.extend(given.map(|(binding, place)| (binding, part(place))));
         kernel.sums.bind(device, &resources)
     }
 
     /// Waits until its last window was computed, then hands its memory to
-    /// `fill`: that of X, of T, of the uniform, and of the
-    /// bits.
+    /// `fill`.
     fn fill(
         &mut self,
         device: &Device,
-        fill: impl FnOnce([wgpu::WriteOnly<'_, [u8]>; 4]) -> Result<(), EngineError>,
+        fill: impl FnOnce(&mut wgpu::BufferViewMut, &Places) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         if let Some(submission) = self.under_way.take() {
             device.wait(submission)?;
@@ -170,11 +199,7 @@ impl Slot {
             return Err(failed(reason).into());
         }
         let mut view = self.mapped.get_mapped_range_mut(..).map_err(|e| failed(e.to_string()))?;
-        let place = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let (x, rest) = view.slice(..).split_at(place(self.places.t));
-        let (t, rest) = rest.split_at(place(self.places.uniform - self.places.t));
-        let (uniform, validity) = rest.split_at(place(self.places.validity - self.places.uniform));
-        fill([x, t, uniform, validity])
+        fill(&mut view, &self.places)
     }
 
     /// Submits the kernel over what was filled in.
@@ -190,7 +215,7 @@ impl Slot {
         self.under_way = Some(device.scoped(0, |device, queue| {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             if let Some(resident) = &self.resident {
-                encoder.copy_buffer_to_buffer(&self.mapped, 0, resident, 0, self.places.end);
+                encoder.copy_buffer_to_buffer(&self.mapped, 0, resident, 0, self.places.bytes());
             }
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -216,22 +241,27 @@ impl<'d> Stream<'d> {
         residuals: SumsKernel,
         point: &wgpu::Buffer,
         data: &'d Dataset,
+        inputs: Inputs,
     ) -> Result<Self, EngineError> {
         let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
         let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
-            .map(|_| Slot::new(device, longest, data.validity().is_some(), packings(data)))
+            .map(|_| Slot::new(device, longest, &inputs))
             .collect::<Result<_, _>>()?;
         let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
         Ok(Self {
             ranges,
-            x: Uploader::new(data.x(), data),
-            t: Uploader::new(targets(data)?, data),
+            x: Uploader::new(data.x(), data, inputs.x),
+            t: Uploader::new(targets(data)?, data, inputs.t),
+            weights: data
+                .weights()
+                .zip(inputs.weights)
+                .map(|(weights, passage)| Uploader::new(weights, data, passage)),
             slots,
             residuals,
             moments: None,
             validity: data.validity(),
-            packings: packings(data),
+            inputs,
             notices: None,
         })
     }
@@ -261,7 +291,8 @@ impl<'d> Stream<'d> {
             all.append(&mut self.round(device, quantity, windows)?);
         }
         if self.notices.is_none() {
-            self.notices = Some([self.x.notice(), self.t.notice()].into_iter().flatten().collect());
+            let weights = self.weights.as_ref().and_then(Uploader::notice);
+            self.notices = Some([self.x.notice(), self.t.notice(), weights].into_iter().flatten().collect());
         }
         Ok(all)
     }
@@ -281,30 +312,29 @@ impl<'d> Stream<'d> {
             (Quantity::Residuals, _) => &self.residuals,
             (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
         };
-        let [x, t] = self.packings;
         let mut partial_count = 0;
         for window in windows {
             let range = self.ranges[window].clone();
             let slot = &mut self.slots[window % SLOTS];
             let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
             dispatch
-                .check_buffers(
-                    x.groups(slot.places.x_bytes).min(t.groups(slot.places.t_bytes)),
-                    partial_count,
-                    pass.partials.room,
-                )
+                .check_buffers(slot.places.groups(&self.inputs), partial_count, pass.partials.room)
                 .map_err(|reason| device.limit(reason))?;
             let uniform = WindowUniform::new(&dispatch, partial_count);
-            let [x_bytes, t_bytes] = [x, t].map(|packing| range.len() * packing.size());
             partial_count += dispatch.partials;
-            slot.fill(device, |[x, t, place, bits]| {
+            slot.fill(device, |view, places| {
                 if let Some(validity) = self.validity {
-                    let words = bytemuck::cast_slice(validity.words(&range));
-                    bits.into_slice(..words.len()).copy_from_slice(words);
+                    let words: &[u8] = bytemuck::cast_slice(validity.words(&range));
+                    part(view, &places.validity, words.len()).copy_from_slice(words);
                 }
-                place.into_slice(..size_of::<WindowUniform>()).copy_from_slice(bytemuck::bytes_of(&uniform));
-                self.x.fill(x.into_slice(..x_bytes), range.clone())?;
-                self.t.fill(t.into_slice(..t_bytes), range)
+                let uniform = bytemuck::bytes_of(&uniform);
+                part(view, &places.uniform, uniform.len()).copy_from_slice(uniform);
+                let mut fill = |uploader: &mut Uploader<'_>, place| {
+                    uploader.fill(part(view, place, range.len() * uploader.size()), range.clone())
+                };
+                fill(&mut self.x, &places.x)?;
+                fill(&mut self.t, &places.t)?;
+                self.weights.as_mut().map_or(Ok(()), |weights| fill(weights, &places.weights))
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
@@ -328,12 +358,11 @@ mod tests {
             &Tuning::SOFTWARE,
             Precision::Fast,
             Quantity::Residuals,
-            false,
-            packings(data),
+            &Inputs::of(data),
         )
         .unwrap();
         let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
-        Stream::new(device, kernel, &point, data).unwrap()
+        Stream::new(device, kernel, &point, data, Inputs::of(data)).unwrap()
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::GpuError;
 use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
+use super::inputs::Passage;
 use super::packing::Packing;
 use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity, with_element};
 use crate::engine::{EngineError, Notice};
@@ -23,16 +24,21 @@ pub(super) struct Uploader<'m> {
     order: Order,
     /// What of it counts, unless all does.
     validity: Option<&'m Validity>,
+    passage: Passage,
     packing: Packing,
     rounded: u64,
     scratch: Vec<u32>,
 }
 
 impl<'m> Uploader<'m> {
-    pub(super) fn new(matrix: &'m Matrix, data: &'m Dataset) -> Self {
-        let (order, validity) = (data.order(), data.validity());
-        let packing = Packing::of(matrix.element());
-        Self { matrix, order, validity, packing, rounded: 0, scratch: Vec::new() }
+    pub(super) fn new(matrix: &'m Matrix, data: &'m Dataset, passage: Passage) -> Self {
+        let (order, validity, packing) = (data.order(), data.validity(), passage.packing);
+        Self { matrix, order, validity, passage, packing, rounded: 0, scratch: Vec::new() }
+    }
+
+    /// Bytes of an element on the device.
+    pub(super) fn size(&self) -> usize {
+        self.packing.size()
     }
 
     /// Fills a new buffer with the elements of `range`.
@@ -153,13 +159,14 @@ impl<'m> Uploader<'m> {
     fn in_place(&self) -> Option<&'m [u8]> {
         let matrix = self.matrix;
         if self.packing == Packing::F32 {
-            return matrix.as_slice::<f32>(self.order).map(bytemuck::cast_slice);
+            let values = matrix.as_slice::<f32>(self.order).filter(|_| self.passage.is_plain());
+            return values.map(bytemuck::cast_slice);
         }
         with_element!(matrix.element(), E => matrix.as_slice::<E>(self.order).map(bytemuck::cast_slice))
     }
 
     fn conversion(&self) -> Conversion<'m> {
-        Conversion { matrix: self.matrix, order: self.order, validity: self.validity, packing: self.packing }
+        Conversion { matrix: self.matrix, order: self.order, validity: self.validity, passage: self.passage }
     }
 
     /// Counts what was lost, and gives back the mapped memory that elements
@@ -182,6 +189,7 @@ impl<'m> Uploader<'m> {
             label: self.matrix.label().to_owned(),
             from: self.matrix.element(),
             to: ElementType::F32,
+            pivot: self.passage.pivot,
             count: self.rounded,
             n: self.matrix.len() as u64,
         })
@@ -194,14 +202,14 @@ struct Conversion<'m> {
     matrix: &'m Matrix,
     order: Order,
     validity: Option<&'m Validity>,
-    packing: Packing,
+    passage: Passage,
 }
 
 impl Conversion<'_> {
     /// The elements from number `start` on, as many as `out` has room for, and
     /// what was lost of them.
     fn run(self, start: usize, out: &mut [u8]) -> Rounding {
-        if self.packing == Packing::F32 {
+        if self.passage.packing == Packing::F32 {
             return self.to_f32(start, bytemuck::cast_slice_mut(out));
         }
         let (matrix, order) = (self.matrix, self.order);
@@ -214,27 +222,37 @@ impl Conversion<'_> {
     fn to_f32(self, start: usize, out: &mut [f32]) -> Rounding {
         let (matrix, order) = (self.matrix, self.order);
         let range = start..start + out.len();
-        matrix.read(order, start, out);
-        match self.validity {
-            Some(validity) if !range.is_empty() && !validity.contains_all(&range) => {
-                let mut exact = vec![0f64; out.len()];
-                matrix.read(order, start, &mut exact);
-                let mut rounding = Rounding::default();
-                for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
-                    if !validity.contains(k) {
-                        *out = 0.0;
-                    } else if f64::from(*out).to_bits() != exact.to_bits() {
-                        rounding.rounded += 1;
-                        if out.is_infinite() {
-                            rounding.overflowed.get_or_insert(k as u64);
-                        }
-                    }
-                }
-                rounding
-            }
-            _ => matrix.rounding_to_f32(order, range),
+        if range.is_empty() {
+            return Rounding::default();
         }
+        if self.passage.is_plain() && self.validity.is_none_or(|validity| validity.contains_all(&range)) {
+            matrix.read(order, start, out);
+            return matrix.rounding_to_f32(order, range);
+        }
+        let mut exact = vec![0f64; out.len()];
+        matrix.read(order, start, &mut exact);
+        let mut rounding = Rounding::default();
+        for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
+            if self.validity.is_some_and(|validity| !validity.contains(k)) {
+                *out = 0.0;
+                continue;
+            }
+            let exact = self.passage.apply(exact);
+            *out = to_nearest(exact);
+            if (f64::from(*out) - exact).abs() > 0.0 {
+                rounding.rounded += 1;
+                if out.is_infinite() {
+                    rounding.overflowed.get_or_insert(k as u64);
+                }
+            }
+        }
+        rounding
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding is the meaning")]
+fn to_nearest(value: f64) -> f32 {
+    value as f32
 }
 
 /// A buffer that the device writes to and the host reads. Behind the results

@@ -1,0 +1,64 @@
+use std::path::Path;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::holes::HoleArguments;
+use super::reading::{ReadingArguments, tell_spooled};
+use super::verbosity::Verbosity;
+use crate::data::{Dataset, HoleRules, Matrix, Reading, Source};
+
+/// The data of a command that compares predictions from X with T.
+#[derive(Debug, Args)]
+pub(super) struct PairArguments {
+    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
+    #[arg(value_name = "X")]
+    x: Source,
+
+    /// The targets, of the same shape
+    #[arg(value_name = "T")]
+    t: Source,
+
+    #[command(flatten)]
+    holes: HoleArguments,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
+}
+
+impl PairArguments {
+    /// Every file that is read, by the argument that names it.
+    fn sources(&self) -> impl Iterator<Item = (&'static str, &Source)> {
+        let given = |name, source: Option<_>| source.map(|source| (name, source));
+        let companions =
+            [given("--mask", self.holes.mask.as_ref()), given("--weights", self.holes.weights.as_ref())];
+        [("X", &self.x), ("T", &self.t)].into_iter().chain(companions.into_iter().flatten())
+    }
+
+    /// The files, which no output may replace.
+    pub(super) fn paths(&self) -> Vec<(&'static str, &Path)> {
+        self.sources().map(|(name, source)| (name, source.path.as_path())).collect()
+    }
+
+    /// Opens and checks the data, of which no more than that much shall be in
+    /// memory.
+    pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<Dataset, CliError> {
+        let piped: Vec<&str> =
+            self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
+        if let [first, second, ..] = piped[..] {
+            return Err(CliError::Usage(format!(
+                "{first} and {second} cannot both come from stdin; save one to a file"
+            )));
+        }
+        let each_bytes = memory_bytes / self.sources().count() as u64;
+        let reading = self.reading.within(each_bytes);
+        let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
+        let (mask, weights) = (open(&self.holes.mask)?, open(&self.holes.weights)?);
+        let reading = Reading { memory_bytes: 2 * each_bytes, ..reading };
+        let (x, t) = reading.open_pair(&self.x, &self.t)?;
+        let all: Vec<&Matrix> = [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
+        tell_spooled(verbosity, &all);
+        let rules = HoleRules { mask, weights, ..self.holes.values() };
+        Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)
+    }
+}

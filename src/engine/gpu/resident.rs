@@ -1,0 +1,173 @@
+//! X, T and the weights on the device, and the passes over them.
+
+use std::ops::Range;
+
+use super::device::Device;
+use super::inputs::Inputs;
+use super::kernels::{SumsKernel, WindowUniform, binding};
+use super::packing::Packing;
+use super::partials::Partials;
+use super::plan::{self, Dispatch};
+use super::upload::Uploader;
+use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
+use crate::data::Dataset;
+use crate::engine::{EngineError, Notice, targets};
+
+/// A part of the data in buffers of its own.
+#[derive(Clone)]
+pub(super) struct Window {
+    pub(super) range: Range<usize>,
+    x: wgpu::Buffer,
+    t: wgpu::Buffer,
+    weights: Option<wgpu::Buffer>,
+    /// A bit for each element, if there are holes.
+    validity: Option<wgpu::Buffer>,
+}
+
+impl Window {
+    /// Groups of four elements that it holds.
+    pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
+        let weights = self.weights.as_ref().zip(inputs.weights);
+        let weights = weights.map(|(buffer, weights)| weights.packing.groups(buffer.size()));
+        inputs
+            .x
+            .packing
+            .groups(self.x.size())
+            .min(inputs.t.packing.groups(self.t.size()))
+            .min(weights.unwrap_or(u64::MAX))
+    }
+
+    /// What a kernel over pairs binds of it.
+    pub(super) fn resources(&self) -> Vec<(u32, wgpu::BindingResource<'_>)> {
+        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
+        let optional = [(VALIDITY, self.validity.as_ref()), (WEIGHTS, self.weights.as_ref())];
+        let given = optional.into_iter().filter_map(|(binding, buffer)| Some((binding, buffer?)));
+        [(X, &self.x), (T, &self.t)]
+            .into_iter()
+            .chain(given)
+            .map(|(binding, buffer)| (binding, buffer.as_entire_binding()))
+            .collect()
+    }
+}
+
+/// Brings all of the data to the device, and tells what they lost on the way.
+pub(super) fn upload(
+    device: &Device,
+    data: &Dataset,
+    inputs: &Inputs,
+) -> Result<(Vec<Window>, Vec<Notice>), EngineError> {
+    let needed_bytes = inputs.padded_bytes(data.len());
+    let mut x = Uploader::new(data.x(), data, inputs.x);
+    let mut t = Uploader::new(targets(data)?, data, inputs.t);
+    let mut weights = data
+        .weights()
+        .zip(inputs.weights)
+        .map(|(weights, passage)| Uploader::new(weights, data, passage));
+    let mut windows = Vec::new();
+    for range in plan::windows(data.len(), &device.limits) {
+        let send = |uploader: &mut Uploader<'_>, label| {
+            uploader.buffer(device, label, range.clone(), needed_bytes)
+        };
+        let (x, t) = (send(&mut x, "x")?, send(&mut t, "t")?);
+        let weights = weights.as_mut().map(|weights| send(weights, "weights")).transpose()?;
+        let validity = data.validity().map(|validity| {
+            let words = bytemuck::cast_slice(validity.words(&range));
+            let buffer = create_buffer(device, "validity", words.len() as u64, STORAGE_INPUT)?;
+            device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, words))?;
+            Ok::<_, GpuError>(buffer)
+        });
+        windows.push(Window { range, x, t, weights, validity: validity.transpose()? });
+    }
+    let notices = [x.notice(), t.notice(), weights.and_then(|weights| weights.notice())];
+    Ok((windows, notices.into_iter().flatten().collect()))
+}
+
+/// The data on the device, and the passes over them.
+pub(super) struct Resident {
+    pub(super) windows: Vec<Window>,
+    pub(super) residuals: ResidentPass,
+    /// Made when it is first asked for.
+    pub(super) moments: Option<ResidentPass>,
+}
+
+impl Resident {
+    pub(super) fn new(
+        device: &Device,
+        inputs: Inputs,
+        windows: Vec<Window>,
+        residuals: SumsKernel,
+        point: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let residuals = ResidentPass::new(device, &inputs, &windows, residuals, point)?;
+        Ok(Self { windows, residuals, moments: None })
+    }
+
+    /// The buffer that holds element number `k` of X, and its byte offset in it.
+    pub(super) fn place(&self, k: usize, packing: Packing) -> Option<(&wgpu::Buffer, u64)> {
+        let window = self.windows.iter().find(|window| window.range.contains(&k))?;
+        Some((&window.x, ((k - window.range.start) * packing.size()) as u64))
+    }
+}
+
+/// A pass over the windows on the device.
+pub(super) struct ResidentPass {
+    kernel: SumsKernel,
+    windows: Vec<WindowPass>,
+    pub(super) partials: Partials,
+    pub(super) partial_count: u32,
+}
+
+/// A pass over one of them.
+struct WindowPass {
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 2],
+}
+
+impl ResidentPass {
+    pub(super) fn new(
+        device: &Device,
+        inputs: &Inputs,
+        windows: &[Window],
+        kernel: SumsKernel,
+        point: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let dispatches: Vec<Dispatch> = windows
+            .iter()
+            .map(|window| device.dispatch(window.range.len(), &kernel.tuning))
+            .collect::<Result<_, _>>()?;
+        let room = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
+        let partials = Partials::new(device, &kernel, room)?;
+        let (mut window_passes, mut first_partial) = (Vec::new(), 0);
+        for (window, dispatch) in windows.iter().zip(&dispatches) {
+            dispatch
+                .check_buffers(window.groups(inputs), first_partial, partials.room)
+                .map_err(|reason| device.limit(reason))?;
+            let place = WindowUniform::new(dispatch, first_partial);
+            let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
+            first_partial += dispatch.partials;
+            let bindings = device.scoped(0, |device, _| {
+                use binding::sums::{PARTIALS, POINT, WINDOW};
+                let mut resources = window.resources();
+                resources.extend([
+                    (PARTIALS, partials.buffer.as_entire_binding()),
+                    (WINDOW, place.as_entire_binding()),
+                    (POINT, point.as_entire_binding()),
+                ]);
+                kernel.sums.bind(device, &resources)
+            })?;
+            window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
+        }
+        partials.set_count(device, first_partial)?;
+        Ok(Self { kernel, windows: window_passes, partials, partial_count: first_partial })
+    }
+
+    /// The dispatches that leave the partial sums of all windows.
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.kernel.sums.pipeline);
+        for window in &self.windows {
+            pass.set_bind_group(0, &window.bindings, &[]);
+            let [x, y] = window.workgroups;
+            pass.dispatch_workgroups(x, y, 1);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The passes of the GPU engine on numbers of which every sum is known.
+
+use super::device::tests::software_adapter;
+use super::*;
+use crate::data::Matrix;
+use crate::math::ResidualSums;
+
+/// Small whole numbers, of which every sum is known.
+struct Whole {
+    data: Dataset,
+    /// At W = 2, b = 1.
+    sums: ResidualSums,
+    /// Sums of x, t, x², x·t, t².
+    raw: [f64; 5],
+}
+
+impl Whole {
+    const AT: Affine = Affine { weight: 2.0, bias: 1.0 };
+
+    fn new(n: usize) -> Self {
+        let (x, t): (Vec<i16>, Vec<i16>) =
+            (0..n).map(|k| (Self::number(k, 7), Self::number(k, 11))).unzip();
+        let mut sums = ResidualSums { n: n as u64, weight_sum: n as f64, ..ResidualSums::default() };
+        let mut raw = [0.0; 5];
+        for (x, t) in x.iter().zip(&t).map(|(&x, &t)| (f64::from(x), f64::from(t))) {
+            let residual = 2.0 * x + 1.0 - t;
+            sums.rr += residual * residual;
+            sums.rx += residual * x;
+            sums.r += residual;
+            raw.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| *sum += term);
+        }
+        let matrix = |label, values| Matrix::from_vec(label, &[n as u64], values);
+        Self { data: Dataset::pair(matrix("x", x), matrix("t", t)).unwrap(), sums, raw }
+    }
+
+    fn number(k: usize, period: usize) -> i16 {
+        i16::try_from(k % period).unwrap_or(0) - 3
+    }
+
+    /// Every number of a pass: the sums exactly, the moments, whose pivot
+    /// is no whole number, to `off`, the predictions exactly.
+    fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
+        let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();
+        assert_eq!(gpu.residual_sums(Self::AT).unwrap(), self.sums, "{settings:?}");
+
+        let (moments, n) = (gpu.moments().unwrap(), self.data.len());
+        let [x, t, xx, xt, tt] = self.raw;
+        let count = f64::from(u32::try_from(n).unwrap());
+        for (got, want, size) in [
+            (moments.x_mean, x / count, 3.0),
+            (moments.t_mean, t / count, 7.0),
+            (moments.xx, xx - x * x / count, xx),
+            (moments.xt, xt - x * t / count, (xx * tt).sqrt()),
+            (moments.tt, tt - t * t / count, tt),
+        ] {
+            assert!((got - want).abs() <= off * size, "{got} for {want}, n = {n}, {settings:?}");
+        }
+
+        let mut ys = Vec::new();
+        let mut keep = |chunk: &[f32]| {
+            ys.extend_from_slice(chunk);
+            Ok(())
+        };
+        gpu.forward(Self::AT, &mut keep).unwrap();
+        let expected = |k: usize| f32::from(2 * Self::number(k, 7) + 1);
+        assert!(ys.len() == n && ys.iter().enumerate().all(|(k, &y)| y == expected(k)), "{settings:?}");
+    }
+}
+
+/// Every way of spreading the work must give the same whole numbers,
+/// also those meant for devices that aren't here.
+#[test]
+fn every_tuning_is_exact_on_whole_numbers() {
+    let adapter = software_adapter();
+    let tunings = [
+        Tuning::SOFTWARE,
+        Tuning::DISCRETE,
+        Tuning::UNKNOWN,
+        Tuning { workgroup_size: 128, workgroups: 3, ..Tuning::DISCRETE },
+        Tuning { contiguous: true, ..Tuning::DISCRETE },
+        Tuning { loads: 1, ..Tuning::DISCRETE },
+        Tuning { reduction: Reduction::Workgroup, ..Tuning::DISCRETE },
+        Tuning { contiguous: false, ..Tuning::SOFTWARE },
+        Tuning { loads: 4, ..Tuning::SOFTWARE },
+        Tuning { workgroup_size: 1, reduction: Reduction::Subgroup, ..Tuning::SOFTWARE },
+        Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE },
+    ];
+    for n in [1usize, 2, 3, 4, 5, 63, 64, 65, 257, 4_099, 65_537, (1 << 20) - 1, (1 << 20) + 1] {
+        let whole = Whole::new(n);
+        for tuning in tunings {
+            for memory_bytes in [u64::MAX, 0] {
+                let settings =
+                    GpuSettings { memory_bytes, tuning: Some(tuning), precision: Precision::Fast };
+                whole.check(&adapter, &settings, 1e-5);
+            }
+        }
+    }
+}
+
+/// Every type on either side, in lengths that leave 1, 2 and 3 in the last
+/// word, on the device or streamed, in the order of a CPU and of a GPU.
+#[test]
+fn every_type_is_exact_on_whole_numbers() {
+    fn matrix<E: crate::data::Element>(
+        label: &str,
+        n: usize,
+        element: impl Fn(i8) -> E,
+        period: usize,
+    ) -> Matrix {
+        let values = (0..n).map(|k| element(i8::try_from(Whole::number(k, period)).unwrap()));
+        Matrix::from_vec(label, &[n as u64], values.collect())
+    }
+    let of = |kind: usize, label: &str, n: usize, period: usize| match kind {
+        0 => matrix(label, n, |v| v, period),
+        1 => matrix(label, n, i16::from, period),
+        2 => matrix(label, n, |v| half::f16::from_f32(v.into()), period),
+        3 => matrix(label, n, |v| half::bf16::from_f32(v.into()), period),
+        4 => matrix(label, n, i32::from, period),
+        _ => matrix(label, n, f64::from, period),
+    };
+    let adapter = software_adapter();
+    for n in [1, 2, 3, 4, 5, 6, 7, 63, 4_097, (1 << 20) + 5] {
+        let Whole { sums, raw, .. } = Whole::new(n);
+        let pairs: &[(usize, usize)] = if n == 4_097 {
+            &[(0, 0), (0, 1), (1, 2), (2, 3), (3, 0), (4, 1), (5, 3), (2, 5)]
+        } else {
+            &[(0, 1), (2, 3)]
+        };
+        for &(x, t) in pairs {
+            let data = Dataset::pair(of(x, "x", n, 7), of(t, "t", n, 11)).unwrap();
+            let whole = Whole { data, sums, raw };
+            for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
+                for (memory_bytes, precision) in [(u64::MAX, Precision::Fast), (0, Precision::F64)] {
+                    let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision };
+                    whole.check(&adapter, &settings, 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// Each pattern of bits of the small types, brought to f32 by the shader: Y
+/// of W = 1, b = 0 is X.
+#[test]
+fn every_small_number_is_unpacked_exactly() {
+    fn check<E: crate::data::Element>(values: Vec<E>) {
+        let want: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
+        let data = Dataset::inputs(Matrix::from_vec("x", &[values.len() as u64], values)).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        let mut got = Vec::new();
+        let mut keep = |ys: &[f32]| {
+            got.extend_from_slice(ys);
+            Ok(())
+        };
+        gpu.forward(Affine::new(1.0, 0.0), &mut keep).unwrap();
+        assert!(gpu.notices().is_empty() && got.len() == want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!(got == want, "{:?}: {got:e} for {want:e}", E::TYPE);
+        }
+    }
+    check((0..=u8::MAX).collect());
+    check((i8::MIN..=i8::MAX).collect());
+    check((0..=u16::MAX).collect());
+    check((i16::MIN..=i16::MAX).collect());
+    let finite = |value: &f32| value.is_finite();
+    check((0..=u16::MAX).map(half::f16::from_bits).filter(|v| finite(&v.to_f32())).collect());
+    check((0..=u16::MAX).map(half::bf16::from_bits).filter(|v| finite(&v.to_f32())).collect());
+}
+
+#[test]
+fn every_precision_is_exact_on_whole_numbers() {
+    let adapter = software_adapter();
+    for n in [1usize, 3, 5, 64, 4_099, (1 << 20) + 3] {
+        let whole = Whole::new(n);
+        for (precision, off) in [(Precision::Compensated, 1e-12), (Precision::F64, 1e-14)] {
+            for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
+                for memory_bytes in [u64::MAX, 0] {
+                    let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision };
+                    whole.check(&adapter, &settings, off);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_device_ends_a_pass_with_an_error() {
+    let data = Dataset::pair(
+        Matrix::from_vec("x", &[2], vec![1f32, 2.0]),
+        Matrix::from_vec("t", &[2], vec![1f32, 2.0]),
+    )
+    .unwrap();
+    let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+    gpu.device.device.destroy();
+    let pass = gpu.residual_sums(Affine::default());
+    assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
+    let pass = gpu.forward(Affine::default(), &mut |_| Ok(()));
+    assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
+}
+
+/// Of passes that read back once, many times, or for many steps.
+#[test]
+fn the_clock_runs_only_between_start_and_stop() {
+    let column = |label| Matrix::from_vec(label, &[1000], vec![1f32; 1000]);
+    let data = Dataset::pair(column("x"), column("t")).unwrap();
+    let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+    gpu.residual_sums(Affine::default()).unwrap();
+    assert_eq!(gpu.stop_clock(), None, "nobody started it");
+    let rule =
+        crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+    let passes: [fn(&mut Gpu<'_>); 3] = [
+        |gpu| assert_eq!(gpu.residual_sums(Affine::default()).unwrap().rr, 1000.0),
+        |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
+        |gpu| assert_eq!(gpu.advance(100).unwrap().len(), 100),
+    ];
+    gpu.begin(&rule).unwrap();
+    for pass in passes {
+        assert!(gpu.start_clock());
+        let started = std::time::Instant::now();
+        pass(&mut gpu);
+        let waited = started.elapsed().as_secs_f64();
+        let seconds = gpu.stop_clock().unwrap();
+        assert!(seconds > 0.0 && seconds <= waited, "{seconds} of {waited}");
+        assert_eq!(gpu.stop_clock(), None);
+    }
+    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    assert!(!streamed.start_clock(), "not every submission is timed");
+}
+
+#[test]
+fn a_tuning_that_the_adapter_cannot_follow_is_an_error() {
+    let column = |label| Matrix::from_vec(label, &[3], vec![1f32; 3]);
+    let data = Dataset::pair(column("x"), column("t")).unwrap();
+    let tuning = Tuning { workgroup_size: 3, ..Tuning::SOFTWARE };
+    let opened = Gpu::open_with(&software_adapter(), &data, &GpuSettings::tuned(tuning)).map(|_| ());
+    assert!(opened.unwrap_err().to_string().contains("workgroup_size is 3"));
+}
+
+#[test]
+fn a_number_splits_into_two_f32() {
+    let [hi, lo] = split(0.1);
+    assert_eq!(hi, 0.1f32);
+    assert!((f64::from(hi) + f64::from(lo) - 0.1).abs() < 1e-16);
+    assert_eq!(split(0.5), [0.5, 0.0]);
+}
