@@ -135,7 +135,8 @@ fn gpus_find_what_they_would_without_holes() {
                     let got = passes(&mut gpu);
                     assert_eq!(got.0, want.0, "{case}");
                     assert_near(&got.1, &want.1, tolerance, &case);
-                    assert!(gpu.descent().is_none(), "updates on the device don't know holes");
+                    let here = memory_bytes > 0 && precision == Precision::Fast;
+                    assert_eq!(gpu.descent().is_some(), here, "{case}");
                 }
             }
         }

@@ -1,10 +1,14 @@
 // r = x·W + b − t and the sums (Σr², Σr·x, Σr), in f32 with W and b as
 // two-floats. CPU twin: engine/reference.rs `residual_sums`.
 //
+// X and T are taken about a centre, a point near their means, or 0: of x·W + b − t
+// with large x and t, f32 would keep few digits. The bias is b + p·W − q then,
+// with p and q the centres.
+//
 // Expects shared/parameters.wgsl; goes before shared/walk.wgsl.
 
 alias Point = Parameters;
-alias Total = vec4<f32>;   // (Σr², Σr·x, Σr, 0)
+alias Total = vec4<f32>;   // (Σr², Σr·(x − p), Σr, 0)
 
 struct Block {
     rr: vec4<f32>,
@@ -12,22 +16,23 @@ struct Block {
     r: vec4<f32>,
 }
 
-fn residual(at: Point, xs: vec4<f32>, ts: vec4<f32>) -> vec4<f32> {
+fn residual(at: Point, dx: vec4<f32>, dt: vec4<f32>) -> vec4<f32> {
     // T before b: what is left of x·W − t is small where the fit is good, and
     // so is what rounding takes from it.
-    let high = fma(vec4(at.weight.x), xs, -ts) + vec4(at.bias.x);
-    return high + fma(vec4(at.weight.y), xs, vec4(at.bias.y));
+    let high = fma(vec4(at.weight.x), dx, -dt) + vec4(at.bias.x);
+    return high + fma(vec4(at.weight.y), dx, vec4(at.bias.y));
 }
 
-fn take_residuals(block: ptr<function, Block>, xs: vec4<f32>, rs: vec4<f32>, weighed: vec4<f32>) {
+fn take_residuals(block: ptr<function, Block>, dx: vec4<f32>, rs: vec4<f32>, weighed: vec4<f32>) {
     (*block).rr += weighed * rs;
-    (*block).rx += weighed * xs;
+    (*block).rx += weighed * dx;
     (*block).r += weighed;
 }
 
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    let rs = residual(at, xs, ts);
-    take_residuals(block, xs, rs, rs);
+    let dx = xs - vec4(window.x_centre);
+    let rs = residual(at, dx, ts - vec4(window.t_centre));
+    take_residuals(block, dx, rs, rs);
 }
 
 fn take_valid(
@@ -39,12 +44,13 @@ fn take_valid(
     valid: vec4<bool>,
 ) {
     let none = vec4<f32>();
-    let rs = select(none, residual(at, xs, ts), valid);
+    let dx = select(none, xs - vec4(window.x_centre), valid);
+    let rs = select(none, residual(at, dx, ts - vec4(window.t_centre)), valid);
     var weighed = rs;
     if WEIGHTED {
         weighed = select(none, ws, valid) * rs;
     }
-    take_residuals(block, select(none, xs, valid), rs, weighed);
+    take_residuals(block, dx, rs, weighed);
 }
 
 fn lanes(v: vec4<f32>) -> f32 {

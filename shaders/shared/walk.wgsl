@@ -35,9 +35,9 @@ struct Window {
     run: u32,            // vec4s an invocation visits at most
     first_partial: u32,  // where this window's partials start
     zero: u32,           // what `run_time_zero` returns
-    unused0: u32,
-    unused1: u32,
-    unused2: u32,
+    x_centre: f32,       // what residuals in f32 take off X
+    t_centre: f32,       // and off T
+    unused: u32,
 }
 
 @group(0) @binding(3) var<uniform> window: Window;

@@ -56,7 +56,8 @@ impl PairArguments {
         let (mask, weights) = (open(&self.holes.mask)?, open(&self.holes.weights)?);
         let reading = Reading { memory_bytes: 2 * each_bytes, ..reading };
         let (x, t) = reading.open_pair(&self.x, &self.t)?;
-        let all: Vec<&Matrix> = [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
+        let all: Vec<&Matrix> =
+            [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         tell_spooled(verbosity, &all);
         let rules = HoleRules { mask, weights, ..self.holes.values() };
         Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)

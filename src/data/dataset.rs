@@ -55,7 +55,10 @@ impl Dataset {
                 t_shape: t.shape().clone(),
             });
         }
-        stream_beyond(memory_bytes, [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()])?;
+        stream_beyond(
+            memory_bytes,
+            [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],
+        )?;
         // Sums don't depend on the order, so the stored one is the best; two
         // different ones have to be matched element by element.
         let order = if t.is_stored_in(x.order()) { x.order() } else { Order::C };
@@ -175,6 +178,16 @@ impl Dataset {
     #[must_use]
     pub fn validity(&self) -> Option<&Validity> {
         self.counted.validity.as_ref()
+    }
+
+    /// The first pair that counts from number `k` on, which may be beyond the
+    /// end.
+    #[must_use]
+    pub fn next_valid(&self, k: usize) -> Option<usize> {
+        match self.validity() {
+            Some(validity) => validity.next_from(k),
+            None => Some(k).filter(|&k| k < self.len()),
+        }
     }
 
     /// The number of pairs, or of elements of X, that count.

@@ -92,6 +92,16 @@ impl Validity {
         }
     }
 
+    /// The first that counts from number `k` on.
+    #[must_use]
+    pub fn next_from(&self, k: usize) -> Option<usize> {
+        // In the first word, those before `k` are behind.
+        let first = self.words.get(k / WORD)? & (u32::MAX << (k % WORD));
+        let rest = self.words.iter().copied().enumerate().skip(k / WORD + 1);
+        let (word, bits) = std::iter::once((k / WORD, first)).chain(rest).find(|(_, bits)| *bits != 0)?;
+        Some(word * WORD + bits.trailing_zeros() as usize)
+    }
+
     /// How many count.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -110,7 +120,6 @@ impl Validity {
     pub fn words(&self, range: &Range<usize>) -> &[u32] {
         &self.words[range.start / WORD..range.end.div_ceil(WORD)]
     }
-
 }
 
 /// What counts of a dataset.
@@ -404,10 +413,7 @@ mod tests {
         );
         assert!(of(&x, None, Order::C, &HoleRules::default()).is_err());
         let rules = HoleRules { x_nodata: Some(1.0), ..HoleRules::default() };
-        assert!(matches!(
-            of(&x, None, Order::C, &rules).unwrap_err(),
-            DataError::NotFinite { count: 2, .. }
-        ));
+        assert!(matches!(of(&x, None, Order::C, &rules).unwrap_err(), DataError::NotFinite { count: 2, .. }));
     }
 
     #[test]
@@ -455,6 +461,24 @@ mod tests {
             let rules = HoleRules { x_nodata: Some(nodata), ..HoleRules::default() };
             let validity = of(&x, None, Order::C, &rules).unwrap().unwrap();
             assert!(!validity.contains(place), "{nodata}");
+        }
+    }
+
+    #[test]
+    fn the_next_that_counts_is_found_across_words() {
+        let values: Vec<f64> = (0..200).map(|k| f64::from(u8::from([3, 31, 32, 150].contains(&k)))).collect();
+        let rules = HoleRules { x_nodata: Some(0.0), ..HoleRules::default() };
+        let validity = of(&matrix(&values), None, Order::C, &rules).unwrap().unwrap();
+        for (from, next) in [
+            (0, Some(3)),
+            (3, Some(3)),
+            (4, Some(31)),
+            (32, Some(32)),
+            (33, Some(150)),
+            (151, None),
+            (500, None),
+        ] {
+            assert_eq!(validity.next_from(from), next, "{from}");
         }
     }
 

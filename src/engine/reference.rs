@@ -88,7 +88,8 @@ impl<'d> Reference<'d> {
         self.each_pair(|x, t, w| {
             let residual = at.apply(x) - t;
             let parts = (x * at.weight).abs() + at.bias.abs() + t.abs();
-            let terms = [1.0, residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
+            let terms =
+                [1.0, residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(w * term));
         })?;
         let [weight_sum, sums @ ..] = sums.map(Compensated::value);

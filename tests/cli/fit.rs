@@ -178,7 +178,8 @@ fn json_has_the_fields_it_promises() {
                 "steps",
                 "stop_reason",
                 "timings",
-                "weight"
+                "weight",
+                "weight_sum"
             ]
         );
         for field in ["weight", "bias", "loss", "grad_weight", "grad_bias"] {

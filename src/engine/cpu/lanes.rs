@@ -34,12 +34,10 @@ pub(super) struct Once;
 impl Weighing for Once {
     const IS_GIVEN: bool = false;
 
-    #[inline(always)]
     fn lanes(self, _start: usize) -> [f64; LANES] {
         [1.0; LANES]
     }
 
-    #[inline(always)]
     fn at(self, _k: usize) -> f64 {
         1.0
     }
@@ -49,12 +47,12 @@ impl Weighing for Once {
 impl Weighing for &[f64] {
     const IS_GIVEN: bool = true;
 
-    #[inline(always)]
+    #[inline]
     fn lanes(self, start: usize) -> [f64; LANES] {
         self.get(start..).and_then(<[f64]>::first_chunk).copied().unwrap_or_default()
     }
 
-    #[inline(always)]
+    #[inline]
     fn at(self, k: usize) -> f64 {
         self.get(k).copied().unwrap_or_default()
     }

@@ -91,6 +91,9 @@ mod tests {
         let mut pass = BlockResiduals::new(Affine::new(3.0, 1.0));
         pass.take(values, values, Once);
         let sums = pass.total();
-        assert_eq!(sums, ResidualSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 });
+        assert_eq!(
+            sums,
+            ResidualSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 }
+        );
     }
 }

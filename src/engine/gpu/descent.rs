@@ -1,7 +1,7 @@
 use bytemuck::Zeroable;
 
 use super::device::Device;
-use super::inputs::Inputs;
+use super::inputs::Origin;
 use super::kernels::{
     DescentUniform, HistoryHead, HistoryRow, Kernel, WindowUniform, binding, compile_descend, compile_update,
 };
@@ -22,7 +22,8 @@ pub(super) struct Descent {
     staging: Staging,
     /// What the uniform holds for every rule.
     partials: Partials,
-    inputs: Inputs,
+    /// What residuals are computed about.
+    origin: Origin,
     /// Updates since the start, by the host's count.
     step: u32,
 }
@@ -65,7 +66,7 @@ impl Descent {
         let n = gpu.data.len();
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
-                let window = WindowUniform::new(&dispatch, 0);
+                let window = WindowUniform::new(&dispatch, 0, &gpu.inputs);
                 let groups = resident.windows[0].groups(&gpu.inputs);
                 dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
                 let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
@@ -103,10 +104,9 @@ impl Descent {
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
-        let scale = gpu.inputs.weights.map_or(1.0, |weights| weights.scale);
-        let partials = Partials::new(count, gpu.data.weight_sum() * scale);
-        let inputs = gpu.inputs;
-        Ok(Self { way, uniform: rule, bindings, history, staging, partials, inputs, step: 0 })
+        let partials = Partials::new(count, gpu.data.weight_sum() * gpu.inputs.weight_scale());
+        let origin = gpu.inputs.origin(gpu.precision);
+        Ok(Self { way, uniform: rule, bindings, history, staging, partials, origin, step: 0 })
     }
 
     /// Starts over with a rule.
@@ -116,7 +116,7 @@ impl Descent {
             mean: self.partials.mean,
             rate: split(-rule.learning_rate),
             tolerance: split(rule.tolerance),
-            x_pivot: split(self.inputs.x.pivot),
+            x_pivot: split(self.origin.x),
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
             has_tolerance: u32::from(rule.tolerance > 0.0),
@@ -192,7 +192,7 @@ impl DeviceDescent for Gpu<'_> {
         }
         let steps = history.rows.iter().filter(|row| row.onward == ONWARD).count();
         descent.step = descent.step.wrapping_add(u32::try_from(steps).unwrap_or(wanted));
-        Ok(history.rows.iter().map(|row| evaluated(row, descent.inputs)).collect())
+        Ok(history.rows.iter().map(|row| evaluated(row, descent.origin)).collect())
     }
 
     fn elements(&self) -> u64 {
@@ -228,12 +228,12 @@ impl History {
 const ONWARD: u32 = 0;
 const TOLERANCE: u32 = 1;
 
-fn evaluated(row: &HistoryRow, inputs: Inputs) -> Evaluated {
+fn evaluated(row: &HistoryRow, origin: Origin) -> Evaluated {
     let means = whole(&row.evaluation);
     let joined = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
     let there = Affine::new(joined(row.parameters.weight), joined(row.parameters.bias));
     Evaluated {
-        model: inputs.from_device(there),
+        model: origin.uncentred(there),
         // The shader has divided by Σw and multiplied with 2 already.
         evaluation: Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] },
         onward: match row.onward {

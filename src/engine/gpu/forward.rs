@@ -49,7 +49,11 @@ impl Gpu<'_> {
             dispatch
                 .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size())), 0, u64::MAX)
                 .map_err(|reason| self.device.limit(reason))?;
-            let window = uniform(&self.device, "window", bytemuck::bytes_of(&WindowUniform::new(&dispatch, 0)))?;
+            let window = uniform(
+                &self.device,
+                "window",
+                bytemuck::bytes_of(&WindowUniform::new(&dispatch, 0, &self.inputs)),
+            )?;
             let bindings = self.device.scoped(0, |device, _| {
                 use binding::forward::{PARAMETERS, WINDOW, Y};
                 use binding::inputs::X;

@@ -14,8 +14,9 @@ pub(super) struct Passage {
     /// A power of two: other than 1 only for weights too large or too small for
     /// f32 sums.
     pub(super) scale: f64,
-    /// A point near the mean of what is on the device.
-    pub(super) middle: f32,
+    /// A point near the mean of what is on the device, about which it is summed
+    /// there; 0 if that is near 0 for the spread.
+    pub(super) centre: f32,
 }
 
 /// What the passes of a dataset read: X, T, weights and bits for holes, as far
@@ -30,9 +31,12 @@ pub(super) struct Inputs {
     has_t: bool,
 }
 
-/// Standard deviations from 0 at which a mean counts as far: nearer, taking it
-/// off would gain no more than two bits, and cost those that were exact theirs.
+/// Standard deviations from 0 at which a mean is taken off on the host: nearer,
+/// that would gain no more than two bits, and cost those that were exact theirs.
 const FAR: f64 = 4.0;
+
+/// The same on the device, where it costs a rounding at most.
+const OFF_CENTRE: f64 = 1.0;
 
 /// Mean weights within these powers of two of 1 stay as they are.
 const WEIGHT_BITS: f64 = 20.0;
@@ -65,48 +69,63 @@ impl Inputs {
         self.passages().map(|passage| passage.packing.size()).sum()
     }
 
-    /// W and b for what is on the device: with p and q the pivots of X and T,
-    /// x·W + b − t = (x − p)·W + (b + p·W − q) − (t − q).
-    pub(super) fn to_device(self, at: Affine) -> Affine {
-        Affine { bias: at.bias + at.weight.mul_add(self.x.pivot, -self.t.pivot), ..at }
-    }
-
-    /// The other way round.
-    pub(super) fn from_device(self, at: Affine) -> Affine {
-        Affine { bias: at.bias - at.weight.mul_add(self.x.pivot, -self.t.pivot), ..at }
-    }
-
     /// W and b that predict from what is on the device.
     pub(super) fn to_predict(self, at: Affine) -> Affine {
         Affine { bias: at.weight.mul_add(self.x.pivot, at.bias), ..at }
     }
 
-    /// The sums over the data behind those over what is on the device, whose n
-    /// and Σ w the device doesn't know.
-    pub(super) fn sums(self, sums: ResidualSums, data: &Dataset) -> ResidualSums {
-        let scale = self.weights.map_or(1.0, |weights| weights.scale);
-        let (rr, rx, r) = (sums.rr / scale, sums.rx / scale, sums.r / scale);
-        let rx = if self.x.pivot == 0.0 { rx } else { self.x.pivot.mul_add(r, rx) };
-        ResidualSums { n: data.valid_len(), weight_sum: data.weight_sum(), rr, rx, r }
+    /// What residuals are computed about with a precision.
+    pub(super) fn origin(&self, precision: Precision) -> Origin {
+        let of = |passage: Passage| match precision {
+            Precision::Fast => passage.pivot + f64::from(passage.centre),
+            // They have the digits to compute about 0.
+            Precision::Compensated | Precision::F64 => passage.pivot,
+        };
+        Origin { x: of(self.x), t: of(self.t) }
     }
 
-    /// A point as the kernels want W and b.
-    pub(super) fn model(self, at: Affine, precision: Precision) -> [u8; 16] {
-        let at = self.to_device(at);
-        match precision {
-            Precision::Fast | Precision::Compensated => bytemuck::cast([split(at.weight), split(at.bias)]),
-            Precision::F64 => bytemuck::cast([at.weight, at.bias]),
-        }
+    /// What weights are multiplied with.
+    pub(super) fn weight_scale(&self) -> f64 {
+        self.weights.map_or(1.0, |weights| weights.scale)
+    }
+}
+
+/// A point (p, q) that is taken off X and T before residuals are computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Origin {
+    pub(super) x: f64,
+    pub(super) t: f64,
+}
+
+impl Origin {
+    /// W and b about it: x·W + b − t = (x − p)·W + (b + p·W − q) − (t − q).
+    pub(super) fn centred(self, at: Affine) -> Affine {
+        Affine { bias: at.bias + at.weight.mul_add(self.x, -self.t), ..at }
+    }
+
+    /// The other way round.
+    pub(super) fn uncentred(self, at: Affine) -> Affine {
+        Affine { bias: at.bias - at.weight.mul_add(self.x, -self.t), ..at }
+    }
+
+    /// Σ r·x from sums with (x − p): Σ r·(x − p) + p·Σ r.
+    pub(super) fn uncentred_sums(self, sums: ResidualSums) -> ResidualSums {
+        if self.x == 0.0 { sums } else { ResidualSums { rx: self.x.mul_add(sums.r, sums.rx), ..sums } }
     }
 }
 
 impl Passage {
     /// Of X or T.
     fn of_values(matrix: &Matrix, data: &Dataset) -> Self {
-        let (packing, sample) = (Packing::of(matrix.element()), Sample::of(matrix, data));
-        let has_more_digits = packing == Packing::F32 && !matrix.element().is_exact_in_f32();
-        let pivot = if has_more_digits { sample.pivot(matrix.element()) } else { 0.0 };
-        Self { packing, pivot, scale: 1.0, middle: split(sample.mean - pivot)[0] }
+        let (element, sample) = (matrix.element(), Sample::of(matrix, data));
+        let packing = Packing::of(element);
+        let has_more_digits = packing == Packing::F32 && !element.is_exact_in_f32();
+        let pivot = if has_more_digits { sample.point(element, FAR) } else { 0.0 };
+        let rest = Sample { mean: sample.mean - pivot, ..sample };
+        let centre = split(rest.point(element, OFF_CENTRE))[0];
+        // What is beyond f32 is found when it is sent.
+        let centre = if centre.is_finite() { centre } else { 0.0 };
+        Self { packing, pivot, scale: 1.0, centre }
     }
 
     fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
@@ -114,11 +133,11 @@ impl Passage {
         let mean = data.weight_sum() / data.valid_len() as f64;
         let bits = mean.log2().round();
         if bits.abs() <= WEIGHT_BITS {
-            return Self { packing: Packing::of(matrix.element()), pivot: 0.0, scale: 1.0, middle: 1.0 };
+            return Self { packing: Packing::of(matrix.element()), pivot: 0.0, scale: 1.0, centre: 0.0 };
         }
         // Within f64 as well; what then leaves f32 is found on the way there.
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
-        Self { packing: Packing::F32, pivot: 0.0, scale, middle: 1.0 }
+        Self { packing: Packing::F32, pivot: 0.0, scale, centre: 0.0 }
     }
 
     /// Whether elements are sent as they are, or rounded to f32 and no more.
@@ -133,6 +152,7 @@ impl Passage {
 }
 
 /// Some elements that count, from all over a matrix.
+#[derive(Debug, Clone, Copy)]
 struct Sample {
     mean: f64,
     deviation: f64,
@@ -143,15 +163,30 @@ impl Sample {
     const ELEMENTS: usize = 16;
 
     fn of(matrix: &Matrix, data: &Dataset) -> Self {
+        /// The golden ratio's fraction: its multiples spread over an interval
+        /// evenly, and meet no row or column of an image twice.
+        const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let (order, n) = (data.order(), data.len());
         let mut values = Vec::with_capacity(Self::PLACES * Self::ELEMENTS);
-        for place in 0..Self::PLACES.min(n) {
-            let start = place * (n / Self::PLACES);
-            let mut run = [0f64; Self::ELEMENTS];
-            let run = &mut run[..Self::ELEMENTS.min(n - start)];
-            matrix.read(order, start, run);
-            let counts = |k: usize| data.validity().is_none_or(|validity| validity.contains(k));
-            values.extend((start..).zip(&*run).filter(|(k, _)| counts(*k)).map(|(_, &value)| value));
+        // Of few elements, all from one place.
+        let (places, elements) =
+            if n > Self::PLACES * Self::ELEMENTS { (Self::PLACES, Self::ELEMENTS) } else { (1, n) };
+        for place in 0..places {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a place somewhere in the matrix"
+            )]
+            let start = ((place as f64 * GOLDEN).fract() * n as f64) as usize;
+            let mut next = start.min(n - 1);
+            for _ in 0..elements {
+                let Some(k) = data.next_valid(next) else { break };
+                let mut value = [0f64];
+                matrix.read(order, k, &mut value);
+                values.push(value[0]);
+                next = k + 1;
+            }
         }
         // The system may have mapped far more around what was read.
         matrix.release(order, 0..n);
@@ -164,17 +199,21 @@ impl Sample {
     fn of_values(values: &[f64]) -> Self {
         let first = values.first().copied().unwrap_or_default();
         let count = values.len().max(1) as f64;
-        let mean_of = |term: &dyn Fn(f64) -> f64| values.iter().map(|&v| term(v - first)).sum::<f64>() / count;
+        let mean_of =
+            |term: &dyn Fn(f64) -> f64| values.iter().map(|&v| term(v - first)).sum::<f64>() / count;
         let off = mean_of(&|d| d);
-        Self { mean: first + off, deviation: (mean_of(&|d| d * d) - off * off).max(0.0).sqrt() }
+        let variance = mean_of(&|d| d * d) - off * off;
+        // NaN, of squares beyond f64, is no number to be the larger one.
+        let variance = if variance.is_nan() { f64::INFINITY } else { variance.max(0.0) };
+        Self { mean: first + off, deviation: variance.sqrt() }
     }
 
-    /// What to take off elements of a type: 0 if they are near 0, else about
-    /// their mean. On the lattice of a power of two below their deviation, so
-    /// that those that lie on a coarser one, such as whole numbers, have short
-    /// differences.
-    fn pivot(&self, element: ElementType) -> f64 {
-        if !(self.mean.is_finite() && self.deviation.is_finite()) || self.mean.abs() < FAR * self.deviation {
+    /// A point about the mean to take off elements of a type, or 0 if the mean
+    /// is less than `far` deviations from there. On the lattice of a power of
+    /// two below the deviation, so that elements that lie on a finer one, such
+    /// as whole numbers, have short differences.
+    fn point(&self, element: ElementType, far: f64) -> f64 {
+        if !(self.mean.is_finite() && self.deviation.is_finite()) || self.mean.abs() < far * self.deviation {
             return 0.0;
         }
         if self.deviation == 0.0 {
@@ -182,8 +221,8 @@ impl Sample {
         }
         let unit = self.deviation.log2().floor().exp2();
         let unit = if element.is_float() { unit } else { unit.max(1.0) };
-        let pivot = (self.mean / unit).round() * unit;
-        if pivot.is_finite() { pivot } else { 0.0 }
+        let point = (self.mean / unit).round() * unit;
+        if point.is_finite() { point } else { 0.0 }
     }
 }
 
@@ -192,14 +231,14 @@ mod tests {
     use super::*;
 
     fn pivot(values: &[f64], element: ElementType) -> f64 {
-        Sample::of_values(values).pivot(element)
+        Sample::of_values(values).point(element, FAR)
     }
 
     #[test]
     fn only_what_is_far_from_0_is_taken_off() {
         // Mean 2.5, deviation √1.25.
         assert_eq!(pivot(&[1.0, 2.0, 3.0, 4.0], ElementType::F64), 0.0);
-        // Mean 1000.25 and deviation √(35/16) = 1.48: on the lattice of 1.
+        // Mean 1000.25 and deviation 1.64: on the lattice of 1.
         let far = [999.0, 1000.0, 1003.0, 999.0];
         assert_eq!(pivot(&far, ElementType::F64), 1000.0);
         assert_eq!(pivot(&far.map(|v| v / 1024.0), ElementType::F64), 1000.0 / 1024.0);
@@ -209,40 +248,50 @@ mod tests {
         assert_eq!(pivot(&[0.1; 7], ElementType::F64), 0.1);
         assert_eq!(pivot(&[], ElementType::F64), 0.0);
         assert_eq!(pivot(&[f64::MAX, -f64::MAX, f64::MAX], ElementType::F64), 0.0);
+        assert_eq!(pivot(&[1.0, 2.0, -1e300, 4.0], ElementType::F64), 0.0);
+    }
+
+    /// 1000 ± 1 but for the left quarter, which is nodata: every place that is
+    /// sampled first finds elements that count.
+    #[test]
+    fn holes_are_no_part_of_a_sample() {
+        let value = |k: u32| if k % 64 < 16 { f64::NAN } else { 999.0 + f64::from(k % 3) };
+        let x: Vec<f64> = (0..64 * 64).map(value).collect();
+        let matrix = |label| Matrix::from_vec(label, &[64, 64], x.clone());
+        let rules = crate::data::HoleRules {
+            x_nodata: Some(f64::NAN),
+            t_nodata: Some(f64::NAN),
+            ..Default::default()
+        };
+        let data = Dataset::pair_with(matrix("x"), matrix("t"), u64::MAX, rules).unwrap();
+        let sample = Sample::of(data.x(), &data);
+        assert!((sample.mean - 1000.0).abs() < 0.1 && sample.deviation < 1.0, "{sample:?}");
+        let masked = |valid: std::ops::Range<usize>| {
+            let mask: Vec<u8> = (0..1000).map(|k| u8::from(valid.contains(&k))).collect();
+            let x: Vec<f64> = (0..1000).map(f64::from).collect();
+            let column = |label| Matrix::from_vec(label, &[1000], x.clone());
+            let mask = Some(Matrix::from_vec("mask", &[1000], mask));
+            let rules = crate::data::HoleRules { mask, ..Default::default() };
+            let data = Dataset::pair_with(column("x"), column("t"), u64::MAX, rules).unwrap();
+            Sample::of(data.x(), &data)
+        };
+        // The last element alone is found from everywhere.
+        let last = masked(999..1000);
+        assert_eq!((last.mean, last.deviation), (999.0, 0.0));
+        assert_eq!((masked(0..1).mean, masked(250..253).mean), (0.0, 251.0));
     }
 
     /// x = 1002, 1004 about 1000 and t = 505 about 500, W = 2, b = −1500:
     /// r = 2·1002 − 1500 − 505 = −1, and 2·2 + (2000 − 1500 − 500) − 5 = −1.
     #[test]
     fn residuals_are_those_of_the_data() {
-        let passage = |pivot| Passage { packing: Packing::F32, pivot, scale: 1.0, middle: 0.0 };
-        let inputs = Inputs {
-            x: passage(1000.0),
-            t: passage(500.0),
-            weights: Some(Passage { scale: 0.5, ..passage(0.0) }),
-            has_holes: false,
-            has_t: true,
-        };
+        let origin = Origin { x: 1000.0, t: 500.0 };
         let at = Affine::new(2.0, -1500.0);
-        let there = inputs.to_device(at);
-        assert_eq!(there, Affine::new(2.0, 0.0));
-        assert_eq!(inputs.from_device(there), at);
-        assert_eq!(inputs.to_predict(at).apply(2.0), at.apply(1002.0));
-
-        // Of weights 2 and 4, halved: r = −1 and 3.
-        let column = |label, values: [f64; 2]| Matrix::from_vec(label, &[2], values.to_vec());
-        let rules =
-            crate::data::HoleRules { weights: Some(column("w", [2.0, 4.0])), ..Default::default() };
-        let (x, t) = (column("x", [1002.0, 1004.0]), column("t", [505.0, 505.0]));
-        let data = Dataset::pair_with(x, t, u64::MAX, rules).unwrap();
-        let sums = ResidualSums { rr: 1.0 + 2.0 * 9.0, rx: -2.0 + 2.0 * 12.0, r: -1.0 + 6.0, ..Default::default() };
-        let want = ResidualSums {
-            n: 2,
-            weight_sum: 6.0,
-            rr: 2.0 + 4.0 * 9.0,
-            rx: -2.0 * 1002.0 + 12.0 * 1004.0,
-            r: -2.0 + 12.0,
-        };
-        assert_eq!(inputs.sums(sums, &data), want);
+        assert_eq!(origin.centred(at), Affine::new(2.0, 0.0));
+        assert_eq!(origin.uncentred(origin.centred(at)), at);
+        // r = −1 and 3.
+        let sums = ResidualSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: -2.0 + 12.0, r: 2.0 };
+        let want = ResidualSums { rx: -1002.0 + 3.0 * 1004.0, ..sums };
+        assert_eq!(origin.uncentred_sums(sums), want);
     }
 }

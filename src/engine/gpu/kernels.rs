@@ -23,13 +23,16 @@ pub(super) struct WindowUniform {
     pub(super) first_partial: u32,
     /// Always 0; the shader's compiler must not know.
     pub(super) zero: u32,
-    pub(super) unused: [u32; 3],
+    pub(super) x_centre: f32,
+    pub(super) t_centre: f32,
+    pub(super) unused: u32,
 }
 
 impl WindowUniform {
-    pub(super) fn new(dispatch: &Dispatch, first_partial: u32) -> Self {
+    pub(super) fn new(dispatch: &Dispatch, first_partial: u32, inputs: &Inputs) -> Self {
         let Dispatch { elements, invocations, run, .. } = *dispatch;
-        Self { elements, invocations, run, first_partial, zero: 0, unused: [0; 3] }
+        let (x_centre, t_centre) = (inputs.x.centre, inputs.t.centre);
+        Self { elements, invocations, run, first_partial, zero: 0, x_centre, t_centre, unused: 0 }
     }
 }
 

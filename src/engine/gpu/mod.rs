@@ -198,7 +198,11 @@ impl<'d> Gpu<'d> {
 
     /// Sets W and b for a residual pass.
     fn set_model(&self, at: Affine) -> Result<(), GpuError> {
-        self.set_point(self.inputs.model(at, self.precision))
+        let at = self.inputs.origin(self.precision).centred(at);
+        self.set_point(match self.precision {
+            Precision::Fast | Precision::Compensated => bytemuck::cast([split(at.weight), split(at.bias)]),
+            Precision::F64 => bytemuck::cast([at.weight, at.bias]),
+        })
     }
 
     fn set_point(&self, point: [u8; 16]) -> Result<(), GpuError> {
@@ -254,6 +258,35 @@ impl<'d> Gpu<'d> {
         }
         let (x, t) = (self.data.x().label().to_owned(), targets(self.data)?.label().to_owned());
         Err(DataError::SquaresBeyondF32 { x, t, how }.into())
+    }
+
+    /// The moments from sums about a point on the device.
+    fn moments_about(&mut self, centres: [f32; 2]) -> Result<Moments, EngineError> {
+        self.set_point(bytemuck::cast(centres.map(|centre| [centre, 0.0])))?;
+        let mut sums = [Compensated::default(); 5];
+        for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
+            let [linear, quadratic] = [pair[0], pair[1]];
+            let terms = [linear[0], linear[1], quadratic[0], quadratic[1], quadratic[2]];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+        }
+        let scale = self.inputs.weight_scale();
+        let [x, t, xx, xt, tt] = sums.map(|sum| sum.value() / scale);
+        let [x_pivot, t_pivot] =
+            [self.inputs.x.pivot + f64::from(centres[0]), self.inputs.t.pivot + f64::from(centres[1])];
+        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
+        Ok(Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt }))
+    }
+
+    /// Where to sum about, if that was far from the means that were found.
+    fn better_centres(&self, centres: [f32; 2], moments: &Moments) -> Option<[f32; 2]> {
+        /// Standard deviations: with so many, the sums of squares lose 17 times
+        /// their rounding.
+        const FAR: f64 = 4.0;
+        let means = [moments.x_mean - self.inputs.x.pivot, moments.t_mean - self.inputs.t.pivot];
+        let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
+        let is_far = |k: usize| (means[k] - f64::from(centres[k])).powi(2) > FAR * FAR * squares[k];
+        let better = means.map(|mean| split(mean)[0]);
+        (moments.is_finite() && (is_far(0) || is_far(1)) && better != centres).then_some(better)
     }
 
     /// Compiles the moments pass, which is not always wanted.
@@ -331,28 +364,30 @@ impl Engine for Gpu<'_> {
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
         self.set_model(at)?;
         let sums = self.sums(Quantity::Residuals)?;
-        let sums = sums.iter().map(|&[rr, rx, r, _]| ResidualSums { rr, rx, r, ..ResidualSums::default() });
-        Ok(self.inputs.sums(sums.collect::<SumsAccumulator>().total(), self.data))
+        let scale = self.inputs.weight_scale();
+        let sums = sums.iter().map(|sums| {
+            let [rr, rx, r, _] = sums.map(|sum| sum / scale);
+            ResidualSums { rr, rx, r, ..ResidualSums::default() }
+        });
+        let sums = sums.collect::<SumsAccumulator>().total();
+        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
+        Ok(self.inputs.origin(self.precision).uncentred_sums(ResidualSums { n, weight_sum, ..sums }))
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
         self.prepare_moments()?;
-        let (x, t) = (self.inputs.x, self.inputs.t);
-        self.set_point(bytemuck::cast([[x.middle, 0.0], [t.middle, 0.0]]))?;
-        let mut sums = [Compensated::default(); 5];
-        for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
-            let [linear, quadratic] = [pair[0], pair[1]];
-            let terms = [linear[0], linear[1], quadratic[0], quadratic[1], quadratic[2]];
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+        let centres = [self.inputs.x.centre, self.inputs.t.centre];
+        let mut moments = self.moments_about(centres)?;
+        // Elements may be elsewhere than a sample of them was.
+        if let Some(centres) = self.better_centres(centres, &moments) {
+            moments = self.moments_about(centres)?;
         }
-        let [x_pivot, t_pivot] = [x, t].map(|passage| passage.pivot + f64::from(passage.middle));
-        let scale = self.inputs.weights.map_or(1.0, |weights| weights.scale);
-        let [x, t, xx, xt, tt] = sums.map(|sum| sum.value() / scale);
-        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        let moments =
-            Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt });
         self.check_squares(&moments)?;
         Ok(moments)
+    }
+
+    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        self.predict(at, sink)
     }
 
     /// For data that are on the device.
@@ -368,10 +403,6 @@ impl Engine for Gpu<'_> {
 
     fn stop_clock(&mut self) -> Option<f64> {
         self.device.clock.as_ref()?.stop()
-    }
-
-    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        self.predict(at, sink)
     }
 
     /// For data that are on the device, with the precision that updates there

@@ -59,15 +59,12 @@ pub(super) fn upload(
     let needed_bytes = inputs.padded_bytes(data.len());
     let mut x = Uploader::new(data.x(), data, inputs.x);
     let mut t = Uploader::new(targets(data)?, data, inputs.t);
-    let mut weights = data
-        .weights()
-        .zip(inputs.weights)
-        .map(|(weights, passage)| Uploader::new(weights, data, passage));
+    let mut weights =
+        data.weights().zip(inputs.weights).map(|(weights, passage)| Uploader::new(weights, data, passage));
     let mut windows = Vec::new();
     for range in plan::windows(data.len(), &device.limits) {
-        let send = |uploader: &mut Uploader<'_>, label| {
-            uploader.buffer(device, label, range.clone(), needed_bytes)
-        };
+        let send =
+            |uploader: &mut Uploader<'_>, label| uploader.buffer(device, label, range.clone(), needed_bytes);
         let (x, t) = (send(&mut x, "x")?, send(&mut t, "t")?);
         let weights = weights.as_mut().map(|weights| send(weights, "weights")).transpose()?;
         let validity = data.validity().map(|validity| {
@@ -142,7 +139,7 @@ impl ResidentPass {
             dispatch
                 .check_buffers(window.groups(inputs), first_partial, partials.room)
                 .map_err(|reason| device.limit(reason))?;
-            let place = WindowUniform::new(dispatch, first_partial);
+            let place = WindowUniform::new(dispatch, first_partial, inputs);
             let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
             first_partial += dispatch.partials;
             let bindings = device.scoped(0, |device, _| {

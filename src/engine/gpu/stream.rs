@@ -320,7 +320,7 @@ impl<'d> Stream<'d> {
             dispatch
                 .check_buffers(slot.places.groups(&self.inputs), partial_count, pass.partials.room)
                 .map_err(|reason| device.limit(reason))?;
-            let uniform = WindowUniform::new(&dispatch, partial_count);
+            let uniform = WindowUniform::new(&dispatch, partial_count, &self.inputs);
             partial_count += dispatch.partials;
             slot.fill(device, |view, places| {
                 if let Some(validity) = self.validity {
@@ -351,18 +351,14 @@ mod tests {
     use super::*;
     use crate::data::Matrix;
 
-    /// At W = b = 0: a new buffer holds zeros.
+    /// At W = b = 0, a new buffer holding zeros, and about 0.
     fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
-        let kernel = SumsKernel::compile(
-            device,
-            &Tuning::SOFTWARE,
-            Precision::Fast,
-            Quantity::Residuals,
-            &Inputs::of(data),
-        )
-        .unwrap();
+        let mut inputs = Inputs::of(data);
+        (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
+        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
+        let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();
         let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
-        Stream::new(device, kernel, &point, data, Inputs::of(data)).unwrap()
+        Stream::new(device, kernel, &point, data, inputs).unwrap()
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more

@@ -18,9 +18,12 @@ impl Whole {
     const AT: Affine = Affine { weight: 2.0, bias: 1.0 };
 
     fn new(n: usize) -> Self {
-        let (x, t): (Vec<i16>, Vec<i16>) =
-            (0..n).map(|k| (Self::number(k, 7), Self::number(k, 11))).unzip();
-        let mut sums = ResidualSums { n: n as u64, weight_sum: n as f64, ..ResidualSums::default() };
+        let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (Self::number(k, 7), Self::number(k, 11))).unzip();
+        let mut sums = ResidualSums {
+            n: n as u64,
+            weight_sum: f64::from(u32::try_from(n).unwrap()),
+            ..ResidualSums::default()
+        };
         let mut raw = [0.0; 5];
         for (x, t) in x.iter().zip(&t).map(|(&x, &t)| (f64::from(x), f64::from(t))) {
             let residual = 2.0 * x + 1.0 - t;
@@ -89,8 +92,7 @@ fn every_tuning_is_exact_on_whole_numbers() {
         let whole = Whole::new(n);
         for tuning in tunings {
             for memory_bytes in [u64::MAX, 0] {
-                let settings =
-                    GpuSettings { memory_bytes, tuning: Some(tuning), precision: Precision::Fast };
+                let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision: Precision::Fast };
                 whole.check(&adapter, &settings, 1e-5);
             }
         }
@@ -206,8 +208,7 @@ fn the_clock_runs_only_between_start_and_stop() {
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     gpu.residual_sums(Affine::default()).unwrap();
     assert_eq!(gpu.stop_clock(), None, "nobody started it");
-    let rule =
-        crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+    let rule = crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
     let passes: [fn(&mut Gpu<'_>); 3] = [
         |gpu| assert_eq!(gpu.residual_sums(Affine::default()).unwrap().rr, 1000.0),
         |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
