@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
@@ -94,7 +95,7 @@ fn what_f32_holds_is_taken_off_on_the_device() {
         check(&far(mean, 1.0, |v| v as f32), TOLERANCE, &format!("f32, {mean}"));
     }
     check(&far(30_000.0, 300.0, |v| v as u16), TOLERANCE, "u16");
-    check(&far(101.0, 20.0, |v| half::f16::from_f64(v)), TOLERANCE, "f16");
+    check(&far(101.0, 20.0, half::f16::from_f64), TOLERANCE, "f16");
 }
 
 #[test]
@@ -143,12 +144,15 @@ fn what_is_lost_is_said() {
     assert!(text.contains("f32") && text.contains("taken off") && text.contains("--engine cpu"), "{text}");
 }
 
+/// Which elements count.
+type Counts = fn(u64) -> bool;
+
 /// The moments of a raster whose left border is nodata, and of one of which
 /// little counts: no sample may be of holes.
 #[test]
 fn holes_do_not_move_the_point_that_is_summed_about() {
     let (rows, columns) = (256u64, 256u64);
-    let counts: [(&str, fn(u64) -> bool); 3] = [
+    let counts: [(&str, Counts); 3] = [
         ("border", |k| k % 256 >= 16),
         ("island", |k| (5_000..5_500).contains(&k)),
         ("last", |k| k >= 256 * 256 - 40),

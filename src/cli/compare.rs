@@ -25,7 +25,9 @@ const TIMED_PASSES: usize = 5;
 Errors of the loss are relative to the loss; errors of the gradients are relative to the size of
 their terms, (2/N)·Σ|r·x| and (2/N)·Σ|r|, because near the optimum the terms cancel. Where even
 the residuals are less than 2.4 % of the x·W, b and t they are made of, that share of those counts
-instead: f32 has no more digits of them. `digits` is how many the worst of the three has. The largest error of Y is held against the largest |Y|.
+instead: f32 has no more digits of them. The moments, of which statistics, learning rates and
+the solvers moments and exact are made, are compared too. `digits` is how many the worst of all these
+has. The largest error of Y is held against the largest |Y|.
 Exit code 1 if any engine is beyond the tolerance.
 
 Examples:
@@ -175,6 +177,7 @@ impl Rules {
                 rel_error_loss: None,
                 rel_error_grad_weight: None,
                 rel_error_grad_bias: None,
+                rel_error_moments: None,
                 forward_max_abs_error: None,
                 seconds: None,
                 gb_s: None,
@@ -209,6 +212,7 @@ impl Rules {
             rel_error_loss: Some(errors.loss),
             rel_error_grad_weight: Some(errors.grad_weight),
             rel_error_grad_bias: Some(errors.grad_bias),
+            rel_error_moments: Some(errors.moments),
             forward_max_abs_error: Some(errors.forward_max_abs),
             seconds: Some(seconds),
             gb_s: Some(gb_s),
@@ -259,7 +263,11 @@ mod tests {
             Ok(sums)
         }
         fn moments(&mut self) -> Result<Moments, EngineError> {
-            self.inner.moments()
+            let mut moments = self.inner.moments()?;
+            let mut xx = ResidualSums { rr: moments.xx, rx: moments.xt, ..ResidualSums::default() };
+            (self.corrupt)(&mut xx, &mut 0.0);
+            (moments.xx, moments.xt) = (xx.rr, xx.rx);
+            Ok(moments)
         }
         fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let corrupt = self.corrupt;

@@ -14,7 +14,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
 use crate::data::{DataError, Validity};
-use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_four_digits};
+use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_six_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
 
@@ -138,7 +138,7 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
         Some(curvature) if rate >= curvature.rate_bound() => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                to_four_digits(curvature.rate_bound())
+                to_six_digits(curvature.rate_bound())
             ),
             "--lr auto",
         ),

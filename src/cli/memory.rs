@@ -17,13 +17,14 @@ impl MemoryArguments {
         self.memory.map_or_else(half_of_free, |memory| memory.as_u64())
     }
 
-    /// Bytes of data the adapter may hold. A software adapter's memory is the
-    /// host's; how much a GPU has free no API tells, so without a bound it is
-    /// tried, and running out is an error that says what to do.
+    /// Bytes of data the adapter may hold. The memory of a software adapter and
+    /// of a GPU that is part of the processor is the host's; how much another
+    /// one has free no API tells, so without a bound it is tried, and what does
+    /// not fit is streamed.
     pub(super) fn device_bytes(&self, adapter: &Adapter) -> u64 {
         match self.memory {
             Some(memory) => memory.as_u64(),
-            None if adapter.is_software() => half_of_free(),
+            None if adapter.shares_host_memory() => half_of_free(),
             None => u64::MAX,
         }
     }

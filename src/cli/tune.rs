@@ -81,13 +81,14 @@ impl Tuner {
             let ways = tunings.len();
             self.verbosity
                 .detail(&format_args!("{name}: checking and timing {ways} ways to pass over the data"));
-            let Some(medians) = self.passes(&held, &tunings, truth, data)? else { return Ok(None) };
-            let fastest = medians.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-            best = fastest.map_or(default, |(k, _)| tunings[k]);
-            results.extend(tunings.iter().zip(&medians).map(|(&tuning, &median_s)| {
+            let Some(passes) = self.passes(&held, &tunings, truth, data)? else { return Ok(None) };
+            let fastest = passes.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+            best = fastest.map_or(default, |(tuning, _)| *tuning);
+            let default_s = passes.first().map_or(f64::NAN, |(_, median_s)| *median_s);
+            results.extend(passes.into_iter().map(|(tuning, median_s)| {
                 #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
                 let gb_s = held.pass_bytes() as f64 / median_s / 1e9;
-                TuningResult { round, tuning, median_s, gb_s, gain: medians[0] / median_s }
+                TuningResult { round, tuning, median_s, gb_s, gain: default_s / median_s }
             }));
         }
         let gain = results.last().map_or(1.0, |result| if best == default { 1.0 } else { result.gain });
@@ -109,27 +110,48 @@ impl Tuner {
         }))
     }
 
-    /// Median seconds of a residual pass by each tuning.
+    /// The tunings that work, and the median seconds of a residual pass by each.
+    /// The first must work; of the others, those that the driver doesn't take
+    /// or that compute something else are left out, and told.
     fn passes(
         self,
         held: &Gpu<'_>,
         tunings: &[Tuning],
         truth: &Truth,
         data: &Dataset,
-    ) -> Result<Option<Vec<f64>>, CliError> {
-        let mut engines = Vec::new();
+    ) -> Result<Option<Vec<(Tuning, f64)>>, CliError> {
+        let (mut working, mut engines) = (Vec::new(), Vec::new());
         for &tuning in tunings {
-            let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
-            if let Some((what, error)) = truth.errors(data, &mut engine)?.beyond(self.tolerance) {
-                return Err(CliError::Mismatch(format!(
-                    "{}: {what} is off by {error:.1e} relative to the reference, beyond --tol {}, with {tuning:?}",
-                    engine.info(),
-                    self.tolerance
-                )));
+            match self.checked(held, tuning, truth, data) {
+                Ok(engine) => {
+                    working.push(tuning);
+                    engines.push(engine);
+                }
+                Err(error) if working.is_empty() => return Err(error),
+                Err(error) => self.verbosity.note(&format_args!("left out: {error}")),
             }
-            engines.push(engine);
         }
-        self.in_turns(&mut engines, |engine| engine.residual_sums(AT).map(|_| ()))
+        let medians = self.in_turns(&mut engines, |engine| engine.residual_sums(AT).map(|_| ()))?;
+        Ok(medians.map(|medians| working.into_iter().zip(medians).collect()))
+    }
+
+    /// The engine by a tuning, if it finds what the reference does.
+    fn checked<'d>(
+        self,
+        held: &Gpu<'d>,
+        tuning: Tuning,
+        truth: &Truth,
+        data: &Dataset,
+    ) -> Result<Gpu<'d>, CliError> {
+        let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
+        match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
+            None => Ok(engine),
+            Some((what, error)) => Err(CliError::Mismatch(format!(
+                "{}: {what} is off by {error:.1e} relative to the reference, beyond --tol {}, with {tuning:?}",
+                engine.info(),
+                self.tolerance
+            ))),
+        }
     }
 
     /// What one workgroup and dispatches take for a step over few elements.

@@ -22,6 +22,14 @@ pub enum Notice {
         /// Of how many.
         n: u64,
     },
+    /// The device's memory doesn't hold the data, so that every pass sends them
+    /// there.
+    Streamed {
+        /// The device.
+        adapter: String,
+        /// What they take there.
+        needed_mib: u64,
+    },
     /// The GPU engine was asked for and there is only a software adapter.
     SoftwareAdapter {
         /// Its name.
@@ -42,6 +50,11 @@ impl fmt::Display for Notice {
                     _ => f.write_str(", the widest type linfit computes in"),
                 }
             }
+            Self::Streamed { adapter, needed_mib } => write!(
+                f,
+                "{adapter}: its memory does not hold the {needed_mib} MiB of the data, which are sent there in \
+                 every pass; --engine cpu may be faster"
+            ),
             Self::SoftwareAdapter { adapter } => {
                 write!(f, "no real GPU found: using the software adapter {adapter}; --engine cpu is faster")
             }

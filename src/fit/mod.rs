@@ -20,7 +20,7 @@ mod steps;
 pub use coordinates::Coordinates;
 pub use exact::Exact;
 pub use forecast::Forecast;
-pub(crate) use sgd::to_four_digits;
+pub(crate) use sgd::to_six_digits;
 pub use sgd::{ConfigError, Fit, FitError, Sgd, State, StopReason, Update};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -154,16 +154,16 @@ pub enum FitError {
     /// A learning rate with which the descent cannot converge.
     #[error(
         "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best; \
-         use --lr auto{}, or --force to run it anyway",
-        to_four_digits(*.bound), to_four_digits(*.best),
-        if *.standardized { "" } else { " or --standardize" }
+         use {remedy}, or --force to run it anyway",
+        to_six_digits(*.bound), to_six_digits(*.best)
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
-    RateTooLarge { rate: f64, bound: f64, best: f64, standardized: bool },
+    RateTooLarge { rate: f64, bound: f64, best: f64, remedy: &'static str },
     /// The best line is not determined.
     #[error(
-        "all elements of X are {0:?}: without spread in X no single line is the best, and none can be \
-         standardized; use --solver sgd, which finds one of the many, or data whose X varies"
+        "X has no spread: its elements are all {0:?}, or differ from it by less than the engine's numbers \
+         hold; without spread no single line is the best, and none can be standardized; use --solver sgd, \
+         which finds one of the many, or data whose X varies (around 0, if it is far from there)"
     )]
     NoSpread(f64),
     /// The best line is not determined.
@@ -183,9 +183,17 @@ pub enum FitError {
     StartOverflows(Affine),
 }
 
-/// A number in few digits, for people.
-pub(crate) fn to_four_digits(value: f64) -> f64 {
-    format!("{value:.3e}").parse().unwrap_or(value)
+/// A positive number in six digits, for people: the next smaller one, so that
+/// what must be below a bound still is below what is printed.
+pub(crate) fn to_six_digits(value: f64) -> f64 {
+    let text = format!("{value:.5e}");
+    let rounded: f64 = text.parse().unwrap_or(value);
+    if rounded <= value {
+        return rounded;
+    }
+    let unit = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let lower = rounded - unit.map_or(0.0, |exponent| 10f64.powi(exponent - 5));
+    format!("{lower:.5e}").parse().unwrap_or(value)
 }
 
 /// Learning rates of which two f32 hold all digits, with room for products.
@@ -222,8 +230,22 @@ impl Sgd {
             rate: self.learning_rate,
             bound: curvature.rate_bound(),
             best: curvature.best_rate(),
-            standardized: self.coordinates != Coordinates::Original,
+            remedy: self.remedy(curvature),
         })
+    }
+
+    /// What converges, and soon, where this rate does not.
+    fn remedy(&self, curvature: &Curvature) -> &'static str {
+        /// With it, the best rate takes about 10⁴ steps for each digit.
+        const SLOW: f64 = 1e4;
+        let condition = curvature.condition();
+        if self.coordinates != Coordinates::Original || condition.is_infinite() {
+            "--lr auto"
+        } else if condition > SLOW {
+            "--standardize or --solver exact (--lr auto converges, but too slowly)"
+        } else {
+            "--lr auto or --standardize"
+        }
     }
 
     /// Descends until the steps are used up, the tolerance is reached, the

@@ -95,13 +95,9 @@ impl Statistics {
         let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
         let Moments { n, weight_sum, x_mean, xx, xt, tt, .. } = *moments;
         // Of T alike everywhere there is nothing to explain.
-        let (unexplained, r) = if tt > 0.0 {
-            let share = if n > 2 { (rr / tt).min(1.0) } else { 0.0 };
-            (Some(share), Some((1.0 - share).sqrt().copysign(xt)))
-        } else {
-            (None, None)
-        };
-        let known = Self { r2: unexplained.map(|share| 1.0 - share), r, ..known };
+        let unexplained = (tt > 0.0).then(|| if n > 2 { (rr / tt).min(1.0) } else { 0.0 });
+        let r2 = unexplained.map(|share| explained(moments, share));
+        let known = Self { r2, r: r2.map(|r2| r2.sqrt().copysign(xt)), ..known };
         // Two elements lie on their line; how they scatter is not known.
         if n <= 2 {
             return known;

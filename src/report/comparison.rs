@@ -37,6 +37,8 @@ pub struct EngineComparison {
     pub rel_error_grad_weight: Option<f64>,
     /// Error of ∂L/∂b, relative to (2/N)·Σ|r|.
     pub rel_error_grad_bias: Option<f64>,
+    /// The largest error of a moment, relative to its size.
+    pub rel_error_moments: Option<f64>,
     /// The largest error of an element of Y.
     pub forward_max_abs_error: Option<f64>,
     /// Median seconds of a residual pass.
@@ -51,11 +53,16 @@ pub struct EngineComparison {
 }
 
 impl EngineComparison {
-    /// Decimal digits that loss and gradients have right, as their errors are
-    /// measured: at most 16, what f64 has.
+    /// Decimal digits that loss, gradients and moments have right, as their
+    /// errors are measured: at most 16, what f64 has.
     #[must_use]
     pub fn digits(&self) -> Option<f64> {
-        let errors = [self.rel_error_loss?, self.rel_error_grad_weight?, self.rel_error_grad_bias?];
+        let errors = [
+            self.rel_error_loss?,
+            self.rel_error_grad_weight?,
+            self.rel_error_grad_bias?,
+            self.rel_error_moments?,
+        ];
         let worst = errors
             .into_iter()
             .fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
@@ -107,6 +114,7 @@ impl fmt::Display for Comparison {
             "loss",
             "∂L/∂W",
             "∂L/∂b",
+            "moments",
             "max |ΔY|",
             "time",
             "GB/s",
@@ -122,13 +130,14 @@ impl fmt::Display for Comparison {
                 error(result.rel_error_loss),
                 error(result.rel_error_grad_weight),
                 error(result.rel_error_grad_bias),
+                error(result.rel_error_moments),
                 error(result.forward_max_abs_error),
                 result.seconds.map_or_else(|| "-".to_owned(), seconds),
                 result.gb_s.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}")),
                 if result.ok { "ok" } else { "MISMATCH" }.to_owned(),
             ]);
         }
-        for column in 3..10 {
+        for column in 3..11 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

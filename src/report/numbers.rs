@@ -1,14 +1,31 @@
-/// A number as short as it can be read: plain where that's short, with an
-/// exponent where it isn't.
+/// A number as short as it can be read, with six digits or, before the point,
+/// more: plain where that's short, with an exponent where it isn't.
 pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || (1e-4..1e7).contains(&size) {
-        let text = format!("{value:.6}");
+        let zeros = [1e-1, 1e-2, 1e-3].iter().filter(|&&power| size < power).count();
+        let text = format!("{value:.*}", 6 + zeros);
         let text = text.trim_end_matches('0').trim_end_matches('.');
         text.to_owned()
     } else {
-        format!("{value:.4e}")
+        format!("{value:.5e}")
     }
+}
+
+/// A number from −1 to 1 as [`short`] has it, but for what that takes for ±1.
+pub(super) fn near_one(value: f64) -> String {
+    let rest = 1.0 - value.abs();
+    if rest > 0.0 && short(value.abs()) == "1" {
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}(1 - {rest:.1e})")
+    } else {
+        short(value)
+    }
+}
+
+/// A number of things, one or more.
+pub(super) fn counted(value: u64, what: &str) -> String {
+    format!("{} {what}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
 /// A number with all its digits, with an exponent where that's shorter.
@@ -49,7 +66,15 @@ mod tests {
         assert_eq!(short(0.415_755_423), "0.415755");
         assert_eq!(short(-3.0), "-3");
         assert_eq!(short(0.0), "0");
-        assert_eq!(short(1.25e-9), "1.2500e-9");
+        assert_eq!(short(1.25e-9), "1.25000e-9");
+        assert_eq!(short(0.000_705_087_79), "0.000705088");
+        assert_eq!(near_one(0.999_999_97), "(1 - 3.0e-8)");
+        assert_eq!(near_one(-0.999_999_97), "-(1 - 3.0e-8)");
+        assert_eq!((near_one(1.0), near_one(-0.5)), ("1".to_owned(), "-0.5".to_owned()));
+        assert_eq!(
+            (counted(1, "step"), counted(2_000, "step")),
+            ("1 step".to_owned(), "2,000 steps".to_owned())
+        );
         assert_eq!(exact(-0.1), "-0.1");
         assert_eq!(exact(4e-5), "4e-5");
         assert_eq!(exact(-1.5e300), "-1.5e300");

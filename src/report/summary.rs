@@ -2,10 +2,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::numbers::{count, exact, seconds, short};
+use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::data::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason};
+use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason, to_six_digits};
 use crate::math::{Affine, Moments};
 
 /// How long each part of a fit took, in seconds.
@@ -193,9 +193,12 @@ impl fmt::Display for FitReport {
         }
         self.write_steps(f)?;
         self.write_statistics(f)?;
-        let (weight, bias) = (exact(self.weight), exact(self.bias));
-        writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}")?;
-        writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}")?;
+        // Nobody should paste what a divergence left.
+        if self.stop_reason != StopReason::Diverged {
+            let (weight, bias) = (exact(self.weight), exact(self.bias));
+            writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}")?;
+            writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}")?;
+        }
         write!(f, "  engine     {}", self.engine)?;
         if let Some(reason) = &self.engine_reason {
             write!(f, "; {reason}")?;
@@ -232,7 +235,12 @@ impl FitReport {
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {
-            Some(steps) => writeln!(f, "  forecast   the tolerance within {} steps", count(steps)),
+            Some(steps) if self.stop_reason == StopReason::Steps && self.steps > steps => writeln!(
+                f,
+                "  forecast   the tolerance within {}, were it not for rounding; ask for a larger one",
+                counted(steps, "step")
+            ),
+            Some(steps) => writeln!(f, "  forecast   the tolerance within {}", counted(steps, "step")),
             None => writeln!(
                 f,
                 "  forecast   {} steps multiply the slowest error by {}",
@@ -250,8 +258,8 @@ impl FitReport {
             writeln!(
                 f,
                 "  rates      {:<24} best {}; condition number {condition}",
-                format!("below {}", short(lr_max)),
-                short(lr_best)
+                format!("below {}", short(to_six_digits(lr_max))),
+                short(to_six_digits(lr_best))
             )?;
         }
         let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };
@@ -259,7 +267,7 @@ impl FitReport {
         writeln!(f, "The least-squares line is {}", line(Affine::new(weight, bias)))?;
         writeln!(f)?;
         if let (Some(r2), Some(r)) = (s.r2, s.r) {
-            writeln!(f, "  R²         {:<24} r {}", short(r2), short(r))?;
+            writeln!(f, "  R²         {:<24} r {}", near_one(r2), near_one(r))?;
         }
         if let (Some(std), Some(stderr_weight), Some(stderr_bias)) =
             (s.residual_std, s.stderr_weight, s.stderr_bias)

@@ -46,6 +46,7 @@ fn json_has_the_fields_it_promises() {
                     "rel_error_grad_bias",
                     "rel_error_grad_weight",
                     "rel_error_loss",
+                    "rel_error_moments",
                     "seconds"
                 ]
             );

@@ -255,7 +255,7 @@ fn a_rate_too_large_diverges_with_a_finite_result() {
         let message = format!("linfit: diverged at step {}:", steps + 1);
         assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
         // 2/λmax over 0, 1, …, 255, whose E x² is 21717.5.
-        assert!(ran.stderr.contains("4.604e-5") && ran.stderr.contains("--lr auto"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("4.60442e-5") && ran.stderr.contains("--lr auto"), "{}", ran.stderr);
 
         let history = lab.read("h.csv");
         assert_eq!(history.lines().count() as u64, steps + 2, "header, step 0, {steps} steps");

@@ -74,6 +74,12 @@ impl Adapter {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Whether its memory is the host's.
+    #[must_use]
+    pub fn shares_host_memory(&self) -> bool {
+        matches!(self.info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu)
+    }
+
     /// What the adapter can do at most.
     #[must_use]
     pub fn limits(&self) -> wgpu::Limits {

@@ -325,7 +325,10 @@ fn loads(inputs: &Inputs) -> String {
         || Packing::source_of_ones("weights"),
         |weights| weights.packing.source("weights", WEIGHTS),
     );
-    inputs.x.packing.source("x", X) + &inputs.t.packing.source("t", T) + &weights
+    Packing::HALVES.to_owned()
+        + &inputs.x.packing.source("x", X)
+        + &inputs.t.packing.source("t", T)
+        + &weights
 }
 
 /// Which elements count.
@@ -375,7 +378,7 @@ pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: Packing) -> R
         Kernel::compile(
             device,
             "forward",
-            &(x.source("x", X) + shader!("forward")),
+            &(Packing::HALVES.to_owned() + &x.source("x", X) + shader!("forward")),
             &[(X, Access::Read), (Y, Access::Write), (WINDOW, Access::Uniform), (PARAMETERS, Access::Read)],
             &[
                 ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),

@@ -41,7 +41,7 @@ use device::Device;
 use inputs::Inputs;
 use kernels::{Kernel, Parameters, Quantity, SumsKernel, compile_forward};
 use partials::Sums;
-use resident::{Resident, ResidentPass};
+use resident::{Resident, ResidentPass, Window};
 use stream::Stream;
 
 /// X and T on a GPU, and the shaders to pass over them.
@@ -59,6 +59,9 @@ pub struct Gpu<'d> {
     held: Held<'d>,
     /// Made when it is first asked for.
     descent: Option<Descent>,
+    /// Whether sums of two f32 keep rounding errors; found out when it is first
+    /// asked for.
+    keeps_rounding: Option<bool>,
 }
 
 /// Where the data of the residual passes are.
@@ -102,9 +105,12 @@ impl<'d> Gpu<'d> {
     /// elements as they are, others as f32. Data without T stay on the host and
     /// are sent through chunk by chunk.
     ///
+    /// Data that its memory does not hold are streamed, with a
+    /// [`Notice::Streamed`].
+    ///
     /// # Errors
-    /// [`GpuError`]: the adapter can't be opened, or its memory doesn't hold
-    /// the data. [`EngineError::Data`]: an element is beyond the range of f32.
+    /// [`GpuError`]: the adapter can't be opened. [`EngineError::Data`]: an
+    /// element is beyond the range of f32.
     pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
         Self::open_with(adapter, data, &GpuSettings::default())
     }
@@ -150,15 +156,34 @@ impl<'d> Gpu<'d> {
         let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::Residuals)?;
-            gpu.held = if inputs.padded_bytes(data.len()) <= memory_bytes {
-                let (windows, mut notices) = resident::upload(&gpu.device, data, &inputs)?;
-                gpu.notices.append(&mut notices);
-                Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
+            let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
+                gpu.upload_unless_full()?
             } else {
-                Held::Streamed(Box::new(Stream::new(&gpu.device, kernel, &gpu.point, data, inputs)?))
+                None
+            };
+            gpu.held = match uploaded {
+                Some(windows) => {
+                    Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
+                }
+                None => Held::Streamed(Box::new(Stream::new(&gpu.device, kernel, &gpu.point, data, inputs)?)),
             };
         }
         Ok(gpu)
+    }
+
+    /// Brings the data to the device; `None` if its memory doesn't hold them.
+    fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
+        match resident::upload(&self.device, self.data, &self.inputs) {
+            Ok((windows, mut notices)) => {
+                self.notices.append(&mut notices);
+                Ok(Some(windows))
+            }
+            Err(EngineError::Gpu(GpuError::OutOfMemory { adapter, needed_mib })) => {
+                self.notices.push(Notice::Streamed { adapter, needed_mib });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The same data on the same device, passed over by another tuning; `None`
@@ -188,8 +213,20 @@ impl<'d> Gpu<'d> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let forward = compile_forward(&device, &tuning, inputs.x.packing)?;
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
-        let (notices, held, descent) = (Vec::new(), Held::InputsOnly, None);
-        Ok(Self { data, inputs, info, notices, device, tuning, precision, forward, point, held, descent })
+        Ok(Self {
+            data,
+            inputs,
+            info,
+            notices: Vec::new(),
+            device,
+            tuning,
+            precision,
+            forward,
+            point,
+            held: Held::InputsOnly,
+            descent: None,
+            keeps_rounding: None,
+        })
     }
 
     fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
@@ -233,10 +270,10 @@ impl<'d> Gpu<'d> {
     /// squared. The host decides what looks like it: data may have no spread,
     /// and f64 may be too small as well.
     fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
-        /// 2⁻¹⁰²: below, the last of the 24 bits of a mean square are under
-        /// 2⁻¹²⁶, the least that every device keeps.
-        const LEAST: f64 = f64::from_bits((1023 - 102) << 52);
-        let least = LEAST * moments.weight_sum;
+        // The least that every device keeps is 2⁻¹²⁶: of a mean square, the last
+        // of 24 bits, or of 48.
+        let bits = if self.precision == Precision::Compensated { 48 } else { 24 };
+        let least = f64::from(bits - 126).exp2() * moments.weight_sum;
         let how = if !moments.is_finite() {
             "overflow"
         } else if moments.xx < least || moments.tt < least {
@@ -406,10 +443,14 @@ impl Engine for Gpu<'_> {
     }
 
     /// For data that are on the device, with the precision that updates there
-    /// have.
+    /// have, if it keeps the rounding errors that they are made of.
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
-        let here = matches!(self.held, Held::Resident(_)) && self.precision == Precision::Fast;
-        here.then_some(self)
+        if !matches!(self.held, Held::Resident(_)) || self.precision != Precision::Fast {
+            return None;
+        }
+        let device = &self.device;
+        let keeps = *self.keeps_rounding.get_or_insert_with(|| precision::self_test(device).is_ok());
+        keeps.then_some(self)
     }
 }
 

@@ -54,6 +54,25 @@ impl Packing {
         buffer_bytes / (4 * self.size() as u64)
     }
 
+    /// WGSL that what [`source`](Self::source) declares for any packing expects,
+    /// once.
+    ///
+    /// Halves are unpacked by their bits: the built-in function may take
+    /// subnormal ones for 0, where drivers flush them. Their fractions are whole
+    /// numbers times 2⁻²⁴; of normal ones the exponent's bias moves from 15 to
+    /// 127.
+    pub(super) const HALVES: &str = "\
+fn halves(bits: vec4<u32>) -> vec4<f32> {
+    let size = bits & vec4(0x7fffu);
+    let subnormal = vec4<f32>(size) * 0x1p-24;
+    let normal = bitcast<vec4<f32>>((size << vec4(13u)) + vec4(0x38000000u));
+    let sign = (bits & vec4(0x8000u)) << vec4(16u);
+    let value = bitcast<vec4<u32>>(select(normal, subnormal, size < vec4(0x400u)));
+    return bitcast<vec4<f32>>(value | sign);
+}
+
+";
+
     /// WGSL that declares `load_name(i)` without a buffer: four times 1.
     pub(super) fn source_of_ones(name: &str) -> String {
         format!("fn load_{name}(i: u32) -> vec4<f32> {{\n    return vec4(1.0);\n}}\n\n")
@@ -73,7 +92,7 @@ impl Packing {
                 "vec2<u32>",
                 "vec4<f32>(bitcast<vec4<i32>>(group.xxyy << vec4(16u, 0u, 16u, 0u)) >> vec4(16u))",
             ),
-            Self::F16 => ("vec2<u32>", "vec4(unpack2x16float(group.x), unpack2x16float(group.y))"),
+            Self::F16 => ("vec2<u32>", "halves((group.xxyy >> vec4(0u, 16u, 0u, 16u)) & vec4(0xffffu))"),
             // The upper half of an f32.
             Self::Bf16 => (
                 "vec2<u32>",

@@ -7,7 +7,7 @@
 //! | index | lies inside because |
 //! |---|---|
 //! | `x[i]`, `t[i]`, `weights[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many groups of four ([`Dispatch::check_buffers`]) |
-//! | `validity[i / 8]` | a bit for each element, in whole words (`Resident::upload`, `Places`) |
+//! | `validity[i / 8]` | the buffer has bits for as many groups of four ([`Dispatch::check_buffers`]) |
 //! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
 //! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
 //! | `parts[k]`, `partials[k]`, read | `k` < `part_count`, of the partial sums that the windows left together (`Partials`) |
@@ -144,7 +144,9 @@ pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> 
     // workgroup, and itself.
     let iterations = run + run.div_ceil(BLOCK_VECTORS) + size.ilog2() + 1;
     let steps = MAX_LOOP_ITERATIONS / iterations;
-    (steps > 0).then_some((Dispatch::new(elements, 1, run, [1, 1], tuning), steps))
+    // As in `dispatch`: what an invocation counts to fits into a u32.
+    let counted = u32::try_from(u64::from(size) * u64::from(run)).is_ok();
+    (steps > 0 && counted).then_some((Dispatch::new(elements, 1, run, [1, 1], tuning), steps))
 }
 
 /// Workgroups in two dimensions where one can't count them. May be more than

@@ -29,12 +29,17 @@ impl Window {
     pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
         let weights = self.weights.as_ref().zip(inputs.weights);
         let weights = weights.map(|(buffer, weights)| weights.packing.groups(buffer.size()));
-        inputs
-            .x
-            .packing
-            .groups(self.x.size())
-            .min(inputs.t.packing.groups(self.t.size()))
-            .min(weights.unwrap_or(u64::MAX))
+        let validity = self.validity.as_ref().map(|bits| groups_of_bits(bits.size()));
+        [
+            Some(inputs.x.packing.groups(self.x.size())),
+            Some(inputs.t.packing.groups(self.t.size())),
+            weights,
+            validity,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(0)
     }
 
     /// What a kernel over pairs binds of it.
@@ -48,6 +53,11 @@ impl Window {
             .map(|(binding, buffer)| (binding, buffer.as_entire_binding()))
             .collect()
     }
+}
+
+/// Groups of four elements that so many bytes of bits are for.
+pub(super) fn groups_of_bits(bytes: u64) -> u64 {
+    bytes * 8 / 4
 }
 
 /// Brings all of the data to the device, and tells what they lost on the way.
@@ -128,10 +138,7 @@ impl ResidentPass {
         kernel: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
-        let dispatches: Vec<Dispatch> = windows
-            .iter()
-            .map(|window| device.dispatch(window.range.len(), &kernel.tuning))
-            .collect::<Result<_, _>>()?;
+        let dispatches = Self::dispatches(device, windows, &kernel)?;
         let room = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
         let partials = Partials::new(device, &kernel, room)?;
         let (mut window_passes, mut first_partial) = (Vec::new(), 0);
@@ -156,6 +163,27 @@ impl ResidentPass {
         }
         partials.set_count(device, first_partial)?;
         Ok(Self { kernel, windows: window_passes, partials, partial_count: first_partial })
+    }
+
+    /// How each window is spread: as the tuning says, or over fewer workgroups
+    /// where all windows together leave more partial sums than can be added up.
+    fn dispatches(
+        device: &Device,
+        windows: &[Window],
+        kernel: &SumsKernel,
+    ) -> Result<Vec<Dispatch>, GpuError> {
+        let mut tuning = kernel.tuning;
+        loop {
+            let dispatches: Vec<Dispatch> = windows
+                .iter()
+                .map(|window| device.dispatch(window.range.len(), &tuning))
+                .collect::<Result<_, _>>()?;
+            let partials = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
+            if tuning.workgroups == 1 || plan::check_finish(partials, kernel.parts()).is_ok() {
+                return Ok(dispatches);
+            }
+            tuning.workgroups /= 2;
+        }
     }
 
     /// The dispatches that leave the partial sums of all windows.

@@ -6,6 +6,7 @@ use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
 use super::packing::Packing;
 use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
+use super::resident::groups_of_bits;
 use super::upload::Uploader;
 use super::{GpuError, Inputs};
 use crate::data::{Dataset, Validity};
@@ -115,11 +116,15 @@ impl Places {
 
     /// Groups of four elements that there is room for.
     fn groups(&self, inputs: &Inputs) -> u64 {
-        let groups = |packing: Packing, place: &Range<u64>| packing.groups(place.end - place.start);
+        let bytes = |place: &Range<u64>| place.end - place.start;
+        let groups = |packing: Packing, place: &Range<u64>| packing.groups(bytes(place));
         let weights = inputs.weights.map(|weights| groups(weights.packing, &self.weights));
-        groups(inputs.x.packing, &self.x)
-            .min(groups(inputs.t.packing, &self.t))
-            .min(weights.unwrap_or(u64::MAX))
+        let validity = inputs.has_holes.then(|| groups_of_bits(bytes(&self.validity)));
+        [Some(groups(inputs.x.packing, &self.x)), Some(groups(inputs.t.packing, &self.t)), weights, validity]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(0)
     }
 }
 
