@@ -175,8 +175,8 @@ impl Counted {
         let chunks: Vec<Chunk> =
             starts.into_par_iter().map(|start| look.at(start..x.len().min(start + CHUNK_ELEMENTS))).collect();
         [Some(x), t, mask, weights].into_iter().flatten().try_for_each(Matrix::check_intact)?;
-        look.refuse_infinite(&chunks)?;
         look.refuse_weights(&chunks)?;
+        look.refuse_infinite(&chunks)?;
         let excluded = chunks.iter().fold(Excluded::default(), |sum, chunk| sum.combine(chunk.excluded));
         let mut weight_sum = Compensated::default();
         chunks.iter().for_each(|chunk| weight_sum.add(chunk.weight_sum.value()));

@@ -191,7 +191,7 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
                     } else if let Some(weights) = data.weights() {
                         let mut ws = [0f64; BLOCK_ELEMENTS];
                         let ws = &mut ws[..block.len()];
-                        weights.read(order, block.start, ws);
+                        read_finite(weights, order, block.start, ws);
                         pass.take(&xs[block.clone()], &ts[block], &*ws);
                     } else {
                         pass.take(&xs[block.clone()], &ts[block], Once);
@@ -219,7 +219,7 @@ impl Widened {
         let (order, len) = (data.order(), block.len());
         let read = |matrix: &Matrix| {
             let mut values = [0f64; BLOCK_ELEMENTS];
-            matrix.read(order, block.start, &mut values[..len]);
+            read_finite(matrix, order, block.start, &mut values[..len]);
             values
         };
         let mut all = Self { xs: read(data.x()), ts: read(t), ws: data.weights().map(read), len };
@@ -249,6 +249,23 @@ impl Widened {
             Some(ws) => pass.take(xs, ts, &ws[..self.len]),
             None => pass.take(xs, ts, Once),
         }
+    }
+}
+
+/// The elements from number `start` on, as [`Matrix::read`] has them but for NaN
+/// and infinities, which may become any number.
+fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
+    with_element!(matrix.element(), E => match matrix.as_slice::<E>(order) {
+        Some(values) => widen(&values[start..][..out.len()], out),
+        None => matrix.read(order, start, out),
+    });
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+fn widen<E: Element>(values: &[E], out: &mut [f64]) {
+    lanes::prefetch(values);
+    for (value, out) in values.iter().zip(out) {
+        *out = value.finite_to_f64();
     }
 }
 

@@ -29,6 +29,7 @@ mod predict;
 mod process;
 mod solvers;
 mod tuning;
+mod weights;
 
 use std::ffi::OsStr;
 use std::fs;
