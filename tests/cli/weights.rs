@@ -75,7 +75,7 @@ fn what_is_no_weight_is_an_error() {
         .f32s("none.npy", &[0.0; 4]);
     for (options, words) in [
         ("--weights negative.npy", ["negative.npy", "1 of 4 weights", "-2", "index 1"]),
-        ("--weights short.npy", ["short.npy", "weights of shape", "(2,)", "(4,)"]),
+        ("--weights short.npy", ["short.npy", "weights of shape 2", "X has 4", "give one"]),
         ("--weights none.npy", ["x.npy", "4 of weight 0", "--weights", "--mask"]),
         ("--weights absent.npy", ["absent.npy", "absent.npy", "absent.npy", "No such file"]),
         ("--weights - --mask -", ["--mask", "--weights", "stdin", "save one"]),
