@@ -15,6 +15,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use linfit::data::{DataError, ElementType, Matrix, Order, RawLayout, Reading, Shape, Source};
+#[cfg(feature = "parquet")]
+use linfit::{
+    data::{Dataset, Excluded, HoleRules},
+    engine::{Cpu, Engine, Reference},
+    math::Affine,
+};
 
 const ROWS: u64 = 37;
 const COLUMNS: u64 = 53;
@@ -299,10 +305,84 @@ mod columns {
         assert_eq!(values(&third), vector(ElementType::F64));
     }
 
+    /// Where make.py has nulls in the columns x, u8 and nan, and in t and mask.
+    fn x_is_null(k: usize) -> bool {
+        k % 32 == 0 || k % 32 == 31
+    }
+
+    fn t_is_null(k: usize) -> bool {
+        k % 50 == 32 || k == 77
+    }
+
+    /// The numbers of a vector, 0 where there are nulls.
+    fn gapped(vector: Vec<f64>, is_null: fn(usize) -> bool) -> Vec<f64> {
+        vector.into_iter().enumerate().map(|(k, value)| if is_null(k) { 0.0 } else { value }).collect()
+    }
+
     #[test]
-    fn a_null_is_an_error_that_names_its_row() {
+    fn nulls_are_known_and_read_as_0() {
         for file in ["none.parquet", "uncompressed.feather"] {
-            is_refused(&format!("{file}:gaps"), &["gaps: row 211 is null"]);
+            let gaps = read(&format!("{file}:gaps")).unwrap();
+            let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.is_null(k)).collect();
+            assert_eq!(found, [211], "{file}");
+            assert!(!read(&format!("{file}:f64")).unwrap().has_nulls(), "{file}");
+        }
+        for file in ["nulls.parquet", "nulls-v2.parquet", "nulls.feather", "nulls.arrow"] {
+            for (column, element) in [("x", ElementType::F64), ("u8", ElementType::U8)] {
+                let matrix = read(&format!("{file}:{column}")).unwrap();
+                assert!(matrix.has_nulls() && matrix.element() == element, "{file}");
+                assert!((0..matrix.len()).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+                assert_eq!(values(&matrix), gapped(vector(element), x_is_null), "{file}:{column}");
+            }
+        }
+    }
+
+    /// T is 2·X + 1 in these columns wherever both are there.
+    #[test]
+    fn nulls_are_holes() {
+        let places = || 0..LENGTH as usize;
+        let x_nulls = places().filter(|&k| x_is_null(k)).count() as u64;
+        let t_nulls = places().filter(|&k| !x_is_null(k) && t_is_null(k)).count() as u64;
+        for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
+            let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
+            let pair = |rules: &HoleRules| Dataset::pair_with(column("x"), column("t"), u64::MAX, rules);
+            let data = pair(&HoleRules::default()).unwrap();
+            let validity = data.validity().unwrap();
+            let counts = |k: usize| !x_is_null(k) && !t_is_null(k);
+            assert!(places().all(|k| validity.contains(k) == counts(k)), "{file}");
+            let excluded = Excluded { x_nodata: x_nulls, t_nodata: t_nulls, ..Excluded::default() };
+            assert_eq!(validity.excluded(), excluded, "{file}");
+            let sums = Reference::new(&data).residual_sums(Affine::new(2.0, 1.0)).unwrap();
+            assert_eq!((sums.n, sums.rr), (validity.count(), 0.0), "{file}");
+            assert_eq!(Cpu::new(&data).residual_sums(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
+
+            // −43 is X at place 1, and what stands for nothing besides.
+            let data = pair(&HoleRules { x_nodata: Some(-43.0), ..HoleRules::default() }).unwrap();
+            assert_eq!(data.validity().unwrap().excluded().x_nodata, x_nulls + 1, "{file}");
+
+            let mask = Some(column("mask"));
+            let data = pair(&HoleRules { mask, ..HoleRules::default() }).unwrap();
+            let masked = places().filter(|&k| k % 3 == 0 || t_is_null(k)).count() as u64;
+            assert_eq!(data.validity().unwrap().excluded().mask, masked, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_nan_is_not_a_null() {
+        for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
+            let inputs = |name: &str, x_nodata| {
+                let rules = HoleRules { x_nodata, ..HoleRules::default() };
+                let x = Reading::default().open(&source(&format!("{file}:{name}"))).unwrap();
+                Dataset::inputs_with(x, u64::MAX, &rules)
+            };
+            let error = inputs("nan", None).unwrap_err().to_string();
+            assert!(error.contains("1 of 300") && error.contains("index 40"), "{error}");
+            let data = inputs("nan", Some(f64::NAN)).unwrap();
+            let validity = data.validity().unwrap();
+            let is_hole = |k: usize| x_is_null(k) || k == 40;
+            assert!((0..LENGTH as usize).all(|k| validity.contains(k) != is_hole(k)), "{file}");
+            let error = inputs("none", None).unwrap_err().to_string();
+            assert!(error.contains("no pair") && error.contains("300 and 0 nodata or null"), "{error}");
         }
     }
 

@@ -47,8 +47,9 @@ pub(super) struct PredictArguments {
     #[arg(long)]
     clamp: bool,
 
-    /// The value that stands for nothing in X, also nan: Y has it at the same places. Default: what
-    /// the file says (GDAL's tag in a .tif)
+    /// The value that stands for nothing in X, also nan: Y has it at the same places, and where X
+    /// has nulls that Y's format doesn't. Default: what the file says (GDAL's tag in a .tif), and
+    /// nan for such nulls
     #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", allow_hyphen_values = true)]
     nodata: Option<f64>,
 
@@ -123,10 +124,13 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         Dataset::inputs_row_by_row(x, memory_bytes, &rules)?
     };
     let element = arguments.dtype.element();
+    let nulls_stay = format.holds_nulls();
+    refuse_nulls(&data, nulls_stay, element)?;
     let mut output = Output {
         file: ResultFile::create(format, &arguments.output, data.x(), element, data.order())?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
         data: &data,
+        nulls_stay,
         written: 0,
         clamp: arguments.clamp,
         saturated: Saturated::default(),
@@ -175,11 +179,26 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
+/// Fails if X has nulls that Y has no value for.
+fn refuse_nulls(data: &Dataset, nulls_stay: bool, element: ElementType) -> Result<(), CliError> {
+    let x = data.x();
+    if !x.has_nulls() || nulls_stay || element.is_float() || x.nodata().is_some() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "{}: has nulls, for which {element} has no value; give one with --nodata VALUE, or write .parquet \
+         or .arrow",
+        x.label()
+    )))
+}
+
 /// Where Y goes.
 struct Output<'d> {
     file: ResultFile,
     progress: Progress,
     data: &'d Dataset,
+    /// Whether the file has nulls where X has.
+    nulls_stay: bool,
     /// Elements so far.
     written: usize,
     clamp: bool,
@@ -198,9 +217,9 @@ impl Output<'_> {
             };
             io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE))
         };
-        let Some(nodata) = self.nodata() else {
+        if self.data.validity().is_none() {
             return if finite(ys) { self.write(ys) } else { Err(beyond()) };
-        };
+        }
         let mut ys = ys.to_vec();
         let holes = self.holes(ys.len());
         // Whatever came of a hole, it is not beyond any range.
@@ -208,7 +227,8 @@ impl Output<'_> {
         if !finite(&ys) {
             return Err(beyond());
         }
-        holes.iter().for_each(|&k| ys[k] = R::from_element(nodata));
+        let nodata = R::from_element(self.nodata().unwrap_or(f64::NAN));
+        self.without_nulls(holes).into_iter().for_each(|k| ys[k] = nodata);
         self.write(&ys)
     }
 
@@ -230,6 +250,7 @@ impl Output<'_> {
                 W::TYPE
             )));
         }
+        let holes = self.without_nulls(holes);
         if let Some(nodata) = self.nodata().filter(|_| !holes.is_empty()) {
             let mut fits = Saturated::default();
             let value: W = fits.round(nodata);
@@ -239,20 +260,26 @@ impl Output<'_> {
                     W::TYPE
                 )));
             }
-            holes.iter().for_each(|&k| rounded[k] = value);
+            holes.into_iter().for_each(|k| rounded[k] = value);
         }
         self.write(&rounded)
     }
 
-    /// What stands for nothing in X, if some elements are nothing.
+    /// What stands for nothing in X.
     fn nodata(&self) -> Option<f64> {
-        self.data.validity().and(self.data.x().nodata())
+        self.data.x().nodata()
     }
 
     /// The places of the next elements of Y that X has nothing for.
     fn holes(&self, elements: usize) -> Vec<usize> {
         let is_hole = |k: &usize| self.data.validity().is_some_and(|v| !v.contains(self.written + k));
         (0..elements).filter(is_hole).collect()
+    }
+
+    /// Those of the holes that the file has no null for.
+    fn without_nulls(&self, mut holes: Vec<usize>) -> Vec<usize> {
+        holes.retain(|k| !(self.nulls_stay && self.data.x().is_null(self.written + k)));
+        holes
     }
 
     fn write<E: Element>(&mut self, ys: &[E]) -> io::Result<()> {

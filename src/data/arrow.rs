@@ -17,6 +17,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::error::{excerpt, listed, reason};
 use super::matrix::Bytes;
+use super::nulls::Nulls;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
@@ -144,40 +145,44 @@ impl Column {
     ) -> Result<Matrix, DataError> {
         with_element!(self.element, E => {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+            let mut nulls = Nulls::default();
             let mut rows = 0;
             for batch in batches {
                 let batch = batch?;
-                self.append(input, batch.column(0).as_ref(), rows, &mut spool)?;
-                rows += batch.num_rows() as u64;
+                let array = batch.column(0).as_ref();
+                append(input, array, &mut spool)?;
+                null_rows(array).for_each(|k| nulls.insert(rows + k));
+                rows += batch.num_rows();
             }
-            Ok(spool.finish(Shape(vec![rows]))?.keyed(&self.name))
+            Ok(spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name).with_nulls(nulls))
         })
     }
+}
 
-    /// Appends the values of an array whose first row is number `row`.
-    fn append<E: Element>(
-        &self,
-        input: &Input<'_>,
-        array: &dyn Array,
-        row: u64,
-        spool: &mut Spool<E>,
-    ) -> Result<(), DataError> {
-        if let Some(k) = (0..array.len()).find(|&k| array.null_count() > 0 && array.is_null(k)) {
-            let label = format!("{}:{}", input.path.display(), self.name);
-            return Err(DataError::Null { label, row: row + k as u64 });
-        }
-        if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
-            let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
-            return spool.append(bytemuck::cast_slice(&bytes));
-        }
-        let data = array.to_data();
-        let start = data.offset() * size_of::<E>();
-        let bytes =
-            data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
-        let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
-        match bytemuck::try_cast_slice(bytes) {
-            Ok(values) => spool.append(values),
-            Err(_) => spool.append(&bytemuck::pod_collect_to_vec::<u8, E>(bytes)),
+/// The rows of an array that are null.
+fn null_rows(array: &dyn Array) -> impl Iterator<Item = usize> {
+    let rows = if array.null_count() > 0 { 0..array.len() } else { 0..0 };
+    rows.filter(|&k| array.is_null(k))
+}
+
+/// Appends the values of an array, 0 for a null.
+fn append<E: Element>(input: &Input<'_>, array: &dyn Array, spool: &mut Spool<E>) -> Result<(), DataError> {
+    if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
+        let mut bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
+        null_rows(array).for_each(|k| bytes[k] = Bool8(0));
+        return spool.append(bytemuck::cast_slice(&bytes));
+    }
+    let data = array.to_data();
+    let start = data.offset() * size_of::<E>();
+    let bytes = data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
+    let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if array.null_count() == 0 => spool.append(values),
+        _ => {
+            let mut values = bytemuck::pod_collect_to_vec::<u8, E>(bytes);
+            // Whatever the file has in their place.
+            null_rows(array).for_each(|k| values[k] = E::zeroed());
+            spool.append(&values)
         }
     }
 }
@@ -209,10 +214,44 @@ fn failed(input: &Input<'_>, kind: &'static str, error: &ArrowError) -> DataErro
     }
 }
 
-/// The schema of one column of predictions; `None` for a type that Arrow does
-/// not have.
-pub(super) fn schema(name: &str, element: ElementType) -> Option<Arc<Schema>> {
-    let data_type = match element {
+/// A column of predictions on its way to a file: it has nulls where X has, and
+/// what else is given.
+pub(super) struct Batches {
+    pub(super) schema: Arc<Schema>,
+    nulls: Option<Arc<Nulls>>,
+    rows: usize,
+}
+
+impl Batches {
+    /// No batches yet; `None` for a type that Arrow does not have.
+    pub(super) fn new(name: &str, element: ElementType, x: &Matrix) -> Option<Self> {
+        let nulls = x.nulls().cloned();
+        let field = Field::new(name, data_type(element)?, nulls.is_some());
+        Some(Self { schema: Arc::new(Schema::new(vec![field])), nulls, rows: 0 })
+    }
+
+    /// Makes batches of the next elements, given as bytes, and hands them on.
+    pub(super) fn of(
+        &mut self,
+        elements: &[u8],
+        mut take: impl FnMut(RecordBatch) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let data_type = self.schema.field(0).data_type();
+        let size = data_type.primitive_width().unwrap_or(1);
+        for bytes in elements.chunks(BATCH_ROWS * size) {
+            let rows = self.rows..self.rows + bytes.len() / size;
+            self.rows = rows.end;
+            let valid = self.nulls.as_ref().map(|nulls| rows.map(|k| !nulls.contains(k)).collect());
+            let column = column(data_type, bytes, valid).map_err(io::Error::other)?;
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![column]);
+            take(batch.map_err(io::Error::other)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn data_type(element: ElementType) -> Option<DataType> {
+    Some(match element {
         ElementType::U8 => DataType::UInt8,
         ElementType::I8 => DataType::Int8,
         ElementType::U16 => DataType::UInt16,
@@ -225,30 +264,18 @@ pub(super) fn schema(name: &str, element: ElementType) -> Option<Arc<Schema>> {
         ElementType::F32 => DataType::Float32,
         ElementType::F64 => DataType::Float64,
         ElementType::Bool | ElementType::Bf16 => return None,
-    };
-    Some(Arc::new(Schema::new(vec![Field::new(name, data_type, false)])))
+    })
 }
 
-/// Batches of the one column of a schema, made of elements given as bytes.
-pub(super) fn batches(
-    schema: &Arc<Schema>,
-    elements: &[u8],
-) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-    let data_type = schema.field(0).data_type().clone();
-    let size = data_type.primitive_width().unwrap_or(1);
-    elements
-        .chunks(BATCH_ROWS * size)
-        .map(move |bytes| RecordBatch::try_new(Arc::clone(schema), vec![column(&data_type, bytes)?]))
-}
-
-/// An array of elements given as bytes.
-fn column(data_type: &DataType, bytes: &[u8]) -> Result<ArrayRef, ArrowError> {
+/// An array of elements given as bytes, null where they are not valid.
+fn column(data_type: &DataType, bytes: &[u8], valid: Option<Vec<bool>>) -> Result<ArrayRef, ArrowError> {
     /// The array type of each type of elements.
     macro_rules! array {
         ($($name:ident => $array:ty;)*) => {
             match data_type {
                 $(DataType::$name => {
-                    Arc::new(PrimitiveArray::<$array>::from_iter_values(bytemuck::pod_collect_to_vec(bytes)))
+                    let values: Vec<_> = bytemuck::pod_collect_to_vec(bytes);
+                    Arc::new(PrimitiveArray::<$array>::from_iter_values_with_nulls(values, valid.map(Into::into)))
                 })*
                 other => return Err(ArrowError::NotYetImplemented(format!("columns of {other}"))),
             }
@@ -272,25 +299,29 @@ fn column(data_type: &DataType, bytes: &[u8]) -> Result<ArrayRef, ArrowError> {
 /// Writes an Arrow IPC file of one column.
 pub(super) struct Writer {
     file: FileWriter<OutputFile>,
-    schema: Arc<Schema>,
+    batches: Batches,
     path: PathBuf,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element)
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        x: &Matrix,
+        element: ElementType,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(name, element, x)
             .ok_or_else(|| DataError::write(path, io::Error::other(format!("Arrow has no {element}"))))?;
-        let file = FileWriter::try_new(OutputFile::create(path)?, &schema)
+        let file = FileWriter::try_new(OutputFile::create(path)?, &batches.schema)
             .map_err(|e| DataError::write(path, io::Error::other(e)))?;
-        Ok(Self { file, schema, path: path.to_owned() })
+        Ok(Self { file, batches, path: path.to_owned() })
     }
 }
 
 impl ArrayWriter for Writer {
     fn write(&mut self, elements: &[u8]) -> io::Result<()> {
-        batches(&self.schema, elements)
-            .try_for_each(|batch| self.file.write(&batch?))
-            .map_err(io::Error::other)
+        let Self { file, batches, .. } = self;
+        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), DataError> {

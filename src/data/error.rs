@@ -56,9 +56,6 @@ pub enum DataError {
     )]
     RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
 
-    #[error("{label}: row {row} is null; remove the rows without a value or fill them in")]
-    Null { label: String, row: u64 },
-
     #[error("{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
             path.display(), all_types())]
     ElementType { path: PathBuf, found: String },
@@ -108,7 +105,7 @@ pub enum DataError {
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
-        "no pair of elements of {label} and its target counts: {} masked, {} and {} nodata in X and T, {} outside \
+        "no pair of elements of {label} and its target counts: {} masked, {} and {} nodata or null in X and T, {} outside \
          the valid range; see --nodata, --mask and --valid-range",
         excluded.mask, excluded.x_nodata, excluded.t_nodata, excluded.range
     )]

@@ -1,11 +1,13 @@
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::element::{Element, ElementType, Real};
 use super::error::DataError;
 use super::georeference::Georeference;
+use super::nulls::Nulls;
 use super::shape::{Order, Shape};
 use crate::with_element;
 
@@ -62,6 +64,7 @@ pub struct Matrix {
     path: Option<std::path::PathBuf>,
     streamed: Option<usize>,
     nodata: Option<f64>,
+    nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
 }
 
@@ -98,6 +101,7 @@ impl Matrix {
             path: None,
             streamed: None,
             nodata: None,
+            nulls: None,
             georeference: None,
         }
     }
@@ -126,6 +130,7 @@ impl Matrix {
             path: Some(path.to_owned()),
             streamed: None,
             nodata: None,
+            nulls: None,
             georeference: None,
         })
     }
@@ -147,6 +152,32 @@ impl Matrix {
         self.nodata = nodata;
         self.georeference = georeference;
         self
+    }
+
+    /// The matrix, a single row or column, with its nulls.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
+    pub(super) fn with_nulls(mut self, nulls: Nulls) -> Self {
+        debug_assert!(self.shape.is_linear(), "a null's number would depend on the order");
+        self.nulls = Some(nulls).filter(|nulls| !nulls.is_empty()).map(Arc::new);
+        self
+    }
+
+    /// Which elements are null, if some are: those of a table's column.
+    pub(super) fn nulls(&self) -> Option<&Arc<Nulls>> {
+        self.nulls.as_ref()
+    }
+
+    /// Whether some elements are null.
+    #[must_use]
+    pub fn has_nulls(&self) -> bool {
+        self.nulls.is_some()
+    }
+
+    /// Whether element number `k` of a table's column is null. It is read as
+    /// 0.
+    #[must_use]
+    pub fn is_null(&self, k: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.contains(k))
     }
 
     /// The value that stands for a missing element, if the file names one.

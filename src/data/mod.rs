@@ -27,6 +27,7 @@ mod mapping;
 mod matrix;
 pub mod npy;
 mod npz;
+mod nulls;
 pub mod output;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -10,9 +10,8 @@ use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::properties::WriterProperties;
-use arrow_schema::Schema;
 
-use super::arrow::{Column, batches, schema};
+use super::arrow::{Batches, Column};
 use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -63,27 +62,32 @@ fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
 /// Writes a Parquet file of one column.
 pub(super) struct Writer {
     file: ArrowWriter<OutputFile>,
-    schema: Arc<Schema>,
+    batches: Batches,
     path: PathBuf,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element)
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        x: &Matrix,
+        element: ElementType,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(name, element, x)
             .ok_or_else(|| DataError::write(path, io::Error::other(format!("Parquet has no {element}"))))?;
         // Predictions are hardly ever the same number twice.
         let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-        let file = ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&schema), Some(properties))
-            .map_err(|e| DataError::write(path, io::Error::other(e)))?;
-        Ok(Self { file, schema, path: path.to_owned() })
+        let file =
+            ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&batches.schema), Some(properties))
+                .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+        Ok(Self { file, batches, path: path.to_owned() })
     }
 }
 
 impl ArrayWriter for Writer {
     fn write(&mut self, elements: &[u8]) -> io::Result<()> {
-        batches(&self.schema, elements)
-            .try_for_each(|batch| self.file.write(&batch?))
-            .map_err(io::Error::other)
+        let Self { file, batches, .. } = self;
+        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
     }
 
     fn finish(self: Box<Self>) -> Result<(), DataError> {

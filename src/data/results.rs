@@ -72,6 +72,12 @@ impl ResultFormat {
     pub fn knows_order(self) -> bool {
         matches!(self, Self::Npy | Self::Npz)
     }
+
+    /// Whether a file has nulls where X has, whatever is given for them.
+    #[must_use]
+    pub fn holds_nulls(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
 }
 
 /// Takes an array's elements, as they are computed, to a file.
@@ -132,9 +138,9 @@ impl ResultFile {
             #[cfg(feature = "tiff")]
             ResultFormat::Tiff => headed(super::tiff::header(path, x, element)?)?,
             #[cfg(feature = "parquet")]
-            ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, NAME, element)?),
+            ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, NAME, x, element)?),
             #[cfg(feature = "parquet")]
-            ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, NAME, element)?),
+            ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, NAME, x, element)?),
             #[cfg(not(feature = "tiff"))]
             ResultFormat::Tiff => return Err(DataError::not_built(path, "TIFF", "tiff")),
             #[cfg(not(feature = "parquet"))]

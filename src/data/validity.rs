@@ -21,7 +21,7 @@ pub struct HoleRules {
     pub t_nodata: Option<f64>,
     /// The least and the greatest value of X and of T that counts.
     pub valid_range: Option<[f64; 2]>,
-    /// A matrix of X's shape: where it is 0 or NaN, nothing counts.
+    /// A matrix of X's shape: where it is 0, NaN or null, nothing counts.
     pub mask: Option<Matrix>,
 }
 
@@ -31,9 +31,9 @@ pub struct HoleRules {
 pub struct Excluded {
     /// The mask is 0 there.
     pub mask: u64,
-    /// X is nodata.
+    /// X is nodata or null.
     pub x_nodata: u64,
-    /// T is nodata.
+    /// T is nodata or null.
     pub t_nodata: u64,
     /// X or T is outside the valid range.
     pub range: u64,
@@ -117,7 +117,9 @@ impl Validity {
         let x_nodata = rules.x_nodata.or(x.nodata()).map(|value| Nodata::of(value, x.element()));
         let t_nodata =
             t.and_then(|t| rules.t_nodata.or(t.nodata()).map(|value| Nodata::of(value, t.element())));
-        if x_nodata.is_none() && t_nodata.is_none() && rules.valid_range.is_none() && rules.mask.is_none() {
+        let has_nulls = x.has_nulls() || t.is_some_and(Matrix::has_nulls);
+        let has_nodata = x_nodata.is_some() || t_nodata.is_some();
+        if !has_nulls && !has_nodata && rules.valid_range.is_none() && rules.mask.is_none() {
             x.check_finite()?;
             t.iter().try_for_each(|t| t.check_finite())?;
             return Ok(None);
@@ -222,13 +224,16 @@ impl Look<'_> {
         for k in 0..range.len() {
             let (x, t) = (value(&xs, k), value(&ts, k));
             let is = |nodata: Option<Nodata>, value| nodata.is_some_and(|nodata| nodata.is(value));
+            let is_null =
+                |matrix: Option<&Matrix>| matrix.is_some_and(|matrix| matrix.is_null(range.start + k));
             let outside = |value: f64| self.range.is_some_and(|[low, high]| value < low || value > high);
+            // Its nulls are read as 0.
             let masked = mask.as_ref().is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan());
             if masked {
                 chunk.excluded.mask += 1;
-            } else if is(self.x_nodata, x) {
+            } else if is(self.x_nodata, x) || is_null(Some(self.x)) {
                 chunk.excluded.x_nodata += 1;
-            } else if is(self.t_nodata, t) {
+            } else if is(self.t_nodata, t) || is_null(self.t) {
                 chunk.excluded.t_nodata += 1;
             } else if !(x.is_finite() && t.is_finite()) {
                 for (value, (count, first)) in [x, t].iter().zip(&mut chunk.not_finite) {

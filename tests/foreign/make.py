@@ -136,6 +136,42 @@ def tables():
     pa.feather.write_feather(table.select(["f64"]), OUT / "version1.feather", version=1)
 
 
+def nulls():
+    """Columns whose nulls lie at the edges of words, batches and row groups, with NaN or another number
+    under them where the format keeps that."""
+    k = np.arange(LENGTH)
+    x_null = (k % 32 == 0) | (k % 32 == 31)
+    t_null = (k % 50 == 32) | (k == 77)
+
+    def column(values, null):
+        values = np.array(values)
+        if values.dtype.kind == "f":
+            values[null] = np.nan
+        valid = pa.array(~null).buffers()[1]
+        return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), LENGTH, [valid, pa.py_buffer(values)])
+
+    x = vector("f8")
+    table = pa.table(
+        {
+            "x": column(x, x_null),
+            "t": column(2 * x + 1, t_null),
+            "u8": column(vector("u1"), x_null),
+            "mask": pa.array(k % 3 != 0, mask=t_null),
+            "none": column(x, k >= 0),
+            "nan": column(np.where(k == 40, np.nan, x), x_null),
+        }
+    )
+    # pyarrow takes a NaN for what it is, not for a null.
+    assert table["nan"].null_count == x_null.sum() and np.isnan(table["nan"][40].as_py())
+    pq.write_table(table, OUT / "nulls.parquet", row_group_size=100, data_page_size=256)
+    pq.write_table(table.select(["x", "u8"]), OUT / "nulls-v2.parquet", data_page_version="2.0", row_group_size=64)
+    pa.feather.write_feather(table, OUT / "nulls.feather", compression="zstd", chunksize=96)
+    with pa.ipc.new_file(OUT / "nulls.arrow", table.schema) as file:
+        # Batches that are pieces of larger ones begin within a byte of bits.
+        for start, end in [(0, 5), (5, 132), (132, LENGTH)]:
+            file.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
+
+
 def arrays():
     x = image("f4")[:, :, 0]
     np.savez(OUT / "stored.npz", x=x, columns=np.asfortranarray(image("i2")[:, :, 0]), big=vector(">i4"))
@@ -189,5 +225,6 @@ if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     tiffs()
     tables()
+    nulls()
     arrays()
     pngs()
