@@ -15,9 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use linfit::data::{DataError, ElementType, Matrix, Order, RawLayout, Reading, Shape, Source};
+use linfit::data::{Dataset, HoleRules};
 #[cfg(feature = "parquet")]
 use linfit::{
-    data::{Dataset, Excluded, HoleRules},
+    data::Excluded,
     engine::{Cpu, Engine, Reference},
     math::Affine,
 };
@@ -119,6 +120,18 @@ fn is_refused(name: &str, words: &[&str]) {
     }
 }
 
+/// What stands for nothing is not known, which is an error unless it is said.
+#[track_caller]
+fn is_unclear(name: &str, words: &[&str]) {
+    let inputs = |rules: &HoleRules| Dataset::inputs_with(read(name).unwrap(), u64::MAX, rules);
+    let error = inputs(&HoleRules::default()).unwrap_err().to_string();
+    for word in [name, "--nodata VALUE"].iter().chain(words) {
+        assert!(error.contains(word), "{name}: no {word:?} in {error}");
+    }
+    let rules = HoleRules { x_nodata: Some(-43.0), ..HoleRules::default() };
+    assert!(inputs(&rules).is_ok(), "{name}");
+}
+
 const INTEGERS: [(&str, ElementType); 8] = [
     ("u8", ElementType::U8),
     ("i8", ElementType::I8),
@@ -150,6 +163,15 @@ mod safetensors {
         is_image("all.safetensors:F32", ElementType::F32, 0);
         is_vector("all.safetensors:layers/0.weight", ElementType::F32);
         assert_eq!(values(&read("one.safetensors").unwrap()), vector(ElementType::F32));
+    }
+
+    #[test]
+    fn attributes_say_what_stands_for_nothing() {
+        let nodata = |name: &str| read(name).unwrap().nodata();
+        assert_eq!(nodata("attributes.safetensors:a"), Some(-9999.0));
+        assert!(nodata("attributes.safetensors:layers.b").unwrap().is_nan());
+        is_unclear("attributes.safetensors:c", &["c._FillValue is \"none\""]);
+        assert_eq!(nodata("one.safetensors"), None);
     }
 
     #[test]
@@ -307,7 +329,7 @@ mod columns {
 
     /// Where make.py has nulls in the columns x, u8 and nan, and in t and mask.
     fn x_is_null(k: usize) -> bool {
-        k % 32 == 0 || k % 32 == 31
+        matches!(k % 32, 0 | 31)
     }
 
     fn t_is_null(k: usize) -> bool {
@@ -365,6 +387,26 @@ mod columns {
             let masked = places().filter(|&k| k % 3 == 0 || t_is_null(k)).count() as u64;
             assert_eq!(data.validity().unwrap().excluded().mask, masked, "{file}");
         }
+    }
+
+    #[test]
+    fn attributes_say_what_stands_for_nothing() {
+        for file in ["attributes.parquet", "attributes.feather"] {
+            for (column, nodata) in
+                [("fill", Some(-9999.0)), ("missing", Some(13.0)), ("both", Some(-1.5)), ("plain", None)]
+            {
+                let matrix = read(&format!("{file}:{column}")).unwrap();
+                assert_eq!(matrix.nodata(), nodata, "{file}:{column}");
+            }
+            assert!(read(&format!("{file}:nan")).unwrap().nodata().unwrap().is_nan());
+            is_unclear(&format!("{file}:unclear"), &["_FillValue is \"n/a\""]);
+        }
+        // 13 is at place 9.
+        let data = Dataset::inputs(read("attributes.parquet:missing").unwrap()).unwrap();
+        let validity = data.validity().unwrap();
+        assert!((0..LENGTH as usize).all(|k| validity.contains(k) == (k != 9)));
+        // A note that cannot be read is none.
+        assert_eq!(values(&read("bad-note.parquet").unwrap()), vector(ElementType::F32));
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub(super) struct PredictArguments {
     clamp: bool,
 
     /// The value that stands for nothing in X, also nan: Y has it at the same places, and where X
-    /// has nulls that Y's format doesn't. Default: what the file says (GDAL's tag in a .tif), and
-    /// nan for such nulls
+    /// has nulls that Y's format doesn't. Default: what the file says (a .tif by GDAL's tag, others by
+    /// _FillValue), and nan for such nulls
     #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", allow_hyphen_values = true)]
     nodata: Option<f64>,
 
@@ -116,7 +116,9 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let memory_bytes = arguments.engine.host_bytes();
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
     tell_spooled(arguments.verbosity, &[&x]);
-    x.set_nodata(arguments.nodata.or(x.nodata()));
+    if arguments.nodata.is_some() {
+        x.set_nodata(arguments.nodata);
+    }
     let rules = HoleRules::default();
     let data = if format.knows_order() {
         Dataset::inputs_with(x, memory_bytes, &rules)?

@@ -15,6 +15,7 @@ use arrow_ipc::writer::FileWriter;
 use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
+use super::attribute::NodataAttribute;
 use super::error::{excerpt, listed, reason};
 use super::matrix::Bytes;
 use super::nulls::Nulls;
@@ -101,6 +102,7 @@ pub(super) struct Column {
     pub(super) index: usize,
     pub(super) name: String,
     element: ElementType,
+    pub(super) nodata: Option<NodataAttribute>,
 }
 
 impl Column {
@@ -134,7 +136,7 @@ impl Column {
             path: PathBuf::from(format!("{}:{name}", input.path.display())),
             found: excerpt(&data_type.to_string()),
         })?;
-        Ok(Self { index, name, element })
+        Ok(Self { index, name, element, nodata: nodata(schema.field(index)) })
     }
 
     /// Reads the column, the only one in each of the batches.
@@ -154,9 +156,16 @@ impl Column {
                 null_rows(array).for_each(|k| nulls.insert(rows + k));
                 rows += batch.num_rows();
             }
-            Ok(spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name).with_nulls(nulls))
+            let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
+            Ok(matrix.with_nulls(nulls).with_nodata(self.nodata.clone()))
         })
     }
+}
+
+/// What a column's attributes say of the value that stands for nothing, as
+/// netCDF and xarray name them.
+pub(super) fn nodata(field: &Field) -> Option<NodataAttribute> {
+    NodataAttribute::find(&["_FillValue", "missing_value"], |name| field.metadata().get(name))
 }
 
 /// The rows of an array that are null.

@@ -105,6 +105,11 @@ pub enum DataError {
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
+        "{label}: its {attribute} is {text:?}, which is no number; say what stands for nothing with --nodata VALUE"
+    )]
+    UnclearNodata { label: String, attribute: String, text: String },
+
+    #[error(
         "no pair of elements of {label} and its target counts: {} masked, {} and {} nodata or null in X and T, {} outside \
          the valid range; see --nodata, --mask and --valid-range",
         excluded.mask, excluded.x_nodata, excluded.t_nodata, excluded.range

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::attribute::NodataAttribute;
 use super::element::{Element, ElementType, Real};
-use super::error::DataError;
+use super::error::{DataError, excerpt};
 use super::georeference::Georeference;
 use super::nulls::Nulls;
 use super::shape::{Order, Shape};
@@ -63,7 +64,7 @@ pub struct Matrix {
     offset: usize,
     path: Option<std::path::PathBuf>,
     streamed: Option<usize>,
-    nodata: Option<f64>,
+    nodata: Option<NodataAttribute>,
     nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
 }
@@ -143,13 +144,19 @@ impl Matrix {
 
     /// Says which value stands for nothing.
     pub fn set_nodata(&mut self, nodata: Option<f64>) {
-        self.nodata = nodata;
+        self.nodata = nodata.map(NodataAttribute::Number);
     }
 
-    /// The matrix with what an image says of its pixels.
-    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
-    pub(super) fn located(mut self, nodata: Option<f64>, georeference: Option<Georeference>) -> Self {
+    /// The matrix with what its file says of the value that stands for
+    /// nothing.
+    pub(super) fn with_nodata(mut self, nodata: Option<NodataAttribute>) -> Self {
         self.nodata = nodata;
+        self
+    }
+
+    /// The matrix with what an image says of its place.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
+    pub(super) fn located(mut self, georeference: Option<Georeference>) -> Self {
         self.georeference = georeference;
         self
     }
@@ -183,7 +190,27 @@ impl Matrix {
     /// The value that stands for a missing element, if the file names one.
     #[must_use]
     pub fn nodata(&self) -> Option<f64> {
-        self.nodata
+        match self.nodata {
+            Some(NodataAttribute::Number(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value that stands for a missing element: the one given or, without
+    /// one, that of the file.
+    ///
+    /// # Errors
+    /// [`DataError::UnclearNodata`] if none is given and the file's is no
+    /// number.
+    pub(super) fn nodata_unless(&self, given: Option<f64>) -> Result<Option<f64>, DataError> {
+        match (&self.nodata, given) {
+            (Some(NodataAttribute::Unclear { name, text }), None) => Err(DataError::UnclearNodata {
+                label: self.label.clone(),
+                attribute: excerpt(name),
+                text: excerpt(text),
+            }),
+            _ => Ok(given.or(self.nodata())),
+        }
     }
 
     /// Where on Earth the elements are, if the file says so.

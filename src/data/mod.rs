@@ -17,6 +17,7 @@
 
 #[cfg(feature = "parquet")]
 mod arrow;
+mod attribute;
 mod csv;
 mod dataset;
 mod decoding;

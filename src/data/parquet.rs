@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use ::parquet::arrow::{ArrowWriter, ProjectionMask};
+use ::parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_schema_by_columns};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::properties::WriterProperties;
 
-use super::arrow::{Batches, Column};
+use super::arrow::{Batches, Column, nodata};
 use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -29,11 +29,11 @@ const BATCH_ROWS: usize = 1 << 16;
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let failed = |e| failed(input, &e);
     // What other libraries note beside the schema, such as categories, is
-    // about how they show the numbers.
+    // about how they show the numbers, but for their attributes.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
-    let column = Column::choose(input, builder.schema())?;
+    let mut column = Column::choose(input, builder.schema())?;
     for row_group in builder.metadata().row_groups() {
         let chunks = row_group
             .columns()
@@ -48,6 +48,11 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         }
     }
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
+    // It may also be damaged or of another version, which is not this file's
+    // fault.
+    let notes = builder.metadata().file_metadata().key_value_metadata();
+    let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
+    column.nodata = noted.ok().and_then(|schema| nodata(schema.fields().first()?));
     let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
 }

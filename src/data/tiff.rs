@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Cursor};
 use std::ops::Range;
 use std::path::Path;
 
+use ::tiff::decoder::ifd::Value;
 use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{
@@ -15,6 +16,7 @@ use ::tiff::tags::{
 };
 use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
 
+use super::attribute::NodataAttribute;
 use super::error::reason;
 use super::georeference::{GeoValue, Georeference};
 use super::matrix::{Bytes, Layout};
@@ -62,7 +64,6 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let (page, sample) = bands[input.choose("band", &names)?];
     decoder.seek_to_image(page).map_err(failed)?;
     let image = Image::of(input, &mut decoder, sample)?;
-    let mut nodata = None;
     let mut geo = Vec::new();
     for tag in GEO_TAGS {
         let tag_value = decoder.find_tag(Tag::from_u16_exhaustive(tag)).map_err(failed)?;
@@ -73,19 +74,23 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         });
         geo.extend(value.map(|value| (tag, value)));
     }
-    if let Some(value) = decoder.find_tag(Tag::GdalNodata).map_err(failed)? {
-        // GDAL writes it as text, with a line end or a NUL after it.
-        let text = value.into_string().unwrap_or_default();
-        nodata = text.trim_matches(['\0', ' ', '\n', '\r']).parse().ok();
-    }
+    let nodata = decoder.find_tag(Tag::GdalNodata).map_err(failed)?.and_then(nodata);
     let georeference = Some(Georeference(geo)).filter(|geo| !geo.0.is_empty());
 
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
         Some(strips) => image.stored(input, &strips)?,
-        None => with_element!(image.element, E => image.decoded::<E>(input, &mut decoder, nodata))?,
+        None => with_element!(image.element, E => image.decoded::<E>(input, &mut decoder, nodata.as_ref()))?,
     };
     let matrix = if bands.len() > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
-    Ok(matrix.located(nodata, georeference))
+    Ok(matrix.with_nodata(nodata).located(georeference))
+}
+
+/// What the tag says that GDAL puts into its images: a text, which ends with a
+/// NUL or a line end, and says nothing if it is empty.
+fn nodata(value: Value) -> Option<NodataAttribute> {
+    let text = value.into_string().unwrap_or_else(|_| "not a text".to_owned());
+    let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+    Some(text).filter(|text| !text.is_empty()).map(|text| NodataAttribute::parse("GDAL_NODATA tag", text))
 }
 
 /// The pages that are neither reduced copies of others nor masks, and how
@@ -301,7 +306,7 @@ impl Image {
         &self,
         input: &Input<'_>,
         decoder: &mut Decoder<BufReader<File>>,
-        nodata: Option<f64>,
+        nodata: Option<&NodataAttribute>,
     ) -> Result<Matrix, DataError> {
         let failed = |e| failed(input, e);
         let (chunk_width, chunk_height) = decoder.chunk_dimensions();
@@ -313,6 +318,10 @@ impl Image {
             ChunkType::Tile => Tag::TileByteCounts,
         };
         let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(tag).map_err(failed)?.unwrap_or_default();
+        let sparse = match nodata {
+            Some(NodataAttribute::Number(value)) => from_f64(self.element, *value),
+            _ => E::zeroed(),
+        };
         let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
         let mut chunk = DecodingResult::U8(Vec::new());
         let mut band: Vec<E> = Vec::new();
@@ -324,7 +333,7 @@ impl Image {
             band.clear();
             if bytes.get(number) == Some(&0) {
                 // What GDAL calls a sparse file: nothing was ever written here.
-                band.resize(width * height, from_f64(self.element, nodata.unwrap_or(0.0)));
+                band.resize(width * height, sparse);
             } else {
                 // Whole rows of the tile: reading only what lies in the image
                 // and skipping the rest is not done right for all of them.

@@ -107,16 +107,20 @@ impl Validity {
     ///
     /// # Errors
     /// [`DataError::NotFinite`] for a NaN or an infinity that is no hole;
-    /// [`DataError::NoneValid`]; [`DataError::MaskShape`].
+    /// [`DataError::NoneValid`]; [`DataError::MaskShape`];
+    /// [`DataError::UnclearNodata`].
     pub(super) fn of(
         x: &Matrix,
         t: Option<&Matrix>,
         order: Order,
         rules: &HoleRules,
     ) -> Result<Option<Self>, DataError> {
-        let x_nodata = rules.x_nodata.or(x.nodata()).map(|value| Nodata::of(value, x.element()));
-        let t_nodata =
-            t.and_then(|t| rules.t_nodata.or(t.nodata()).map(|value| Nodata::of(value, t.element())));
+        let nodata = |matrix: &Matrix, given| {
+            let value = matrix.nodata_unless(given)?;
+            Ok::<_, DataError>(value.map(|value| Nodata::of(value, matrix.element())))
+        };
+        let x_nodata = nodata(x, rules.x_nodata)?;
+        let t_nodata = t.map(|t| nodata(t, rules.t_nodata)).transpose()?.flatten();
         let has_nulls = x.has_nulls() || t.is_some_and(Matrix::has_nulls);
         let has_nodata = x_nodata.is_some() || t_nodata.is_some();
         if !has_nulls && !has_nodata && rules.valid_range.is_none() && rules.mask.is_none() {

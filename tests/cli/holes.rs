@@ -111,6 +111,20 @@ fn predictions_have_nodata_where_x_has() {
     ran.ends_refused(&["y.tif", "nodata", "explain does not leave out"]);
 }
 
+/// -9999 stands for nothing in a, and something that is no number in c.
+#[test]
+fn files_say_what_stands_for_nothing() {
+    let lab = Lab::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/attributes.safetensors");
+    lab.write("x.safetensors", std::fs::read(file).unwrap()).write("m.json", r#"{"weight": 0, "bias": 1}"#);
+    let unclear = ["x.safetensors:c", "_FillValue is \"none\"", "--nodata VALUE"];
+    lab.run("predict m.json x.safetensors:c -o y.npy").ends_refused(&unclear);
+    lab.run("fit x.safetensors:a x.safetensors:c").ends_refused(&unclear);
+    lab.run("fit x.safetensors:a x.safetensors:c --t-nodata -9 --solver exact").succeeds();
+    lab.run("predict m.json x.safetensors:c -o y.npy --nodata -43").succeeds();
+    assert_eq!(values(&lab.read_npy("y.npy"))[..3], [1.0, -43.0, 1.0]);
+}
+
 /// A file that another tool wrote (tests/foreign/make.py), whose column x has
 /// nulls at the places k where k % 32 is 0 or 31.
 #[cfg(feature = "parquet")]
@@ -122,7 +136,7 @@ mod nulls {
     const N: usize = 300;
 
     fn is_null(k: usize) -> bool {
-        k % 32 == 0 || k % 32 == 31
+        matches!(k % 32, 0 | 31)
     }
 
     fn lab() -> Lab {

@@ -172,6 +172,24 @@ def nulls():
             file.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
 
 
+def attributes():
+    """What stands for nothing, as xarray and netCDF name it."""
+    notes = {
+        "plain": None, "fill": {"_FillValue": "-9999"}, "missing": {"missing_value": "13"},
+        "both": {"missing_value": "8", "_FillValue": " -1.5"}, "nan": {"_FillValue": "nan"},
+        "unclear": {"_FillValue": "n/a"},
+    }
+    table = pa.table([vector("f4")] * len(notes), pa.schema([pa.field(n, pa.float32(), metadata=m) for n, m in notes.items()]))
+    pq.write_table(table, OUT / "attributes.parquet", compression="zstd")
+    pa.feather.write_feather(table, OUT / "attributes.feather", compression="zstd")
+    bad = table.select(["plain"]).replace_schema_metadata({"ARROW:schema": "/////w=="})
+    pq.write_table(bad, OUT / "bad-note.parquet", store_schema=False)
+    save_file(
+        {name: vector("f4") for name in ["a", "layers.b", "c"]}, OUT / "attributes.safetensors",
+        metadata={"_FillValue": "-9999", "layers.b._FillValue": "NaN", "c._FillValue": "none"},
+    )
+
+
 def arrays():
     x = image("f4")[:, :, 0]
     np.savez(OUT / "stored.npz", x=x, columns=np.asfortranarray(image("i2")[:, :, 0]), big=vector(">i4"))
@@ -226,5 +244,6 @@ if __name__ == "__main__":
     tiffs()
     tables()
     nulls()
+    attributes()
     arrays()
     pngs()
