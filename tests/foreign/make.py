@@ -92,11 +92,44 @@ def tiffs():
     pixels[3, 4] = -9999
     tiff("geo.tif", pixels, tile=(16, 16), compression="zlib", extratags=geo)
     tiff("white-is-zero.tif", flat("u1"), photometric="miniswhite")
-    # The decoder drops the last two samples before it undoes the predictor.
-    tiff("rgb-and-two.tif", np.stack([flat("u1")] * 5, axis=-1), photometric="rgb", planarconfig="contig",
-         rowsperstrip=9, compression="lzw", predictor=2, extrasamples=["unspecified", "unspecified"])
+    tiff("white-is-zero-lzw.tif", flat("u2"), photometric="miniswhite", compression="lzw", predictor=True)
+    colours()
     tiff("jpeg.tif", flat("u1"), compression="jpeg", tile=(16, 16))
     tiff("complex.tif", flat("f4")[:4].astype("c8"))
+
+
+def colours():
+    """Samples that mean red, green, blue and more: aerial images have near infrared beside them."""
+    def rgb(name, dtype, bands, **how):
+        planar = how.get("planarconfig") == "separate"
+        pixels = np.moveaxis(image(dtype, bands), 2, 0) if planar else image(dtype, bands)
+        how.setdefault("planarconfig", "contig")
+        how.setdefault("extrasamples", ["unspecified"] * (bands - 3))
+        tiff(name, pixels, photometric="rgb", **how)
+
+    rgb("rgb-4.tif", "u1", 4, rowsperstrip=9)
+    rgb("rgb-4-lzw.tif", "u1", 4, rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgb-and-two.tif", "u1", 5, rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgba-deflate.tif", "u2", 4, tile=(16, 32), compression="zlib", predictor=2, extrasamples=["unassalpha"])
+    rgb("rgb-6-tiles.tif", "u2", 6, tile=(32, 16), compression="zlib")
+    rgb("rgb-6-float.tif", "f4", 6, tile=(16, 16), compression="zlib", predictor=3)
+    rgb("rgb-4-planar.tif", "u1", 4, planarconfig="separate", rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgb-5-planar-tiles.tif", "u2", 5, planarconfig="separate", tile=(16, 32), compression="zlib", predictor=2)
+    rgb("rgb-4-big.tif", "u2", 4, bigtiff=True, byteorder=">", tile=(16, 16), compression="zlib", predictor=2)
+    tiff("grey-and-alpha.tif", image("u1", 2), planarconfig="contig", extrasamples=["unassalpha"],
+         compression="zlib", predictor=2)
+    tiff("cmyk.tif", image("u1", 4), photometric="separated", planarconfig="contig", compression="lzw", predictor=2)
+    with tifffile.TiffWriter(OUT / "colours-and-grey.tif") as pages:
+        pages.write(image("u1", 4)[:, :, :4], metadata=None, photometric="rgb", planarconfig="contig",
+                    extrasamples=["unspecified"], compression="zlib", predictor=2)
+        pages.write(image("u1", 5)[:, :, 4], metadata=None, photometric="miniswhite", compression="zlib")
+    palette = np.zeros((3, 256), "u2")
+    tiff("palette.tif", image("u1")[:, :, 0], photometric="palette", colormap=palette, compression="zlib")
+    tiff("ycbcr-jpeg.tif", image("u1", 3)[:32, :32], photometric="ycbcr", compression="jpeg", subsampling=(2, 2), tile=(32, 32))
+    tiff("lab.tif", image("u1", 3), photometric="cielab", planarconfig="contig", compression="zlib")
+    for name, text in [("nan", "nan"), ("unclear", "n/a"), ("empty", "")]:
+        tag = (42113, "s", 0, text, True)
+        tiff(f"nodata-{name}.tif", image("f4")[:, :, 0], compression="zlib", extratags=[tag])
 
 
 def tables():
