@@ -470,6 +470,50 @@ mod columns {
         assert_eq!(values(&third), vector(ElementType::F64));
     }
 
+    #[test]
+    fn streams_are_read() {
+        for file in ["plain.arrows", "zstd.arrows", "lz4.arrows"] {
+            is_vector(&format!("{file}:i32"), ElementType::I32);
+            is_vector(&format!("{file}:f64"), ElementType::F64);
+            let gaps = read(&format!("{file}:gaps")).unwrap();
+            assert!((0..gaps.len()).all(|k| gaps.is_null(k) == (k % 64 == 63)), "{file}");
+            is_refused(file, &["4 columns", "category (0), i32 (1)"]);
+            is_refused(&format!("{file}:category"), &["Dictionary"]);
+        }
+        assert_eq!(values(&read("one.arrows").unwrap()), vector(ElementType::F64));
+    }
+
+    #[test]
+    fn a_stream_without_an_end_is_refused() {
+        let good = fs::read(data().join("plain.arrows")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let open = |bytes: &[u8], name: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let opened = Reading::default().open(&Source { path, key: Some("f64".to_owned()) });
+            opened.map(|matrix| matrix.len()).map_err(|error| error.to_string())
+        };
+        let whole = open(&good, "whole.arrow");
+        assert_eq!(whole, Ok(LENGTH as usize));
+        // Where one message ends and the next begins.
+        let marks = (8..good.len()).filter(|&at| good[at..].starts_with(&[0xff; 4]) && at % 8 == 0);
+        let mut cut = 0;
+        for at in marks {
+            let error = open(&good[..at], "cut.arrow").unwrap_err();
+            cut += usize::from(error.contains("no end mark") && error.contains("cut off"));
+            assert!(error.contains("no end mark") || error.contains("truncated or damaged"), "{error}");
+        }
+        // Schema, dictionary and three batches come before others.
+        assert!(cut >= 5, "{cut}");
+        let error = open(&[&good[..], &good[..]].concat(), "two.arrow").unwrap_err();
+        assert!(error.contains("truncated or damaged"), "{error}");
+        // By what it begins with, whatever its name.
+        assert_eq!(open(&good, "table"), Ok(LENGTH as usize));
+        assert!(open(&[0xff; 64], "table").unwrap_err().contains("unknown kind of file"));
+        assert!(open(&[0xff; 64], "table.arrow").unwrap_err().contains("damaged"));
+        assert!(open(b"PK\x05\x06 and so on", "table.arrow").unwrap_err().contains("neither"));
+    }
+
     /// Where make.py has nulls in the columns x, u8 and nan, and in t and mask.
     fn x_is_null(k: usize) -> bool {
         matches!(k % 32, 0 | 31)
@@ -580,7 +624,8 @@ mod columns {
         is_refused("lz4.feather:name", &["name", "Utf8"]);
         is_refused("category.arrow", &["category", "Dictionary"]);
         is_refused("brotli.parquet:f64", &["compressed by BROTLI", "zstd"]);
-        is_refused("stream.arrow", &["stream", "ipc.new_file"]);
+        is_refused("stream.arrow", &["category", "Dictionary"]);
+        is_refused("big-endian.arrows", &["big-endian", "write it on a machine"]);
         is_refused("version1.feather", &["version 1"]);
     }
 }
@@ -779,9 +824,27 @@ mod results {
         assert_eq!(from("-:3", "rgb.png"), half(image(ElementType::U8, 2)));
         assert_eq!(from("-:f64", "lz4.parquet"), half(vector(ElementType::F64)));
         assert_eq!(from("-:i32", "zstd.feather"), half(vector(ElementType::I32)));
+        assert_eq!(from("-:f64", "zstd.arrows"), half(vector(ElementType::F64)));
+        assert_eq!(from("-", "one.arrows"), half(vector(ElementType::F64)));
         assert_eq!(from("-:big", "stored.npz"), half(vector(ElementType::I32)));
         let csv = directory.path().join("x.csv").display().to_string();
         assert_eq!(from("-:b", &csv), [-2.0, -1.0]);
+        // Plain numbers that begin as a stream of Arrow's does.
+        let ones = directory.path().join("ones");
+        fs::write(&ones, [0xff; 8]).unwrap();
+        let mut raw = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        raw.current_dir(directory.path()).args([
+            "predict",
+            "m.json",
+            "-",
+            "-o",
+            "y.npy",
+            "--raw-dtype",
+            "i32",
+        ]);
+        succeeds(&raw.args(["--engine", "cpu"]).stdin(fs::File::open(ones).unwrap()).output().unwrap());
+        let y = open(directory.path().join("y.npy"), None, &Reading::default());
+        assert_eq!(values(&y), [-3.5, -3.5]);
         fails(
             &predict(directory.path(), "-:c", "y.npy", "f32", Some(&csv)),
             &["stdin", "no column \"c\"", "a (0)"],

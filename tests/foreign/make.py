@@ -1,7 +1,7 @@
 """Writes the files in data/ with other people's tools; tests/foreign.rs reads them.
 
     python3 -m venv venv
-    venv/bin/pip install numpy pyarrow tifffile imagecodecs Pillow safetensors ml_dtypes
+    venv/bin/pip install numpy pyarrow flatbuffers tifffile imagecodecs Pillow safetensors ml_dtypes
     venv/bin/python tests/foreign/make.py
 
 Every array is a formula of the place of its elements, so that the tests know
@@ -16,6 +16,7 @@ import struct
 import zipfile
 import zlib
 
+import flatbuffers
 import ml_dtypes
 import numpy as np
 import pyarrow as pa
@@ -205,6 +206,82 @@ def nulls():
             file.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
 
 
+def streams():
+    table = pa.table(
+        {
+            "category": pa.array([f"kind {k % 3}" for k in range(LENGTH)]).dictionary_encode(),
+            "i32": vector("i4"),
+            "f64": vector("f8"),
+            "gaps": pa.array([None if k % 64 == 63 else float(k) for k in range(LENGTH)]),
+        }
+    )
+    for name, compression in [("plain", None), ("zstd", "zstd"), ("lz4", "lz4")]:
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_stream(OUT / f"{name}.arrows", table.schema, options=options) as stream:
+            stream.write_table(table, max_chunksize=110)
+    with pa.ipc.new_stream(OUT / "one.arrows", table.select(["f64"]).schema) as stream:
+        stream.write_table(table.select(["f64"]))
+    (OUT / "big-endian.arrows").write_bytes(big_endian_stream(vector(">i4")))
+
+
+def big_endian_stream(values):
+    """A stream of one i32 column as a machine of that byte order writes it; pyarrow writes but its own."""
+    def message(header_type, header, body=b""):
+        builder = flatbuffers.Builder()
+        place = header(builder)
+        builder.StartObject(5)
+        builder.PrependInt16Slot(0, 4, 0)  # version 5
+        builder.PrependUint8Slot(1, header_type, 0)
+        builder.PrependUOffsetTRelativeSlot(2, place, 0)
+        builder.PrependInt64Slot(3, len(body), 0)
+        builder.Finish(builder.EndObject())
+        metadata = bytes(builder.Output())
+        metadata += bytes(-len(metadata) % 8)
+        return b"\xff\xff\xff\xff" + struct.pack("<i", len(metadata)) + metadata + body
+
+    def schema(builder):
+        name = builder.CreateString("i32")
+        builder.StartObject(2)
+        builder.PrependInt32Slot(0, 32, 0)
+        builder.PrependBoolSlot(1, True, False)
+        integer = builder.EndObject()
+        builder.StartVector(4, 0, 4)
+        children = builder.EndVector()
+        builder.StartObject(7)
+        builder.PrependUOffsetTRelativeSlot(0, name, 0)
+        builder.PrependUint8Slot(2, 2, 0)  # an integer
+        builder.PrependUOffsetTRelativeSlot(3, integer, 0)
+        builder.PrependUOffsetTRelativeSlot(5, children, 0)
+        field = builder.EndObject()
+        builder.StartVector(4, 1, 4)
+        builder.PrependUOffsetTRelative(field)
+        fields = builder.EndVector()
+        builder.StartObject(4)
+        builder.PrependInt16Slot(0, 1, 0)  # big-endian
+        builder.PrependUOffsetTRelativeSlot(1, fields, 0)
+        return builder.EndObject()
+
+    def batch(builder):
+        # One node: the length, and no nulls. Two buffers: no validity, and the values.
+        builder.StartVector(16, 1, 8)
+        builder.PrependInt64(0)
+        builder.PrependInt64(len(values))
+        nodes = builder.EndVector()
+        builder.StartVector(16, 2, 8)
+        for number in [values.nbytes, 0, 0, 0]:
+            builder.PrependInt64(number)
+        buffers = builder.EndVector()
+        builder.StartObject(5)
+        builder.PrependInt64Slot(0, len(values), 0)
+        builder.PrependUOffsetTRelativeSlot(1, nodes, 0)
+        builder.PrependUOffsetTRelativeSlot(2, buffers, 0)
+        return builder.EndObject()
+
+    stream = message(1, schema) + message(3, batch, values.tobytes()) + b"\xff\xff\xff\xff\0\0\0\0"
+    assert pa.ipc.open_stream(stream).read_all()["i32"].to_pylist() == values.tolist()
+    return stream
+
+
 def attributes():
     """What stands for nothing, as xarray and netCDF name it."""
     notes = {
@@ -277,6 +354,7 @@ if __name__ == "__main__":
     tiffs()
     tables()
     nulls()
+    streams()
     attributes()
     arrays()
     pngs()
