@@ -787,6 +787,27 @@ mod results {
     }
 
     #[test]
+    fn images_of_whole_numbers_are_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let x = data().join("planar-tiles.tif:2").display().to_string();
+        let want: Vec<f64> =
+            image(ElementType::U16, 1).iter().map(|x| (x / 2.0 - 3.0).round_ties_even()).collect();
+        for (dtype, element) in [("u8", ElementType::U8), ("u16", ElementType::U16)] {
+            for name in ["y.png", "y.tif"] {
+                succeeds(&predict(directory.path(), &x, name, dtype, None));
+                let y = open(directory.path().join(name), None, &Reading::default());
+                assert_eq!((y.shape(), y.element()), (&Shape(vec![ROWS, COLUMNS]), element), "{name}");
+                assert!(values(&y) == want, "{name} {dtype}");
+            }
+        }
+        for dtype in ["f64", "i16", "u32"] {
+            let ran = predict(directory.path(), &x, "z.png", dtype, None);
+            fails(&ran, &["z.png", &format!("PNG cannot hold {dtype}"), "--dtype u8 or u16"]);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
     fn an_image_stays_where_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let x = data().join("geo.tif").display().to_string();
@@ -806,7 +827,9 @@ mod results {
             fails(&predict(directory.path(), &x, output, "f32", None), words);
         };
         refused("y.tif", &["y.tif", "TIFF cannot hold", "300", ".npy"]);
-        refused("y.png", &["y.png", "whole numbers", ".tif"]);
+        refused("y.png", &["y.png", "PNG cannot hold f32", "--dtype u8 or u16", "--clamp", ".tif"]);
+        let vector = predict(directory.path(), &x, "y.png", "u16", None);
+        fails(&vector, &["y.png", "PNG cannot hold an array of u16, shape 300", ".npy"]);
         refused("y.xlsx", &["y.xlsx", ".parquet"]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }

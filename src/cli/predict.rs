@@ -23,6 +23,7 @@ Examples:
   linfit predict model.json x.npy -o y.npy
   linfit predict model.json x.npy -o y.npy --dtype f64
   linfit predict model.json raw.tif -o calibrated.tif --dtype u16 --clamp
+  linfit predict model.json grey.png -o calibrated.png --dtype u8 --clamp
   linfit predict model.json today.tif:1 -o calibrated.tif")]
 pub(super) struct PredictArguments {
     /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
@@ -34,7 +35,8 @@ pub(super) struct PredictArguments {
     x: Source,
 
     /// The file to write, of X's shape and of the kind its name says: .npy .npz .csv .tsv .parquet
-    /// .arrow .feather .tif .safetensors .raw .bin; an array or a column in it is called y
+    /// .arrow .feather .tif .png (with --dtype u8 or u16) .safetensors .raw .bin; an array or a column
+    /// in it is called y
     #[arg(short, long, value_name = "Y")]
     output: PathBuf,
 

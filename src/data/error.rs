@@ -140,13 +140,16 @@ pub enum DataError {
     #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", path.display())]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
+    #[error("{}: {kind} cannot hold {element}; {remedy}", path.display())]
+    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, remedy: &'static str },
+
     #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", path.display())]
     OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
 }
 
 /// The kinds of files that are read, by their extensions.
 const READABLE: &str =
-    ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+    ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
 
 /// How many names an error message lists.
 const MAX_NAMES: usize = 20;

@@ -107,6 +107,11 @@ fn predictions_have_nodata_where_x_has() {
     lab.run("predict m.json image.npy -o y.tif --nodata -9").succeeds();
     lab.run("predict m.json y.tif -o z.npy").succeeds();
     assert_eq!(values(&lab.read_npy("z.npy")), [7.0, -9.0, 15.0]);
+    lab.run("predict m.json image.npy -o y.png --dtype u8 --nodata -9").ends_refused(&["value -9", "no u8"]);
+    lab.npy("image.npy", ElementType::F32, &[1, 3], &[1.0, 255.0, 3.0].map(Number::Float));
+    lab.run("predict m.json image.npy -o y.png --dtype u8 --nodata 255").succeeds();
+    lab.run("predict m.json y.png -o z.npy").succeeds();
+    assert_eq!(values(&lab.read_npy("z.npy")), [7.0, 511.0, 15.0]);
     let ran = lab.run("explain y.tif y.tif");
     ran.ends_refused(&["y.tif", "nodata", "explain does not leave out"]);
 }
