@@ -148,8 +148,7 @@ pub enum DataError {
 }
 
 /// The kinds of files that are read, by their extensions.
-const READABLE: &str =
-    ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+const READABLE: &str = ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
 
 /// How many names an error message lists.
 const MAX_NAMES: usize = 20;

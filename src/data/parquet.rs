@@ -8,7 +8,7 @@ use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReade
 use ::parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_schema_by_columns};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::ColumnChunkMetaData;
+use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use ::parquet::file::properties::WriterProperties;
 
 use super::arrow::{Batches, Column, nodata};
@@ -34,18 +34,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
     let mut column = Column::choose(input, builder.schema())?;
-    for row_group in builder.metadata().row_groups() {
-        let chunks = row_group
-            .columns()
-            .iter()
-            .filter(|chunk| chunk.column_path().parts().first().is_some_and(|part| *part == column.name));
-        for compression in chunks.map(ColumnChunkMetaData::compression) {
-            if matches!(compression, Compression::BROTLI(_) | Compression::LZO) {
-                let what = compression.to_string();
-                let name = what.split('(').next().unwrap_or_default();
-                return Err(input.unsupported(format!("it is compressed by {name}"), WRITE));
-            }
-        }
+    let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let is_of_it = |chunk: &&ColumnChunkMetaData| chunk.column_path().parts().first() == Some(&column.name);
+    if chunks.filter(is_of_it).any(|chunk| chunk.compression() == Compression::LZO) {
+        return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
     }
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
     // It may also be damaged or of another version, which is not this file's
