@@ -906,7 +906,7 @@ mod results {
 }
 
 /// Small good files, with a key where one is needed.
-const GOOD: [(&str, Option<&str>); 20] = [
+const GOOD: [(&str, Option<&str>); 38] = [
     ("one.safetensors", None),
     ("one.npz", None),
     ("deflated.npz", Some("columns")),
@@ -927,6 +927,24 @@ const GOOD: [(&str, Option<&str>); 20] = [
     ("zstd.feather", Some("f64")),
     ("rgb16.png", Some("2")),
     ("interlaced.png", None),
+    ("rgb-4.tif", Some("4")),
+    ("rgb-4-lzw.tif", Some("4")),
+    ("rgba-deflate.tif", Some("4")),
+    ("rgb-6-float.tif", Some("5")),
+    ("rgb-5-planar-tiles.tif", Some("5")),
+    ("rgb-4-big.tif", Some("4")),
+    ("colours-and-grey.tif", Some("5")),
+    ("white-is-zero-lzw.tif", None),
+    ("nodata-nan.tif", None),
+    ("nulls.parquet", Some("x")),
+    ("nulls-v2.parquet", Some("u8")),
+    ("nulls.feather", Some("t")),
+    ("nulls.arrow", Some("mask")),
+    ("attributes.parquet", Some("fill")),
+    ("attributes.safetensors", Some("a")),
+    ("brotli.parquet", Some("f64")),
+    ("plain.arrows", Some("f64")),
+    ("zstd.arrows", Some("gaps")),
 ];
 
 /// Reads a damaged file, if it can be read, to the end. Whatever it holds,
@@ -939,7 +957,11 @@ fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
     let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });
     match matrix {
         // A damaged shape may promise more than a test should read.
-        Ok(matrix) if matrix.len() < 1 << 20 => drop(values(&matrix)),
+        Ok(matrix) if matrix.len() < 1 << 20 => {
+            let nulls = (0..matrix.len()).filter(|&k| matrix.is_null(k)).count();
+            assert_eq!(nulls > 0, matrix.has_nulls());
+            drop(values(&matrix));
+        }
         Ok(_) => {}
         Err(error) => {
             let text = error.to_string();
