@@ -14,14 +14,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linfit::data::{DataError, ElementType, Matrix, Order, RawLayout, Reading, Shape, Source};
-use linfit::data::{Dataset, HoleRules};
-#[cfg(feature = "parquet")]
-use linfit::{
-    data::Excluded,
-    engine::{Cpu, Engine, Reference},
-    math::Affine,
+use linfit::data::{
+    DataError, Dataset, ElementType, Excluded, HoleRules, Matrix, Order, RawLayout, Reading, Shape, Source,
 };
+use linfit::engine::{Cpu, Engine, Reference};
+use linfit::math::{Affine, Evaluation};
 
 const ROWS: u64 = 37;
 const COLUMNS: u64 = 53;
@@ -200,6 +197,43 @@ mod npz {
         is_refused("stored.npz", &["3 arrays", "stored.npz:ARRAY", "x, columns, big"]);
         is_refused("stored.npz:y", &["no array \"y\"", "x, columns, big"]);
         is_refused("bzip2.npz:x", &["packed by Bzip2", "savez"]);
+    }
+}
+
+/// What numpy.ma makes of the same pair, computed by make.py.
+#[test]
+fn holes_are_what_masked_arrays_leave_out() {
+    let text = fs::read_to_string(data().join("masked.json")).unwrap();
+    let want: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let number = |name: &str| want[name].as_f64().unwrap();
+    let array = |name: &str| Reading::default().open(&source(&format!("masked.npz:{name}"))).unwrap();
+    let rules = HoleRules {
+        x_nodata: Some(f64::NAN),
+        t_nodata: Some(-9999.0),
+        mask: Some(array("mask")),
+        ..HoleRules::default()
+    };
+    let data = Dataset::pair_with(array("x"), array("t"), u64::MAX, &rules).unwrap();
+    let excluded = data.validity().unwrap().excluded();
+    for (count, name) in
+        [(excluded.mask, "masked"), (excluded.x_nodata, "x_nodata"), (excluded.t_nodata, "t_nodata")]
+    {
+        assert_eq!(count as f64, number(name), "{name}");
+    }
+    let at = Affine::new(number("weight"), number("bias"));
+    let engines: [(&str, &mut dyn Engine); 2] =
+        [("reference", &mut Reference::new(&data)), ("cpu", &mut Cpu::new(&data))];
+    for (name, engine) in engines {
+        let sums = engine.residual_sums(at).unwrap();
+        assert_eq!(sums.n as f64, number("n"), "{name}");
+        let found = Evaluation::from_sums(&sums);
+        for (found, quantity) in
+            [(found.loss, "loss"), (found.grad_weight, "grad_weight"), (found.grad_bias, "grad_bias")]
+        {
+            let want = number(quantity);
+            let error = (found - want).abs() / want.abs();
+            assert!(error <= 1e-12, "{name}, {quantity}: {found} for {want}, {error:e}");
+        }
     }
 }
 

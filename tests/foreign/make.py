@@ -11,6 +11,7 @@ and halved in floating-point types; a column or vector has k*7 - 50 at place k,
 or its absolute value in unsigned types.
 """
 
+import json
 import pathlib
 import struct
 import zipfile
@@ -320,6 +321,50 @@ def arrays():
     save_file({"only": vector("f4")}, OUT / "one.safetensors")
 
 
+def masked():
+    """A pair with holes, and what numpy.ma makes of it: masked.npz and masked.json. T has the nodata value
+    -9999, X has NaN; the mask is 0 where nothing counts. What is in the holes must not matter."""
+    random = np.random.default_rng(20)
+    shape = (19, 23)
+    x = random.normal(3, 2, shape)
+    t = 1.7 * x - 0.4 + random.normal(0, 0.5, shape)
+    mask = (random.random(shape) > 0.1).astype("u1")
+    weights = random.uniform(0, 4, shape)
+    weights[random.random(shape) < 0.05] = 0
+    t[mask == 0] = 1e6
+    x[random.random(shape) < 0.08] = np.nan
+    t[random.random(shape) < 0.08] = -9999
+    np.savez_compressed(OUT / "masked.npz", x=x, t=t, mask=mask, weights=weights)
+
+    weight, bias = 1.25, 0.5
+    hole = (mask == 0) | np.isnan(x) | (t == -9999)
+    xs = np.ma.masked_array(x, hole)
+    ts = np.ma.masked_array(t, hole)
+    ws = np.ma.masked_array(weights, hole)
+    rs = weight * xs + bias - ts
+    first = mask == 0
+    numbers = {
+        "weight": weight,
+        "bias": bias,
+        "n": int(rs.count()),
+        "masked": int(first.sum()),
+        "x_nodata": int((~first & np.isnan(x)).sum()),
+        "t_nodata": int((~first & ~np.isnan(x) & (t == -9999)).sum()),
+        "loss": float((rs**2).mean()),
+        "grad_weight": float((2 * rs * xs).mean()),
+        "grad_bias": float((2 * rs).mean()),
+        # With L = sum(w*r^2) / sum(w); a pair of weight 0 does not count.
+        "weighted": {
+            "n": int((ws > 0).sum()),
+            "sum_of_weights": float(ws.sum()),
+            "loss": float(np.ma.average(rs**2, weights=ws)),
+            "grad_weight": float(np.ma.average(2 * rs * xs, weights=ws)),
+            "grad_bias": float(np.ma.average(2 * rs, weights=ws)),
+        },
+    }
+    (OUT / "masked.json").write_text(json.dumps(numbers, indent=2) + "\n")
+
+
 def pngs():
     Image.fromarray(image("u1")[:, :, 0]).save(OUT / "grey8.png")
     Image.fromarray(image("u2")[:, :, 0]).save(OUT / "grey16.png")
@@ -357,4 +402,5 @@ if __name__ == "__main__":
     streams()
     attributes()
     arrays()
+    masked()
     pngs()
