@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use linfit::data::{
-    DataError, Dataset, ElementType, Excluded, HoleRules, Matrix, Order, RawLayout, Reading, Shape, Source,
+    DataError, Dataset, ElementType, HoleRules, Matrix, Order, RawLayout, Reading, Shape, Source,
 };
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::math::{Affine, Evaluation};
@@ -348,6 +348,7 @@ mod tiff {
     const BITS: u16 = 258;
     const COMPRESSION: u16 = 259;
     const MEANING: u16 = 262;
+    const FILL_ORDER: u16 = 266;
     const OFFSETS: u16 = 273;
     const SAMPLES: u16 = 277;
     const ROWS_PER_STRIP: u16 = 278;
@@ -431,6 +432,7 @@ mod tiff {
             assert_eq!(of(&[8; 5], &[meaning], &[]), want, "{meaning}");
         }
         assert_eq!(of(&[8], &[2], &[]), want);
+        assert_eq!(of(&[8], &[2], &[(FILL_ORDER, &[1])]), want);
         assert_eq!(of(&[8], &[6], &[(SUBSAMPLING, &[1, 1])]), want);
         for (result, words) in [
             (of(&[8], &[6], &[]), "YCbCr, of fewer pixels"),
@@ -439,6 +441,7 @@ mod tiff {
             (of(&[8, 8, 8, 8, 16], &[2], &[]), "bits"),
             (of(&[8], &[2], &[(FORMAT, &[1, 1, 1, 2, 1])]), "sample format"),
             (of(&[8], &[], &[]), "interpretation"),
+            (of(&[8], &[1], &[(FILL_ORDER, &[2])]), "bits are in reverse order"),
         ] {
             let error = result.unwrap_err();
             assert!(error.contains(words) && error.contains("linfit does not read"), "{words}: {error}");
@@ -470,6 +473,8 @@ mod tiff {
 
 #[cfg(feature = "parquet")]
 mod columns {
+    use linfit::data::Excluded;
+
     use super::*;
 
     #[test]

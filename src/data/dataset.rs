@@ -38,7 +38,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`pair_within`](Self::pair_within); [`DataError::NoneValid`],
-    /// [`DataError::MaskShape`].
+    /// [`DataError::MaskShape`], [`DataError::UnclearNodata`].
     pub fn pair_with(
         mut x: Matrix,
         mut t: Matrix,

@@ -170,6 +170,7 @@ impl Matrix {
     }
 
     /// Which elements are null, if some are: those of a table's column.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
     pub(super) fn nulls(&self) -> Option<&Arc<Nulls>> {
         self.nulls.as_ref()
     }

@@ -10,6 +10,7 @@ pub(super) struct Nulls {
 
 impl Nulls {
     /// Says that element number `k` is null.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only tables have nulls"))]
     pub(super) fn insert(&mut self, k: usize) {
         let word = k / WORD;
         if word >= self.words.len() {

@@ -42,6 +42,9 @@ const UTMOST_CHUNK_BYTES: u64 = 4 << 30;
 /// Pixels that are copied at a time from strips that are stored as they are.
 const RUN_PIXELS: usize = 1 << 16;
 
+/// A FillOrder of another age: libtiff turns the bits of every byte round.
+const LEAST_BIT_FIRST: u16 = 2;
+
 /// In GeoTIFF: scale, tie points, transformation, keys and their parameters.
 const GEO_TAGS: [u16; 6] = [33550, 33922, 34264, 34735, 34736, 34737];
 
@@ -198,6 +201,10 @@ impl Image {
             let values = decoder.find_tag_unsigned_vec::<u16>(tag).map_err(failed)?;
             Ok::<_, DataError>(values.and_then(|values| values.first().copied()))
         };
+        // The decoder does not look at it.
+        if first(Tag::FillOrder)? == Some(LEAST_BIT_FIRST) {
+            return Err(input.unsupported("its bits are in reverse order".to_owned(), CONVERT));
+        }
         let bits = first(Tag::BitsPerSample)?.unwrap_or(1);
         let format = SampleFormat::from_u16_exhaustive(first(Tag::SampleFormat)?.unwrap_or(1));
         let element = element_type(format, bits).ok_or_else(|| {
