@@ -11,10 +11,20 @@
     reason = "a test fails by panicking, and its numbers are small"
 )]
 
+#[path = "common/adapter.rs"]
+mod adapter;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linfit::data::{DataError, ElementType, Matrix, Order, RawLayout, Reading, Shape, Source};
+use linfit::data::{
+    DataError, Dataset, ElementType, HoleRules, Matrix, Order, RawLayout, Reading, Shape, Source,
+};
+use linfit::engine::gpu::Gpu;
+use linfit::engine::{Cpu, Engine, Reference};
+use linfit::math::{Affine, Evaluation};
+
+use adapter::software_adapter;
 
 const ROWS: u64 = 37;
 const COLUMNS: u64 = 53;
@@ -113,6 +123,18 @@ fn is_refused(name: &str, words: &[&str]) {
     }
 }
 
+/// What stands for nothing is not known, which is an error unless it is said.
+#[track_caller]
+fn is_unclear(name: &str, words: &[&str]) {
+    let inputs = |rules: HoleRules| Dataset::inputs_with(read(name).unwrap(), u64::MAX, rules);
+    let error = inputs(HoleRules::default()).unwrap_err().to_string();
+    for word in [name, "--nodata VALUE"].iter().chain(words) {
+        assert!(error.contains(word), "{name}: no {word:?} in {error}");
+    }
+    let rules = HoleRules { x_nodata: Some(-43.0), ..HoleRules::default() };
+    assert!(inputs(rules).is_ok(), "{name}");
+}
+
 const INTEGERS: [(&str, ElementType); 8] = [
     ("u8", ElementType::U8),
     ("i8", ElementType::I8),
@@ -147,6 +169,15 @@ mod safetensors {
     }
 
     #[test]
+    fn attributes_say_what_stands_for_nothing() {
+        let nodata = |name: &str| read(name).unwrap().nodata();
+        assert_eq!(nodata("attributes.safetensors:a"), Some(-9999.0));
+        assert!(nodata("attributes.safetensors:layers.b").unwrap().is_nan());
+        is_unclear("attributes.safetensors:c", &["c._FillValue is \"none\""]);
+        assert_eq!(nodata("one.safetensors"), None);
+    }
+
+    #[test]
     fn another_name_is_an_error() {
         is_refused("all.safetensors", &["14 tensors", "all.safetensors:TENSOR", "BF16", "layers/0.weight"]);
         is_refused("all.safetensors:f16", &["no tensor \"f16\"", "F16"]);
@@ -172,6 +203,56 @@ mod npz {
         is_refused("stored.npz", &["3 arrays", "stored.npz:ARRAY", "x, columns, big"]);
         is_refused("stored.npz:y", &["no array \"y\"", "x, columns, big"]);
         is_refused("bzip2.npz:x", &["packed by Bzip2", "savez"]);
+    }
+}
+
+/// What numpy.ma makes of the same pair, computed by make.py, with weights and
+/// without.
+#[test]
+fn holes_are_what_masked_arrays_leave_out() {
+    let text = fs::read_to_string(data().join("masked.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let array = |name: &str| Reading::default().open(&source(&format!("masked.npz:{name}"))).unwrap();
+    for is_weighted in [false, true] {
+        let want = if is_weighted { &json["weighted"] } else { &json };
+        let number = |name: &str| want[name].as_f64().unwrap();
+        let rules = HoleRules {
+            x_nodata: Some(f64::NAN),
+            t_nodata: Some(-9999.0),
+            mask: Some(array("mask")),
+            weights: is_weighted.then(|| array("weights")),
+            ..HoleRules::default()
+        };
+        let data = Dataset::pair_with(array("x"), array("t"), u64::MAX, rules).unwrap();
+        let excluded = data.validity().unwrap().excluded();
+        if is_weighted {
+            assert!((data.weight_sum() / number("sum_of_weights") - 1.0).abs() <= 1e-15);
+        } else {
+            for (count, name) in
+                [(excluded.mask, "masked"), (excluded.x_nodata, "x_nodata"), (excluded.t_nodata, "t_nodata")]
+            {
+                assert_eq!(count as f64, number(name), "{name}");
+            }
+        }
+        let at = Affine::new(json["weight"].as_f64().unwrap(), json["bias"].as_f64().unwrap());
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        let engines: [(&str, &mut dyn Engine, f64); 3] = [
+            ("reference", &mut Reference::new(&data), 1e-12),
+            ("cpu", &mut Cpu::new(&data), 1e-12),
+            ("gpu", &mut gpu, 1e-6),
+        ];
+        for (name, engine, tolerance) in engines {
+            let sums = engine.residual_sums(at).unwrap();
+            assert_eq!(sums.n as f64, number("n"), "{name}");
+            let found = Evaluation::from_sums(&sums);
+            for (found, quantity) in
+                [(found.loss, "loss"), (found.grad_weight, "grad_weight"), (found.grad_bias, "grad_bias")]
+            {
+                let want = number(quantity);
+                let error = (found - want).abs() / want.abs();
+                assert!(error <= tolerance, "{name}, {quantity}: {found} for {want}, {error:e}");
+            }
+        }
     }
 }
 
@@ -210,6 +291,9 @@ mod tiff {
             ("packbits.tif", ElementType::U8),
             ("deflate-float-predictor.tif", ElementType::F32),
             ("zstd.tif", ElementType::F32),
+            // What is white is 0, and read as 0.
+            ("white-is-zero.tif", ElementType::U8),
+            ("white-is-zero-lzw.tif", ElementType::U16),
         ];
         for (name, element) in kinds {
             is_image(name, element, 0);
@@ -225,6 +309,18 @@ mod tiff {
             ("planar-tiles.tif", 5, ElementType::U16),
             ("rgb.tif", 3, ElementType::U8),
             ("pages.tif", 3, ElementType::I16),
+            ("rgb-4.tif", 4, ElementType::U8),
+            ("rgb-4-lzw.tif", 4, ElementType::U8),
+            ("rgb-and-two.tif", 5, ElementType::U8),
+            ("rgba-deflate.tif", 4, ElementType::U16),
+            ("rgb-6-tiles.tif", 6, ElementType::U16),
+            ("rgb-6-float.tif", 6, ElementType::F32),
+            ("rgb-4-planar.tif", 4, ElementType::U8),
+            ("rgb-5-planar-tiles.tif", 5, ElementType::U16),
+            ("rgb-4-big.tif", 4, ElementType::U16),
+            ("grey-and-alpha.tif", 2, ElementType::U8),
+            ("cmyk.tif", 4, ElementType::U8),
+            ("colours-and-grey.tif", 5, ElementType::U8),
         ];
         for (name, bands, element) in kinds {
             for band in 0..bands {
@@ -232,7 +328,7 @@ mod tiff {
             }
             let list = (1..=bands).map(|band| band.to_string()).collect::<Vec<_>>().join(", ");
             is_refused(name, &[&format!("{bands} bands"), &format!("{name}:BAND, from: {list}")]);
-            for band in ["0", "6", "red"] {
+            for band in ["0", "7", "red"] {
                 is_refused(&format!("{name}:{band}"), &[&format!("no band {band:?}"), &list]);
             }
         }
@@ -250,6 +346,9 @@ mod tiff {
             text.contains("600000.0") && text.contains("32632") && text.contains("UTM zone 32N"),
             "{text}"
         );
+        assert!(read("nodata-nan.tif").unwrap().nodata().unwrap().is_nan());
+        assert_eq!(read("nodata-empty.tif").unwrap().nodata(), None);
+        is_unclear("nodata-unclear.tif", &["GDAL_NODATA tag is \"n/a\""]);
         let plain = read("tiles.tif").unwrap();
         assert!(plain.nodata().is_none() && plain.georeference().is_none());
     }
@@ -257,14 +356,144 @@ mod tiff {
     #[test]
     fn others_are_errors() {
         is_refused("jpeg.tif", &["compressed by ModernJPEG", "gdal_translate"]);
+        is_refused("ycbcr-jpeg.tif:1", &["compressed by ModernJPEG"]);
         is_refused("complex.tif", &["complex", "64 bits", "convert"]);
-        is_refused("rgb-and-two.tif:1", &["5 samples", "predictor", "band by band"]);
-        is_refused("white-is-zero.tif", &["white is zero", "MINISBLACK"]);
+        is_refused("palette.tif", &["numbers of colours", "greyscale"]);
+        is_refused("lab.tif:1", &["L*a*b*", "convert it"]);
+    }
+
+    const WIDTH: u16 = 256;
+    const HEIGHT: u16 = 257;
+    const BITS: u16 = 258;
+    const COMPRESSION: u16 = 259;
+    const MEANING: u16 = 262;
+    const FILL_ORDER: u16 = 266;
+    const OFFSETS: u16 = 273;
+    const SAMPLES: u16 = 277;
+    const ROWS_PER_STRIP: u16 = 278;
+    const COUNTS: u16 = 279;
+    const FORMAT: u16 = 339;
+    const SUBSAMPLING: u16 = 530;
+
+    const PACKBITS: u32 = 32_773;
+
+    /// A file of one directory whose values are all LONGs, with the data from
+    /// byte 8 on: what no library writes, though the specification has it.
+    fn handmade(entries: &[(u16, &[u32])], data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"II*\0\0\0\0\0".to_vec();
+        bytes.extend(data);
+        let mut directory = (entries.len() as u16).to_le_bytes().to_vec();
+        for (tag, values) in entries {
+            directory.extend([tag.to_le_bytes(), 4u16.to_le_bytes()].concat());
+            directory.extend((values.len() as u32).to_le_bytes());
+            let at = bytes.len() as u32;
+            directory.extend(if let [value] = values { *value } else { at }.to_le_bytes());
+            if values.len() > 1 {
+                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+        }
+        let start = bytes.len() as u32;
+        bytes[4..8].copy_from_slice(&start.to_le_bytes());
+        bytes.extend(directory);
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    fn open(bytes: &[u8], band: &str) -> Result<Vec<f64>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.tif");
+        fs::write(&path, bytes).unwrap();
+        let matrix = Reading::default().open(&Source { path, key: Some(band.to_owned()) });
+        matrix.map(|matrix| values(&matrix)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_strip_without_a_number_of_rows_is_the_image() {
+        let data = [1, 2, 3, 4, 5, 6];
+        let mut entries: Vec<(u16, &[u32])> = vec![
+            (WIDTH, &[3]),
+            (HEIGHT, &[2]),
+            (BITS, &[8]),
+            (MEANING, &[1]),
+            (OFFSETS, &[8]),
+            (COUNTS, &[6]),
+        ];
+        let want = data.map(f64::from);
+        assert_eq!(open(&handmade(&entries, &data), "1").unwrap(), want);
+        // The greatest number there is means the same.
+        entries.push((ROWS_PER_STRIP, &[u32::MAX]));
+        assert_eq!(open(&handmade(&entries, &data), "1").unwrap(), want);
+        entries.push((COMPRESSION, &[PACKBITS]));
+        entries[5].1 = &[7];
+        assert_eq!(open(&handmade(&entries, &[5, 1, 2, 3, 4, 5, 6]), "1").unwrap(), want);
+    }
+
+    /// Two pixels of five samples, of which a decoder of colours knows three.
+    #[test]
+    fn colours_without_a_word_on_the_others_are_read() {
+        let data = [1, 2, 3, 4, 5, 11, 12, 13, 14, 15];
+        let of = |bits: &[u32], meaning: &[u32], more: &[(u16, &[u32])]| {
+            let mut entries: Vec<(u16, &[u32])> = vec![
+                (WIDTH, &[2]),
+                (HEIGHT, &[1]),
+                (BITS, bits),
+                (MEANING, meaning),
+                (OFFSETS, &[8]),
+                (SAMPLES, &[5]),
+                (COUNTS, &[10]),
+            ];
+            entries.extend(more);
+            entries.retain(|(_, values)| !values.is_empty());
+            open(&handmade(&entries, &data), "4")
+        };
+        let want = Ok(vec![4.0, 14.0]);
+        for meaning in [0, 1, 2, 4, 5, 9, 32_803, 34_892] {
+            assert_eq!(of(&[8; 5], &[meaning], &[]), want, "{meaning}");
+        }
+        assert_eq!(of(&[8], &[2], &[]), want);
+        assert_eq!(of(&[8], &[2], &[(FILL_ORDER, &[1])]), want);
+        assert_eq!(of(&[8], &[6], &[(SUBSAMPLING, &[1, 1])]), want);
+        for (result, words) in [
+            (of(&[8], &[6], &[]), "YCbCr, of fewer pixels"),
+            (of(&[8], &[6], &[(SUBSAMPLING, &[2, 1])]), "YCbCr, of fewer pixels"),
+            (of(&[8], &[3], &[]), "numbers of colours"),
+            (of(&[8, 8, 8, 8, 16], &[2], &[]), "bits"),
+            (of(&[8], &[2], &[(FORMAT, &[1, 1, 1, 2, 1])]), "sample format"),
+            (of(&[8], &[], &[]), "interpretation"),
+            (of(&[8], &[1], &[(FILL_ORDER, &[2])]), "bits are in reverse order"),
+        ] {
+            let error = result.unwrap_err();
+            assert!(error.contains(words) && error.contains("linfit does not read"), "{words}: {error}");
+        }
+    }
+
+    #[test]
+    fn strips_are_as_many_as_there_are() {
+        const STRIPS: u32 = 70_000;
+        let data: Vec<u8> = (0..STRIPS).flat_map(|k| [0, (k % 251) as u8]).collect();
+        let offsets: Vec<u32> = (0..STRIPS).map(|k| 8 + 2 * k).collect();
+        let want: Vec<f64> = (0..STRIPS).map(|k| f64::from(k % 251)).collect();
+        for (compression, skipped, bytes) in [(PACKBITS, 0, 2), (1, 1, 1)] {
+            let offsets: Vec<u32> = offsets.iter().map(|offset| offset + skipped).collect();
+            let entries: [(u16, &[u32]); 8] = [
+                (WIDTH, &[1]),
+                (HEIGHT, &[STRIPS]),
+                (BITS, &[8]),
+                (COMPRESSION, &[compression]),
+                (MEANING, &[1]),
+                (OFFSETS, &offsets),
+                (ROWS_PER_STRIP, &[1]),
+                (COUNTS, &vec![bytes; STRIPS as usize]),
+            ];
+            assert!(open(&handmade(&entries, &data), "1").unwrap() == want);
+        }
     }
 }
 
 #[cfg(feature = "parquet")]
 mod columns {
+    use linfit::data::Excluded;
+
     use super::*;
 
     #[test]
@@ -283,13 +512,38 @@ mod columns {
 
     #[test]
     fn every_compression_is_read() {
-        for file in
-            ["snappy.parquet", "gzip.parquet", "zstd.parquet", "lz4.parquet", "lz4.feather", "zstd.feather"]
-        {
+        for file in [
+            "snappy.parquet",
+            "brotli.parquet",
+            "gzip.parquet",
+            "zstd.parquet",
+            "lz4.parquet",
+            "lz4.feather",
+            "zstd.feather",
+        ] {
             is_vector(&format!("{file}:i32"), ElementType::I32);
             is_vector(&format!("{file}:f64"), ElementType::F64);
         }
         assert_eq!(values(&read("one-v2.parquet").unwrap()), vector(ElementType::F32));
+    }
+
+    /// No library at hand writes it: in the directory, the codec follows the
+    /// column's name, 1 for Snappy and 3 for LZO, as signed numbers doubled.
+    #[test]
+    fn lzo_is_named() {
+        let mut bytes = fs::read(data().join("snappy.parquet")).unwrap();
+        let places: Vec<usize> =
+            (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"i32\x15\x02")).collect();
+        assert!(!places.is_empty());
+        places.iter().for_each(|at| bytes[at + 4] = 6);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lzo.parquet");
+        fs::write(&path, bytes).unwrap();
+        let open =
+            |key: &str| Reading::default().open(&Source { path: path.clone(), key: Some(key.to_owned()) });
+        let error = open("i32").unwrap_err().to_string();
+        assert!(error.contains("compressed by LZO, which linfit does not read"), "{error}");
+        assert_eq!(values(&open("f64").unwrap()), vector(ElementType::F64));
     }
 
     #[test]
@@ -300,9 +554,147 @@ mod columns {
     }
 
     #[test]
-    fn a_null_is_an_error_that_names_its_row() {
+    fn streams_are_read() {
+        for file in ["plain.arrows", "zstd.arrows", "lz4.arrows"] {
+            is_vector(&format!("{file}:i32"), ElementType::I32);
+            is_vector(&format!("{file}:f64"), ElementType::F64);
+            let gaps = read(&format!("{file}:gaps")).unwrap();
+            assert!((0..gaps.len()).all(|k| gaps.is_null(k) == (k % 64 == 63)), "{file}");
+            is_refused(file, &["4 columns", "category (0), i32 (1)"]);
+            is_refused(&format!("{file}:category"), &["Dictionary"]);
+        }
+        assert_eq!(values(&read("one.arrows").unwrap()), vector(ElementType::F64));
+    }
+
+    #[test]
+    fn a_stream_without_an_end_is_refused() {
+        let good = fs::read(data().join("plain.arrows")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let open = |bytes: &[u8], name: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let opened = Reading::default().open(&Source { path, key: Some("f64".to_owned()) });
+            opened.map(|matrix| matrix.len()).map_err(|error| error.to_string())
+        };
+        let whole = open(&good, "whole.arrow");
+        assert_eq!(whole, Ok(LENGTH as usize));
+        // Where one message ends and the next begins.
+        let marks = (8..good.len()).filter(|&at| good[at..].starts_with(&[0xff; 4]) && at % 8 == 0);
+        let mut cut = 0;
+        for at in marks {
+            let error = open(&good[..at], "cut.arrow").unwrap_err();
+            cut += usize::from(error.contains("no end mark") && error.contains("cut off"));
+            assert!(error.contains("no end mark") || error.contains("truncated or damaged"), "{error}");
+        }
+        // Schema, dictionary and three batches come before others.
+        assert!(cut >= 5, "{cut}");
+        let error = open(&[&good[..], &good[..]].concat(), "two.arrow").unwrap_err();
+        assert!(error.contains("truncated or damaged"), "{error}");
+        // By what it begins with, whatever its name.
+        assert_eq!(open(&good, "table"), Ok(LENGTH as usize));
+        assert!(open(&[0xff; 64], "table").unwrap_err().contains("unknown kind of file"));
+        assert!(open(&[0xff; 64], "table.arrow").unwrap_err().contains("damaged"));
+        assert!(open(b"PK\x05\x06 and so on", "table.arrow").unwrap_err().contains("neither"));
+    }
+
+    /// Where make.py has nulls in the columns x, u8 and nan, and in t and mask.
+    fn x_is_null(k: usize) -> bool {
+        matches!(k % 32, 0 | 31)
+    }
+
+    fn t_is_null(k: usize) -> bool {
+        k % 50 == 32 || k == 77
+    }
+
+    /// The numbers of a vector, 0 where there are nulls.
+    fn gapped(vector: Vec<f64>, is_null: fn(usize) -> bool) -> Vec<f64> {
+        vector.into_iter().enumerate().map(|(k, value)| if is_null(k) { 0.0 } else { value }).collect()
+    }
+
+    #[test]
+    fn nulls_are_known_and_read_as_0() {
         for file in ["none.parquet", "uncompressed.feather"] {
-            is_refused(&format!("{file}:gaps"), &["gaps: row 211 is null"]);
+            let gaps = read(&format!("{file}:gaps")).unwrap();
+            let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.is_null(k)).collect();
+            assert_eq!(found, [211], "{file}");
+            assert!(!read(&format!("{file}:f64")).unwrap().has_nulls(), "{file}");
+        }
+        for file in ["nulls.parquet", "nulls-v2.parquet", "nulls.feather", "nulls.arrow"] {
+            for (column, element) in [("x", ElementType::F64), ("u8", ElementType::U8)] {
+                let matrix = read(&format!("{file}:{column}")).unwrap();
+                assert!(matrix.has_nulls() && matrix.element() == element, "{file}");
+                assert!((0..matrix.len()).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+                assert_eq!(values(&matrix), gapped(vector(element), x_is_null), "{file}:{column}");
+            }
+        }
+    }
+
+    /// T is 2·X + 1 in these columns wherever both are there.
+    #[test]
+    fn nulls_are_holes() {
+        let places = || 0..LENGTH as usize;
+        let x_nulls = places().filter(|&k| x_is_null(k)).count() as u64;
+        let t_nulls = places().filter(|&k| !x_is_null(k) && t_is_null(k)).count() as u64;
+        for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
+            let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
+            let pair = |rules: HoleRules| Dataset::pair_with(column("x"), column("t"), u64::MAX, rules);
+            let data = pair(HoleRules::default()).unwrap();
+            let validity = data.validity().unwrap();
+            let counts = |k: usize| !x_is_null(k) && !t_is_null(k);
+            assert!(places().all(|k| validity.contains(k) == counts(k)), "{file}");
+            let excluded = Excluded { x_nodata: x_nulls, t_nodata: t_nulls, ..Excluded::default() };
+            assert_eq!(validity.excluded(), excluded, "{file}");
+            let sums = Reference::new(&data).residual_sums(Affine::new(2.0, 1.0)).unwrap();
+            assert_eq!((sums.n, sums.rr), (validity.count(), 0.0), "{file}");
+            assert_eq!(Cpu::new(&data).residual_sums(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
+
+            // −43 is X at place 1, and what stands for nothing besides.
+            let data = pair(HoleRules { x_nodata: Some(-43.0), ..HoleRules::default() }).unwrap();
+            assert_eq!(data.validity().unwrap().excluded().x_nodata, x_nulls + 1, "{file}");
+
+            let mask = Some(column("mask"));
+            let data = pair(HoleRules { mask, ..HoleRules::default() }).unwrap();
+            let masked = places().filter(|&k| k % 3 == 0 || t_is_null(k)).count() as u64;
+            assert_eq!(data.validity().unwrap().excluded().mask, masked, "{file}");
+        }
+    }
+
+    #[test]
+    fn attributes_say_what_stands_for_nothing() {
+        for file in ["attributes.parquet", "attributes.feather"] {
+            for (column, nodata) in
+                [("fill", Some(-9999.0)), ("missing", Some(13.0)), ("both", Some(-1.5)), ("plain", None)]
+            {
+                let matrix = read(&format!("{file}:{column}")).unwrap();
+                assert_eq!(matrix.nodata(), nodata, "{file}:{column}");
+            }
+            assert!(read(&format!("{file}:nan")).unwrap().nodata().unwrap().is_nan());
+            is_unclear(&format!("{file}:unclear"), &["_FillValue is \"n/a\""]);
+        }
+        // 13 is at place 9.
+        let data = Dataset::inputs(read("attributes.parquet:missing").unwrap()).unwrap();
+        let validity = data.validity().unwrap();
+        assert!((0..LENGTH as usize).all(|k| validity.contains(k) == (k != 9)));
+        // A note that cannot be read is none.
+        assert_eq!(values(&read("bad-note.parquet").unwrap()), vector(ElementType::F32));
+    }
+
+    #[test]
+    fn a_nan_is_not_a_null() {
+        for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
+            let inputs = |name: &str, x_nodata| {
+                let rules = HoleRules { x_nodata, ..HoleRules::default() };
+                let x = Reading::default().open(&source(&format!("{file}:{name}"))).unwrap();
+                Dataset::inputs_with(x, u64::MAX, rules)
+            };
+            let error = inputs("nan", None).unwrap_err().to_string();
+            assert!(error.contains("1 of 300") && error.contains("index 40"), "{error}");
+            let data = inputs("nan", Some(f64::NAN)).unwrap();
+            let validity = data.validity().unwrap();
+            let is_hole = |k: usize| x_is_null(k) || k == 40;
+            assert!((0..LENGTH as usize).all(|k| validity.contains(k) != is_hole(k)), "{file}");
+            let error = inputs("none", None).unwrap_err().to_string();
+            assert!(error.contains("no pair") && error.contains("300 and 0 nodata or null"), "{error}");
         }
     }
 
@@ -314,8 +706,8 @@ mod columns {
         is_refused("none.parquet:name", &["name", "Utf8"]);
         is_refused("lz4.feather:name", &["name", "Utf8"]);
         is_refused("category.arrow", &["category", "Dictionary"]);
-        is_refused("brotli.parquet:f64", &["compressed by BROTLI", "zstd"]);
-        is_refused("stream.arrow", &["stream", "ipc.new_file"]);
+        is_refused("stream.arrow", &["category", "Dictionary"]);
+        is_refused("big-endian.arrows", &["big-endian", "write it on a machine"]);
         is_refused("version1.feather", &["version 1"]);
     }
 }
@@ -477,6 +869,27 @@ mod results {
     }
 
     #[test]
+    fn images_of_whole_numbers_are_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let x = data().join("planar-tiles.tif:2").display().to_string();
+        let want: Vec<f64> =
+            image(ElementType::U16, 1).iter().map(|x| (x / 2.0 - 3.0).round_ties_even()).collect();
+        for (dtype, element) in [("u8", ElementType::U8), ("u16", ElementType::U16)] {
+            for name in ["y.png", "y.tif"] {
+                succeeds(&predict(directory.path(), &x, name, dtype, None));
+                let y = open(directory.path().join(name), None, &Reading::default());
+                assert_eq!((y.shape(), y.element()), (&Shape(vec![ROWS, COLUMNS]), element), "{name}");
+                assert!(values(&y) == want, "{name} {dtype}");
+            }
+        }
+        for dtype in ["f64", "i16", "u32"] {
+            let ran = predict(directory.path(), &x, "z.png", dtype, None);
+            fails(&ran, &["z.png", &format!("PNG cannot hold {dtype}"), "--dtype u8 or u16"]);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
     fn an_image_stays_where_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let x = data().join("geo.tif").display().to_string();
@@ -496,7 +909,9 @@ mod results {
             fails(&predict(directory.path(), &x, output, "f32", None), words);
         };
         refused("y.tif", &["y.tif", "TIFF cannot hold", "300", ".npy"]);
-        refused("y.png", &["y.png", "whole numbers", ".tif"]);
+        refused("y.png", &["y.png", "PNG cannot hold f32", "--dtype u8 or u16", "--clamp", ".tif"]);
+        let vector = predict(directory.path(), &x, "y.png", "u16", None);
+        fails(&vector, &["y.png", "PNG cannot hold an array of u16, shape 300", ".npy"]);
         refused("y.xlsx", &["y.xlsx", ".parquet"]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
@@ -514,9 +929,27 @@ mod results {
         assert_eq!(from("-:3", "rgb.png"), half(image(ElementType::U8, 2)));
         assert_eq!(from("-:f64", "lz4.parquet"), half(vector(ElementType::F64)));
         assert_eq!(from("-:i32", "zstd.feather"), half(vector(ElementType::I32)));
+        assert_eq!(from("-:f64", "zstd.arrows"), half(vector(ElementType::F64)));
+        assert_eq!(from("-", "one.arrows"), half(vector(ElementType::F64)));
         assert_eq!(from("-:big", "stored.npz"), half(vector(ElementType::I32)));
         let csv = directory.path().join("x.csv").display().to_string();
         assert_eq!(from("-:b", &csv), [-2.0, -1.0]);
+        // Plain numbers that begin as a stream of Arrow's does.
+        let ones = directory.path().join("ones");
+        fs::write(&ones, [0xff; 8]).unwrap();
+        let mut raw = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        raw.current_dir(directory.path()).args([
+            "predict",
+            "m.json",
+            "-",
+            "-o",
+            "y.npy",
+            "--raw-dtype",
+            "i32",
+        ]);
+        succeeds(&raw.args(["--engine", "cpu"]).stdin(fs::File::open(ones).unwrap()).output().unwrap());
+        let y = open(directory.path().join("y.npy"), None, &Reading::default());
+        assert_eq!(values(&y), [-3.5, -3.5]);
         fails(
             &predict(directory.path(), "-:c", "y.npy", "f32", Some(&csv)),
             &["stdin", "no column \"c\"", "a (0)"],
@@ -531,7 +964,7 @@ mod results {
 }
 
 /// Small good files, with a key where one is needed.
-const GOOD: [(&str, Option<&str>); 20] = [
+const GOOD: [(&str, Option<&str>); 38] = [
     ("one.safetensors", None),
     ("one.npz", None),
     ("deflated.npz", Some("columns")),
@@ -552,6 +985,24 @@ const GOOD: [(&str, Option<&str>); 20] = [
     ("zstd.feather", Some("f64")),
     ("rgb16.png", Some("2")),
     ("interlaced.png", None),
+    ("rgb-4.tif", Some("4")),
+    ("rgb-4-lzw.tif", Some("4")),
+    ("rgba-deflate.tif", Some("4")),
+    ("rgb-6-float.tif", Some("5")),
+    ("rgb-5-planar-tiles.tif", Some("5")),
+    ("rgb-4-big.tif", Some("4")),
+    ("colours-and-grey.tif", Some("5")),
+    ("white-is-zero-lzw.tif", None),
+    ("nodata-nan.tif", None),
+    ("nulls.parquet", Some("x")),
+    ("nulls-v2.parquet", Some("u8")),
+    ("nulls.feather", Some("t")),
+    ("nulls.arrow", Some("mask")),
+    ("attributes.parquet", Some("fill")),
+    ("attributes.safetensors", Some("a")),
+    ("brotli.parquet", Some("f64")),
+    ("plain.arrows", Some("f64")),
+    ("zstd.arrows", Some("gaps")),
 ];
 
 /// Reads a damaged file, if it can be read, to the end. Whatever it holds,
@@ -564,7 +1015,11 @@ fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
     let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });
     match matrix {
         // A damaged shape may promise more than a test should read.
-        Ok(matrix) if matrix.len() < 1 << 20 => drop(values(&matrix)),
+        Ok(matrix) if matrix.len() < 1 << 20 => {
+            let nulls = (0..matrix.len()).filter(|&k| matrix.is_null(k)).count();
+            assert_eq!(nulls > 0, matrix.has_nulls());
+            drop(values(&matrix));
+        }
         Ok(_) => {}
         Err(error) => {
             let text = error.to_string();

@@ -113,5 +113,13 @@ fn data(arguments: &ExplainArguments) -> Result<Dataset, CliError> {
              use linfit fit --history"
         )));
     }
-    Ok(Dataset::pair_within(x, t, arguments.engine.host_bytes())?)
+    let data = Dataset::pair_within(x, t, arguments.engine.host_bytes())?;
+    if data.validity().is_some() {
+        let label = data.x().label();
+        return Err(CliError::Usage(format!(
+            "{label} or its target has nulls or nodata, which explain does not leave out; give elements that \
+             all count"
+        )));
+    }
+    Ok(data)
 }

@@ -8,7 +8,7 @@ use crate::data::{HoleRules, Source};
 #[derive(Debug, Args)]
 pub(super) struct HoleArguments {
     /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
-    /// what the files say (GDAL's tag in a .tif)
+    /// what the files say (a .tif by GDAL's tag, columns and tensors by _FillValue)
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     nodata: Option<f64>,
 

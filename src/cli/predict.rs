@@ -23,6 +23,7 @@ Examples:
   linfit predict model.json x.npy -o y.npy
   linfit predict model.json x.npy -o y.npy --dtype f64
   linfit predict model.json raw.tif -o calibrated.tif --dtype u16 --clamp
+  linfit predict model.json grey.png -o calibrated.png --dtype u8 --clamp
   linfit predict model.json today.tif:1 -o calibrated.tif")]
 pub(super) struct PredictArguments {
     /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
@@ -34,7 +35,8 @@ pub(super) struct PredictArguments {
     x: Source,
 
     /// The file to write, of X's shape and of the kind its name says: .npy .npz .csv .tsv .parquet
-    /// .arrow .feather .tif .safetensors .raw .bin; an array or a column in it is called y
+    /// .arrow .feather .tif .png (with --dtype u8 or u16) .safetensors .raw .bin; an array or a column
+    /// in it is called y
     #[arg(short, long, value_name = "Y")]
     output: PathBuf,
 
@@ -47,8 +49,9 @@ pub(super) struct PredictArguments {
     #[arg(long)]
     clamp: bool,
 
-    /// The value that stands for nothing in X, also nan: Y has it at the same places. Default: what
-    /// the file says (GDAL's tag in a .tif)
+    /// The value that stands for nothing in X, also nan: Y has it at the same places, and where X
+    /// has nulls that Y's format doesn't. Default: what the file says (a .tif by GDAL's tag, others by
+    /// _FillValue), and nan for such nulls
     #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", allow_hyphen_values = true)]
     nodata: Option<f64>,
 
@@ -115,7 +118,9 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let memory_bytes = arguments.engine.host_bytes();
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
     tell_spooled(arguments.verbosity, &[&x]);
-    x.set_nodata(arguments.nodata.or(x.nodata()));
+    if arguments.nodata.is_some() {
+        x.set_nodata(arguments.nodata);
+    }
     let rules = HoleRules::default();
     let data = if format.knows_order() {
         Dataset::inputs_with(x, memory_bytes, rules)?
@@ -123,10 +128,13 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         Dataset::inputs_row_by_row(x, memory_bytes, rules)?
     };
     let element = arguments.dtype.element();
+    let nulls_stay = format.holds_nulls();
+    refuse_nulls(&data, nulls_stay, element)?;
     let mut output = Output {
         file: ResultFile::create(format, &arguments.output, data.x(), element, data.order())?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
         data: &data,
+        nulls_stay,
         written: 0,
         clamp: arguments.clamp,
         saturated: Saturated::default(),
@@ -175,11 +183,26 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
+/// Fails if X has nulls that Y has no value for.
+fn refuse_nulls(data: &Dataset, nulls_stay: bool, element: ElementType) -> Result<(), CliError> {
+    let x = data.x();
+    if !x.has_nulls() || nulls_stay || element.is_float() || x.nodata().is_some() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "{}: has nulls, for which {element} has no value; give one with --nodata VALUE, or write .parquet \
+         or .arrow",
+        x.label()
+    )))
+}
+
 /// Where Y goes.
 struct Output<'d> {
     file: ResultFile,
     progress: Progress,
     data: &'d Dataset,
+    /// Whether the file has nulls where X has.
+    nulls_stay: bool,
     /// Elements so far.
     written: usize,
     clamp: bool,
@@ -198,9 +221,9 @@ impl Output<'_> {
             };
             io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE))
         };
-        let Some(nodata) = self.nodata() else {
+        if self.data.validity().is_none() {
             return if finite(ys) { self.write(ys) } else { Err(beyond()) };
-        };
+        }
         let mut ys = ys.to_vec();
         let holes = self.holes(ys.len());
         // Whatever came of a hole, it is not beyond any range.
@@ -208,7 +231,8 @@ impl Output<'_> {
         if !finite(&ys) {
             return Err(beyond());
         }
-        holes.iter().for_each(|&k| ys[k] = R::from_element(nodata));
+        let nodata = R::from_element(self.nodata().unwrap_or(f64::NAN));
+        self.without_nulls(holes).into_iter().for_each(|k| ys[k] = nodata);
         self.write(&ys)
     }
 
@@ -230,6 +254,7 @@ impl Output<'_> {
                 W::TYPE
             )));
         }
+        let holes = self.without_nulls(holes);
         if let Some(nodata) = self.nodata().filter(|_| !holes.is_empty()) {
             let mut fits = Saturated::default();
             let value: W = fits.round(nodata);
@@ -239,20 +264,26 @@ impl Output<'_> {
                     W::TYPE
                 )));
             }
-            holes.iter().for_each(|&k| rounded[k] = value);
+            holes.into_iter().for_each(|k| rounded[k] = value);
         }
         self.write(&rounded)
     }
 
-    /// What stands for nothing in X, if some elements are nothing.
+    /// What stands for nothing in X.
     fn nodata(&self) -> Option<f64> {
-        self.data.validity().and(self.data.x().nodata())
+        self.data.x().nodata()
     }
 
     /// The places of the next elements of Y that X has nothing for.
     fn holes(&self, elements: usize) -> Vec<usize> {
         let is_hole = |k: &usize| self.data.validity().is_some_and(|v| !v.contains(self.written + k));
         (0..elements).filter(is_hole).collect()
+    }
+
+    /// Those of the holes that the file has no null for.
+    fn without_nulls(&self, mut holes: Vec<usize>) -> Vec<usize> {
+        holes.retain(|k| !(self.nulls_stay && self.data.x().is_null(self.written + k)));
+        holes
     }
 
     fn write<E: Element>(&mut self, ys: &[E]) -> io::Result<()> {

@@ -1,7 +1,7 @@
-//! Columns of Arrow IPC files, which Feather (version 2) files are too,
-//! decoded batch by batch.
+//! Columns of Arrow IPC files, which Feather (version 2) files are too, and of
+//! IPC streams, decoded batch by batch.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,13 +10,15 @@ use arrow_array::types::{
     UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
-use arrow_ipc::reader::{FileReader, read_footer_length};
+use arrow_ipc::reader::{FileReader, StreamReader, read_footer_length};
 use arrow_ipc::writer::FileWriter;
-use arrow_ipc::{Block, root_as_footer, root_as_message};
+use arrow_ipc::{self as ipc, Block, Endianness, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
+use super::attribute::NodataAttribute;
 use super::error::{excerpt, listed, reason};
 use super::matrix::Bytes;
+use super::nulls::Nulls;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
@@ -28,70 +30,147 @@ const KIND: &str = "Arrow";
 
 const SIGNATURE: &[u8] = b"ARROW1";
 
+/// What a message begins with, and a stream of them.
+const CONTINUATION: &[u8] = &[0xff; 4];
+
 /// Rows of a batch that is written.
 const BATCH_ROWS: usize = 1 << 16;
 
 /// Opens a column.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
-    let mut start = Vec::new();
-    let read = input.clone_file()?.take(SIGNATURE.len() as u64).read_to_end(&mut start);
-    read.map_err(|e| DataError::io(input.path, e))?;
-    if start.starts_with(b"FEA1") {
-        return Err(input.unsupported("Feather version 1".to_owned(), "write it again, as version 2"));
-    }
-    if start != SIGNATURE {
-        // Streams have neither signature nor directory.
-        let found = "not an Arrow IPC file; perhaps an IPC stream".to_owned();
-        return Err(input.unsupported(found, "write it with pyarrow.feather.write_feather or ipc.new_file"));
-    }
-    check(input)?;
+    let is_stream = check(input)?;
     let failed = |e| failed(input, KIND, &e);
     let reader = || Ok(BufReader::new(input.clone_file()?));
-    let schema = FileReader::try_new(reader()?, None).map_err(failed)?.schema();
-    let column = Column::choose(input, &schema)?;
-    let batches = FileReader::try_new(reader()?, Some(vec![column.index])).map_err(failed)?;
-    column.read(input, batches.map(|batch| batch.map_err(failed)))
+    if is_stream {
+        let schema = StreamReader::try_new(reader()?, None).map_err(failed)?.schema();
+        let column = Column::choose(input, &schema)?;
+        let batches = StreamReader::try_new(reader()?, Some(vec![column.index])).map_err(failed)?;
+        column.read(input, batches.map(|batch| batch.map_err(failed)))
+    } else {
+        let schema = FileReader::try_new(reader()?, None).map_err(failed)?.schema();
+        let column = Column::choose(input, &schema)?;
+        let batches = FileReader::try_new(reader()?, Some(vec![column.index])).map_err(failed)?;
+        column.read(input, batches.map(|batch| batch.map_err(failed)))
+    }
 }
 
-/// Refuses lengths that a damaged file may promise, before the decoder asks
-/// for memory for them: it would end the program if there is not so much.
-fn check(input: &Input<'_>) -> Result<(), DataError> {
+/// Whether a file begins as an IPC stream: with a schema.
+pub(super) fn begins_stream(file: &[u8]) -> bool {
+    let message = || Message::first(file)?.header()?.header_as_schema();
+    message().is_some()
+}
+
+/// Whether a file is a stream, which has no directory. Refuses what is neither
+/// and lengths that a damaged one may promise, before the decoder asks for
+/// memory for them: it would end the program if there is not so much.
+fn check(input: &Input<'_>) -> Result<bool, DataError> {
+    const WRITE: &str = "write it with pyarrow.feather.write_feather or ipc.new_file";
     let map = input.map()?;
     let file = map.bytes();
-    let sound = || {
-        let trailer = file.last_chunk::<10>()?;
-        let end = file.len() - trailer.len();
-        let start = end.checked_sub(read_footer_length(*trailer).ok()?)?;
-        let footer = root_as_footer(&file[start..end]).ok()?;
-        let blocks = footer.dictionaries().into_iter().chain(footer.recordBatches()).flatten();
-        blocks.map(|block| check_block(file, block)).collect::<Option<()>>()
-    };
-    sound().ok_or_else(|| input.invalid(KIND, "it is truncated or damaged; copy or write it again"))
+    let is_stream = file.starts_with(CONTINUATION);
+    if file.starts_with(b"FEA1") {
+        return Err(input.unsupported("Feather version 1".to_owned(), "write it again, as version 2"));
+    }
+    if !is_stream && !file.starts_with(SIGNATURE) {
+        return Err(input.unsupported("neither an Arrow IPC file nor a stream".to_owned(), WRITE));
+    }
+    let checked = if is_stream { check_stream(file) } else { check_file(file).ok_or(DAMAGED) };
+    match checked {
+        Ok(byte_order) if byte_order.equals_to_target_endianness() => Ok(is_stream),
+        Ok(byte_order) => {
+            let found = format!("its numbers are {}-endian", byte_order.variant_name().unwrap_or("other"));
+            Err(input.unsupported(found.to_lowercase(), "write it on a machine like this one"))
+        }
+        Err(fault) => Err(input.invalid(KIND, fault)),
+    }
 }
 
-/// A message and its body, which must lie within the file; `None` if not.
-fn check_block(file: &[u8], block: &Block) -> Option<()> {
-    /// More than any compression of numbers achieves: zstd makes 128 KiB of
-    /// four bytes.
-    const UTMOST_RATIO: i64 = 1 << 15;
-    const CONTINUATION: &[u8] = &[0xff; 4];
-    let start = usize::try_from(block.offset()).ok()?;
-    let message = file.get(start..)?.get(..usize::try_from(block.metaDataLength()).ok()?)?;
-    let body = file.get(start + message.len()..)?.get(..usize::try_from(block.bodyLength()).ok()?)?;
-    let head = if message.starts_with(CONTINUATION) { 8 } else { 4 };
-    let message = root_as_message(message.get(head..)?).ok()?;
-    let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
-    let batch = message.header_as_record_batch().or(dictionary)?;
-    for buffer in batch.buffers()? {
-        let bytes = body.get(usize::try_from(buffer.offset()).ok()?..)?;
-        let bytes = bytes.get(..usize::try_from(buffer.length()).ok()?)?;
-        // A compressed buffer begins with its length once decompressed.
-        if let (Some(_), Some(length)) = (batch.compression(), bytes.first_chunk()) {
-            let utmost = buffer.length().checked_mul(UTMOST_RATIO)?;
-            Some(()).filter(|()| i64::from_le_bytes(*length) <= utmost)?;
+const DAMAGED: &str = "it is truncated or damaged; copy or write it again";
+
+/// The byte order of a file whose messages lie within it; `None` if not.
+fn check_file(file: &[u8]) -> Option<Endianness> {
+    let trailer = file.last_chunk::<10>()?;
+    let end = file.len() - trailer.len();
+    let start = end.checked_sub(read_footer_length(*trailer).ok()?)?;
+    let footer = root_as_footer(&file[start..end]).ok()?;
+    let blocks = footer.dictionaries().into_iter().chain(footer.recordBatches()).flatten();
+    blocks.map(|block| Message::at(file, block)?.check_buffers()).collect::<Option<()>>()?;
+    Some(footer.schema()?.endianness())
+}
+
+/// The byte order of a stream of whole messages, the first of which is a
+/// schema and the last the mark of the end: a stream may do without the mark,
+/// but then nobody knows whether it is whole.
+fn check_stream(file: &[u8]) -> Result<Endianness, &'static str> {
+    const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+    let first = Message::first(file).ok_or(DAMAGED)?;
+    let schema = first.header().and_then(|header| header.header_as_schema()).ok_or(DAMAGED)?;
+    let mut rest = first.rest;
+    while rest != END {
+        if rest.is_empty() {
+            return Err(
+                "it has no end mark, so that it may be cut off; close what writes it, and write it again",
+            );
         }
+        let message = Message::first(rest).ok_or(DAMAGED)?;
+        message.check_buffers().ok_or(DAMAGED)?;
+        rest = message.rest;
     }
-    Some(())
+    Ok(schema.endianness())
+}
+
+/// A message within a file.
+struct Message<'f> {
+    metadata: &'f [u8],
+    body: &'f [u8],
+    /// What comes after it.
+    rest: &'f [u8],
+}
+
+impl<'f> Message<'f> {
+    /// The message a file's directory points to, if all of it is there.
+    fn at(file: &'f [u8], block: &Block) -> Option<Self> {
+        let start = usize::try_from(block.offset()).ok()?;
+        let (message, rest) =
+            file.get(start..)?.split_at_checked(usize::try_from(block.metaDataLength()).ok()?)?;
+        let (body, rest) = rest.split_at_checked(usize::try_from(block.bodyLength()).ok()?)?;
+        let head = if message.starts_with(CONTINUATION) { 8 } else { 4 };
+        Some(Self { metadata: message.get(head..)?, body, rest })
+    }
+
+    /// The message that a stream begins with, if all of it is there.
+    fn first(stream: &'f [u8]) -> Option<Self> {
+        let (length, rest) = stream.strip_prefix(CONTINUATION)?.split_first_chunk()?;
+        let length = usize::try_from(i32::from_le_bytes(*length)).ok()?;
+        let (metadata, rest) = rest.split_at_checked(length)?;
+        let body_bytes = root_as_message(metadata).ok()?.bodyLength();
+        let (body, rest) = rest.split_at_checked(usize::try_from(body_bytes).ok()?)?;
+        Some(Self { metadata, body, rest })
+    }
+
+    fn header(&self) -> Option<ipc::Message<'f>> {
+        root_as_message(self.metadata).ok()
+    }
+
+    /// Checks a batch, whose buffers must lie within the body.
+    fn check_buffers(&self) -> Option<()> {
+        /// More than any compression of numbers achieves: zstd makes 128 KiB of
+        /// four bytes.
+        const UTMOST_RATIO: i64 = 1 << 15;
+        let header = self.header()?;
+        let dictionary = header.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+        let batch = header.header_as_record_batch().or(dictionary)?;
+        for buffer in batch.buffers()? {
+            let bytes = self.body.get(usize::try_from(buffer.offset()).ok()?..)?;
+            let bytes = bytes.get(..usize::try_from(buffer.length()).ok()?)?;
+            // A compressed buffer begins with its length once decompressed.
+            if let (Some(_), Some(length)) = (batch.compression(), bytes.first_chunk()) {
+                let utmost = buffer.length().checked_mul(UTMOST_RATIO)?;
+                Some(()).filter(|()| i64::from_le_bytes(*length) <= utmost)?;
+            }
+        }
+        Some(())
+    }
 }
 
 /// The column that is read.
@@ -100,6 +179,7 @@ pub(super) struct Column {
     pub(super) index: usize,
     pub(super) name: String,
     element: ElementType,
+    pub(super) nodata: Option<NodataAttribute>,
 }
 
 impl Column {
@@ -133,7 +213,7 @@ impl Column {
             path: PathBuf::from(format!("{}:{name}", input.path.display())),
             found: excerpt(&data_type.to_string()),
         })?;
-        Ok(Self { index, name, element })
+        Ok(Self { index, name, element, nodata: nodata(schema.field(index)) })
     }
 
     /// Reads the column, the only one in each of the batches.
@@ -144,40 +224,51 @@ impl Column {
     ) -> Result<Matrix, DataError> {
         with_element!(self.element, E => {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+            let mut nulls = Nulls::default();
             let mut rows = 0;
             for batch in batches {
                 let batch = batch?;
-                self.append(input, batch.column(0).as_ref(), rows, &mut spool)?;
-                rows += batch.num_rows() as u64;
+                let array = batch.column(0).as_ref();
+                append(input, array, &mut spool)?;
+                null_rows(array).for_each(|k| nulls.insert(rows + k));
+                rows += batch.num_rows();
             }
-            Ok(spool.finish(Shape(vec![rows]))?.keyed(&self.name))
+            let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
+            Ok(matrix.with_nulls(nulls).with_nodata(self.nodata.clone()))
         })
     }
+}
 
-    /// Appends the values of an array whose first row is number `row`.
-    fn append<E: Element>(
-        &self,
-        input: &Input<'_>,
-        array: &dyn Array,
-        row: u64,
-        spool: &mut Spool<E>,
-    ) -> Result<(), DataError> {
-        if let Some(k) = (0..array.len()).find(|&k| array.null_count() > 0 && array.is_null(k)) {
-            let label = format!("{}:{}", input.path.display(), self.name);
-            return Err(DataError::Null { label, row: row + k as u64 });
-        }
-        if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
-            let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
-            return spool.append(bytemuck::cast_slice(&bytes));
-        }
-        let data = array.to_data();
-        let start = data.offset() * size_of::<E>();
-        let bytes =
-            data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
-        let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
-        match bytemuck::try_cast_slice(bytes) {
-            Ok(values) => spool.append(values),
-            Err(_) => spool.append(&bytemuck::pod_collect_to_vec::<u8, E>(bytes)),
+/// What a column's attributes say of the value that stands for nothing, as
+/// netCDF and xarray name them.
+pub(super) fn nodata(field: &Field) -> Option<NodataAttribute> {
+    NodataAttribute::find(&["_FillValue", "missing_value"], |name| field.metadata().get(name))
+}
+
+/// The rows of an array that are null.
+fn null_rows(array: &dyn Array) -> impl Iterator<Item = usize> {
+    let rows = if array.null_count() > 0 { 0..array.len() } else { 0..0 };
+    rows.filter(|&k| array.is_null(k))
+}
+
+/// Appends the values of an array, 0 for a null.
+fn append<E: Element>(input: &Input<'_>, array: &dyn Array, spool: &mut Spool<E>) -> Result<(), DataError> {
+    if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
+        let mut bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
+        null_rows(array).for_each(|k| bytes[k] = Bool8(0));
+        return spool.append(bytemuck::cast_slice(&bytes));
+    }
+    let data = array.to_data();
+    let start = data.offset() * size_of::<E>();
+    let bytes = data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
+    let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if array.null_count() == 0 => spool.append(values),
+        _ => {
+            let mut values = bytemuck::pod_collect_to_vec::<u8, E>(bytes);
+            // Whatever the file has in their place.
+            null_rows(array).for_each(|k| values[k] = E::zeroed());
+            spool.append(&values)
         }
     }
 }
@@ -209,10 +300,44 @@ fn failed(input: &Input<'_>, kind: &'static str, error: &ArrowError) -> DataErro
     }
 }
 
-/// The schema of one column of predictions; `None` for a type that Arrow does
-/// not have.
-pub(super) fn schema(name: &str, element: ElementType) -> Option<Arc<Schema>> {
-    let data_type = match element {
+/// A column of predictions on its way to a file: it has nulls where X has, and
+/// what else is given.
+pub(super) struct Batches {
+    pub(super) schema: Arc<Schema>,
+    nulls: Option<Arc<Nulls>>,
+    rows: usize,
+}
+
+impl Batches {
+    /// No batches yet; `None` for a type that Arrow does not have.
+    pub(super) fn new(name: &str, element: ElementType, x: &Matrix) -> Option<Self> {
+        let nulls = x.nulls().cloned();
+        let field = Field::new(name, data_type(element)?, nulls.is_some());
+        Some(Self { schema: Arc::new(Schema::new(vec![field])), nulls, rows: 0 })
+    }
+
+    /// Makes batches of the next elements, given as bytes, and hands them on.
+    pub(super) fn of(
+        &mut self,
+        elements: &[u8],
+        mut take: impl FnMut(RecordBatch) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let data_type = self.schema.field(0).data_type();
+        let size = data_type.primitive_width().unwrap_or(1);
+        for bytes in elements.chunks(BATCH_ROWS * size) {
+            let rows = self.rows..self.rows + bytes.len() / size;
+            self.rows = rows.end;
+            let valid = self.nulls.as_ref().map(|nulls| rows.map(|k| !nulls.contains(k)).collect());
+            let column = column(data_type, bytes, valid).map_err(io::Error::other)?;
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![column]);
+            take(batch.map_err(io::Error::other)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn data_type(element: ElementType) -> Option<DataType> {
+    Some(match element {
         ElementType::U8 => DataType::UInt8,
         ElementType::I8 => DataType::Int8,
         ElementType::U16 => DataType::UInt16,
@@ -225,30 +350,18 @@ pub(super) fn schema(name: &str, element: ElementType) -> Option<Arc<Schema>> {
         ElementType::F32 => DataType::Float32,
         ElementType::F64 => DataType::Float64,
         ElementType::Bool | ElementType::Bf16 => return None,
-    };
-    Some(Arc::new(Schema::new(vec![Field::new(name, data_type, false)])))
+    })
 }
 
-/// Batches of the one column of a schema, made of elements given as bytes.
-pub(super) fn batches(
-    schema: &Arc<Schema>,
-    elements: &[u8],
-) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-    let data_type = schema.field(0).data_type().clone();
-    let size = data_type.primitive_width().unwrap_or(1);
-    elements
-        .chunks(BATCH_ROWS * size)
-        .map(move |bytes| RecordBatch::try_new(Arc::clone(schema), vec![column(&data_type, bytes)?]))
-}
-
-/// An array of elements given as bytes.
-fn column(data_type: &DataType, bytes: &[u8]) -> Result<ArrayRef, ArrowError> {
+/// An array of elements given as bytes, null where they are not valid.
+fn column(data_type: &DataType, bytes: &[u8], valid: Option<Vec<bool>>) -> Result<ArrayRef, ArrowError> {
     /// The array type of each type of elements.
     macro_rules! array {
         ($($name:ident => $array:ty;)*) => {
             match data_type {
                 $(DataType::$name => {
-                    Arc::new(PrimitiveArray::<$array>::from_iter_values(bytemuck::pod_collect_to_vec(bytes)))
+                    let values: Vec<_> = bytemuck::pod_collect_to_vec(bytes);
+                    Arc::new(PrimitiveArray::<$array>::from_iter_values_with_nulls(values, valid.map(Into::into)))
                 })*
                 other => return Err(ArrowError::NotYetImplemented(format!("columns of {other}"))),
             }
@@ -272,25 +385,29 @@ fn column(data_type: &DataType, bytes: &[u8]) -> Result<ArrayRef, ArrowError> {
 /// Writes an Arrow IPC file of one column.
 pub(super) struct Writer {
     file: FileWriter<OutputFile>,
-    schema: Arc<Schema>,
+    batches: Batches,
     path: PathBuf,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element)
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        x: &Matrix,
+        element: ElementType,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(name, element, x)
             .ok_or_else(|| DataError::write(path, io::Error::other(format!("Arrow has no {element}"))))?;
-        let file = FileWriter::try_new(OutputFile::create(path)?, &schema)
+        let file = FileWriter::try_new(OutputFile::create(path)?, &batches.schema)
             .map_err(|e| DataError::write(path, io::Error::other(e)))?;
-        Ok(Self { file, schema, path: path.to_owned() })
+        Ok(Self { file, batches, path: path.to_owned() })
     }
 }
 
 impl ArrayWriter for Writer {
     fn write(&mut self, elements: &[u8]) -> io::Result<()> {
-        batches(&self.schema, elements)
-            .try_for_each(|batch| self.file.write(&batch?))
-            .map_err(io::Error::other)
+        let Self { file, batches, .. } = self;
+        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), DataError> {

@@ -40,7 +40,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`pair_within`](Self::pair_within); [`DataError::NoneValid`],
-    /// [`DataError::OtherShape`], [`DataError::Weights`].
+    /// [`DataError::OtherShape`], [`DataError::Weights`], [`DataError::UnclearNodata`].
     pub fn pair_with(
         mut x: Matrix,
         mut t: Matrix,

@@ -56,9 +56,6 @@ pub enum DataError {
     )]
     RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
 
-    #[error("{label}: row {row} is null; remove the rows without a value or fill them in")]
-    Null { label: String, row: u64 },
-
     #[error("{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
             path.display(), all_types())]
     ElementType { path: PathBuf, found: String },
@@ -108,8 +105,13 @@ pub enum DataError {
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
-        "no pair of elements of {label} and its target counts: {} masked, {} of weight 0, {} and {} nodata in X \
-         and T, {} outside the valid range; see --nodata, --mask, --weights and --valid-range",
+        "{label}: its {attribute} is {text:?}, which is no number; say what stands for nothing with --nodata VALUE"
+    )]
+    UnclearNodata { label: String, attribute: String, text: String },
+
+    #[error(
+        "no pair of elements of {label} and its target counts: {} masked, {} of weight 0, {} and {} nodata or \
+         null in X and T, {} outside the valid range; see --nodata, --mask, --weights and --valid-range",
         excluded.mask, excluded.weight, excluded.x_nodata, excluded.t_nodata, excluded.range
     )]
     NoneValid { label: String, excluded: super::Excluded },
@@ -144,13 +146,15 @@ pub enum DataError {
     #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", path.display())]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
+    #[error("{}: {kind} cannot hold {element}; {remedy}", path.display())]
+    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, remedy: &'static str },
+
     #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", path.display())]
     OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
 }
 
 /// The kinds of files that are read, by their extensions.
-const READABLE: &str =
-    ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+const READABLE: &str = ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
 
 /// How many names an error message lists.
 const MAX_NAMES: usize = 20;

@@ -1,11 +1,14 @@
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::attribute::NodataAttribute;
 use super::element::{Element, ElementType, Real};
-use super::error::DataError;
+use super::error::{DataError, excerpt};
 use super::georeference::Georeference;
+use super::nulls::Nulls;
 use super::shape::{Order, Shape};
 use crate::with_element;
 
@@ -61,7 +64,8 @@ pub struct Matrix {
     offset: usize,
     path: Option<std::path::PathBuf>,
     streamed: Option<usize>,
-    nodata: Option<f64>,
+    nodata: Option<NodataAttribute>,
+    nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
 }
 
@@ -98,6 +102,7 @@ impl Matrix {
             path: None,
             streamed: None,
             nodata: None,
+            nulls: None,
             georeference: None,
         }
     }
@@ -126,6 +131,7 @@ impl Matrix {
             path: Some(path.to_owned()),
             streamed: None,
             nodata: None,
+            nulls: None,
             georeference: None,
         })
     }
@@ -138,21 +144,74 @@ impl Matrix {
 
     /// Says which value stands for nothing.
     pub fn set_nodata(&mut self, nodata: Option<f64>) {
-        self.nodata = nodata;
+        self.nodata = nodata.map(NodataAttribute::Number);
     }
 
-    /// The matrix with what an image says of its pixels.
-    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
-    pub(super) fn located(mut self, nodata: Option<f64>, georeference: Option<Georeference>) -> Self {
+    /// The matrix with what its file says of the value that stands for
+    /// nothing.
+    pub(super) fn with_nodata(mut self, nodata: Option<NodataAttribute>) -> Self {
         self.nodata = nodata;
+        self
+    }
+
+    /// The matrix with what an image says of its place.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are somewhere"))]
+    pub(super) fn located(mut self, georeference: Option<Georeference>) -> Self {
         self.georeference = georeference;
         self
+    }
+
+    /// The matrix, a single row or column, with its nulls.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
+    pub(super) fn with_nulls(mut self, nulls: Nulls) -> Self {
+        debug_assert!(self.shape.is_linear(), "a null's number would depend on the order");
+        self.nulls = Some(nulls).filter(|nulls| !nulls.is_empty()).map(Arc::new);
+        self
+    }
+
+    /// Which elements are null, if some are: those of a table's column.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
+    pub(super) fn nulls(&self) -> Option<&Arc<Nulls>> {
+        self.nulls.as_ref()
+    }
+
+    /// Whether some elements are null.
+    #[must_use]
+    pub fn has_nulls(&self) -> bool {
+        self.nulls.is_some()
+    }
+
+    /// Whether element number `k` of a table's column is null. It is read as
+    /// 0.
+    #[must_use]
+    pub fn is_null(&self, k: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.contains(k))
     }
 
     /// The value that stands for a missing element, if the file names one.
     #[must_use]
     pub fn nodata(&self) -> Option<f64> {
-        self.nodata
+        match self.nodata {
+            Some(NodataAttribute::Number(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value that stands for a missing element: the one given or, without
+    /// one, that of the file.
+    ///
+    /// # Errors
+    /// [`DataError::UnclearNodata`] if none is given and the file's is no
+    /// number.
+    pub(super) fn nodata_unless(&self, given: Option<f64>) -> Result<Option<f64>, DataError> {
+        match (&self.nodata, given) {
+            (Some(NodataAttribute::Unclear { name, text }), None) => Err(DataError::UnclearNodata {
+                label: self.label.clone(),
+                attribute: excerpt(name),
+                text: excerpt(text),
+            }),
+            _ => Ok(given.or(self.nodata())),
+        }
     }
 
     /// Where on Earth the elements are, if the file says so.

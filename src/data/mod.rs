@@ -17,6 +17,7 @@
 
 #[cfg(feature = "parquet")]
 mod arrow;
+mod attribute;
 mod csv;
 mod dataset;
 mod decoding;
@@ -27,6 +28,7 @@ mod mapping;
 mod matrix;
 pub mod npy;
 mod npz;
+mod nulls;
 pub mod output;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use ::parquet::arrow::{ArrowWriter, ProjectionMask};
+use ::parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_schema_by_columns};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::ColumnChunkMetaData;
+use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use ::parquet::file::properties::WriterProperties;
-use arrow_schema::Schema;
 
-use super::arrow::{Column, batches, schema};
+use super::arrow::{Batches, Column, nodata};
 use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -30,25 +29,22 @@ const BATCH_ROWS: usize = 1 << 16;
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let failed = |e| failed(input, &e);
     // What other libraries note beside the schema, such as categories, is
-    // about how they show the numbers.
+    // about how they show the numbers, but for their attributes.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
-    let column = Column::choose(input, builder.schema())?;
-    for row_group in builder.metadata().row_groups() {
-        let chunks = row_group
-            .columns()
-            .iter()
-            .filter(|chunk| chunk.column_path().parts().first().is_some_and(|part| *part == column.name));
-        for compression in chunks.map(ColumnChunkMetaData::compression) {
-            if matches!(compression, Compression::BROTLI(_) | Compression::LZO) {
-                let what = compression.to_string();
-                let name = what.split('(').next().unwrap_or_default();
-                return Err(input.unsupported(format!("it is compressed by {name}"), WRITE));
-            }
-        }
+    let mut column = Column::choose(input, builder.schema())?;
+    let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let is_of_it = |chunk: &&ColumnChunkMetaData| chunk.column_path().parts().first() == Some(&column.name);
+    if chunks.filter(is_of_it).any(|chunk| chunk.compression() == Compression::LZO) {
+        return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
     }
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
+    // It may also be damaged or of another version, which is not this file's
+    // fault.
+    let notes = builder.metadata().file_metadata().key_value_metadata();
+    let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
+    column.nodata = noted.ok().and_then(|schema| nodata(schema.fields().first()?));
     let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
 }
@@ -63,27 +59,32 @@ fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
 /// Writes a Parquet file of one column.
 pub(super) struct Writer {
     file: ArrowWriter<OutputFile>,
-    schema: Arc<Schema>,
+    batches: Batches,
     path: PathBuf,
 }
 
 impl Writer {
-    pub(super) fn create(path: &Path, name: &str, element: ElementType) -> Result<Self, DataError> {
-        let schema = schema(name, element)
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        x: &Matrix,
+        element: ElementType,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(name, element, x)
             .ok_or_else(|| DataError::write(path, io::Error::other(format!("Parquet has no {element}"))))?;
         // Predictions are hardly ever the same number twice.
         let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-        let file = ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&schema), Some(properties))
-            .map_err(|e| DataError::write(path, io::Error::other(e)))?;
-        Ok(Self { file, schema, path: path.to_owned() })
+        let file =
+            ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&batches.schema), Some(properties))
+                .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+        Ok(Self { file, batches, path: path.to_owned() })
     }
 }
 
 impl ArrayWriter for Writer {
     fn write(&mut self, elements: &[u8]) -> io::Result<()> {
-        batches(&self.schema, elements)
-            .try_for_each(|batch| self.file.write(&batch?))
-            .map_err(io::Error::other)
+        let Self { file, batches, .. } = self;
+        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
     }
 
     fn finish(self: Box<Self>) -> Result<(), DataError> {

@@ -10,7 +10,7 @@ use super::{DataError, Element, ElementType, Matrix, Order, csv, npy, npz, safet
 /// The name of the array or column that predictions are written as.
 const NAME: &str = "y";
 
-const FORMATS: &str = ".npy .npz .csv .tsv .parquet .arrow .feather .tif .safetensors .raw .bin";
+const FORMATS: &str = ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .raw .bin";
 
 /// A kind of file that predictions are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum ResultFormat {
     Arrow,
     /// An image, where X is.
     Tiff,
+    /// A grey image of whole numbers.
+    Png,
     /// A tensor `y`.
     Safetensors,
     /// Plain numbers.
@@ -37,8 +39,7 @@ impl ResultFormat {
     /// The format that a file's extension asks for.
     ///
     /// # Errors
-    /// [`DataError::OutputFormat`]; [`DataError::Unsupported`] for an image
-    /// that cannot hold fractions.
+    /// [`DataError::OutputFormat`].
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
         Ok(match extension.as_str() {
@@ -50,13 +51,7 @@ impl ResultFormat {
             "tif" | "tiff" => Self::Tiff,
             "safetensors" => Self::Safetensors,
             "raw" | "bin" => Self::Raw,
-            "png" => {
-                return Err(DataError::OutputFormat {
-                    path: path.to_owned(),
-                    what: "PNG holds whole numbers from 0 to 65,535 only; results with fractions",
-                    formats: FORMATS,
-                });
-            }
+            "png" => Self::Png,
             _ => {
                 return Err(DataError::OutputFormat {
                     path: path.to_owned(),
@@ -71,6 +66,12 @@ impl ResultFormat {
     #[must_use]
     pub fn knows_order(self) -> bool {
         matches!(self, Self::Npy | Self::Npz)
+    }
+
+    /// Whether a file has nulls where X has, whatever is given for them.
+    #[must_use]
+    pub fn holds_nulls(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
     }
 }
 
@@ -108,8 +109,8 @@ impl ResultFile {
     /// [`knows_order`](ResultFormat::knows_order).
     ///
     /// # Errors
-    /// [`DataError::Write`]; [`DataError::OutputShape`] for a shape that the
-    /// format cannot hold.
+    /// [`DataError::Write`]; [`DataError::OutputShape`] and
+    /// [`DataError::OutputElement`] for what the format cannot hold.
     pub fn create(
         format: ResultFormat,
         path: &Path,
@@ -131,12 +132,16 @@ impl ResultFile {
             ResultFormat::Raw => headed(Vec::new())?,
             #[cfg(feature = "tiff")]
             ResultFormat::Tiff => headed(super::tiff::header(path, x, element)?)?,
+            #[cfg(feature = "png")]
+            ResultFormat::Png => Box::new(super::png::Writer::create(path, shape, element)?),
             #[cfg(feature = "parquet")]
-            ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, NAME, element)?),
+            ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, NAME, x, element)?),
             #[cfg(feature = "parquet")]
-            ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, NAME, element)?),
+            ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, NAME, x, element)?),
             #[cfg(not(feature = "tiff"))]
             ResultFormat::Tiff => return Err(DataError::not_built(path, "TIFF", "tiff")),
+            #[cfg(not(feature = "png"))]
+            ResultFormat::Png => return Err(DataError::not_built(path, "PNG", "png")),
             #[cfg(not(feature = "parquet"))]
             ResultFormat::Parquet | ResultFormat::Arrow => {
                 return Err(DataError::not_built(path, "Parquet and Arrow", "parquet"));

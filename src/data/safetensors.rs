@@ -6,6 +6,7 @@ use std::path::Path;
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
 
+use super::attribute::NodataAttribute;
 use super::error::reason;
 use super::matrix::{Bytes, Layout};
 use super::source::Input;
@@ -33,7 +34,11 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         swapped: cfg!(target_endian = "big"),
         offset: LENGTH_BYTES + header_bytes + info.data_offsets.0,
     };
-    Ok(Matrix::from_bytes(input.path, Box::new(map), layout)?.keyed(name))
+    let notes = metadata.metadata().as_ref();
+    // Of this tensor, else of all.
+    let attributes = [&format!("{name}._FillValue"), "_FillValue"];
+    let nodata = NodataAttribute::find(&attributes, |attribute| notes?.get(attribute));
+    Ok(Matrix::from_bytes(input.path, Box::new(map), layout)?.keyed(name).with_nodata(nodata))
 }
 
 fn element_type(dtype: Dtype) -> Option<ElementType> {

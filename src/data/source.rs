@@ -12,6 +12,7 @@ use std::os::unix::fs::FileTypeExt;
 use super::decoding::catch;
 use super::error::{excerpt, listed, reason};
 use super::mapping::Mapping;
+use super::matrix::Bytes;
 use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
 
 /// A data argument, `PATH` or `PATH:KEY`: a file, or `-` for stdin, and, where
@@ -219,7 +220,7 @@ fn by_extension(path: &Path) -> Option<Format> {
         "tif" | "tiff" => Format::Tiff,
         "png" => Format::Png,
         "parquet" => Format::Parquet,
-        "arrow" | "feather" | "ipc" => Format::Arrow,
+        "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
         "raw" | "bin" | "dat" => Format::Raw,
         "csv" => Format::Csv { delimiter: b',' },
         "tsv" => Format::Csv { delimiter: b'\t' },
@@ -270,6 +271,9 @@ impl Opened {
         let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
         let signed =
             SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
+        if named.is_none() && start.starts_with(&[0xff; 4]) && self.is_arrow_stream()? {
+            return Ok(Format::Arrow);
+        }
         match (signed, named) {
             (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
             (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
@@ -279,6 +283,17 @@ impl Opened {
             }),
             (None, None) => Err(DataError::UnknownFormat { path: self.path.clone() }),
         }
+    }
+
+    /// Whether it is a stream of Arrow's messages, which begins with no more of
+    /// a signature than four bytes that numbers may begin with too.
+    fn is_arrow_stream(&self) -> Result<bool, DataError> {
+        #[cfg(feature = "parquet")]
+        let begins_stream = super::arrow::begins_stream;
+        #[cfg(not(feature = "parquet"))]
+        let begins_stream = |_: &[u8]| false;
+        let map = Mapping::new(&self.file).map_err(|e| DataError::io(&self.path, e))?;
+        Ok(begins_stream(map.bytes()))
     }
 
     fn input<'a>(&'a self, source: &'a Source, reading: &'a Reading) -> Input<'a> {

@@ -1,12 +1,15 @@
 //! Bands of TIFF, BigTIFF and GeoTIFF images. A band that lies in the file as
 //! it is in memory is mapped; others are decoded, strip by strip or tile by
-//! tile.
+//! tile. All samples of a pixel are bands, and their numbers are those that are
+//! stored, whatever colours they are meant to be.
 
-use std::fs::File;
+mod bands;
+
 use std::io::{self, BufReader, Cursor};
 use std::ops::Range;
 use std::path::Path;
 
+use ::tiff::decoder::ifd::Value;
 use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{
@@ -15,6 +18,8 @@ use ::tiff::tags::{
 };
 use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
 
+use self::bands::Bands;
+use super::attribute::NodataAttribute;
 use super::error::reason;
 use super::georeference::{GeoValue, Georeference};
 use super::matrix::{Bytes, Layout};
@@ -37,6 +42,9 @@ const UTMOST_CHUNK_BYTES: u64 = 4 << 30;
 /// Pixels that are copied at a time from strips that are stored as they are.
 const RUN_PIXELS: usize = 1 << 16;
 
+/// A FillOrder of another age: libtiff turns the bits of every byte round.
+const LEAST_BIT_FIRST: u16 = 2;
+
 /// In GeoTIFF: scale, tie points, transformation, keys and their parameters.
 const GEO_TAGS: [u16; 6] = [33550, 33922, 34264, 34735, 34736, 34737];
 
@@ -52,7 +60,8 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     limits.decoding_buffer_size = most;
     limits.intermediate_buffer_size = most;
     limits.ifd_value_size = usize::try_from(file_bytes).unwrap_or(usize::MAX);
-    let reader = BufReader::new(input.clone_file()?);
+    let (file, meanings) = Bands::new(input.clone_file()?, input.map()?.bytes());
+    let reader = BufReader::new(file);
     let mut decoder = Decoder::new(reader).map_err(failed)?.with_limits(limits);
 
     let pages = pages(&mut decoder).map_err(failed)?;
@@ -61,8 +70,9 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let names: Vec<String> = (1..=bands.len()).map(|band| band.to_string()).collect();
     let (page, sample) = bands[input.choose("band", &names)?];
     decoder.seek_to_image(page).map_err(failed)?;
+    let meaning = meanings.get(page).copied().flatten();
+    refuse_colours(input, &mut decoder, meaning)?;
     let image = Image::of(input, &mut decoder, sample)?;
-    let mut nodata = None;
     let mut geo = Vec::new();
     for tag in GEO_TAGS {
         let tag_value = decoder.find_tag(Tag::from_u16_exhaustive(tag)).map_err(failed)?;
@@ -73,24 +83,28 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         });
         geo.extend(value.map(|value| (tag, value)));
     }
-    if let Some(value) = decoder.find_tag(Tag::GdalNodata).map_err(failed)? {
-        // GDAL writes it as text, with a line end or a NUL after it.
-        let text = value.into_string().unwrap_or_default();
-        nodata = text.trim_matches(['\0', ' ', '\n', '\r']).parse().ok();
-    }
+    let nodata = decoder.find_tag(Tag::GdalNodata).map_err(failed)?.and_then(nodata);
     let georeference = Some(Georeference(geo)).filter(|geo| !geo.0.is_empty());
 
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
         Some(strips) => image.stored(input, &strips)?,
-        None => with_element!(image.element, E => image.decoded::<E>(input, &mut decoder, nodata))?,
+        None => with_element!(image.element, E => image.decoded::<E>(input, &mut decoder, nodata.as_ref()))?,
     };
     let matrix = if bands.len() > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
-    Ok(matrix.located(nodata, georeference))
+    Ok(matrix.with_nodata(nodata).located(georeference))
+}
+
+/// What the tag says that GDAL puts into its images: a text, which ends with a
+/// NUL or a line end, and says nothing if it is empty.
+fn nodata(value: Value) -> Option<NodataAttribute> {
+    let text = value.into_string().unwrap_or_else(|_| "not a text".to_owned());
+    let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+    Some(text).filter(|text| !text.is_empty()).map(|text| NodataAttribute::parse("GDAL_NODATA tag", text))
 }
 
 /// The pages that are neither reduced copies of others nor masks, and how
 /// many samples a pixel has in each.
-fn pages(decoder: &mut Decoder<BufReader<File>>) -> TiffResult<Vec<(usize, usize)>> {
+fn pages(decoder: &mut Decoder<BufReader<Bands>>) -> TiffResult<Vec<(usize, usize)>> {
     const REDUCED_OR_MASK: u32 = 0b101;
     let mut pages = Vec::new();
     for page in 0.. {
@@ -105,6 +119,31 @@ fn pages(decoder: &mut Decoder<BufReader<File>>) -> TiffResult<Vec<(usize, usize
         decoder.next_image()?;
     }
     Ok(pages)
+}
+
+/// Refuses samples that are no numbers of their own.
+fn refuse_colours(
+    input: &Input<'_>,
+    decoder: &mut Decoder<BufReader<Bands>>,
+    meaning: Option<u16>,
+) -> Result<(), DataError> {
+    let mut tag = |tag| decoder.find_tag_unsigned_vec::<u16>(tag).map_err(|e| failed(input, e));
+    let found = match meaning.and_then(PhotometricInterpretation::from_u16) {
+        Some(PhotometricInterpretation::RGBPalette) => "its pixels are numbers of colours",
+        Some(PhotometricInterpretation::CIELab) => "its colours are L*a*b*, of which some are signed numbers",
+        // The usual is half the width and half the height.
+        Some(PhotometricInterpretation::YCbCr) if tag(Tag::ChromaSubsampling)? != Some(vec![1, 1]) => {
+            // Its own message says more.
+            let jpeg = [CompressionMethod::JPEG, CompressionMethod::ModernJPEG];
+            let compression = tag(Tag::Compression)?.unwrap_or_default();
+            if jpeg.iter().any(|jpeg| compression == [jpeg.to_u16()]) {
+                return Ok(());
+            }
+            "its colours are YCbCr, of fewer pixels than its brightness"
+        }
+        _ => return Ok(()),
+    };
+    Err(input.unsupported(found.to_owned(), "convert it to greyscale or RGB"))
 }
 
 fn failed(input: &Input<'_>, error: TiffError) -> DataError {
@@ -151,21 +190,21 @@ struct Strips {
 impl Image {
     fn of(
         input: &Input<'_>,
-        decoder: &mut Decoder<BufReader<File>>,
+        decoder: &mut Decoder<BufReader<Bands>>,
         sample: usize,
     ) -> Result<Self, DataError> {
         let failed = |e| failed(input, e);
         let (width, height) = decoder.dimensions().map_err(failed)?;
-        let mut tag = |tag| decoder.find_tag_unsigned::<u16>(tag).map_err(failed);
-        let photometric = tag(Tag::PhotometricInterpretation)?.and_then(PhotometricInterpretation::from_u16);
-        if photometric == Some(PhotometricInterpretation::WhiteIsZero) {
-            return Err(input.unsupported("its white is zero".to_owned(), "invert and save it as MINISBLACK"));
-        }
-        let planar = tag(Tag::PlanarConfiguration)? == Some(PlanarConfiguration::Planar.to_u16());
+        let planar: Option<u16> = decoder.find_tag_unsigned(Tag::PlanarConfiguration).map_err(failed)?;
+        let planar = planar == Some(PlanarConfiguration::Planar.to_u16());
         let mut first = |tag| {
             let values = decoder.find_tag_unsigned_vec::<u16>(tag).map_err(failed)?;
             Ok::<_, DataError>(values.and_then(|values| values.first().copied()))
         };
+        // The decoder does not look at it.
+        if first(Tag::FillOrder)? == Some(LEAST_BIT_FIRST) {
+            return Err(input.unsupported("its bits are in reverse order".to_owned(), CONVERT));
+        }
         let bits = first(Tag::BitsPerSample)?.unwrap_or(1);
         let format = SampleFormat::from_u16_exhaustive(first(Tag::SampleFormat)?.unwrap_or(1));
         let element = element_type(format, bits).ok_or_else(|| {
@@ -179,28 +218,8 @@ impl Image {
             let found = format!("its samples are {kind} ({bits} bits)");
             input.unsupported(found, "convert them to real numbers of 8, 16 or 32 bits")
         })?;
-        // Colours that the decoder hands out without what else a pixel has.
-        let color = decoder.colortype().map_err(failed)?;
-        if !planar && sample >= usize::from(color.num_samples()) {
-            return Err(
-                input.unsupported(format!("band {} is not part of its {color:?}", sample + 1), CONVERT)
-            );
-        }
-        // The decoder leaves them out before it undoes the predictor, which
-        // spans all that are stored.
         let stored: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(failed)?.unwrap_or(1);
-        let predictor: u16 = decoder.find_tag_unsigned(Tag::Predictor).map_err(failed)?.unwrap_or(1);
-        if !planar && stored != color.num_samples() && predictor != Predictor::None.to_u16() {
-            return Err(input.unsupported(
-                format!(
-                    "{stored} samples a pixel, of which {} are its {color:?}, with a predictor",
-                    color.num_samples()
-                ),
-                "save it without a predictor, or band by band",
-            ));
-        }
-        let (samples, sample, plane) =
-            if planar { (1, 0, sample) } else { (usize::from(color.num_samples()), sample, 0) };
+        let (samples, sample, plane) = if planar { (1, 0, sample) } else { (usize::from(stored), sample, 0) };
         Ok(Self { width: width as usize, height: height as usize, element, samples, sample, plane })
     }
 
@@ -209,15 +228,12 @@ impl Image {
     }
 
     /// Where the strips are, if they are stored as they are in memory.
-    fn in_file(&self, decoder: &mut Decoder<BufReader<File>>) -> TiffResult<Option<Strips>> {
+    fn in_file(&self, decoder: &mut Decoder<BufReader<Bands>>) -> TiffResult<Option<Strips>> {
         let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression)?.unwrap_or(1);
         let predictor = decoder.find_tag_unsigned::<u16>(Tag::Predictor)?.unwrap_or(1);
-        let stored: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel)?.unwrap_or(1);
         if compression != CompressionMethod::None.to_u16()
             || predictor != Predictor::None.to_u16()
             || decoder.get_chunk_type() != ChunkType::Strip
-            // Fewer are decoded than are stored.
-            || (self.samples > 1 && self.samples != usize::from(stored))
         {
             return Ok(None);
         }
@@ -300,8 +316,8 @@ impl Image {
     fn decoded<E: Element>(
         &self,
         input: &Input<'_>,
-        decoder: &mut Decoder<BufReader<File>>,
-        nodata: Option<f64>,
+        decoder: &mut Decoder<BufReader<Bands>>,
+        nodata: Option<&NodataAttribute>,
     ) -> Result<Matrix, DataError> {
         let failed = |e| failed(input, e);
         let (chunk_width, chunk_height) = decoder.chunk_dimensions();
@@ -313,6 +329,10 @@ impl Image {
             ChunkType::Tile => Tag::TileByteCounts,
         };
         let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(tag).map_err(failed)?.unwrap_or_default();
+        let sparse = match nodata {
+            Some(NodataAttribute::Number(value)) => from_f64(self.element, *value),
+            _ => E::zeroed(),
+        };
         let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
         let mut chunk = DecodingResult::U8(Vec::new());
         let mut band: Vec<E> = Vec::new();
@@ -324,7 +344,7 @@ impl Image {
             band.clear();
             if bytes.get(number) == Some(&0) {
                 // What GDAL calls a sparse file: nothing was ever written here.
-                band.resize(width * height, from_f64(self.element, nodata.unwrap_or(0.0)));
+                band.resize(width * height, sparse);
             } else {
                 // Whole rows of the tile: reading only what lies in the image
                 // and skipping the rest is not done right for all of them.

@@ -23,7 +23,7 @@ pub struct HoleRules {
     pub t_nodata: Option<f64>,
     /// The least and the greatest value of X and of T that counts.
     pub valid_range: Option<[f64; 2]>,
-    /// A matrix of X's shape: where it is 0 or NaN, nothing counts.
+    /// A matrix of X's shape: where it is 0, NaN, nodata or null, nothing counts.
     pub mask: Option<Matrix>,
     /// A matrix of X's shape: how much each pair counts, a number of 0 or more;
     /// 0 is a hole. Without it each counts once.
@@ -36,11 +36,11 @@ pub struct HoleRules {
 pub struct Excluded {
     /// The mask is 0 there.
     pub mask: u64,
-    /// The weight is 0 there.
+    /// The weight is 0, nodata or null there.
     pub weight: u64,
-    /// X is nodata.
+    /// X is nodata or null.
     pub x_nodata: u64,
-    /// T is nodata.
+    /// T is nodata or null.
     pub t_nodata: u64,
     /// X or T is outside the valid range.
     pub range: u64,
@@ -137,7 +137,7 @@ impl Counted {
     /// # Errors
     /// [`DataError::NotFinite`] for a NaN or an infinity that is no hole;
     /// [`DataError::Weights`] for what is no weight; [`DataError::NoneValid`];
-    /// [`DataError::OtherShape`].
+    /// [`DataError::OtherShape`]; [`DataError::UnclearNodata`].
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     pub(super) fn of(
         x: &Matrix,
@@ -146,15 +146,16 @@ impl Counted {
         rules: &HoleRules,
     ) -> Result<Self, DataError> {
         let HoleRules { mask, weights, .. } = rules;
-        let x_nodata = rules.x_nodata.or(x.nodata()).map(|value| Nodata::of(value, x.element()));
-        let t_nodata =
-            t.and_then(|t| rules.t_nodata.or(t.nodata()).map(|value| Nodata::of(value, t.element())));
-        if x_nodata.is_none()
-            && t_nodata.is_none()
-            && rules.valid_range.is_none()
-            && mask.is_none()
-            && weights.is_none()
-        {
+        let nodata = |matrix: Option<&Matrix>, given| {
+            let Some(matrix) = matrix else { return Ok(None) };
+            let value = matrix.nodata_unless(given)?;
+            Ok::<_, DataError>(value.map(|value| Nodata::of(value, matrix.element())))
+        };
+        let (x_nodata, t_nodata) = (nodata(Some(x), rules.x_nodata)?, nodata(t, rules.t_nodata)?);
+        let has_nulls = x.has_nulls() || t.is_some_and(Matrix::has_nulls);
+        let has_nodata = x_nodata.is_some() || t_nodata.is_some();
+        let has_companions = mask.is_some() || weights.is_some();
+        if !has_nulls && !has_nodata && !has_companions && rules.valid_range.is_none() {
             x.check_finite()?;
             t.iter().try_for_each(|t| t.check_finite())?;
             return Ok(Self { validity: None, weight_sum: x.len() as f64 });
@@ -170,7 +171,9 @@ impl Counted {
             }
         }
         let (mask, weights, range) = (mask.as_ref(), weights.as_ref(), rules.valid_range);
-        let look = Look { x, t, order, mask, weights, x_nodata, t_nodata, range };
+        let (mask_nodata, weights_nodata) = (nodata(mask, None)?, nodata(weights, None)?);
+        let look =
+            Look { x, t, order, mask, mask_nodata, weights, weights_nodata, x_nodata, t_nodata, range };
         let starts: Vec<usize> = (0..x.len()).step_by(CHUNK_ELEMENTS).collect();
         let chunks: Vec<Chunk> =
             starts.into_par_iter().map(|start| look.at(start..x.len().min(start + CHUNK_ELEMENTS))).collect();
@@ -231,7 +234,9 @@ struct Look<'a> {
     t: Option<&'a Matrix>,
     order: Order,
     mask: Option<&'a Matrix>,
+    mask_nodata: Option<Nodata>,
     weights: Option<&'a Matrix>,
+    weights_nodata: Option<Nodata>,
     x_nodata: Option<Nodata>,
     t_nodata: Option<Nodata>,
     range: Option<[f64; 2]>,
@@ -292,27 +297,32 @@ impl Look<'_> {
         for k in 0..range.len() {
             let (x, t) = (value(&xs, k), value(&ts, k));
             let is = |nodata: Option<Nodata>, value| nodata.is_some_and(|nodata| nodata.is(value));
+            let is_null =
+                |matrix: Option<&Matrix>| matrix.is_some_and(|matrix| matrix.is_null(range.start + k));
             let outside = |value: f64| self.range.is_some_and(|[low, high]| value < low || value > high);
-            let masked = mask.as_ref().is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan());
+            // Its nulls are read as 0.
+            let masked = mask
+                .as_ref()
+                .is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan() || is(self.mask_nodata, mask[k]));
             let w = ws.as_ref().map_or(1.0, |ws| ws[k]);
             if masked {
                 chunk.excluded.mask += 1;
+            } else if is(self.weights_nodata, w) || w == 0.0 {
+                chunk.excluded.weight += 1;
             } else if !(w >= 0.0 && w.is_finite()) {
                 chunk.no_weights.add(range.start + k);
-            } else if w == 0.0 {
-                chunk.excluded.weight += 1;
-            } else if is(self.x_nodata, x) {
+            } else if is(self.x_nodata, x) || is_null(Some(self.x)) {
                 chunk.excluded.x_nodata += 1;
-            } else if is(self.t_nodata, t) {
+            } else if is(self.t_nodata, t) || is_null(self.t) {
                 chunk.excluded.t_nodata += 1;
+            } else if outside(x) || (self.t.is_some() && outside(t)) {
+                chunk.excluded.range += 1;
             } else if !(x.is_finite() && t.is_finite()) {
                 for (value, culprits) in [x, t].iter().zip(&mut chunk.not_finite) {
                     if !value.is_finite() {
                         culprits.add(range.start + k);
                     }
                 }
-            } else if outside(x) || (self.t.is_some() && outside(t)) {
-                chunk.excluded.range += 1;
             } else {
                 chunk.words[k / WORD] |= 1 << (k % WORD);
                 chunk.weight_sum.add(w);
@@ -414,6 +424,33 @@ mod tests {
         assert!(of(&x, None, Order::C, &HoleRules::default()).is_err());
         let rules = HoleRules { x_nodata: Some(1.0), ..HoleRules::default() };
         assert!(matches!(of(&x, None, Order::C, &rules).unwrap_err(), DataError::NotFinite { count: 2, .. }));
+    }
+
+    #[test]
+    fn an_infinity_is_outside_every_range_and_a_nan_outside_none() {
+        let x = matrix(&[1.0, f64::INFINITY, -f64::INFINITY, 2.0]);
+        let ranged = |x: &Matrix| {
+            let rules = HoleRules { valid_range: Some([0.0, 100.0]), ..HoleRules::default() };
+            of(x, None, Order::C, &rules)
+        };
+        assert_eq!(ranged(&x).unwrap().unwrap().excluded().range, 2);
+        assert!(matches!(ranged(&matrix(&[1.0, NAN])), Err(DataError::NotFinite { count: 1, .. })));
+    }
+
+    /// What a mask or weights say stands for nothing is no reason to count.
+    #[test]
+    fn companions_have_holes_of_their_own() {
+        let x = matrix(&[1.0, 2.0, 3.0]);
+        let with_nodata = |values: &[f64]| {
+            let mut matrix = matrix(values);
+            matrix.set_nodata(Some(255.0));
+            Some(matrix)
+        };
+        let rules = HoleRules { mask: with_nodata(&[1.0, 255.0, 0.0]), ..HoleRules::default() };
+        assert_eq!(of(&x, None, Order::C, &rules).unwrap().unwrap().excluded().mask, 2);
+        let rules = HoleRules { weights: with_nodata(&[2.0, 255.0, 3.0]), ..HoleRules::default() };
+        let counted = Counted::of(&x, None, Order::C, &rules).unwrap();
+        assert_eq!((counted.weight_sum, counted.validity.unwrap().excluded().weight), (5.0, 1));
     }
 
     #[test]

@@ -107,4 +107,129 @@ fn predictions_have_nodata_where_x_has() {
     lab.run("predict m.json image.npy -o y.tif --nodata -9").succeeds();
     lab.run("predict m.json y.tif -o z.npy").succeeds();
     assert_eq!(values(&lab.read_npy("z.npy")), [7.0, -9.0, 15.0]);
+    lab.run("predict m.json image.npy -o y.png --dtype u8 --nodata -9").ends_refused(&["value -9", "no u8"]);
+    lab.npy("image.npy", ElementType::F32, &[1, 3], &[1.0, 255.0, 3.0].map(Number::Float));
+    lab.run("predict m.json image.npy -o y.png --dtype u8 --nodata 255").succeeds();
+    lab.run("predict m.json y.png -o z.npy").succeeds();
+    assert_eq!(values(&lab.read_npy("z.npy")), [7.0, 511.0, 15.0]);
+    let ran = lab.run("explain y.tif y.tif");
+    ran.ends_refused(&["y.tif", "nodata", "explain does not leave out"]);
+}
+
+/// -9999 stands for nothing in a, and something that is no number in c.
+#[test]
+fn files_say_what_stands_for_nothing() {
+    let lab = Lab::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/attributes.safetensors");
+    lab.write("x.safetensors", std::fs::read(file).unwrap()).write("m.json", r#"{"weight": 0, "bias": 1}"#);
+    let unclear = ["x.safetensors:c", "_FillValue is \"none\"", "--nodata VALUE"];
+    lab.run("predict m.json x.safetensors:c -o y.npy").ends_refused(&unclear);
+    lab.run("fit x.safetensors:a x.safetensors:c").ends_refused(&unclear);
+    lab.run("fit x.safetensors:a x.safetensors:c --t-nodata -9 --solver exact").succeeds();
+    lab.run("predict m.json x.safetensors:c -o y.npy --nodata -43").succeeds();
+    assert_eq!(values(&lab.read_npy("y.npy"))[..3], [1.0, -43.0, 1.0]);
+}
+
+/// A file that another tool wrote (tests/foreign/make.py), whose column x has
+/// nulls at the places k where k % 32 is 0 or 31.
+#[cfg(feature = "parquet")]
+mod nulls {
+    use linfit::data::{ElementType, Matrix, Order, Source, open};
+
+    use crate::{Lab, number, values};
+
+    const N: usize = 300;
+
+    fn is_null(k: usize) -> bool {
+        matches!(k % 32, 0 | 31)
+    }
+
+    fn lab() -> Lab {
+        let lab = Lab::new();
+        for file in ["nulls.parquet", "nulls.arrow"] {
+            let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/");
+            lab.write(file, std::fs::read(format!("{data}{file}")).unwrap());
+        }
+        lab.write("m.json", r#"{"weight": 2, "bias": 1}"#);
+        lab
+    }
+
+    fn column(lab: &Lab, file: &str) -> Matrix {
+        open(&Source { path: lab.path(file), key: None }).unwrap()
+    }
+
+    fn numbers(matrix: &Matrix) -> Vec<f64> {
+        let mut numbers = vec![f64::NAN; matrix.len()];
+        matrix.read(Order::C, 0, &mut numbers);
+        numbers
+    }
+
+    /// 2·X + 1 where X is there, and that in its place where it isn't.
+    fn predicted(hole: f64) -> Vec<f64> {
+        (0..N).map(|k| if is_null(k) { hole } else { 2.0 * (7.0 * k as f64 - 50.0) + 1.0 }).collect()
+    }
+
+    #[test]
+    fn they_are_left_out_by_every_engine() {
+        let lab = lab();
+        for engine in ["--engine cpu", "--engine reference", "--adapter llvmpipe"] {
+            let line = format!("fit nulls.parquet:x nulls.arrow:t --solver exact --json -q {engine}");
+            let report = lab.run(&line).succeeds().json();
+            assert!((number(&report, "weight") - 2.0).abs() < 1e-5, "{report}");
+            assert!((number(&report, "bias") - 1.0).abs() < 1e-2, "{report}");
+            let x_nulls = (0..N).filter(|&k| is_null(k)).count();
+            assert_eq!(report["excluded"]["x_nodata"], x_nulls);
+        }
+        let ran = lab.run("explain nulls.parquet:x nulls.parquet:t");
+        ran.ends_refused(&["300 elements"]);
+    }
+
+    #[test]
+    fn tables_of_predictions_have_them_again() {
+        let lab = lab();
+        for (dtype, element) in
+            [("f32", ElementType::F32), ("f64", ElementType::F64), ("i16", ElementType::I16)]
+        {
+            for file in ["y.parquet", "y.arrow", "y.feather"] {
+                for nodata in ["", "--nodata -99999"] {
+                    lab.run(&format!("predict m.json nulls.parquet:x -o {file} --dtype {dtype} {nodata}"))
+                        .succeeds();
+                    let y = column(&lab, file);
+                    assert!((0..N).all(|k| y.is_null(k) == is_null(k)), "{file} {dtype} {nodata}");
+                    assert_eq!((numbers(&y), y.element()), (predicted(0.0), element), "{file} {nodata}");
+                }
+            }
+        }
+        // −43 is X at place 1.
+        lab.run("predict m.json nulls.arrow:x -o y.parquet --nodata -43").succeeds();
+        let y = column(&lab, "y.parquet");
+        let mut want = predicted(0.0);
+        want[1] = -43.0;
+        assert!(numbers(&y) == want && y.is_null(0) && !y.is_null(1));
+        lab.run("predict m.json nulls.parquet:t -o y.feather --adapter llvmpipe").succeeds();
+        assert!(column(&lab, "y.feather").is_null(77));
+    }
+
+    #[test]
+    fn other_predictions_have_nodata_or_nan() {
+        let lab = lab();
+        let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        for dtype in ["f32", "f64"] {
+            lab.run(&format!("predict m.json nulls.parquet:x -o y.npy --dtype {dtype}")).succeeds();
+            assert_eq!(bits(&values(&lab.read_npy("y.npy"))), bits(&predicted(f64::NAN)));
+            lab.run(&format!("predict m.json nulls.parquet:x -o y.csv --dtype {dtype}")).succeeds();
+            assert_eq!(bits(&numbers(&column(&lab, "y.csv"))), bits(&predicted(f64::NAN)));
+        }
+        for dtype in ["f32", "i32"] {
+            lab.run(&format!("predict m.json nulls.parquet:x -o y.npy --dtype {dtype} --nodata -7e4"))
+                .succeeds();
+            assert_eq!(values(&lab.read_npy("y.npy")), predicted(-7e4));
+        }
+        let ran = lab.run("predict m.json nulls.parquet:x -o z.npy --dtype i32");
+        ran.ends_refused(&["nulls.parquet:x", "nulls", "--nodata VALUE", ".parquet"]);
+        let ran = lab.run("predict m.json nulls.parquet:x -o z.npy --dtype i16 --nodata -7e4");
+        ran.ends_refused(&["nodata value -70000", "i16"]);
+        lab.run("predict m.json nulls.parquet:none -o z.npy").ends_refused(&["no pair", "null"]);
+        assert!(!lab.files().contains(&"z.npy".to_owned()));
+    }
 }

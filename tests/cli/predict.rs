@@ -235,4 +235,9 @@ fn a_full_disk_is_an_error() {
             ran.ends_refused(&["linfit: y.npy: cannot be written", "No space left"]);
         }
     }
+    // Its encoder ends the image on its own, whatever comes of that.
+    lab.npy("image.npy", ElementType::U8, &[1, 2], &[1, 2].map(Number::Int));
+    std::os::unix::fs::symlink("/dev/full", lab.path("y.png")).unwrap();
+    let ran = lab.run("predict m.json image.npy -o y.png --dtype u8 --clamp");
+    ran.ends_refused(&["linfit: y.png: cannot be written", "No space left"]);
 }

@@ -1,7 +1,7 @@
 """Writes the files in data/ with other people's tools; tests/foreign.rs reads them.
 
     python3 -m venv venv
-    venv/bin/pip install numpy pyarrow tifffile imagecodecs Pillow safetensors ml_dtypes
+    venv/bin/pip install numpy pyarrow flatbuffers tifffile imagecodecs Pillow safetensors ml_dtypes
     venv/bin/python tests/foreign/make.py
 
 Every array is a formula of the place of its elements, so that the tests know
@@ -11,11 +11,13 @@ and halved in floating-point types; a column or vector has k*7 - 50 at place k,
 or its absolute value in unsigned types.
 """
 
+import json
 import pathlib
 import struct
 import zipfile
 import zlib
 
+import flatbuffers
 import ml_dtypes
 import numpy as np
 import pyarrow as pa
@@ -92,11 +94,44 @@ def tiffs():
     pixels[3, 4] = -9999
     tiff("geo.tif", pixels, tile=(16, 16), compression="zlib", extratags=geo)
     tiff("white-is-zero.tif", flat("u1"), photometric="miniswhite")
-    # The decoder drops the last two samples before it undoes the predictor.
-    tiff("rgb-and-two.tif", np.stack([flat("u1")] * 5, axis=-1), photometric="rgb", planarconfig="contig",
-         rowsperstrip=9, compression="lzw", predictor=2, extrasamples=["unspecified", "unspecified"])
+    tiff("white-is-zero-lzw.tif", flat("u2"), photometric="miniswhite", compression="lzw", predictor=True)
+    colours()
     tiff("jpeg.tif", flat("u1"), compression="jpeg", tile=(16, 16))
     tiff("complex.tif", flat("f4")[:4].astype("c8"))
+
+
+def colours():
+    """Samples that mean red, green, blue and more: aerial images have near infrared beside them."""
+    def rgb(name, dtype, bands, **how):
+        planar = how.get("planarconfig") == "separate"
+        pixels = np.moveaxis(image(dtype, bands), 2, 0) if planar else image(dtype, bands)
+        how.setdefault("planarconfig", "contig")
+        how.setdefault("extrasamples", ["unspecified"] * (bands - 3))
+        tiff(name, pixels, photometric="rgb", **how)
+
+    rgb("rgb-4.tif", "u1", 4, rowsperstrip=9)
+    rgb("rgb-4-lzw.tif", "u1", 4, rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgb-and-two.tif", "u1", 5, rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgba-deflate.tif", "u2", 4, tile=(16, 32), compression="zlib", predictor=2, extrasamples=["unassalpha"])
+    rgb("rgb-6-tiles.tif", "u2", 6, tile=(32, 16), compression="zlib")
+    rgb("rgb-6-float.tif", "f4", 6, tile=(16, 16), compression="zlib", predictor=3)
+    rgb("rgb-4-planar.tif", "u1", 4, planarconfig="separate", rowsperstrip=9, compression="lzw", predictor=2)
+    rgb("rgb-5-planar-tiles.tif", "u2", 5, planarconfig="separate", tile=(16, 32), compression="zlib", predictor=2)
+    rgb("rgb-4-big.tif", "u2", 4, bigtiff=True, byteorder=">", tile=(16, 16), compression="zlib", predictor=2)
+    tiff("grey-and-alpha.tif", image("u1", 2), planarconfig="contig", extrasamples=["unassalpha"],
+         compression="zlib", predictor=2)
+    tiff("cmyk.tif", image("u1", 4), photometric="separated", planarconfig="contig", compression="lzw", predictor=2)
+    with tifffile.TiffWriter(OUT / "colours-and-grey.tif") as pages:
+        pages.write(image("u1", 4)[:, :, :4], metadata=None, photometric="rgb", planarconfig="contig",
+                    extrasamples=["unspecified"], compression="zlib", predictor=2)
+        pages.write(image("u1", 5)[:, :, 4], metadata=None, photometric="miniswhite", compression="zlib")
+    palette = np.zeros((3, 256), "u2")
+    tiff("palette.tif", image("u1")[:, :, 0], photometric="palette", colormap=palette, compression="zlib")
+    tiff("ycbcr-jpeg.tif", image("u1", 3)[:32, :32], photometric="ycbcr", compression="jpeg", subsampling=(2, 2), tile=(32, 32))
+    tiff("lab.tif", image("u1", 3), photometric="cielab", planarconfig="contig", compression="zlib")
+    for name, text in [("nan", "nan"), ("unclear", "n/a"), ("empty", "")]:
+        tag = (42113, "s", 0, text, True)
+        tiff(f"nodata-{name}.tif", image("f4")[:, :, 0], compression="zlib", extratags=[tag])
 
 
 def tables():
@@ -136,6 +171,136 @@ def tables():
     pa.feather.write_feather(table.select(["f64"]), OUT / "version1.feather", version=1)
 
 
+def nulls():
+    """Columns whose nulls lie at the edges of words, batches and row groups, with NaN or another number
+    under them where the format keeps that."""
+    k = np.arange(LENGTH)
+    x_null = (k % 32 == 0) | (k % 32 == 31)
+    t_null = (k % 50 == 32) | (k == 77)
+
+    def column(values, null):
+        values = np.array(values)
+        if values.dtype.kind == "f":
+            values[null] = np.nan
+        valid = pa.array(~null).buffers()[1]
+        return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), LENGTH, [valid, pa.py_buffer(values)])
+
+    x = vector("f8")
+    table = pa.table(
+        {
+            "x": column(x, x_null),
+            "t": column(2 * x + 1, t_null),
+            "u8": column(vector("u1"), x_null),
+            "mask": pa.array(k % 3 != 0, mask=t_null),
+            "none": column(x, k >= 0),
+            "nan": column(np.where(k == 40, np.nan, x), x_null),
+        }
+    )
+    # pyarrow takes a NaN for what it is, not for a null.
+    assert table["nan"].null_count == x_null.sum() and np.isnan(table["nan"][40].as_py())
+    pq.write_table(table, OUT / "nulls.parquet", row_group_size=100, data_page_size=256)
+    pq.write_table(table.select(["x", "u8"]), OUT / "nulls-v2.parquet", data_page_version="2.0", row_group_size=64)
+    pa.feather.write_feather(table, OUT / "nulls.feather", compression="zstd", chunksize=96)
+    with pa.ipc.new_file(OUT / "nulls.arrow", table.schema) as file:
+        # Batches that are pieces of larger ones begin within a byte of bits.
+        for start, end in [(0, 5), (5, 132), (132, LENGTH)]:
+            file.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
+
+
+def streams():
+    table = pa.table(
+        {
+            "category": pa.array([f"kind {k % 3}" for k in range(LENGTH)]).dictionary_encode(),
+            "i32": vector("i4"),
+            "f64": vector("f8"),
+            "gaps": pa.array([None if k % 64 == 63 else float(k) for k in range(LENGTH)]),
+        }
+    )
+    for name, compression in [("plain", None), ("zstd", "zstd"), ("lz4", "lz4")]:
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_stream(OUT / f"{name}.arrows", table.schema, options=options) as stream:
+            stream.write_table(table, max_chunksize=110)
+    with pa.ipc.new_stream(OUT / "one.arrows", table.select(["f64"]).schema) as stream:
+        stream.write_table(table.select(["f64"]))
+    (OUT / "big-endian.arrows").write_bytes(big_endian_stream(vector(">i4")))
+
+
+def big_endian_stream(values):
+    """A stream of one i32 column as a machine of that byte order writes it; pyarrow writes but its own."""
+    def message(header_type, header, body=b""):
+        builder = flatbuffers.Builder()
+        place = header(builder)
+        builder.StartObject(5)
+        builder.PrependInt16Slot(0, 4, 0)  # version 5
+        builder.PrependUint8Slot(1, header_type, 0)
+        builder.PrependUOffsetTRelativeSlot(2, place, 0)
+        builder.PrependInt64Slot(3, len(body), 0)
+        builder.Finish(builder.EndObject())
+        metadata = bytes(builder.Output())
+        metadata += bytes(-len(metadata) % 8)
+        return b"\xff\xff\xff\xff" + struct.pack("<i", len(metadata)) + metadata + body
+
+    def schema(builder):
+        name = builder.CreateString("i32")
+        builder.StartObject(2)
+        builder.PrependInt32Slot(0, 32, 0)
+        builder.PrependBoolSlot(1, True, False)
+        integer = builder.EndObject()
+        builder.StartVector(4, 0, 4)
+        children = builder.EndVector()
+        builder.StartObject(7)
+        builder.PrependUOffsetTRelativeSlot(0, name, 0)
+        builder.PrependUint8Slot(2, 2, 0)  # an integer
+        builder.PrependUOffsetTRelativeSlot(3, integer, 0)
+        builder.PrependUOffsetTRelativeSlot(5, children, 0)
+        field = builder.EndObject()
+        builder.StartVector(4, 1, 4)
+        builder.PrependUOffsetTRelative(field)
+        fields = builder.EndVector()
+        builder.StartObject(4)
+        builder.PrependInt16Slot(0, 1, 0)  # big-endian
+        builder.PrependUOffsetTRelativeSlot(1, fields, 0)
+        return builder.EndObject()
+
+    def batch(builder):
+        # One node: the length, and no nulls. Two buffers: no validity, and the values.
+        builder.StartVector(16, 1, 8)
+        builder.PrependInt64(0)
+        builder.PrependInt64(len(values))
+        nodes = builder.EndVector()
+        builder.StartVector(16, 2, 8)
+        for number in [values.nbytes, 0, 0, 0]:
+            builder.PrependInt64(number)
+        buffers = builder.EndVector()
+        builder.StartObject(5)
+        builder.PrependInt64Slot(0, len(values), 0)
+        builder.PrependUOffsetTRelativeSlot(1, nodes, 0)
+        builder.PrependUOffsetTRelativeSlot(2, buffers, 0)
+        return builder.EndObject()
+
+    stream = message(1, schema) + message(3, batch, values.tobytes()) + b"\xff\xff\xff\xff\0\0\0\0"
+    assert pa.ipc.open_stream(stream).read_all()["i32"].to_pylist() == values.tolist()
+    return stream
+
+
+def attributes():
+    """What stands for nothing, as xarray and netCDF name it."""
+    notes = {
+        "plain": None, "fill": {"_FillValue": "-9999"}, "missing": {"missing_value": "13"},
+        "both": {"missing_value": "8", "_FillValue": " -1.5"}, "nan": {"_FillValue": "nan"},
+        "unclear": {"_FillValue": "n/a"},
+    }
+    table = pa.table([vector("f4")] * len(notes), pa.schema([pa.field(n, pa.float32(), metadata=m) for n, m in notes.items()]))
+    pq.write_table(table, OUT / "attributes.parquet", compression="zstd")
+    pa.feather.write_feather(table, OUT / "attributes.feather", compression="zstd")
+    bad = table.select(["plain"]).replace_schema_metadata({"ARROW:schema": "/////w=="})
+    pq.write_table(bad, OUT / "bad-note.parquet", store_schema=False)
+    save_file(
+        {name: vector("f4") for name in ["a", "layers.b", "c"]}, OUT / "attributes.safetensors",
+        metadata={"_FillValue": "-9999", "layers.b._FillValue": "NaN", "c._FillValue": "none"},
+    )
+
+
 def arrays():
     x = image("f4")[:, :, 0]
     np.savez(OUT / "stored.npz", x=x, columns=np.asfortranarray(image("i2")[:, :, 0]), big=vector(">i4"))
@@ -154,6 +319,50 @@ def arrays():
     tensors["layers/0.weight"] = vector("f4")
     save_file(tensors, OUT / "all.safetensors")
     save_file({"only": vector("f4")}, OUT / "one.safetensors")
+
+
+def masked():
+    """A pair with holes, and what numpy.ma makes of it: masked.npz and masked.json. T has the nodata value
+    -9999, X has NaN; the mask is 0 where nothing counts. What is in the holes must not matter."""
+    random = np.random.default_rng(20)
+    shape = (19, 23)
+    x = random.normal(3, 2, shape)
+    t = 1.7 * x - 0.4 + random.normal(0, 0.5, shape)
+    mask = (random.random(shape) > 0.1).astype("u1")
+    weights = random.uniform(0, 4, shape)
+    weights[random.random(shape) < 0.05] = 0
+    t[mask == 0] = 1e6
+    x[random.random(shape) < 0.08] = np.nan
+    t[random.random(shape) < 0.08] = -9999
+    np.savez_compressed(OUT / "masked.npz", x=x, t=t, mask=mask, weights=weights)
+
+    weight, bias = 1.25, 0.5
+    hole = (mask == 0) | np.isnan(x) | (t == -9999)
+    xs = np.ma.masked_array(x, hole)
+    ts = np.ma.masked_array(t, hole)
+    ws = np.ma.masked_array(weights, hole)
+    rs = weight * xs + bias - ts
+    first = mask == 0
+    numbers = {
+        "weight": weight,
+        "bias": bias,
+        "n": int(rs.count()),
+        "masked": int(first.sum()),
+        "x_nodata": int((~first & np.isnan(x)).sum()),
+        "t_nodata": int((~first & ~np.isnan(x) & (t == -9999)).sum()),
+        "loss": float((rs**2).mean()),
+        "grad_weight": float((2 * rs * xs).mean()),
+        "grad_bias": float((2 * rs).mean()),
+        # With L = sum(w*r^2) / sum(w); a pair of weight 0 does not count.
+        "weighted": {
+            "n": int((ws > 0).sum()),
+            "sum_of_weights": float(ws.sum()),
+            "loss": float(np.ma.average(rs**2, weights=ws)),
+            "grad_weight": float(np.ma.average(2 * rs * xs, weights=ws)),
+            "grad_bias": float(np.ma.average(2 * rs, weights=ws)),
+        },
+    }
+    (OUT / "masked.json").write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 def pngs():
@@ -189,5 +398,9 @@ if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     tiffs()
     tables()
+    nulls()
+    streams()
+    attributes()
     arrays()
+    masked()
     pngs()

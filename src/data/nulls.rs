@@ -1,0 +1,47 @@
+/// Elements that share a word.
+const WORD: usize = 64;
+
+/// Which elements of a column are null: a bit for each, as far as the last
+/// null. What is stored for them is 0.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Nulls {
+    words: Vec<u64>,
+}
+
+impl Nulls {
+    /// Says that element number `k` is null.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only tables have nulls"))]
+    pub(super) fn insert(&mut self, k: usize) {
+        let word = k / WORD;
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= 1 << (k % WORD);
+    }
+
+    /// Whether element number `k` is null.
+    pub(super) fn contains(&self, k: usize) -> bool {
+        self.words.get(k / WORD).is_some_and(|word| word >> (k % WORD) & 1 == 1)
+    }
+
+    /// Whether none is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_is_there_and_nothing_else() {
+        let mut nulls = Nulls::default();
+        assert!(nulls.is_empty());
+        let places = [0, 63, 64, 127, 128, 1_000];
+        places.into_iter().for_each(|k| nulls.insert(k));
+        let found: Vec<usize> = (0..2_000).filter(|&k| nulls.contains(k)).collect();
+        assert_eq!(found, places);
+        assert!(!nulls.is_empty());
+    }
+}
