@@ -11,7 +11,7 @@ use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
 use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
-use lanes::{Once, Weighing};
+use lanes::{GROUP_ELEMENTS, Once, Weighing, prefetch};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
 
@@ -263,9 +263,11 @@ fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 fn widen<E: Element>(values: &[E], out: &mut [f64]) {
-    lanes::prefetch(values);
-    for (value, out) in values.iter().zip(out) {
-        *out = value.finite_to_f64();
+    for (values, out) in values.chunks(GROUP_ELEMENTS).zip(out.chunks_mut(GROUP_ELEMENTS)) {
+        prefetch(values);
+        for (value, out) in values.iter().zip(out) {
+            *out = value.finite_to_f64();
+        }
     }
 }
 
