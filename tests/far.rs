@@ -13,6 +13,8 @@
 
 #[path = "common/adapter.rs"]
 mod adapter;
+#[path = "common/noise.rs"]
+mod noise;
 
 use std::ops::ControlFlow;
 
@@ -23,14 +25,7 @@ use linfit::fit::{Exact, Sgd, State, Statistics, StepsPerSubmit, Update};
 use linfit::math::{Affine, Evaluation};
 
 use adapter::software_adapter;
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
-}
+use noise::noise;
 
 fn column<E: Element>(label: &str, values: Vec<E>) -> Matrix {
     Matrix::from_vec(label, &[values.len() as u64], values)
