@@ -273,8 +273,8 @@ impl FitReport {
             (s.residual_std, s.stderr_weight, s.stderr_bias)
         {
             writeln!(f, "  residuals  {:<24} standard deviation", short(std))?;
-            let errors = format!("{} of the weight", short(stderr_weight));
-            writeln!(f, "  std errors {errors:<24} {} of the bias", short(stderr_bias))?;
+            let (weight, bias) = (short(stderr_weight), short(stderr_bias));
+            writeln!(f, "  std errors {weight} of the weight, {bias} of the bias")?;
         }
         if let Some(p) = s.p_value {
             let t = s.t_weight.map_or_else(|| "∞".to_owned(), short);
