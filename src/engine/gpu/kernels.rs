@@ -31,7 +31,7 @@ pub(super) struct WindowUniform {
 impl WindowUniform {
     pub(super) fn new(dispatch: &Dispatch, first_partial: u32, inputs: &Inputs) -> Self {
         let Dispatch { elements, invocations, run, .. } = *dispatch;
-        let (x_centre, t_centre) = (inputs.x.centre, inputs.t.centre);
+        let [x_centre, t_centre] = [inputs.x, inputs.t].map(|passage| passage.residual_centre());
         Self { elements, invocations, run, first_partial, zero: 0, x_centre, t_centre, unused: 0 }
     }
 }
@@ -261,6 +261,7 @@ impl SumsKernel {
                     &bindings,
                     &[
                         ("WEIGHTED", flag(inputs.weights.is_some())),
+                        ("CENTRED", flag(inputs.is_centred())),
                         ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
                         ("CONTIGUOUS", flag(tuning.contiguous)),
                         ("LOADS", f64::from(tuning.loads)),
@@ -453,6 +454,7 @@ pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, inputs: &I
         &bindings,
         &[
             ("WEIGHTED", flag(inputs.weights.is_some())),
+            ("CENTRED", flag(inputs.is_centred())),
             ("WIDTH", f64::from(tuning.workgroup_size)),
             ("CONTIGUOUS", flag(tuning.contiguous)),
             ("LOADS", f64::from(tuning.loads)),
