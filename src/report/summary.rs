@@ -176,16 +176,8 @@ impl fmt::Display for FitReport {
         writeln!(f, "  loss       {:<24} mean squared error{weighted}", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         if let Some(excluded) = self.excluded {
-            let reasons = [
-                (excluded.mask, "masked"),
-                (excluded.weight, "of weight 0"),
-                (excluded.x_nodata, "nodata in X"),
-                (excluded.t_nodata, "nodata in T"),
-                (excluded.range, "outside the valid range"),
-            ];
-            let reasons = reasons.iter().filter(|(number, _)| *number > 0);
             let reasons: Vec<_> =
-                reasons.map(|(number, reason)| format!("{} {reason}", count(*number))).collect();
+                excluded.reasons().map(|(number, reason)| format!("{} {reason}", count(number))).collect();
             writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
         }
         if let Some(weight_sum) = self.weight_sum {

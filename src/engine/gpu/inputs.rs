@@ -17,7 +17,7 @@ pub(super) struct Passage {
     /// A point near the mean of what is on the device, about which moments are
     /// summed there; 0 if that is near 0 for the spread.
     pub(super) centre: f32,
-    /// Whether residuals in f32 are computed about it too.
+    /// Whether residuals and predictions in f32 are computed about it too.
     pub(super) is_far: bool,
 }
 
@@ -72,9 +72,10 @@ impl Inputs {
         self.passages().map(|passage| passage.packing.size()).sum()
     }
 
-    /// W and b that predict from what is on the device.
+    /// W and b that predict from what is on the device, about X's centre.
     pub(super) fn to_predict(self, at: Affine) -> Affine {
-        Affine { bias: at.weight.mul_add(self.x.pivot, at.bias), ..at }
+        let origin = self.x.pivot + f64::from(self.x.residual_centre());
+        Affine { bias: at.weight.mul_add(origin, at.bias), ..at }
     }
 
     /// What residuals are computed about with a precision.
@@ -155,7 +156,7 @@ impl Passage {
         Self { packing: Packing::F32, pivot: 0.0, scale, centre: 0.0, is_far: false }
     }
 
-    /// What residuals in f32 take off on the device.
+    /// What residuals and predictions in f32 take off on the device.
     pub(super) fn residual_centre(&self) -> f32 {
         if self.is_far { self.centre } else { 0.0 }
     }
