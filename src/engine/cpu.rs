@@ -182,6 +182,7 @@ trait BlockPass: Send {
 fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockPass) {
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
+    let mut widened = Widened::new();
     if x.element() == t.element() {
         let in_place = with_element!(x.element(), E => {
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
@@ -189,10 +190,9 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
                 for block in chunks(range.clone(), BLOCK_ELEMENTS) {
                     let n = block.len() as u64;
                     if !is_whole(&block) {
-                        Widened::read(data, t, block).hand_to(pass);
+                        widened.hand_to(pass, data, t, block);
                     } else if let Some(weights) = data.weights() {
-                        let mut ws = [0f64; BLOCK_ELEMENTS];
-                        let ws = &mut ws[..block.len()];
+                        let ws = &mut widened.ws[..block.len()];
                         read_finite(weights, order, block.start, ws);
                         pass.take(&xs[block.clone()], &ts[block], &*ws, n);
                     } else {
@@ -205,67 +205,78 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
             return;
         }
     }
-    chunks(range, BLOCK_ELEMENTS).for_each(|block| Widened::read(data, t, block).hand_to(pass));
+    chunks(range, BLOCK_ELEMENTS).for_each(|block| widened.hand_to(pass, data, t, block));
 }
 
-/// A block in f64. A hole is another pair of the block, of weight 0: that takes
-/// no branches.
+/// Room for a block in f64.
 struct Widened {
     xs: [f64; BLOCK_ELEMENTS],
     ts: [f64; BLOCK_ELEMENTS],
-    ws: Option<[f64; BLOCK_ELEMENTS]>,
-    len: usize,
-    /// How many pairs count.
-    n: u64,
+    ws: [f64; BLOCK_ELEMENTS],
 }
 
 impl Widened {
-    fn read(data: &Dataset, t: &Matrix, block: Range<usize>) -> Self {
-        let (order, len, n) = (data.order(), block.len(), block.len() as u64);
-        let read = |matrix: &Matrix| {
-            let mut values = [0f64; BLOCK_ELEMENTS];
-            read_finite(matrix, order, block.start, &mut values[..len]);
-            values
-        };
-        let mut all = Self { xs: read(data.x()), ts: read(t), ws: data.weights().map(read), len, n };
-        if let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) {
-            let first = data.next_valid(block.start).map_or(len, |k| k - block.start);
-            all.fill_holes(validity.words(&block), first);
-        }
-        all
+    fn new() -> Self {
+        let none = [0f64; BLOCK_ELEMENTS];
+        Self { xs: none, ts: none, ws: none }
     }
 
-    /// Puts pair number `first` of the block, which counts, where none does by
-    /// these bits.
-    fn fill_holes(&mut self, words: &[u32], first: usize) {
-        if first >= self.len {
-            self.n = 0;
+    /// Hands a block to a pass. A hole is another pair of the block, of weight
+    /// 0: that takes no branches.
+    fn hand_to(&mut self, pass: &mut impl BlockPass, data: &Dataset, t: &Matrix, block: Range<usize>) {
+        let (order, start, len) = (data.order(), block.start, block.len());
+        let [xs, ts, ws] = [&mut self.xs, &mut self.ts, &mut self.ws].map(|values| &mut values[..len]);
+        read_finite(data.x(), order, start, xs);
+        read_finite(t, order, start, ts);
+        if let Some(weights) = data.weights() {
+            read_finite(weights, order, start, ws);
+        }
+        let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) else {
+            let n = len as u64;
+            match data.weights() {
+                Some(_) => pass.take(xs, ts, &*ws, n),
+                None => pass.take(xs, ts, Once, n),
+            }
             return;
+        };
+        let Some(first) = data.next_valid(start).filter(|first| block.contains(first)) else { return };
+        if data.weights().is_none() {
+            ws.fill(1.0);
         }
-        let (x, t, len) = (self.xs[first], self.ts[first], self.len);
-        self.n = words.iter().map(|word| u64::from(word.count_ones())).sum();
-        fill_unset(words, &mut self.xs[..len], x);
-        fill_unset(words, &mut self.ts[..len], t);
-        fill_unset(words, &mut self.ws.get_or_insert([1.0; BLOCK_ELEMENTS])[..len], 0.0);
-    }
-
-    fn hand_to(&self, pass: &mut impl BlockPass) {
-        let (xs, ts, n) = (&self.xs[..self.len], &self.ts[..self.len], self.n);
-        match &self.ws {
-            _ if n == 0 => {}
-            Some(ws) => pass.take(xs, ts, &ws[..self.len], n),
-            None => pass.take(xs, ts, Once, n),
-        }
+        let words = validity.words(&block);
+        let (x, t) = (xs[first - start], ts[first - start]);
+        fill_unset(words, xs, x);
+        fill_unset(words, ts, t);
+        fill_unset(words, ws, 0.0);
+        let n = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        pass.take(xs, ts, &*ws, n);
     }
 }
+
+/// The bits of a word, each as wide as the values that it is for: compilers make
+/// vectors of that, and not of shifts.
+const BITS: [u64; 32] = {
+    let mut bits = [0; 32];
+    let mut k = 0;
+    while k < bits.len() {
+        bits[k] = 1 << k;
+        k += 1;
+    }
+    bits
+};
 
 /// Sets the values whose bit isn't set.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 fn fill_unset(words: &[u32], values: &mut [f64], fill: f64) {
-    for (&word, values) in words.iter().zip(values.chunks_mut(32)) {
-        for (k, value) in values.iter_mut().enumerate() {
-            *value = if word & (1 << k) == 0 { fill } else { *value };
+    let (whole, rest) = values.as_chunks_mut::<32>();
+    for (&word, values) in words.iter().zip(whole) {
+        for k in 0..32 {
+            values[k] = if u64::from(word) & BITS[k] == 0 { fill } else { values[k] };
         }
+    }
+    let last = words.last().copied().unwrap_or_default();
+    for (value, bit) in rest.iter_mut().zip(BITS) {
+        *value = if u64::from(last) & bit == 0 { fill } else { *value };
     }
 }
 
