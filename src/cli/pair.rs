@@ -59,7 +59,21 @@ impl PairArguments {
         let all: Vec<&Matrix> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         tell_spooled(verbosity, &all);
+        tell_places(verbosity, &x, &t);
         let rules = HoleRules { mask, weights, ..self.holes.values() };
         Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)
+    }
+}
+
+/// Tells a user whose images are of different places.
+fn tell_places(verbosity: Verbosity, x: &Matrix, t: &Matrix) {
+    let difference = x.georeference().zip(t.georeference()).and_then(|(x, t)| x.difference(t));
+    if let Some(what) = difference {
+        verbosity.note(&format_args!(
+            "{} and {} say different {what}: their pixels may not be the same places on Earth; if so, \
+             warp one to the other's, for example with gdalwarp",
+            x.label(),
+            t.label()
+        ));
     }
 }
