@@ -387,7 +387,7 @@ mod tiff {
         is_refused("predictor.tif", &["predictor 34892,", "linfit does not read", "gdal_translate"]);
         is_refused("complex.tif", &["complex", "64 bits", "convert"]);
         is_refused("bits-5.tif", &["whole numbers (5 bits)", "64 bits"]);
-        is_refused("palette.tif", &["numbers of colours", "gdal_translate -expand gray"]);
+        is_refused("palette.tif", &["numbers of colours", "gdal_translate -expand rgb", "MINISBLACK"]);
         is_refused("lab.tif:1", &["L*a*b*", "convert it"]);
     }
 
@@ -471,6 +471,20 @@ mod tiff {
         is_refused("mask-two.tif", &["several masks", "--mask"]);
         is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "--mask"]);
         is_refused("mask-wide.tif", &["its mask", "16 bits", "--mask"]);
+    }
+
+    #[test]
+    fn scales_and_offsets_are_told_and_not_applied() {
+        let remarks = [None, Some("scale 0.5 and offset -3.0"), Some("scale 1.0 and offset 7.25")];
+        for (band, remark) in (0..).zip(remarks) {
+            let name = format!("scaled.tif:{}", band + 1);
+            is_image(&name, ElementType::I16, band);
+            let matrix = read(&name).unwrap();
+            match remark {
+                Some(words) => assert!(matrix.remark().unwrap().contains(words), "{:?}", matrix.remark()),
+                None => assert_eq!(matrix.remark(), None),
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, tell_spooled};
+use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::data::results::{ResultFile, ResultFormat, ResultPlan};
@@ -122,7 +122,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let model = load_model(&arguments.model)?;
     let memory_bytes = arguments.engine.host_bytes();
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
-    tell_spooled(arguments.verbosity, &[&x]);
+    tell_details(arguments.verbosity, &[&x]);
     if arguments.nodata.is_some() {
         x.set_nodata(arguments.nodata);
     }

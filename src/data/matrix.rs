@@ -67,6 +67,7 @@ pub struct Matrix {
     nodata: Option<NodataAttribute>,
     nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
+    remark: Option<String>,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -104,6 +105,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
+            remark: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
+            remark: None,
         })
     }
 
@@ -165,6 +168,19 @@ impl Matrix {
     pub(super) fn with_nulls(mut self, nulls: Nulls) -> Self {
         self.nulls = Some(nulls).filter(|nulls| !nulls.is_empty()).map(Arc::new);
         self
+    }
+
+    /// The matrix with what a curious user may want to know of how it is read.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "there is only something to say of images"))]
+    pub(super) fn remarked(mut self, remark: Option<String>) -> Self {
+        self.remark = remark;
+        self
+    }
+
+    /// What a curious user may want to know of how it is read.
+    #[must_use]
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// Which elements are null, if some are, numbered row by row.

@@ -50,6 +50,9 @@ const RUN_PIXELS: usize = 1 << 16;
 /// A FillOrder of another age: libtiff turns the bits of every byte round.
 const LEAST_BIT_FIRST: u16 = 2;
 
+/// What GDAL notes of an image and its bands, as XML.
+const GDAL_METADATA: u16 = 42112;
+
 /// In GeoTIFF: scale, tie points, transformation, keys and their parameters.
 const GEO_TAGS: [u16; 6] = [33550, 33922, 34264, 34735, 34736, 34737];
 
@@ -90,6 +93,9 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         geo.extend(value.map(|value| (tag, value)));
     }
     let nodata = decoder.find_tag(Tag::GdalNodata).map_err(failed)?.and_then(nodata);
+    let metadata = decoder.find_tag(Tag::from_u16_exhaustive(GDAL_METADATA)).map_err(failed)?;
+    let metadata = metadata.and_then(|text| text.into_string().ok());
+    let remark = metadata.and_then(|text| scaling(&text, band % page.samples));
     let georeference = Some(Georeference(geo)).filter(|geo| !geo.0.is_empty());
 
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
@@ -105,6 +111,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         None => matrix,
     };
     let matrix = if bands.len() > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
+    let matrix = matrix.remarked(remark);
     Ok(matrix.with_nodata(nodata).located(georeference))
 }
 
@@ -114,6 +121,21 @@ fn nodata(value: Value) -> Option<NodataAttribute> {
     let text = value.into_string().unwrap_or_else(|_| "not a text".to_owned());
     let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
     Some(text).filter(|text| !text.is_empty()).map(|text| NodataAttribute::parse("GDAL_NODATA tag", text))
+}
+
+/// That GDAL's notes have a scale or an offset for a band, which is not applied.
+fn scaling(notes: &str, band: usize) -> Option<String> {
+    let of_band = |item: &&str| item.contains(&format!("sample=\"{band}\"")) || !item.contains("sample=\"");
+    let number = |role: &str, usual: f64| {
+        let items = notes.split("<Item ").skip(1).filter(of_band);
+        let (_, rest) =
+            items.filter_map(|item| item.split_once('>')).find(|(head, _)| head.contains(role))?;
+        rest.split('<').next()?.trim().parse().ok().filter(|number: &f64| (number - usual).abs() > 0.0)
+    };
+    let (scale, offset) = (number("role=\"scale\"", 1.0), number("role=\"offset\"", 0.0));
+    let (scale, offset) =
+        if scale.or(offset).is_some() { (scale.unwrap_or(1.0), offset.unwrap_or(0.0)) } else { return None };
+    Some(format!("read as it is stored, not with its scale {scale:?} and offset {offset:?}"))
 }
 
 /// The pixels of an image that its mask says are not there: those where it is
@@ -172,8 +194,8 @@ fn refuse_colours(
             let found = "its pixels are numbers of colours".to_owned();
             return Err(input.unsupported(
                 found,
-                "convert it, for example with gdal_translate -expand gray or -expand rgb; or, if they are numbers \
-                 of another kind, drop the palette: gdal_translate -colorinterp gray",
+                "for the colours convert it with gdal_translate -expand rgb, for the numbers themselves with \
+                 gdal_translate -co PHOTOMETRIC=MINISBLACK",
             ));
         }
         Some(PhotometricInterpretation::CIELab) => "its colours are L*a*b*, of which some are signed numbers",

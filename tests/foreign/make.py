@@ -234,6 +234,18 @@ def masks():
     pages("mask-alone.tif", mask)
 
 
+def scaled():
+    """What GDAL notes of bands: scale and offset."""
+    how = dict(driver="GTiff", height=ROWS, width=COLUMNS, count=3, dtype="int16", compress="DEFLATE")
+    with rasterio.open(OUT / "scaled.tif", "w", **how) as file:
+        for band in range(3):
+            file.write(image("i2", 3)[:, :, band], band + 1)
+        file.scales = (1.0, 0.5, 1.0)
+        file.offsets = (0.0, -3.0, 7.25)
+    with rasterio.open(OUT / "scaled.tif") as file:
+        assert (file.read(2) == image("i2", 3)[:, :, 1]).all()
+
+
 def stacks():
     """ImageJ's, of which only the first image has a directory."""
     pixels = np.moveaxis(image("u2", 3), 2, 0)
@@ -588,6 +600,7 @@ if __name__ == "__main__":
     tiffs()
     small_samples()
     masks()
+    scaled()
     stacks()
     tables()
     kinds()
