@@ -197,7 +197,7 @@ fn predictions_have_nodata_under_the_mask_of_an_image() {
     let lab = Lab::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/mask-tiles.tif");
     lab.write("x.tif", std::fs::read(file).unwrap()).write("m.json", r#"{"weight": 0, "bias": 1}"#);
-    let is_masked = |k: usize| (5 * (k / 53) + 3 * (k % 53)).is_multiple_of(7);
+    let is_masked = |k: usize| (k / 53) * (k % 53) % 7 == 2;
     for (options, nodata) in [("", f64::NAN), ("--y-nodata -9", -9.0), ("--dtype u8 --y-nodata 0", 0.0)] {
         lab.run(&format!("predict m.json x.tif:2 -o y.tif {options}")).succeeds();
         let y = open(&Source { path: lab.path("y.tif"), key: None }).unwrap();
