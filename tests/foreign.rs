@@ -492,6 +492,7 @@ mod tiff {
         for band in 0..3 {
             is_image(&format!("stack.tif:{}", band + 1), ElementType::U16, band);
             is_image(&format!("stack-pages.tif:{}", band + 1), ElementType::U16, band);
+            is_image(&format!("stack-shape.tif:{}", band + 1), ElementType::U16, band);
             is_image(&format!("stack-float.tif:{}", band + 1), ElementType::F32, band);
         }
         is_refused("stack.tif", &["3 bands", "from: 1, 2, 3"]);

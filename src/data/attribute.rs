@@ -47,7 +47,7 @@ pub fn nodata(text: &str) -> Result<f64, &'static str> {
     let number = text.parse().map_err(|_| "expected a number or nan")?;
     match text.parse() {
         Ok(whole) if in_64_bits.contains(&whole) && is_lost(whole) && !is_greatest(whole) => {
-            Err("more digits than f64 holds; leave elements of this value out with --mask")
+            Err("more digits than f64 holds; leave such elements out of a fit with --mask")
         }
         _ => Ok(number),
     }

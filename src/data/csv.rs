@@ -167,7 +167,11 @@ fn choose<const COLUMNS: usize>(
                 });
             }
             (Some(key), None) => {
-                let separated = Some(&first[0]).filter(|_| names.len() == 1).and_then(separated_otherwise);
+                let is_among = |parts: &[&str]| {
+                    parts.contains(&key) || key.parse().is_ok_and(|k: usize| k < parts.len())
+                };
+                let line = Some(&first[0]).filter(|_| names.len() == 1);
+                let separated = line.and_then(|line| separated_otherwise(line, is_among));
                 return Err(separated.map_or_else(
                     || input.no_such("column", key, available()),
                     |how| csv_error_at(input, first, format!("no column {:?}: {how}", excerpt(key))),
@@ -204,20 +208,23 @@ fn describe(index: usize, name: &str, all_numbers: bool) -> String {
     if all_numbers { index.to_string() } else { format!("{} ({index})", excerpt(name)) }
 }
 
-/// What a line of a single field looks to be separated by, and what to do.
-fn separated_otherwise(line: &[u8]) -> Option<&'static str> {
-    let has = |separator: u8| line.contains(&separator);
-    if has(b';') {
-        Some("the fields are separated by semicolons; save the file with commas")
-    } else if has(b'\t') {
-        Some("the fields are separated by tabs; give the file a name that ends in .tsv")
-    } else if has(b' ') {
-        Some("the fields are separated by blanks; save the file with commas")
-    } else if has(b',') {
-        Some("the fields are separated by commas; give the file a name that ends in .csv")
-    } else {
-        None
-    }
+/// What parts the fields of a line that was taken for one field, and what to
+/// do; by `is_it`, which judges the parts that each separator makes.
+fn separated_otherwise(line: &[u8], is_it: impl Fn(&[&str]) -> bool) -> Option<&'static str> {
+    const WAYS: [(char, &str); 4] = [
+        (';', "the fields are separated by semicolons; save the file with commas"),
+        ('\t', "the fields are separated by tabs; give the file a name that ends in .tsv"),
+        (',', "the fields are separated by commas; give the file a name that ends in .csv"),
+        (' ', "the fields are separated by blanks; save the file with commas"),
+    ];
+    let text = std::str::from_utf8(line).ok()?;
+    let parts =
+        |separator| text.split(separator).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let is_it = |separator| {
+        let parts = parts(separator);
+        parts.len() > 1 && is_it(&parts)
+    };
+    WAYS.into_iter().find(|(separator, _)| is_it(*separator)).map(|(_, how)| how)
 }
 
 /// The number in a field, `None` for a null.
@@ -228,7 +235,11 @@ fn number(input: &Input<'_>, record: &ByteRecord, index: usize) -> Result<Option
         Field::Null => Ok(None),
         Field::Text => {
             let text = excerpt(&String::from_utf8_lossy(field));
-            let reason = match separated_otherwise(field).filter(|_| record.len() == 1) {
+            // Not "5 cm".
+            let are_numbers =
+                |parts: &[&str]| parts.iter().all(|part| Field::of(part.as_bytes()) != Field::Text);
+            let separated = separated_otherwise(field, are_numbers).filter(|_| record.len() == 1);
+            let reason = match separated {
                 Some(how) => format!("{text:?} is not a number: {how}"),
                 None => format!("{text:?} in column {index} is not a number"),
             };

@@ -106,7 +106,7 @@ pub enum DataError {
 
     #[error(
         "{label}: {count} of {n} elements are NaN or infinite, the first at {position}; \
-             remove or replace them, or leave them out with --mask FILE or, if they are NaN, --nodata nan"
+             remove or replace them, or leave out NaN with --nodata nan or, of a fit, any with --mask FILE"
     )]
     NotFinite { label: String, count: u64, n: u64, position: String },
 

@@ -247,11 +247,12 @@ def scaled():
 
 
 def stacks():
-    """ImageJ's, of which only the first image has a directory."""
+    """ImageJ's and tifffile's own, of which only the first image has a directory."""
     pixels = np.moveaxis(image("u2", 3), 2, 0)
     tifffile.imwrite(OUT / "stack.tif", pixels, imagej=True, truncate=True)
     tifffile.imwrite(OUT / "stack-float.tif", np.moveaxis(image("f4", 3), 2, 0), imagej=True, truncate=True)
     tifffile.imwrite(OUT / "stack-pages.tif", pixels, imagej=True)
+    tifffile.imwrite(OUT / "stack-shape.tif", pixels, truncate=True, photometric="minisblack")
     description = "ImageJ=1.54f\nimages=3\nslices=3\n"
     tiff("stack-deflate.tif", pixels[0], compression="zlib", description=description)
 

@@ -65,7 +65,7 @@ pub(super) fn pages(
         decoder.next_image().map_err(failed)?;
     }
     if let ([page], 1) = (&mut pages[..], directories) {
-        page.slices = slices(decoder).map_err(failed)?;
+        page.slices = slices(decoder, page.samples).map_err(failed)?;
         let file_bytes = input.file.metadata().map_err(|e| DataError::io(input.path, e))?.len();
         if page.bands() as u64 > file_bytes {
             return Err(input.invalid(KIND, "it has fewer images than it says; it is truncated or damaged"));
@@ -74,11 +74,32 @@ pub(super) fn pages(
     Ok(pages)
 }
 
-/// How many images there are in a file of a single directory: ImageJ writes
-/// none but the first's for large stacks, and says how many follow it.
-fn slices(decoder: &mut Decoder<BufReader<Bands>>) -> TiffResult<usize> {
+/// How many images there are in a file of a single directory: ImageJ, for large
+/// stacks, and tifffile, if asked to, describe but the first, and say how many
+/// follow it.
+fn slices(decoder: &mut Decoder<BufReader<Bands>>, samples: usize) -> TiffResult<usize> {
+    let (width, height) = decoder.dimensions()?;
     let text = decoder.find_tag(Tag::ImageDescription)?.and_then(|text| text.into_string().ok());
-    let text = text.filter(|text| text.starts_with("ImageJ=")).unwrap_or_default();
-    let images = text.lines().find_map(|line| line.strip_prefix("images=")?.trim().parse().ok());
-    Ok(images.unwrap_or(1).max(1))
+    let text = text.unwrap_or_default();
+    let images = if text.starts_with("ImageJ=") {
+        text.lines().find_map(|line| line.strip_prefix("images=")?.trim().parse().ok())
+    } else {
+        let pixel_count = u64::from(width) * u64::from(height);
+        pixel_count
+            .checked_mul(samples as u64)
+            .and_then(|of_one| Some(truncated_elements(&text)? / of_one.max(1)))
+    };
+    Ok(images.and_then(|images: u64| usize::try_from(images).ok()).unwrap_or(1).max(1))
+}
+
+/// The number of elements of an array of which tifffile says that its directories
+/// are not all there.
+fn truncated_elements(text: &str) -> Option<u64> {
+    let notes: serde_json::Value = serde_json::from_str(text.trim_end_matches('\0')).ok()?;
+    if notes.get("truncated")?.as_bool()? {
+        let extents = notes.get("shape")?.as_array()?;
+        extents.iter().try_fold(1u64, |product, extent| product.checked_mul(extent.as_u64()?))
+    } else {
+        None
+    }
 }
