@@ -1,5 +1,8 @@
 // Y = X·W + b, element by element. CPU twin: engine/reference.rs `forward`.
 //
+// Far from 0, as (X − c)·W + (b + c·W), with c a point near the mean of X: of
+// large x·W and b that cancel, f32 would keep few digits.
+//
 // Four elements to a vec4; a window whose length is no multiple of 4 has
 // padding at the end of its buffers, which is computed and never read.
 //
@@ -16,12 +19,18 @@ override WORKGROUP_SIZE: u32 = 64u;
 override CONTIGUOUS: bool = true;
 // vec4s that are loaded before the first of them is used: 1 or 4.
 override LOADS: u32 = 1u;
+// Whether X is taken about another centre than 0.
+override CENTRED: bool = false;
 
 struct Window {
     elements: u32,
     invocations: u32,
     run: u32,            // vec4s an invocation visits at most
     first_partial: u32,  // unused here
+    zero: u32,           // unused here
+    x_centre: f32,       // what is taken off X
+    t_centre: f32,       // unused here
+    unused: u32,
 }
 
 struct Parameters {
@@ -33,6 +42,15 @@ struct Parameters {
 @group(0) @binding(2) var<uniform> window: Window;
 @group(0) @binding(3) var<storage, read> parameters: Parameters;
 
+fn predict(xs: vec4<f32>) -> vec4<f32> {
+    let weight = vec4(parameters.weight.x);
+    let bias = vec4(parameters.bias.x);
+    if CENTRED {
+        return weight * (xs - vec4(window.x_centre)) + bias;
+    }
+    return weight * xs + bias;
+}
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn forward(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -43,8 +61,6 @@ fn forward(
     if invocation >= window.invocations {
         return;
     }
-    let weight = vec4(parameters.weight.x);
-    let bias = vec4(parameters.bias.x);
     let vectors = (window.elements + 3u) / 4u;
     let run = window.run;
     let first = select(invocation, invocation * run, CONTIGUOUS);
@@ -67,14 +83,14 @@ fn forward(
             let x1 = load_x(i1);
             let x2 = load_x(i2);
             let x3 = load_x(i3);
-            y[i0] = weight * x0 + bias;
-            y[i1] = weight * x1 + bias;
-            y[i2] = weight * x2 + bias;
-            y[i3] = weight * x3 + bias;
+            y[i0] = predict(x0);
+            y[i1] = predict(x1);
+            y[i2] = predict(x2);
+            y[i3] = predict(x3);
         }
     }
     for (; k < count; k++) {
         let i = first + k * stride;
-        y[i] = weight * load_x(i) + bias;
+        y[i] = predict(load_x(i));
     }
 }

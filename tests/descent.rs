@@ -13,6 +13,8 @@
 
 #[path = "common/adapter.rs"]
 mod adapter;
+#[path = "common/noise.rs"]
+mod noise;
 
 use std::ops::ControlFlow;
 
@@ -23,18 +25,11 @@ use linfit::fit::{ConfigError, Fit, FitError, Sgd, State, StepsPerSubmit, StopRe
 use linfit::math::Affine;
 
 use adapter::software_adapter;
+use noise::noise;
 
 fn pair(x: Vec<f32>, t: Vec<f32>) -> Dataset {
     let n = [x.len() as u64];
     Dataset::pair(Matrix::from_vec("x", &n, x), Matrix::from_vec("t", &n, t)).unwrap()
-}
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
 }
 
 /// T = 3·X − 0.75 and noise, so that the loss ends far from 0.

@@ -14,6 +14,8 @@
 
 #[path = "common/adapter.rs"]
 mod adapter;
+#[path = "common/noise.rs"]
+mod noise;
 
 use std::ops::ControlFlow;
 
@@ -25,6 +27,7 @@ use linfit::math::{Affine, Evaluation, ResidualSums};
 use proptest::prelude::*;
 
 use adapter::software_adapter;
+use noise::noise;
 
 fn pair<X: Element, T: Element>(x: Vec<X>, t: Vec<T>) -> Dataset {
     let n = [x.len() as u64];
@@ -112,14 +115,6 @@ fn every_element_type_gives_the_same_sums() {
     check(|v| v as u64, i64::from);
     check(|v| half::f16::from_f32(f32::from(v)), f64::from);
     check(f64::from, f32::from);
-}
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
 }
 
 fn noisy(n: usize) -> Dataset {

@@ -13,6 +13,8 @@
 
 #[path = "common/adapter.rs"]
 mod adapter;
+#[path = "common/noise.rs"]
+mod noise;
 
 use std::ops::ControlFlow;
 
@@ -23,14 +25,7 @@ use linfit::fit::{Exact, Sgd, State, Statistics, StepsPerSubmit, Update};
 use linfit::math::{Affine, Evaluation};
 
 use adapter::software_adapter;
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
-}
+use noise::noise;
 
 fn column<E: Element>(label: &str, values: Vec<E>) -> Matrix {
     Matrix::from_vec(label, &[values.len() as u64], values)
@@ -106,6 +101,28 @@ fn what_has_more_digits_is_taken_off_on_the_host() {
     check(&far(1e9, 1e5, |v| v as u32), TOLERANCE, "u32");
     check(&far(-1e9, 1e6, |v| v as i32), TOLERANCE, "i32");
     check(&far(2f64.powi(50), 1e4, |v| v as i64), TOLERANCE, "i64");
+}
+
+/// Predictions from X far from 0, of a model whose products cancel, have the
+/// digits that f32 has of Y.
+#[test]
+fn predictions_far_from_0_keep_their_digits() {
+    for mean in [0.0, 300.0, 1e4, 1e8] {
+        let x: Vec<f32> = (0..N).map(|k| (mean + 50.0 * noise(k)) as f32).collect();
+        let want: Vec<f64> = x.iter().map(|&x| 2.0 * (f64::from(x) - mean) + 0.25).collect();
+        let data = Dataset::inputs(column("x", x)).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        let mut ys = Vec::new();
+        let mut keep = |chunk: &[f32]| {
+            ys.extend_from_slice(chunk);
+            Ok(())
+        };
+        gpu.forward(Affine::new(2.0, 0.25 - 2.0 * mean), &mut keep).unwrap();
+        assert_eq!(ys.len(), want.len());
+        for (y, want) in ys.iter().zip(&want) {
+            assert!((f64::from(*y) - want).abs() < 1e-5 * 1.01, "{mean}: {y} for {want}");
+        }
+    }
 }
 
 /// Whole numbers far from 0 lose nothing, and nothing is said to be lost:

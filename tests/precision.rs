@@ -12,6 +12,8 @@
 
 #[path = "common/adapter.rs"]
 mod adapter;
+#[path = "common/noise.rs"]
+mod noise;
 
 use linfit::data::{Dataset, Matrix};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
@@ -19,14 +21,7 @@ use linfit::engine::{Engine, Reference};
 use linfit::math::Affine;
 
 use adapter::software_adapter;
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
-}
+use noise::noise;
 
 /// x = mean + spread·u, t = 2·x + 1 + noise, u and noise uniform over ±1, as f32.
 fn noisy_line(n: u64, mean: f64, spread: f64) -> Dataset {

@@ -11,6 +11,9 @@
     reason = "tests on data they made themselves"
 )]
 
+#[path = "common/noise.rs"]
+mod noise;
+
 use std::ops::ControlFlow;
 
 use linfit::data::{Dataset, Matrix};
@@ -18,17 +21,11 @@ use linfit::engine::{Cpu, Engine, Reference};
 use linfit::fit::{Coordinates, Exact, Fit, FitError, Sgd, State, Statistics, StopReason};
 use linfit::math::{Affine, Moments};
 
+use noise::noise;
+
 fn pair(x: Vec<f64>, t: Vec<f64>) -> Dataset {
     let n = [x.len() as u64];
     Dataset::pair(Matrix::from_vec("x", &n, x), Matrix::from_vec("t", &n, t)).unwrap()
-}
-
-/// A number in [−1, 1) from a counter (SplitMix64).
-fn noise(k: u64) -> f64 {
-    let mut z = k.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as i64 as f64 / 2f64.powi(63)
 }
 
 /// x around `mean` with σ = 1/√3, t = 3·x − 2 and noise.

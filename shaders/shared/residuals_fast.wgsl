@@ -29,9 +29,16 @@ fn take_residuals(block: ptr<function, Block>, dx: vec4<f32>, rs: vec4<f32>, wei
     (*block).r += weighed;
 }
 
+fn about(centre: f32, values: vec4<f32>) -> vec4<f32> {
+    if CENTRED {
+        return values - vec4(centre);
+    }
+    return values;
+}
+
 fn take(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    let dx = xs - vec4(window.x_centre);
-    let rs = residual(at, dx, ts - vec4(window.t_centre));
+    let dx = about(window.x_centre, xs);
+    let rs = residual(at, dx, about(window.t_centre, ts));
     take_residuals(block, dx, rs, rs);
 }
 
@@ -44,8 +51,8 @@ fn take_valid(
     valid: vec4<bool>,
 ) {
     let none = vec4<f32>();
-    let dx = select(none, xs - vec4(window.x_centre), valid);
-    let rs = select(none, residual(at, dx, ts - vec4(window.t_centre)), valid);
+    let dx = select(none, about(window.x_centre, xs), valid);
+    let rs = select(none, residual(at, dx, about(window.t_centre, ts)), valid);
     var weighed = rs;
     if WEIGHTED {
         weighed = select(none, ws, valid) * rs;

@@ -19,5 +19,6 @@ fn opaque(v: vec4<f32>) -> vec4<f32> {
 fn two_sum(a: vec4<f32>, b: vec4<f32>) -> Sum {
     let hi = opaque(a + b);
     let b_part = opaque(hi - a);
-    return Sum(hi, (a - opaque(hi - b_part)) + (b - b_part));
+    // Both differences are opaque too: they could be joined to a + b otherwise.
+    return Sum(hi, opaque(a - opaque(hi - b_part)) + opaque(b - b_part));
 }

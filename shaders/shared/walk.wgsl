@@ -10,7 +10,7 @@
 // Expects `load_x`, `load_t` and `load_weights`, four elements of X, of T and of
 // the weights, whatever their type (engine/gpu/packing.rs); they declare the
 // bindings 0, 1 and, if there are weights, 7. Declares binding 3 (window) and
-// the override constants WEIGHTED, CONTIGUOUS, LOADS and BLOCK of the kernel that
+// the override constants WEIGHTED, CENTRED, CONTIGUOUS, LOADS and BLOCK of the kernel that
 // it precedes.
 //
 // Compiled without bounds checks: every index lies in its buffer for the
@@ -19,6 +19,8 @@
 // Whether pairs have weights; if not, all of them are 1 and nothing is
 // multiplied with them.
 override WEIGHTED: bool = false;
+// Whether residuals in f32 are computed about other centres than 0.
+override CENTRED: bool = false;
 // Whether an invocation takes neighbouring vec4s (a CPU's caches want that)
 // or every `invocations`-th one, so that a workgroup's loads are neighbours.
 override CONTIGUOUS: bool = true;

@@ -116,9 +116,8 @@ pub enum DataError {
     UnclearNodata { label: String, attribute: String, text: String },
 
     #[error(
-        "no pair of elements of {label} and its target counts: {} masked, {} of weight 0, {} and {} nodata or \
-         null in X and T, {} outside the valid range; see --nodata, --mask, --weights and --valid-range",
-        excluded.mask, excluded.weight, excluded.x_nodata, excluded.t_nodata, excluded.range
+        "no pair of elements of {label} and its target counts: {excluded}; see --nodata, --mask, --weights and \
+         --valid-range"
     )]
     NoneValid { label: String, excluded: super::Excluded },
 
@@ -130,6 +129,12 @@ pub enum DataError {
              give finite numbers of 0 or more"
     )]
     Weights { label: String, count: u64, n: u64, value: f64, position: String },
+
+    #[error(
+        "{label}: weights of {mean:e} in the mean; only how they compare matters: divide them all by \
+             their mean"
+    )]
+    WeightsScale { label: String, mean: f64 },
 
     #[error(
         "{label}: the element at {position} is {value:e}, beyond the range of f32; \

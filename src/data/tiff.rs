@@ -101,7 +101,8 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
         Some(strips) => image.stored(input, &strips)?,
         None if page.slices > 1 => {
-            let found = format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
+            let found =
+                format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
             return Err(input.unsupported(found, "save them as pages, with ImageJ's or tifffile's writer"));
         }
         None => with_element!(image.element, E => image.matrix::<E>(input, &mut decoder, nodata.as_ref()))?,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -53,6 +54,19 @@ impl Excluded {
         self.mask + self.weight + self.x_nodata + self.t_nodata + self.range
     }
 
+    /// Each number that isn't 0, and its reason.
+    pub fn reasons(self) -> impl Iterator<Item = (u64, &'static str)> {
+        [
+            (self.mask, "masked"),
+            (self.weight, "of weight 0"),
+            (self.x_nodata, "nodata in X"),
+            (self.t_nodata, "nodata in T"),
+            (self.range, "outside the valid range"),
+        ]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+    }
+
     fn combine(self, other: Self) -> Self {
         Self {
             mask: self.mask + other.mask,
@@ -61,6 +75,15 @@ impl Excluded {
             t_nodata: self.t_nodata + other.t_nodata,
             range: self.range + other.range,
         }
+    }
+}
+
+impl fmt::Display for Excluded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (number, reason)) in self.reasons().enumerate() {
+            write!(f, "{}{number} {reason}", if place == 0 { "" } else { ", " })?;
+        }
+        Ok(())
     }
 }
 
@@ -136,7 +159,8 @@ impl Counted {
     ///
     /// # Errors
     /// [`DataError::NotFinite`] for a NaN or an infinity that is no hole;
-    /// [`DataError::Weights`] for what is no weight; [`DataError::NoneValid`];
+    /// [`DataError::Weights`] for what is no weight, [`DataError::WeightsScale`];
+    /// [`DataError::NoneValid`];
     /// [`DataError::OtherShape`]; [`DataError::UnclearNodata`].
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
     pub(super) fn of(
@@ -192,8 +216,21 @@ impl Counted {
             return Err(DataError::NoneValid { label: x.label().to_owned(), excluded });
         }
         let weight_sum = weight_sum.value();
+        if let Some(weights) = weights {
+            check_scale(weights, weight_sum / validity.count() as f64)?;
+        }
         Ok(Self { validity: (excluded.total() > 0).then_some(validity), weight_sum })
     }
+}
+
+/// Refuses weights so large or so small, by their mean, that products with them
+/// could leave f64 where the data alone do not.
+fn check_scale(weights: &Matrix, mean: f64) -> Result<(), DataError> {
+    const LEAST: f64 = 1e-60;
+    if (LEAST..=1.0 / LEAST).contains(&mean) {
+        return Ok(());
+    }
+    Err(DataError::WeightsScale { label: weights.label().to_owned(), mean })
 }
 
 /// A value that stands for nothing.

@@ -11,7 +11,7 @@ use super::reference::{rounding_to_f64, stored_bytes};
 use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
 use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
-use lanes::{Once, Weighing};
+use lanes::{GROUP_ELEMENTS, Once, Weighing, prefetch};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
 
@@ -171,13 +171,14 @@ fn simd_name() -> &'static str {
 
 /// What a pass makes of X and T, block by block.
 trait BlockPass: Send {
-    /// Takes the next block in; all have the same length.
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing);
+    /// Takes the next block in, of which `n` pairs have a weight; all have the
+    /// same length.
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64);
 }
 
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
-/// one type, else brought to f64 a block at a time, which stays in the
-/// first-level cache. Of a block with holes only what counts.
+/// one type and all of a block count, else brought to f64 a block at a time,
+/// which stays in the first-level cache.
 fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockPass) {
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
@@ -186,15 +187,16 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
             pair.map(|(xs, ts)| {
                 for block in chunks(range.clone(), BLOCK_ELEMENTS) {
+                    let n = block.len() as u64;
                     if !is_whole(&block) {
                         Widened::read(data, t, block).hand_to(pass);
                     } else if let Some(weights) = data.weights() {
                         let mut ws = [0f64; BLOCK_ELEMENTS];
                         let ws = &mut ws[..block.len()];
                         read_finite(weights, order, block.start, ws);
-                        pass.take(&xs[block.clone()], &ts[block], &*ws);
+                        pass.take(&xs[block.clone()], &ts[block], &*ws, n);
                     } else {
-                        pass.take(&xs[block.clone()], &ts[block], Once);
+                        pass.take(&xs[block.clone()], &ts[block], Once, n);
                     }
                 }
             })
@@ -206,48 +208,63 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
     chunks(range, BLOCK_ELEMENTS).for_each(|block| Widened::read(data, t, block).hand_to(pass));
 }
 
-/// What counts of a block, in f64.
+/// A block in f64. A hole is another pair of the block, of weight 0: that takes
+/// no branches.
 struct Widened {
     xs: [f64; BLOCK_ELEMENTS],
     ts: [f64; BLOCK_ELEMENTS],
     ws: Option<[f64; BLOCK_ELEMENTS]>,
     len: usize,
+    /// How many pairs count.
+    n: u64,
 }
 
 impl Widened {
     fn read(data: &Dataset, t: &Matrix, block: Range<usize>) -> Self {
-        let (order, len) = (data.order(), block.len());
+        let (order, len, n) = (data.order(), block.len(), block.len() as u64);
         let read = |matrix: &Matrix| {
             let mut values = [0f64; BLOCK_ELEMENTS];
             read_finite(matrix, order, block.start, &mut values[..len]);
             values
         };
-        let mut all = Self { xs: read(data.x()), ts: read(t), ws: data.weights().map(read), len };
-        if let Some(validity) = data.validity() {
-            all.keep(|k| validity.contains(block.start + k));
+        let mut all = Self { xs: read(data.x()), ts: read(t), ws: data.weights().map(read), len, n };
+        if let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) {
+            let first = data.next_valid(block.start).map_or(len, |k| k - block.start);
+            all.fill_holes(validity.words(&block), first);
         }
         all
     }
 
-    /// Moves the pairs that count to the front.
-    fn keep(&mut self, counts: impl Fn(usize) -> bool) {
-        let mut kept = 0;
-        for k in (0..self.len).filter(|&k| counts(k)) {
-            (self.xs[kept], self.ts[kept]) = (self.xs[k], self.ts[k]);
-            if let Some(ws) = &mut self.ws {
-                ws[kept] = ws[k];
-            }
-            kept += 1;
+    /// Puts pair number `first` of the block, which counts, where none does by
+    /// these bits.
+    fn fill_holes(&mut self, words: &[u32], first: usize) {
+        if first >= self.len {
+            self.n = 0;
+            return;
         }
-        self.len = kept;
+        let (x, t, len) = (self.xs[first], self.ts[first], self.len);
+        self.n = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        fill_unset(words, &mut self.xs[..len], x);
+        fill_unset(words, &mut self.ts[..len], t);
+        fill_unset(words, &mut self.ws.get_or_insert([1.0; BLOCK_ELEMENTS])[..len], 0.0);
     }
 
     fn hand_to(&self, pass: &mut impl BlockPass) {
-        let (xs, ts) = (&self.xs[..self.len], &self.ts[..self.len]);
+        let (xs, ts, n) = (&self.xs[..self.len], &self.ts[..self.len], self.n);
         match &self.ws {
-            _ if self.len == 0 => {}
-            Some(ws) => pass.take(xs, ts, &ws[..self.len]),
-            None => pass.take(xs, ts, Once),
+            _ if n == 0 => {}
+            Some(ws) => pass.take(xs, ts, &ws[..self.len], n),
+            None => pass.take(xs, ts, Once, n),
+        }
+    }
+}
+
+/// Sets the values whose bit isn't set.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+fn fill_unset(words: &[u32], values: &mut [f64], fill: f64) {
+    for (&word, values) in words.iter().zip(values.chunks_mut(32)) {
+        for (k, value) in values.iter_mut().enumerate() {
+            *value = if word & (1 << k) == 0 { fill } else { *value };
         }
     }
 }
@@ -263,9 +280,11 @@ fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 fn widen<E: Element>(values: &[E], out: &mut [f64]) {
-    lanes::prefetch(values);
-    for (value, out) in values.iter().zip(out) {
-        *out = value.finite_to_f64();
+    for (values, out) in values.chunks(GROUP_ELEMENTS).zip(out.chunks_mut(GROUP_ELEMENTS)) {
+        prefetch(values);
+        for (value, out) in values.iter().zip(out) {
+            *out = value.finite_to_f64();
+        }
     }
 }
 

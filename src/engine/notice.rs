@@ -47,7 +47,10 @@ impl fmt::Display for Notice {
                 }
                 match to {
                     ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
-                    _ => f.write_str(", the widest type linfit computes in"),
+                    _ => f.write_str(
+                        ", the widest type linfit computes in; take a constant off them first if their \
+                         differences matter",
+                    ),
                 }
             }
             Self::Streamed { adapter, needed_mib } => write!(

@@ -61,7 +61,7 @@ impl Moments {
     ///
     /// With a pivot k standard deviations off the mean, 1 + k² times the
     /// rounding of the sums is left in them. An element of the part is never
-    /// farther off than √n.
+    /// farther off than √n, or, with weights, than √(Σw/w) for its weight w.
     #[must_use]
     pub fn from_pivot_sums(sums: &PivotSums) -> Self {
         let n = sums.weight_sum;

@@ -2,7 +2,10 @@
 /// more: plain where that's short, with an exponent where it isn't.
 pub(super) fn short(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 || (1e-4..1e7).contains(&size) {
+    if size < 1e15 && value.trunc() == value {
+        // Adding 0 takes the sign off a 0.
+        (value + 0.0).to_string()
+    } else if (1e-4..1e7).contains(&size) {
         let zeros = [1e-1, 1e-2, 1e-3].iter().filter(|&&power| size < power).count();
         let text = format!("{value:.*}", 6 + zeros);
         let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -65,7 +68,11 @@ mod tests {
     fn numbers_for_people() {
         assert_eq!(short(0.415_755_423), "0.415755");
         assert_eq!(short(-3.0), "-3");
-        assert_eq!(short(0.0), "0");
+        assert_eq!((short(0.0), short(-0.0)), ("0".to_owned(), "0".to_owned()));
+        assert_eq!(
+            (short(16_777_217.0), short(16_777_217.5)),
+            ("16777217".to_owned(), "1.67772e7".to_owned())
+        );
         assert_eq!(short(1.25e-9), "1.25000e-9");
         assert_eq!(short(0.000_705_087_79), "0.000705088");
         assert_eq!(near_one(0.999_999_97), "(1 - 3.0e-8)");

@@ -176,16 +176,8 @@ impl fmt::Display for FitReport {
         writeln!(f, "  loss       {:<24} mean squared error{weighted}", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         if let Some(excluded) = self.excluded {
-            let reasons = [
-                (excluded.mask, "masked"),
-                (excluded.weight, "of weight 0"),
-                (excluded.x_nodata, "nodata in X"),
-                (excluded.t_nodata, "nodata in T"),
-                (excluded.range, "outside the valid range"),
-            ];
-            let reasons = reasons.iter().filter(|(number, _)| *number > 0);
             let reasons: Vec<_> =
-                reasons.map(|(number, reason)| format!("{} {reason}", count(*number))).collect();
+                excluded.reasons().map(|(number, reason)| format!("{} {reason}", count(number))).collect();
             writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
         }
         if let Some(weight_sum) = self.weight_sum {
@@ -273,8 +265,8 @@ impl FitReport {
             (s.residual_std, s.stderr_weight, s.stderr_bias)
         {
             writeln!(f, "  residuals  {:<24} standard deviation", short(std))?;
-            let errors = format!("{} of the weight", short(stderr_weight));
-            writeln!(f, "  std errors {errors:<24} {} of the bias", short(stderr_bias))?;
+            let (weight, bias) = (short(stderr_weight), short(stderr_bias));
+            writeln!(f, "  std errors {weight} of the weight, {bias} of the bias")?;
         }
         if let Some(p) = s.p_value {
             let t = s.t_weight.map_or_else(|| "∞".to_owned(), short);

@@ -27,6 +27,7 @@ mod notes;
 mod outputs;
 mod predict;
 mod process;
+mod real;
 mod solvers;
 mod tuning;
 mod weights;

@@ -25,6 +25,9 @@ pub(super) trait Weighing: Copy {
 
     /// The weight of pair number `k`.
     fn at(self, k: usize) -> f64;
+
+    /// The place of the largest weight; `None` if all are 1.
+    fn heaviest(self) -> Option<usize>;
 }
 
 /// Every pair counts once. What is multiplied with it is not multiplied.
@@ -41,6 +44,10 @@ impl Weighing for Once {
     fn at(self, _k: usize) -> f64 {
         1.0
     }
+
+    fn heaviest(self) -> Option<usize> {
+        None
+    }
 }
 
 /// A weight for each pair; beyond the end of the block 0.
@@ -55,6 +62,12 @@ impl Weighing for &[f64] {
     #[inline]
     fn at(self, k: usize) -> f64 {
         self.get(k).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    fn heaviest(self) -> Option<usize> {
+        let most = self.iter().copied().fold(0.0, f64::max);
+        self.iter().position(|&weight| weight >= most)
     }
 }
 

@@ -19,8 +19,8 @@ impl BlockMoments {
 }
 
 impl BlockPass for BlockMoments {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing) {
-        self.blocks.push(Moments::from_pivot_sums(&block_sums(xs, ts, ws)));
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
+        self.blocks.push(Moments::from_pivot_sums(&PivotSums { n, ..block_sums(xs, ts, ws) }));
     }
 }
 
@@ -37,7 +37,12 @@ fn pivot<E: Element>(values: &[E]) -> f64 {
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 #[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
 fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
-    let (x_pivot, t_pivot) = (pivot(xs), pivot(ts));
+    let (x_pivot, t_pivot) = match ws.heaviest() {
+        // With w the weight of this pair, its distance from the means is at most
+        // √(Σw/w) standard deviations, no more than √n.
+        Some(k) => (xs[k].finite_to_f64(), ts[k].finite_to_f64()),
+        None => (pivot(xs), pivot(ts)),
+    };
     let (mut x_sum, mut t_sum) = ([0f64; LANES], [0f64; LANES]);
     let (mut xx, mut xt, mut tt) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let mut weight_sum = [0f64; LANES];

@@ -23,8 +23,8 @@ impl BlockResiduals {
 }
 
 impl BlockPass for BlockResiduals {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing) {
-        self.sums.add(block_sums(xs, ts, ws, self.at.weight, self.at.bias));
+    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
+        self.sums.add(ResidualSums { n, ..block_sums(xs, ts, ws, self.at.weight, self.at.bias) });
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         values.fill(1.0);
         // r = 3·1 + 1 − 1 = 3 for each of 1,024 elements.
         let mut pass = BlockResiduals::new(Affine::new(3.0, 1.0));
-        pass.take(values, values, Once);
+        pass.take(values, values, Once, 1024);
         let sums = pass.total();
         assert_eq!(
             sums,

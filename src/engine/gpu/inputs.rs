@@ -14,9 +14,11 @@ pub(super) struct Passage {
     /// A power of two: other than 1 only for weights too large or too small for
     /// f32 sums.
     pub(super) scale: f64,
-    /// A point near the mean of what is on the device, about which it is summed
-    /// there; 0 if that is near 0 for the spread.
+    /// A point near the mean of what is on the device, about which moments are
+    /// summed there; 0 if that is near 0 for the spread.
     pub(super) centre: f32,
+    /// Whether residuals and predictions in f32 are computed about it too.
+    pub(super) is_far: bool,
 }
 
 /// What the passes of a dataset read: X, T, weights and bits for holes, as far
@@ -31,11 +33,12 @@ pub(super) struct Inputs {
     has_t: bool,
 }
 
-/// Standard deviations from 0 at which a mean is taken off on the host: nearer,
-/// that would gain no more than two bits, and cost those that were exact theirs.
+/// Standard deviations from 0 at which a mean is far: taking it off gains two
+/// bits or more. It costs a subtraction on the device, and, on the host, elements
+/// that were exact in f32 their exactness.
 const FAR: f64 = 4.0;
 
-/// The same on the device, where it costs a rounding at most.
+/// The same for moments, for which it costs nothing.
 const OFF_CENTRE: f64 = 1.0;
 
 /// Mean weights within these powers of two of 1 stay as they are.
@@ -69,19 +72,25 @@ impl Inputs {
         self.passages().map(|passage| passage.packing.size()).sum()
     }
 
-    /// W and b that predict from what is on the device.
+    /// W and b that predict from what is on the device, about X's centre.
     pub(super) fn to_predict(self, at: Affine) -> Affine {
-        Affine { bias: at.weight.mul_add(self.x.pivot, at.bias), ..at }
+        let origin = self.x.pivot + f64::from(self.x.residual_centre());
+        Affine { bias: at.weight.mul_add(origin, at.bias), ..at }
     }
 
     /// What residuals are computed about with a precision.
     pub(super) fn origin(&self, precision: Precision) -> Origin {
         let of = |passage: Passage| match precision {
-            Precision::Fast => passage.pivot + f64::from(passage.centre),
+            Precision::Fast => passage.pivot + f64::from(passage.residual_centre()),
             // They have the digits to compute about 0.
             Precision::Compensated | Precision::F64 => passage.pivot,
         };
         Origin { x: of(self.x), t: of(self.t) }
+    }
+
+    /// Whether the device takes anything off X or T.
+    pub(super) fn is_centred(&self) -> bool {
+        self.x.residual_centre() != 0.0 || self.t.residual_centre() != 0.0
     }
 
     /// What weights are multiplied with.
@@ -125,7 +134,8 @@ impl Passage {
         let centre = split(rest.point(element, OFF_CENTRE))[0];
         // What is beyond f32 is found when it is sent.
         let centre = if centre.is_finite() { centre } else { 0.0 };
-        Self { packing, pivot, scale: 1.0, centre }
+        let is_far = rest.mean.abs() >= FAR * rest.deviation;
+        Self { packing, pivot, scale: 1.0, centre, is_far }
     }
 
     fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
@@ -133,11 +143,22 @@ impl Passage {
         let mean = data.weight_sum() / data.valid_len() as f64;
         let bits = mean.log2().round();
         if bits.abs() <= WEIGHT_BITS {
-            return Self { packing: Packing::of(matrix.element()), pivot: 0.0, scale: 1.0, centre: 0.0 };
+            return Self {
+                packing: Packing::of(matrix.element()),
+                pivot: 0.0,
+                scale: 1.0,
+                centre: 0.0,
+                is_far: false,
+            };
         }
         // Within f64 as well; what then leaves f32 is found on the way there.
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
-        Self { packing: Packing::F32, pivot: 0.0, scale, centre: 0.0 }
+        Self { packing: Packing::F32, pivot: 0.0, scale, centre: 0.0, is_far: false }
+    }
+
+    /// What residuals and predictions in f32 take off on the device.
+    pub(super) fn residual_centre(&self) -> f32 {
+        if self.is_far { self.centre } else { 0.0 }
     }
 
     /// Whether elements are sent as they are, or rounded to f32 and no more.

@@ -1,7 +1,7 @@
 use super::GpuError;
 use super::Precision;
 use super::device::Device;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Passage};
 use super::packing::Packing;
 use super::plan::{BLOCK_VECTORS, Dispatch, FINISHERS};
 use super::tuning::{Reduction, Tuning};
@@ -31,7 +31,7 @@ pub(super) struct WindowUniform {
 impl WindowUniform {
     pub(super) fn new(dispatch: &Dispatch, first_partial: u32, inputs: &Inputs) -> Self {
         let Dispatch { elements, invocations, run, .. } = *dispatch;
-        let (x_centre, t_centre) = (inputs.x.centre, inputs.t.centre);
+        let [x_centre, t_centre] = [inputs.x, inputs.t].map(|passage| passage.residual_centre());
         Self { elements, invocations, run, first_partial, zero: 0, x_centre, t_centre, unused: 0 }
     }
 }
@@ -261,6 +261,7 @@ impl SumsKernel {
                     &bindings,
                     &[
                         ("WEIGHTED", flag(inputs.weights.is_some())),
+                        ("CENTRED", flag(inputs.is_centred())),
                         ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
                         ("CONTIGUOUS", flag(tuning.contiguous)),
                         ("LOADS", f64::from(tuning.loads)),
@@ -371,18 +372,19 @@ fn sums_source(precision: Precision, quantity: Quantity) -> &'static str {
 }
 
 /// The kernel that predicts.
-pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: Packing) -> Result<Kernel, GpuError> {
+pub(super) fn compile_forward(device: &Device, tuning: &Tuning, x: &Passage) -> Result<Kernel, GpuError> {
     use binding::forward::{PARAMETERS, WINDOW, Y};
     use binding::inputs::X;
     device.scoped(0, |device, _| {
         Kernel::compile(
             device,
             "forward",
-            &(Packing::HALVES.to_owned() + &x.source("x", X) + shader!("forward")),
+            &(Packing::HALVES.to_owned() + &x.packing.source("x", X) + shader!("forward")),
             &[(X, Access::Read), (Y, Access::Write), (WINDOW, Access::Uniform), (PARAMETERS, Access::Read)],
             &[
                 ("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)),
                 ("CONTIGUOUS", flag(tuning.contiguous)),
+                ("CENTRED", flag(x.residual_centre() != 0.0)),
                 ("LOADS", f64::from(tuning.loads)),
             ],
         )
@@ -453,6 +455,7 @@ pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, inputs: &I
         &bindings,
         &[
             ("WEIGHTED", flag(inputs.weights.is_some())),
+            ("CENTRED", flag(inputs.is_centred())),
             ("WIDTH", f64::from(tuning.workgroup_size)),
             ("CONTIGUOUS", flag(tuning.contiguous)),
             ("LOADS", f64::from(tuning.loads)),

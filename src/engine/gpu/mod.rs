@@ -33,6 +33,7 @@ pub use error::GpuError;
 pub use precision::Precision;
 pub use tuning::{Reduction, Tuning};
 
+use super::reference::rounding_to_f64;
 use super::{Cpu, DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
 use crate::data::{DataError, Dataset};
 use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums, SumsAccumulator};
@@ -154,6 +155,8 @@ impl<'d> Gpu<'d> {
         let inputs = Inputs::of(data);
         data.check_intact()?;
         let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
+        // On their way to f32 elements are f64 once.
+        gpu.notices = rounding_to_f64(data);
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::Residuals)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
@@ -211,7 +214,7 @@ impl<'d> Gpu<'d> {
         precision: Precision,
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
-        let forward = compile_forward(&device, &tuning, inputs.x.packing)?;
+        let forward = compile_forward(&device, &tuning, &inputs.x)?;
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         Ok(Self {
             data,

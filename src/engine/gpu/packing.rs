@@ -86,7 +86,7 @@ fn halves(bits: vec4<u32>) -> vec4<f32> {
             Self::F32 => ("vec4<f32>", "group"),
             Self::U8 => ("u32", "vec4<f32>(unpack4xU8(group))"),
             Self::I8 => ("u32", "vec4<f32>(unpack4xI8(group))"),
-            Self::U16 => ("vec2<u32>", "vec4<f32>(group.xxyy >> vec4(0u, 16u, 0u, 16u) & vec4(0xffffu))"),
+            Self::U16 => ("vec2<u32>", "vec4<f32>((group.xxyy >> vec4(0u, 16u, 0u, 16u)) & vec4(0xffffu))"),
             // Shifted up to the sign, and down again with it.
             Self::I16 => (
                 "vec2<u32>",
