@@ -75,6 +75,11 @@ fn image(element: ElementType, band: u64) -> Vec<f64> {
         .collect()
 }
 
+/// What make.py puts in the bands of images of so many bits.
+fn packed(bits: u32, band: u64) -> Vec<f64> {
+    image(ElementType::U8, band).iter().map(|value| (*value as u64 % (1 << bits)) as f64).collect()
+}
+
 /// What make.py puts in columns and vectors.
 fn vector(element: ElementType) -> Vec<f64> {
     (0..LENGTH.cast_signed())
@@ -175,6 +180,14 @@ mod safetensors {
         assert!(nodata("attributes.safetensors:layers.b").unwrap().is_nan());
         is_unclear("attributes.safetensors:c", &["c._FillValue is \"none\""]);
         assert_eq!(nodata("one.safetensors"), None);
+    }
+
+    #[test]
+    fn tensors_of_other_types_leave_the_others_be() {
+        is_vector("new-types.safetensors:x", ElementType::F32);
+        is_refused("new-types.safetensors:newer", &["new-types.safetensors:newer", "I4", "not numbers"]);
+        is_refused("new-types.safetensors:half", &["new-types.safetensors:half", "F8_E4M3", "not numbers"]);
+        is_refused("new-types.safetensors", &["3 tensors", "newer, half, x"]);
     }
 
     #[test]
@@ -355,11 +368,139 @@ mod tiff {
 
     #[test]
     fn others_are_errors() {
-        is_refused("jpeg.tif", &["compressed by ModernJPEG", "gdal_translate"]);
-        is_refused("ycbcr-jpeg.tif:1", &["compressed by ModernJPEG"]);
+        is_refused("jpeg.tif", &["compressed by JPEG", "gdal_translate"]);
+        is_refused("ycbcr-jpeg.tif:1", &["compressed by JPEG"]);
+        for (file, name) in [
+            ("lzma", "LZMA"),
+            ("lerc", "LERC"),
+            ("png", "PNG"),
+            ("jpeg2000", "JPEG 2000"),
+            ("jpegxl", "JPEG XL"),
+            ("webp:1", "WebP"),
+        ] {
+            let file = match file.split_once(':') {
+                Some((file, band)) => format!("compressed-{file}.tif:{band}"),
+                None => format!("compressed-{file}.tif"),
+            };
+            is_refused(&file, &[&format!("compressed by {name},"), "linfit does not read", "gdal_translate"]);
+        }
+        is_refused("predictor.tif", &["predictor 34892,", "linfit does not read", "gdal_translate"]);
         is_refused("complex.tif", &["complex", "64 bits", "convert"]);
-        is_refused("palette.tif", &["numbers of colours", "greyscale"]);
+        is_refused("bits-5.tif", &["whole numbers (5 bits)", "64 bits"]);
+        is_refused("palette.tif", &["numbers of colours", "gdal_translate -expand rgb", "MINISBLACK"]);
         is_refused("lab.tif:1", &["L*a*b*", "convert it"]);
+    }
+
+    #[test]
+    fn samples_of_less_than_a_byte_are_bytes() {
+        let is_packed = |name: &str, bits: u32, band: u64| {
+            let matrix = read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!((matrix.shape(), matrix.element()), (&Shape(vec![ROWS, COLUMNS]), ElementType::U8));
+            assert!(values(&matrix) == packed(bits, band), "{name}");
+        };
+        is_packed("bits-1-bool.tif", 1, 0);
+        // What is white is 0, and read as 0.
+        is_packed("bits-1-white.tif", 1, 0);
+        for bits in [1, 2, 4] {
+            is_packed(&format!("bits-{bits}.tif"), bits, 0);
+            for band in 0..3 {
+                is_packed(&format!("bits-{bits}-tiles.tif:{}", band + 1), bits, band);
+                is_packed(&format!("bits-{bits}-planes.tif:{}", band + 1), bits, band);
+            }
+        }
+    }
+
+    /// Where make.py's masks are 0.
+    fn is_masked(k: usize) -> bool {
+        let (row, column) = (k as u64 / COLUMNS, k as u64 % COLUMNS);
+        row * column % 7 == 2
+    }
+
+    #[test]
+    fn masks_of_their_own_are_nulls_of_all_bands() {
+        let bands = |file: &'static str, count: u64| (0..count).map(move |band| (file, band));
+        let cases = bands("mask.tif", 2).chain(bands("mask-tiles.tif", 2)).chain(bands("mask-cog.tif", 2));
+        for (file, band) in cases {
+            let name = format!("{file}:{}", band + 1);
+            is_image(&name, ElementType::U16, band);
+            let matrix = read(&name).unwrap();
+            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_masked(k)), "{name}");
+        }
+        for band in 0..3 {
+            let name = format!("mask-pages.tif:{}", band + 1);
+            is_image(&name, ElementType::I16, band);
+            let matrix = read(&name).unwrap();
+            // The second page has none.
+            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == (band != 1 && is_masked(k))), "{name}");
+        }
+        assert!(!read("tiles.tif").unwrap().has_nulls());
+        // It masks nothing: it is what there is to read.
+        let alone = values(&read("mask-alone.tif").unwrap());
+        assert!(alone.iter().enumerate().all(|(k, value)| *value == if is_masked(k) { 0.0 } else { 255.0 }));
+    }
+
+    #[test]
+    fn masks_of_their_own_are_holes_in_any_order() {
+        let places = || 0..(ROWS * COLUMNS) as usize;
+        let masked = places().filter(|&k| is_masked(k)).count() as u64;
+        let band = |band: u64| read(&format!("mask-tiles.tif:{}", band + 1)).unwrap();
+        let data = Dataset::pair(band(0), band(1)).unwrap();
+        let validity = data.validity().unwrap();
+        assert!(places().all(|k| validity.contains(k) != is_masked(k)));
+        assert_eq!(validity.excluded().x_nodata, masked);
+        // X and T lie column by column, and the mask and the weights row by row.
+        let columns = || read("stored.npz:columns").unwrap();
+        let rules = [
+            HoleRules { mask: Some(band(1)), ..HoleRules::default() },
+            HoleRules { weights: Some(band(1)), ..HoleRules::default() },
+        ];
+        for rules in rules {
+            let data = Dataset::pair_with(columns(), columns(), u64::MAX, rules).unwrap();
+            assert_eq!(data.order(), Order::Fortran);
+            let validity = data.validity().unwrap();
+            for (k, place) in places().map(|k| (k, k % ROWS as usize * COLUMNS as usize + k / ROWS as usize))
+            {
+                assert_eq!(validity.contains(k), !is_masked(place), "{k}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_masks_are_errors() {
+        is_refused("mask-size.tif", &["its mask has another size", "53×36, not 53×37", "--mask"]);
+        is_refused("mask-two.tif", &["several masks", "--mask"]);
+        is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "--mask"]);
+        is_refused("mask-wide.tif", &["its mask", "16 bits", "--mask"]);
+    }
+
+    #[test]
+    fn scales_and_offsets_are_told_and_not_applied() {
+        let remarks = [None, Some("scale 0.5 and offset -3.0"), Some("scale 1.0 and offset 7.25")];
+        for (band, remark) in (0..).zip(remarks) {
+            let name = format!("scaled.tif:{}", band + 1);
+            is_image(&name, ElementType::I16, band);
+            let matrix = read(&name).unwrap();
+            match remark {
+                Some(words) => assert!(matrix.remark().unwrap().contains(words), "{:?}", matrix.remark()),
+                None => assert_eq!(matrix.remark(), None),
+            }
+        }
+    }
+
+    #[test]
+    fn stacks_of_one_directory_are_bands() {
+        for band in 0..3 {
+            is_image(&format!("stack.tif:{}", band + 1), ElementType::U16, band);
+            is_image(&format!("stack-pages.tif:{}", band + 1), ElementType::U16, band);
+            is_image(&format!("stack-shape.tif:{}", band + 1), ElementType::U16, band);
+            is_image(&format!("stack-float.tif:{}", band + 1), ElementType::F32, band);
+        }
+        is_refused("stack.tif", &["3 bands", "from: 1, 2, 3"]);
+        is_refused("stack-deflate.tif:1", &["3 images", "compressed", "save them as pages"]);
+        // Its last image is cut off.
+        let stack = fs::read(data().join("stack.tif")).unwrap();
+        assert!(open(&stack[..stack.len() - 1], "2").is_ok());
+        assert!(open(&stack[..stack.len() - 1], "3").unwrap_err().contains("truncated"));
     }
 
     const WIDTH: u16 = 256;
@@ -554,6 +695,77 @@ mod columns {
     }
 
     #[test]
+    fn of_two_columns_of_one_name_each_has_its_number() {
+        for file in ["twice.parquet", "twice.arrow"] {
+            for (key, element) in [("0", ElementType::I32), ("1", ElementType::F32), ("2", ElementType::I16)]
+            {
+                let column = read(&format!("{file}:{key}")).unwrap();
+                assert_eq!((column.element(), values(&column)), (element, vector(element)), "{file}:{key}");
+            }
+            is_vector(&format!("{file}:b"), ElementType::I16);
+        }
+    }
+
+    /// Against what Python makes of the same decimals.
+    #[test]
+    fn decimals_are_the_nearest_numbers() {
+        let columns = |file: &'static str, names: &'static [&str]| names.iter().map(move |name| (file, name));
+        let all = columns("decimals.feather", &["d32", "d64", "d9", "d38", "d76", "tens"])
+            .chain(columns("decimals.parquet", &["d32", "d64", "d9", "d38", "d76"]))
+            .chain(columns("decimals-int.parquet", &["d9"]));
+        for (file, name) in all {
+            let (found, want) =
+                (read(&format!("{file}:{name}")).unwrap(), read(&format!("{file}:{name} as f64")).unwrap());
+            assert_eq!(found.element(), ElementType::F64, "{file}:{name}");
+            assert!(values(&found) == values(&want), "{file}:{name}");
+            assert!((0..found.len()).all(|k| found.is_null(k) == (k % 32 == 31)), "{file}:{name}");
+        }
+    }
+
+    #[test]
+    fn dictionaries_are_looked_up() {
+        for file in ["category.arrow", "stream.arrow"] {
+            assert_eq!(values(&read(file).unwrap()), vector(ElementType::F64));
+        }
+        let matrix = read("kinds.feather:dictionary").unwrap();
+        assert_eq!(matrix.element(), ElementType::F64);
+        let is_null = |k: usize| k % 32 == 31 || k % 5 == 2;
+        let want = |k: usize| if is_null(k) { 0.0 } else { [7.5, -1.0, 0.0, 3.0, 0.25][k % 5] };
+        assert_eq!(values(&matrix), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
+        assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)));
+        let whole = read("kinds.feather:whole").unwrap();
+        assert_eq!(whole.element(), ElementType::I32);
+        let want = |k: usize| [300.0, -5.0, 70_000.0][k % 3];
+        assert_eq!(values(&whole), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
+        let nothing = read("no-dictionary.feather").unwrap();
+        assert!(nothing.len() == 2 && nothing.is_null(0) && nothing.is_null(1));
+    }
+
+    #[test]
+    fn fields_of_columns_have_names_with_dots() {
+        for file in ["kinds.feather", "kinds.parquet"] {
+            for (name, element, is_null) in [
+                ("s.p", ElementType::F64, (|k| k % 32 == 31 || k % 50 == 2) as fn(usize) -> bool),
+                ("s.q.r", ElementType::I32, |k| k % 50 == 2),
+            ] {
+                let matrix = read(&format!("{file}:{name}")).unwrap();
+                assert_eq!(matrix.element(), element);
+                assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)), "{file}:{name}");
+                let counted = |values: Vec<f64>| -> Vec<f64> {
+                    values
+                        .into_iter()
+                        .enumerate()
+                        .filter(|(k, _)| !is_null(*k))
+                        .map(|(_, value)| value)
+                        .collect()
+                };
+                assert_eq!(counted(values(&matrix)), counted(vector(element)), "{file}:{name}");
+            }
+            is_vector(&format!("{file}:s.dot"), ElementType::F32);
+        }
+    }
+
+    #[test]
     fn streams_are_read() {
         for file in ["plain.arrows", "zstd.arrows", "lz4.arrows"] {
             is_vector(&format!("{file}:i32"), ElementType::I32);
@@ -703,12 +915,64 @@ mod columns {
         is_refused("lz4.parquet", &["3 columns", "lz4.parquet:COLUMN", "name (0), i32 (1), f64 (2)"]);
         is_refused("lz4.parquet:3", &["no column \"3\"", "name (0), i32 (1), f64 (2)"]);
         is_refused("lz4.feather:height", &["no column \"height\"", "i32 (1)"]);
-        is_refused("none.parquet:name", &["name", "Utf8"]);
-        is_refused("lz4.feather:name", &["name", "Utf8"]);
-        is_refused("category.arrow", &["category", "Dictionary"]);
-        is_refused("stream.arrow", &["category", "Dictionary"]);
+        is_refused("none.parquet:name", &["name", "Utf8", "cast the column to double"]);
+        is_refused("lz4.feather:name", &["name", "Utf8", "cast the column to double"]);
+        for kind in ["feather", "parquet"] {
+            for (column, found) in
+                [("date", "Date"), ("time", "Time64"), ("stamp", "Timestamp"), ("duration", "Duration")]
+            {
+                is_refused(&format!("times.{kind}:{column}"), &[found, "cast the column to a number"]);
+            }
+            is_refused(&format!("times.{kind}:list"), &["List", "cast the column to double"]);
+            is_refused(
+                &format!("kinds.{kind}:s"),
+                &["fields", "kinds", "name one of them as s.FIELD", "p, q"],
+            );
+            is_refused(&format!("kinds.{kind}:s.q"), &["name one of them as s.q.FIELD", "r"]);
+            for key in ["s.z", "s.p.q", "z.p", "s."] {
+                is_refused(&format!("kinds.{kind}:{key}"), &[&format!("no column {key:?}")]);
+            }
+        }
+        for file in ["twice.parquet", "twice.arrow"] {
+            is_refused(&format!("{file}:a"), &["several columns are called \"a\"", "number", ": 0, 1"]);
+        }
         is_refused("big-endian.arrows", &["big-endian", "write it on a machine"]);
         is_refused("version1.feather", &["version 1"]);
+    }
+}
+
+/// Where pandas has nothing, and booleans.
+mod text {
+    use super::*;
+
+    #[test]
+    fn what_pandas_writes_is_read() {
+        let x_is_null = |k: usize| k.is_multiple_of(32);
+        for file in ["pandas.csv", "pandas-na.csv", "pandas.tsv", "pandas-index.csv"] {
+            let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
+            let (x, t) = (column("x"), column("t"));
+            for matrix in [&x, &t] {
+                assert!((0..LENGTH as usize).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+            }
+            let data = Dataset::pair(x, t).unwrap();
+            let sums = Reference::new(&data).residual_sums(Affine::new(2.0, 1.0)).unwrap();
+            assert_eq!((sums.n, sums.rr), (LENGTH - LENGTH.div_ceil(32), 0.0), "{file}");
+            let thirds: Vec<f64> = (0..LENGTH).map(|k| f64::from(u8::from(k % 3 == 0))).collect();
+            assert_eq!(values(&column("b")), thirds, "{file}");
+            let numbers = column("n");
+            assert!((0..LENGTH as usize).all(|k| numbers.is_null(k) == (k % 7 == 1)), "{file}");
+        }
+        // A line for a row without a number, too.
+        let x = read("pandas-x.csv").unwrap();
+        assert!((0..LENGTH as usize).all(|k| x.is_null(k) == x_is_null(k)));
+        assert_eq!(x.len() as u64, LENGTH);
+    }
+
+    #[test]
+    fn other_separators_are_named() {
+        is_refused("semicolons.csv:x", &["semicolons.csv:1", "semicolons; save the file with commas"]);
+        is_refused("semicolons.csv", &["semicolons.csv:2", "not a number", "semicolons"]);
+        is_refused("tabs.csv:x", &["tabs.csv:1", "tabs; give the file a name that ends in .tsv"]);
     }
 }
 
@@ -735,9 +999,20 @@ mod png {
     }
 
     #[test]
+    fn samples_of_less_than_a_byte_are_bytes() {
+        for bits in [1, 2, 4] {
+            let matrix = read(&format!("bits-{bits}.png")).unwrap();
+            assert_eq!((matrix.shape(), matrix.element()), (&Shape(vec![ROWS, COLUMNS]), ElementType::U8));
+            assert!(values(&matrix) == packed(bits, 0), "{bits}");
+        }
+        let want: Vec<f64> =
+            image(ElementType::U8, 0).iter().map(|value| f64::from(u8::from(*value > 99.0))).collect();
+        assert_eq!(values(&read("bilevel.png").unwrap()), want);
+    }
+
+    #[test]
     fn others_are_errors() {
         is_refused("palette.png", &["colours", "greyscale"]);
-        is_refused("bilevel.png", &["1 bits", "8 or 16"]);
     }
 }
 
@@ -838,6 +1113,7 @@ mod results {
                     ("tif", None, &image_shape),
                     ("raw", None, &image_shape),
                     ("bin", None, &image_shape),
+                    ("dat", None, &image_shape),
                     ("csv", Some("y"), &row),
                     ("tsv", Some("y"), &row),
                     ("parquet", Some("y"), &row),
@@ -865,7 +1141,7 @@ mod results {
             }
         }
         // Nothing is left of what was written beside.
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 12);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 13);
     }
 
     #[test]
@@ -964,7 +1240,19 @@ mod results {
 }
 
 /// Small good files, with a key where one is needed.
-const GOOD: [(&str, Option<&str>); 38] = [
+const GOOD: [(&str, Option<&str>); 50] = [
+    ("bits-1-tiles.tif", Some("2")),
+    ("bits-4-planes.tif", Some("3")),
+    ("bits-4.png", None),
+    ("mask-tiles.tif", Some("2")),
+    ("mask-pages.tif", Some("3")),
+    ("stack.tif", Some("3")),
+    ("decimals-int.parquet", Some("d9")),
+    ("kinds.feather", Some("dictionary")),
+    ("kinds.feather", Some("s.q.r")),
+    ("kinds.parquet", Some("s.p")),
+    ("twice.arrow", Some("1")),
+    ("new-types.safetensors", Some("x")),
     ("one.safetensors", None),
     ("one.npz", None),
     ("deflated.npz", Some("columns")),

@@ -398,6 +398,44 @@ fn columns_of_text_files() {
     }
 }
 
+/// Where nothing is, there is a null, and 0 is read.
+#[test]
+fn fields_without_a_number() {
+    type Case<'a> = (&'a str, &'a str, Option<&'a str>, &'a [Option<f64>]);
+    let cases: &[Case] = &[
+        ("empty", "a,b\n1,2\n,4\n5,6\n", Some("a"), &[Some(1.0), None, Some(5.0)]),
+        ("at the end", "a,b\n1,2\n3,\n", Some("b"), &[Some(2.0), None]),
+        ("quoted", "a\n1\n\"\"\n", None, &[Some(1.0), None]),
+        (
+            "words",
+            "a\nNA\n1\nnull\nNULL\n<NA>\nN/A\nNone\n",
+            None,
+            &[None, Some(1.0), None, None, None, None, None],
+        ),
+        ("blanks around", "a,b\n 1 , 2\n  ,\t3\nNA ,4\n", Some("a"), &[Some(1.0), None, None]),
+        ("in the first row, beside a number", ",2\n3,4\n", Some("0"), &[None, Some(3.0)]),
+        ("in the first row, alone", "NA\n1\n", None, &[None, Some(1.0)]),
+        ("in the first row, under a name", "x,b\n,y\n1,z\n", Some("x"), &[None, Some(1.0)]),
+        ("booleans", "a,b\nTrue,1\nfalse,2\n,3\n", Some("a"), &[Some(1.0), Some(0.0), None]),
+        ("booleans in the first row", "True,1\nFALSE,2\n", Some("0"), &[Some(1.0), Some(0.0)]),
+        ("a name like nothing", "NA,b\n1,2\n", Some("NA"), &[Some(1.0)]),
+    ];
+    let directory = directory();
+    for (case, text, key, expected) in cases {
+        let path = directory.path().join("f.csv");
+        let matrix = open_bytes(&path, text.as_bytes(), *key).unwrap_or_else(|e| panic!("{case}: {e}"));
+        let found: Vec<Option<f64>> = values(&matrix)
+            .into_iter()
+            .enumerate()
+            .map(|(k, value)| if matrix.is_null(k) { None } else { Some(value) })
+            .collect();
+        assert_eq!(found, *expected, "{case}");
+    }
+    // A NaN is none.
+    let matrix = open_bytes(&directory.path().join("f.csv"), b"a\n1\nnan\n", None).unwrap();
+    assert!(!matrix.has_nulls() && matrix.check_finite().is_err());
+}
+
 #[test]
 fn pairs_of_columns() {
     type Case<'a> = (&'a str, &'a str, [&'a str; 2], [&'a [f64]; 2]);
@@ -650,13 +688,39 @@ fn bad_text_files() {
             &["f.csv:4:", "\"x\""],
         ),
         ("a decimal comma", "f.tsv", text("1,5\t2\n1,6\t3\n"), Some("0"), &["f.tsv:2:", "\"1,6\""]),
-        ("a unit", "f.csv", text("a\n5 cm\n"), None, &["f.csv:2:", "\"5 cm\""]),
+        ("a unit", "f.csv", text("a\n5 cm\n"), None, &["f.csv:2:", "\"5 cm\" in column 0"]),
         ("hexadecimal", "f.csv", text("a\n0x10\n"), None, &["f.csv:2:", "\"0x10\""]),
         ("bytes that aren't text", "f.csv", b"a\n\xff\xfe\n".to_vec(), None, &["f.csv:2:", "not a number"]),
         ("long text", "f.csv", text(&format!("a\n{}\n", "x".repeat(100_000))), None, &["f.csv:2:", "xxx"]),
         ("control characters", "f.csv", b"a\n\x1b[31m\x07\n".to_vec(), None, &["f.csv:2:", "not a number"]),
-        ("empty field", "f.csv", text("a,b\n1,2\n,4\n"), Some("a"), &["f.csv:3:", "empty"]),
-        ("empty field, quoted", "f.csv", text("a\n1\n\"\"\n"), None, &["f.csv:3:", "empty"]),
+        (
+            "two of one name",
+            "f.csv",
+            text("a,b,a\n1,2,3\n"),
+            Some("a"),
+            &["several columns", "\"a\"", ": 0, 2"],
+        ),
+        ("nothing, then text", "f.csv", text(",b\n1,2\n"), Some("0"), &["f.csv:1:", "is it a header?"]),
+        (
+            "nothing beside text",
+            "f.csv",
+            text("x,NA\ny,2\n"),
+            Some("1"),
+            &["f.csv:1:", "nothing in column 1"],
+        ),
+        (
+            "semicolons",
+            "f.csv",
+            text("a;b\n1;2\n"),
+            Some("b"),
+            &["f.csv:1:", "\"b\"", "semicolons", "commas"],
+        ),
+        ("tabs", "f.csv", text("a\tb\n1\t2\n"), Some("b"), &["f.csv:1:", "tabs", ".tsv"]),
+        ("blanks", "f.csv", text("a b\n1 2\n"), Some("b"), &["f.csv:1:", "blanks", "commas"]),
+        ("commas", "f.tsv", text("a,b\n1,2\n"), Some("b"), &["f.tsv:1:", "commas", ".csv"]),
+        ("a name with a blank", "f.csv", text("a b\n1\n"), Some("c"), &["no column \"c\"", "a b (0)"]),
+        ("semicolons, by number", "f.csv", text("a;b\n1;2\n"), Some("1"), &["f.csv:1:", "semicolons"]),
+        ("semicolons without a header", "f.csv", text("1;2\n3;4\n"), None, &["f.csv:2:", "semicolons"]),
         ("text column", "f.csv", text("a,b\nx,1\n"), Some("a"), &["f.csv:2:", "\"x\""]),
         ("no such name", "f.csv", text("a,b c\n1,2\n"), Some("d"), &["\"d\"", "a (0), b c (1)"]),
         ("names are exact", "f.csv", text("a,b\n1,2\n"), Some("A"), &["\"A\"", "a (0), b (1)"]),

@@ -68,7 +68,7 @@ fn crates_stay_in_their_rooms() {
         ("NamedTempFile", "data/output.rs"),
         ("tempfile::tempfile", "data/spool.rs"),
         ("use ::csv", "data/csv.rs"),
-        ("use ::tiff", "data/tiff.rs"),
+        ("use ::tiff", "data/tiff"),
         ("use ::png", "data/png.rs"),
         ("use ::parquet", "data/parquet.rs"),
         ("arrow_ipc::", "data/arrow.rs"),

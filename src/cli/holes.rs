@@ -2,22 +2,22 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::data::{HoleRules, Source};
+use crate::data::{HoleRules, Source, nodata};
 
 /// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]
 pub(super) struct HoleArguments {
     /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
     /// what the files say (a .tif by GDAL's tag, columns and tensors by _FillValue)
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     nodata: Option<f64>,
 
     /// The same for X alone
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     x_nodata: Option<f64>,
 
     /// The same for T alone
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     t_nodata: Option<f64>,
 
     /// Leave out where this is 0 or nan: a file of X's shape, of any format

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::holes::HoleArguments;
-use super::reading::{ReadingArguments, tell_spooled};
+use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use crate::data::{Dataset, HoleRules, Matrix, Reading, Source};
 
@@ -58,8 +58,22 @@ impl PairArguments {
         let (x, t) = reading.open_pair(&self.x, &self.t)?;
         let all: Vec<&Matrix> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
-        tell_spooled(verbosity, &all);
+        tell_details(verbosity, &all);
+        tell_places(verbosity, &x, &t);
         let rules = HoleRules { mask, weights, ..self.holes.values() };
         Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)
+    }
+}
+
+/// Tells a user whose images are of different places.
+fn tell_places(verbosity: Verbosity, x: &Matrix, t: &Matrix) {
+    let difference = x.georeference().zip(t.georeference()).and_then(|(x, t)| x.difference(t));
+    if let Some(what) = difference {
+        verbosity.note(&format_args!(
+            "{} and {} say different {what}: their pixels may not be the same places on Earth; if so, \
+             warp one to the other's, for example with gdalwarp",
+            x.label(),
+            t.label()
+        ));
     }
 }

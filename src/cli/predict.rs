@@ -7,11 +7,11 @@ use super::engine::EngineArguments;
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, tell_spooled};
+use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::data::results::{ResultFile, ResultFormat};
-use crate::data::{Dataset, Element, ElementType, HoleRules, Real, Saturated, Source, Whole};
+use crate::data::results::{ResultFile, ResultFormat, ResultPlan};
+use crate::data::{Dataset, Element, ElementType, HoleRules, Matrix, Real, Saturated, Source, Whole, nodata};
 use crate::engine::{Cpu, Engine, EngineError};
 use crate::report::{count, load_model};
 
@@ -24,7 +24,8 @@ Examples:
   linfit predict model.json x.npy -o y.npy --dtype f64
   linfit predict model.json raw.tif -o calibrated.tif --dtype u16 --clamp
   linfit predict model.json grey.png -o calibrated.png --dtype u8 --clamp
-  linfit predict model.json today.tif:1 -o calibrated.tif")]
+  linfit predict model.json today.tif:1 -o calibrated.tif
+  linfit predict model.json today.tif:1 -o calibrated.tif --dtype u16 --clamp --y-nodata 65535")]
 pub(super) struct PredictArguments {
     /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
     #[arg(value_name = "MODEL")]
@@ -35,8 +36,8 @@ pub(super) struct PredictArguments {
     x: Source,
 
     /// The file to write, of X's shape and of the kind its name says: .npy .npz .csv .tsv .parquet
-    /// .arrow .feather .tif .png (with --dtype u8 or u16) .safetensors .raw .bin; an array or a column
-    /// in it is called y
+    /// .arrow .feather .tif .png (with --dtype u8 or u16) .safetensors .raw .bin .dat; an array or a
+    /// column in it is called y
     #[arg(short, long, value_name = "Y")]
     output: PathBuf,
 
@@ -49,11 +50,15 @@ pub(super) struct PredictArguments {
     #[arg(long)]
     clamp: bool,
 
-    /// The value that stands for nothing in X, also nan: Y has it at the same places, and where X
-    /// has nulls that Y's format doesn't. Default: what the file says (a .tif by GDAL's tag, others by
-    /// _FillValue), and nan for such nulls
-    #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", allow_hyphen_values = true)]
+    /// The value that stands for nothing in X, also nan. Default: what the file says (a .tif by GDAL's
+    /// tag, others by _FillValue)
+    #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     nodata: Option<f64>,
+
+    /// The value that stands for nothing in Y, also nan: Y has it where X has nothing, and a .tif says so.
+    /// Default: that of X, and nan for nulls, which .parquet, .arrow, .feather, .csv and .tsv keep
+    #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
+    y_nodata: Option<f64>,
 
     #[command(flatten)]
     reading: ReadingArguments,
@@ -117,7 +122,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let model = load_model(&arguments.model)?;
     let memory_bytes = arguments.engine.host_bytes();
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
-    tell_spooled(arguments.verbosity, &[&x]);
+    tell_details(arguments.verbosity, &[&x]);
     if arguments.nodata.is_some() {
         x.set_nodata(arguments.nodata);
     }
@@ -129,13 +134,16 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     };
     let element = arguments.dtype.element();
     let nulls_stay = format.holds_nulls();
-    refuse_nulls(&data, nulls_stay, element)?;
+    let nodata = nodata_of_y(arguments, data.x(), nulls_stay)?;
+    let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
     let mut output = Output {
-        file: ResultFile::create(format, &arguments.output, data.x(), element, data.order())?,
+        file: ResultFile::create(format, &arguments.output, &plan)?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
         data: &data,
+        nodata,
         nulls_stay,
         written: 0,
+        alike: 0,
         clamp: arguments.clamp,
         saturated: Saturated::default(),
     };
@@ -163,7 +171,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
             })
             .map_err(CliError::from)
     };
-    let Output { file, progress, saturated, .. } = output;
+    let Output { file, progress, saturated, alike, .. } = output;
     progress.end();
     match result {
         Ok(()) => {}
@@ -180,20 +188,64 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
             count(data.len() as u64)
         ));
     }
+    if let Some(nodata) = nodata.filter(|_| alike > 0) {
+        let equal = if alike == 1 { "element of Y equals" } else { "elements of Y equal" };
+        arguments.verbosity.note(&format!(
+            "{} {equal} the nodata value {nodata} and will be taken for nothing; choose another with --y-nodata",
+            count(alike)
+        ));
+    }
     Ok(Outcome::Done)
 }
 
-/// Fails if X has nulls that Y has no value for.
-fn refuse_nulls(data: &Dataset, nulls_stay: bool, element: ElementType) -> Result<(), CliError> {
-    let x = data.x();
-    if !x.has_nulls() || nulls_stay || element.is_float() || x.nodata().is_some() {
-        return Ok(());
+/// What stands for nothing in Y: what the user says, else that of X, else NaN
+/// where X has nulls that Y's format doesn't. Fails if Y's type has no such
+/// value.
+fn nodata_of_y(arguments: &PredictArguments, x: &Matrix, nulls_stay: bool) -> Result<Option<f64>, CliError> {
+    let element = arguments.dtype.element();
+    if let Some(nodata) = arguments.y_nodata {
+        if !holds(arguments.dtype, nodata) {
+            return Err(CliError::Usage(format!(
+                "--y-nodata {nodata}: no element of type {element} has this value; use another, or another --dtype"
+            )));
+        }
+        return Ok(Some(nodata));
     }
-    Err(CliError::Usage(format!(
-        "{}: has nulls, for which {element} has no value; give one with --nodata VALUE, or write .parquet \
-         or .arrow",
-        x.label()
-    )))
+    if x.nodata().is_some() || !x.has_nulls() || nulls_stay {
+        return Ok(x.nodata());
+    }
+    if !element.is_float() {
+        return Err(CliError::Usage(format!(
+            "{}: has nulls, for which {element} has no value; give one with --y-nodata VALUE, or write \
+             .parquet, .arrow or .csv",
+            x.label()
+        )));
+    }
+    Ok(Some(f64::NAN))
+}
+
+/// Whether a type has a value for this number: itself or, with fractions, the
+/// nearest.
+fn holds(dtype: OutputType, number: f64) -> bool {
+    fn is_whole<W: Whole>(number: f64) -> bool {
+        whole::<W>(number).is_some()
+    }
+    match dtype {
+        OutputType::F32 => !number.is_finite() || number.to_f32().is_finite(),
+        OutputType::F64 => true,
+        OutputType::U8 => is_whole::<u8>(number),
+        OutputType::I8 => is_whole::<i8>(number),
+        OutputType::U16 => is_whole::<u16>(number),
+        OutputType::I16 => is_whole::<i16>(number),
+        OutputType::U32 => is_whole::<u32>(number),
+        OutputType::I32 => is_whole::<i32>(number),
+    }
+}
+
+/// A number in a type of whole numbers, if the type has it.
+fn whole<W: Whole>(number: f64) -> Option<W> {
+    let nearest: W = Saturated::default().round(number);
+    Some(nearest).filter(|nearest| nearest.to_f64() == number)
 }
 
 /// Where Y goes.
@@ -201,10 +253,14 @@ struct Output<'d> {
     file: ResultFile,
     progress: Progress,
     data: &'d Dataset,
+    /// What stands for nothing.
+    nodata: Option<f64>,
     /// Whether the file has nulls where X has.
     nulls_stay: bool,
     /// Elements so far.
     written: usize,
+    /// Those of them that are predictions, but equal what stands for nothing.
+    alike: u64,
     clamp: bool,
     saturated: Saturated,
 }
@@ -221,8 +277,13 @@ impl Output<'_> {
             };
             io::Error::other(format!("elements of Y lie beyond the range of {}; {advice}", R::TYPE))
         };
+        let nodata = self.nodata.map(R::from_element);
         if self.data.validity().is_none() {
-            return if finite(ys) { self.write(ys) } else { Err(beyond()) };
+            if !finite(ys) {
+                return Err(beyond());
+            }
+            self.count_alike(ys, nodata, &[]);
+            return self.write(ys);
         }
         let mut ys = ys.to_vec();
         let holes = self.holes(ys.len());
@@ -231,7 +292,8 @@ impl Output<'_> {
         if !finite(&ys) {
             return Err(beyond());
         }
-        let nodata = R::from_element(self.nodata().unwrap_or(f64::NAN));
+        self.count_alike(&ys, nodata, &holes);
+        let nodata = nodata.unwrap_or(R::from_element(f64::NAN));
         self.without_nulls(holes).into_iter().for_each(|k| ys[k] = nodata);
         self.write(&ys)
     }
@@ -254,24 +316,30 @@ impl Output<'_> {
                 W::TYPE
             )));
         }
+        let nodata = self.nodata.and_then(whole::<W>);
+        self.count_alike(&rounded, nodata, &holes);
         let holes = self.without_nulls(holes);
-        if let Some(nodata) = self.nodata().filter(|_| !holes.is_empty()) {
-            let mut fits = Saturated::default();
-            let value: W = fits.round(nodata);
-            if (value.to_f64() - nodata).abs() > 0.0 || nodata.is_nan() {
-                return Err(io::Error::other(format!(
-                    "the nodata value {nodata} is no {}, {least} to {most}; use another --dtype",
+        if !holes.is_empty() {
+            let nodata = nodata.ok_or_else(|| {
+                io::Error::other(format!(
+                    "the nodata value {} is no {}, {least} to {most}; give Y another with --y-nodata VALUE, or use \
+                     another --dtype",
+                    self.nodata.unwrap_or(f64::NAN),
                     W::TYPE
-                )));
-            }
-            holes.into_iter().for_each(|k| rounded[k] = value);
+                ))
+            })?;
+            holes.into_iter().for_each(|k| rounded[k] = nodata);
         }
         self.write(&rounded)
     }
 
-    /// What stands for nothing in X.
-    fn nodata(&self) -> Option<f64> {
-        self.data.x().nodata()
+    /// Counts the predictions that whoever reads them will take for nothing.
+    fn count_alike<E: Element>(&mut self, ys: &[E], nodata: Option<E>, holes: &[usize]) {
+        let Some(nodata) = nodata.map(E::to_f64) else { return };
+        let is_alike = |y: E| y.to_f64() == nodata;
+        let all = ys.iter().filter(|&&y| is_alike(y)).count();
+        let of_holes = holes.iter().filter(|&&k| is_alike(ys[k])).count();
+        self.alike += (all - of_holes) as u64;
     }
 
     /// The places of the next elements of Y that X has nothing for.

@@ -33,10 +33,17 @@ impl ReadingArguments {
     }
 }
 
-/// Tells a curious user what takes room on the disk.
-pub(super) fn tell_spooled(verbosity: Verbosity, matrices: &[&Matrix]) {
-    for matrix in matrices.iter().filter(|matrix| matrix.is_spooled()) {
-        let (label, bytes) = (matrix.label(), matrix.stored_bytes());
-        verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
+/// Tells a curious user what takes room on the disk, and what else there is to
+/// say of how data are read.
+pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Matrix]) {
+    for matrix in matrices {
+        let label = matrix.label();
+        if matrix.is_spooled() {
+            let bytes = matrix.stored_bytes();
+            verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
+        }
+        if let Some(remark) = matrix.remark() {
+            verbosity.detail(&format_args!("{label}: {remark}"));
+        }
     }
 }

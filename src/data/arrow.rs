@@ -5,11 +5,14 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::array::AnyDictionaryArray;
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
+    ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType,
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch};
 use arrow_ipc::reader::{FileReader, StreamReader, read_footer_length};
 use arrow_ipc::writer::FileWriter;
 use arrow_ipc::{self as ipc, Block, Endianness, root_as_footer, root_as_message};
@@ -173,10 +176,13 @@ impl<'f> Message<'f> {
     }
 }
 
-/// The column that is read.
+/// The column that is read, or a field of one that is made of fields.
 pub(super) struct Column {
-    /// Its place among the columns.
+    /// Its place among the columns, the outermost if it is a field.
     pub(super) index: usize,
+    /// The places of the fields that lead to it from there.
+    fields: Vec<usize>,
+    /// Its name, `a.b` if it is the field b of the column a.
     pub(super) name: String,
     element: ElementType,
     pub(super) nodata: Option<NodataAttribute>,
@@ -186,34 +192,46 @@ impl Column {
     /// Finds the column that is meant, by name or by 0-based number; without
     /// either the only one.
     pub(super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
-        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let by_name = input.key.and_then(|key| names.iter().position(|name| name == key));
-        let by_number = || {
-            let number: usize = input.key?.parse().ok()?;
-            Some(number).filter(|&number| number < names.len())
+        let columns = schema.fields();
+        let available = || {
+            listed(
+                columns
+                    .iter()
+                    .enumerate()
+                    .map(|(number, field)| format!("{} ({number})", excerpt(field.name()))),
+            )
         };
-        let available =
-            || listed(names.iter().enumerate().map(|(number, name)| format!("{} ({number})", excerpt(name))));
-        let index = match (by_name.or_else(by_number), input.key) {
-            (Some(index), _) => index,
-            (None, Some(key)) => return Err(input.no_such("column", key, available())),
-            (None, None) if names.len() == 1 => 0,
-            (None, None) => {
+        let Found { index, fields, field } = match input.key {
+            Some(key) => {
+                Found::by(input, schema, key)?.ok_or_else(|| input.no_such("column", key, available()))?
+            }
+            None if columns.len() == 1 => Found::column(schema, 0),
+            None => {
                 return Err(DataError::WhichArray {
                     path: input.path.to_owned(),
                     what: "column",
-                    count: names.len(),
+                    count: columns.len(),
                     available: available(),
                 });
             }
         };
-        let name = names[index].clone();
-        let data_type = schema.field(index).data_type();
-        let element = element_type(data_type).ok_or_else(|| DataError::ElementType {
-            path: PathBuf::from(format!("{}:{name}", input.path.display())),
-            found: excerpt(&data_type.to_string()),
-        })?;
-        Ok(Self { index, name, element, nodata: nodata(schema.field(index)) })
+        let column = columns[index].name();
+        let name = match input.key {
+            Some(key) if !fields.is_empty() => key.to_owned(),
+            _ => column.clone(),
+        };
+        let element =
+            element_type(field.data_type()).ok_or_else(|| no_number(input, &name, field.data_type()))?;
+        Ok(Self { index, fields, name, element, nodata: nodata(field) })
+    }
+
+    /// The field that is read, of its outermost one.
+    pub(super) fn within<'f>(&self, mut field: &'f Field) -> Option<&'f Field> {
+        for &place in &self.fields {
+            let DataType::Struct(fields) = field.data_type() else { return None };
+            field = fields.get(place)?;
+        }
+        Some(field)
     }
 
     /// Reads the column, the only one in each of the batches.
@@ -222,20 +240,88 @@ impl Column {
         input: &Input<'_>,
         batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
     ) -> Result<Matrix, DataError> {
+        let unlike = || input.invalid(KIND, "a column is not what the schema says");
         with_element!(self.element, E => {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
             let mut nulls = Nulls::default();
             let mut rows = 0;
             for batch in batches {
                 let batch = batch?;
-                let array = batch.column(0).as_ref();
-                append(input, array, &mut spool)?;
-                null_rows(array).for_each(|k| nulls.insert(rows + k));
+                let mut array = batch.column(0);
+                null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
+                for &place in &self.fields {
+                    array = array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
+                    null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
+                }
+                append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
                 rows += batch.num_rows();
             }
             let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
             Ok(matrix.with_nulls(nulls).with_nodata(self.nodata.clone()))
         })
+    }
+}
+
+/// A column, or a field of one.
+struct Found<'s> {
+    /// The column's place.
+    index: usize,
+    /// The places of the fields that lead to it from there.
+    fields: Vec<usize>,
+    field: &'s Field,
+}
+
+impl<'s> Found<'s> {
+    fn column(schema: &'s Schema, index: usize) -> Self {
+        Self { index, fields: Vec::new(), field: schema.field(index) }
+    }
+
+    /// Finds a column by its name or number, or a field by `a.b`.
+    fn by(input: &Input<'_>, schema: &'s Schema, key: &str) -> Result<Option<Self>, DataError> {
+        let columns = schema.fields();
+        let by_name =
+            |name: &str| input.only_one("column", name, columns.iter().map(|field| field.name() == name));
+        let by_number = || key.parse().ok().filter(|&number: &usize| number < columns.len());
+        if let Some(index) = by_name(key)?.or_else(by_number) {
+            return Ok(Some(Self::column(schema, index)));
+        }
+        let mut names = key.split('.');
+        let Some(index) = by_name(names.next().unwrap_or_default())? else { return Ok(None) };
+        let mut found = Self::column(schema, index);
+        for name in names {
+            let DataType::Struct(fields) = found.field.data_type() else { return Ok(None) };
+            let Some((place, field)) = fields.find(name) else { return Ok(None) };
+            found.fields.push(place);
+            found.field = field;
+        }
+        Ok(Some(found))
+    }
+}
+
+/// Why a column is not read, and what to do.
+pub(super) fn no_number(input: &Input<'_>, name: &str, data_type: &DataType) -> DataError {
+    let (found, remedy) = match data_type {
+        DataType::Struct(fields) => {
+            let names =
+                listed(fields.iter().map(|field| excerpt(field.name())).collect::<Vec<_>>().into_iter());
+            ("fields".to_owned(), format!("name one of them as {name}.FIELD, from: {names}"))
+        }
+        DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(..)
+        | DataType::Duration(_)
+        | DataType::Interval(_) => {
+            (data_type.to_string(), "cast the column to a number, of days or seconds, for example".to_owned())
+        }
+        _ => (data_type.to_string(), "cast the column to double, for example".to_owned()),
+    };
+    DataError::ColumnType {
+        path: input.path.to_owned(),
+        column: excerpt(name),
+        found: format!("its type is {}", excerpt(&found)),
+        remedy,
     }
 }
 
@@ -245,34 +331,108 @@ pub(super) fn nodata(field: &Field) -> Option<NodataAttribute> {
     NodataAttribute::find(&["_FillValue", "missing_value"], |name| field.metadata().get(name))
 }
 
-/// The rows of an array that are null.
-fn null_rows(array: &dyn Array) -> impl Iterator<Item = usize> {
-    let rows = if array.null_count() > 0 { 0..array.len() } else { 0..0 };
-    rows.filter(|&k| array.is_null(k))
+/// The rows of an array that are null, be it that their key in a dictionary or
+/// what that stands for is.
+fn null_rows(array: &dyn Array) -> Vec<usize> {
+    array
+        .logical_nulls()
+        .map_or_else(Vec::new, |nulls| (0..array.len()).filter(|&k| nulls.is_null(k)).collect())
 }
 
-/// Appends the values of an array, 0 for a null.
-fn append<E: Element>(input: &Input<'_>, array: &dyn Array, spool: &mut Spool<E>) -> Result<(), DataError> {
-    if let Some(bits) = array.as_any().downcast_ref::<BooleanArray>() {
-        let mut bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
-        null_rows(array).for_each(|k| bytes[k] = Bool8(0));
-        return spool.append(bytemuck::cast_slice(&bytes));
+/// Appends the values of an array, 0 for a null; `None` if they are of another
+/// type or fewer than they should be.
+fn append<E: Element>(array: &dyn Array, spool: &mut Spool<E>) -> Result<Option<()>, DataError> {
+    if element_type(array.data_type()) != Some(E::TYPE) {
+        return Ok(None);
     }
+    let as_they_are = array.null_count() == 0;
+    let appended = with_stored::<E, _>(array, |bytes| match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if as_they_are => Some(spool.append(values)),
+        _ => None,
+    });
+    match appended.flatten() {
+        Some(appended) => appended.map(Some),
+        None => values::<E>(array).map(|values| spool.append(&values)).transpose(),
+    }
+}
+
+/// Hands on the bytes of an array that has its values as they are in memory;
+/// `None` if it hasn't.
+fn with_stored<E: Element, T>(array: &dyn Array, then: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let data = array.to_data();
+    if data.data_type().primitive_width() != Some(size_of::<E>()) || data.data_type().is_decimal() {
+        return None;
+    }
     let start = data.offset() * size_of::<E>();
-    let bytes = data.buffers().first().and_then(|all| all.get(start..start + data.len() * size_of::<E>()));
-    let bytes = bytes.ok_or_else(|| input.invalid(KIND, "a column has fewer values than rows"))?;
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(values) if array.null_count() == 0 => spool.append(values),
-        _ => {
-            let mut values = bytemuck::pod_collect_to_vec::<u8, E>(bytes);
-            // Whatever the file has in their place.
-            null_rows(array).for_each(|k| values[k] = E::zeroed());
-            spool.append(&values)
+    data.buffers().first()?.get(start..start + data.len() * size_of::<E>()).map(then)
+}
+
+/// The values of an array, 0 for a null.
+fn values<E: Element>(array: &dyn Array) -> Option<Vec<E>> {
+    let mut values: Vec<E> = if let Some(bits) = array.as_boolean_opt() {
+        let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
+        bytemuck::try_cast_vec(bytes).ok()?
+    } else if let Some(dictionary) = array.as_any_dictionary_opt() {
+        looked_up(dictionary)?
+    } else if array.data_type().is_decimal() {
+        bytemuck::try_cast_vec(decimals(array)?).ok()?
+    } else {
+        with_stored::<E, _>(array, bytemuck::pod_collect_to_vec)?
+    };
+    // Whatever the file has in their place.
+    null_rows(array).into_iter().for_each(|k| values[k] = E::zeroed());
+    Some(values)
+}
+
+/// What the keys of an array stand for in its dictionary.
+fn looked_up<E: Element>(dictionary: &dyn AnyDictionaryArray) -> Option<Vec<E>> {
+    let meanings = values::<E>(dictionary.values().as_ref())?;
+    if meanings.is_empty() {
+        // All are null.
+        return Some(vec![E::zeroed(); dictionary.len()]);
+    }
+    dictionary.normalized_keys().into_iter().map(|key| meanings.get(key).copied()).collect()
+}
+
+/// Decimal numbers, each as the f64 nearest to it.
+fn decimals(array: &dyn Array) -> Option<Vec<f64>> {
+    fn of<T: DecimalType>(
+        array: &dyn Array,
+        scale: i8,
+        digits: impl Fn(T::Native) -> Option<i128>,
+    ) -> Option<Vec<f64>>
+    where
+        T::Native: std::fmt::Display,
+    {
+        let nearest = |&value: &T::Native| match digits(value).and_then(|digits| quotient(digits, scale)) {
+            Some(number) => Some(number),
+            None => format!("{value}e{}", -i32::from(scale)).parse().ok(),
+        };
+        array.as_primitive_opt::<T>()?.values().iter().map(nearest).collect()
+    }
+    match *array.data_type() {
+        DataType::Decimal32(_, scale) => of::<Decimal32Type>(array, scale, |value| Some(value.into())),
+        DataType::Decimal64(_, scale) => of::<Decimal64Type>(array, scale, |value| Some(value.into())),
+        DataType::Decimal128(_, scale) => of::<Decimal128Type>(array, scale, Some),
+        DataType::Decimal256(_, scale) => {
+            of::<Decimal256Type>(array, scale, <Decimal256Type as ArrowPrimitiveType>::Native::to_i128)
         }
+        _ => None,
     }
 }
 
+/// digits / 10^scale, if both are exact in f64, so that the quotient is the
+/// nearest number.
+#[expect(clippy::cast_precision_loss, reason = "none is lost up to 2^53")]
+fn quotient(digits: i128, scale: i8) -> Option<f64> {
+    if digits.unsigned_abs() > 1 << 53 || !(0..=22).contains(&scale) {
+        return None;
+    }
+    let power = (0..scale).fold(1.0, |power, _| power * 10.0);
+    Some(digits as f64 / power)
+}
+
+/// The type in which the numbers of a column are read, if they are numbers.
 fn element_type(data_type: &DataType) -> Option<ElementType> {
     Some(match data_type {
         DataType::Boolean => ElementType::Bool,
@@ -287,6 +447,8 @@ fn element_type(data_type: &DataType) -> Option<ElementType> {
         DataType::Float16 => ElementType::F16,
         DataType::Float32 => ElementType::F32,
         DataType::Float64 => ElementType::F64,
+        decimal if decimal.is_decimal() => ElementType::F64,
+        DataType::Dictionary(_, values) => return element_type(values),
         _ => return None,
     })
 }

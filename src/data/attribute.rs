@@ -3,8 +3,8 @@
 pub(super) enum NodataAttribute {
     /// The value.
     Number(f64),
-    /// A text that is no number. Nobody knows what is nothing then, unless the
-    /// user says it.
+    /// A text that is no number, or one that f64 has not. Nobody knows what is
+    /// nothing then, unless the user says it.
     Unclear {
         /// The attribute's name.
         name: String,
@@ -21,10 +21,35 @@ impl NodataAttribute {
 
     /// The attribute of that name, which says `text`.
     pub(super) fn parse(name: &str, text: &str) -> Self {
-        match text.trim().parse() {
+        match nodata(text) {
             Ok(number) => Self::Number(number),
             Err(_) => Self::Unclear { name: name.to_owned(), text: text.to_owned() },
         }
+    }
+}
+
+/// The number, or NaN, that a text says stands for nothing.
+///
+/// # Errors
+/// What is wrong with it: it is no number, or a whole number that 64 bits hold
+/// and f64 does not, which would then be taken for a neighbour.
+pub fn nodata(text: &str) -> Result<f64, &'static str> {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the question is what is lost"
+    )]
+    let is_lost = |whole: i128| (whole as f64) as i128 != whole;
+    // The greatest ones, which often stand for nothing, are told from others.
+    let is_greatest = |whole: i128| [i64::MAX.into(), u64::MAX.into()].contains(&whole);
+    let in_64_bits = i64::MIN.into()..=i128::from(u64::MAX);
+    let text = text.trim();
+    let number = text.parse().map_err(|_| "expected a number or nan")?;
+    match text.parse() {
+        Ok(whole) if in_64_bits.contains(&whole) && is_lost(whole) && !is_greatest(whole) => {
+            Err("more digits than f64 holds; leave such elements out of a fit with --mask")
+        }
+        _ => Ok(number),
     }
 }
 
@@ -37,10 +62,20 @@ mod tests {
         for (text, number) in [("-9999", -9999.0), (" 1.5e3\n", 1500.0), ("-inf", f64::NEG_INFINITY)] {
             assert_eq!(NodataAttribute::parse("a", text), NodataAttribute::Number(number), "{text}");
         }
+        // Extremes of 64 bits, and of f32 as GDAL writes it.
+        for (text, number) in [
+            ("9007199254740992", 9_007_199_254_740_992.0),
+            ("9223372036854775807", 9_223_372_036_854_775_808.0),
+            ("-9223372036854775808", -9_223_372_036_854_775_808.0),
+            ("18446744073709551615", 18_446_744_073_709_551_616.0),
+            ("-340282346638528859811704183484516925440", f64::from(f32::MIN)),
+        ] {
+            assert_eq!(NodataAttribute::parse("a", text), NodataAttribute::Number(number), "{text}");
+        }
         for text in ["nan", "NaN", "-nan"] {
             assert!(matches!(NodataAttribute::parse("a", text), NodataAttribute::Number(n) if n.is_nan()));
         }
-        for text in ["", "none", "1,5", "0x10", "-9999f"] {
+        for text in ["", "none", "1,5", "0x10", "-9999f", "9007199254740993", "-9223372036854775807"] {
             let unclear = NodataAttribute::Unclear { name: "a".to_owned(), text: text.to_owned() };
             assert_eq!(NodataAttribute::parse("a", text), unclear);
         }

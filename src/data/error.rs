@@ -60,6 +60,9 @@ pub enum DataError {
             path.display(), all_types())]
     ElementType { path: PathBuf, found: String },
 
+    #[error("{}:{column}: {found}, which is no number; {remedy}", path.display())]
+    ColumnType { path: PathBuf, column: String, found: String, remedy: String },
+
     #[error("{}: truncated: the header promises {expected_bytes} bytes of data, the file has {found_bytes}; \
              copy or write it again", path.display())]
     Truncated { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
@@ -85,6 +88,9 @@ pub enum DataError {
     #[error("{}: no {what} {key:?}; its {what}s are: {available}", path.display())]
     NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 
+    #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", path.display())]
+    SameNames { path: PathBuf, what: &'static str, key: String, numbers: String },
+
     #[error("{}: has {count} {what}s; name one as {}:{}, from: {available}",
             path.display(), path.display(), what.to_uppercase())]
     WhichArray { path: PathBuf, what: &'static str, count: usize, available: String },
@@ -100,12 +106,12 @@ pub enum DataError {
 
     #[error(
         "{label}: {count} of {n} elements are NaN or infinite, the first at {position}; \
-             remove or replace them"
+             remove or replace them, or leave out NaN with --nodata nan or, of a fit, any with --mask FILE"
     )]
     NotFinite { label: String, count: u64, n: u64, position: String },
 
     #[error(
-        "{label}: its {attribute} is {text:?}, which is no number; say what stands for nothing with --nodata VALUE"
+        "{label}: its {attribute} is {text:?}, which is no number, or none that f64 holds; say what stands for nothing with --nodata VALUE"
     )]
     UnclearNodata { label: String, attribute: String, text: String },
 
@@ -147,6 +153,9 @@ pub enum DataError {
 
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+
+    #[error("{}: cannot be written: there is no directory {}; make it first", path.display(), directory.display())]
+    NoDirectory { path: PathBuf, directory: PathBuf },
 
     #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", path.display())]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },

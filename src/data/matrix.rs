@@ -67,6 +67,7 @@ pub struct Matrix {
     nodata: Option<NodataAttribute>,
     nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
+    remark: Option<String>,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -104,6 +105,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
+            remark: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
+            remark: None,
         })
     }
 
@@ -161,16 +164,26 @@ impl Matrix {
         self
     }
 
-    /// The matrix, a single row or column, with its nulls.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
+    /// The matrix with its nulls, numbered row by row.
     pub(super) fn with_nulls(mut self, nulls: Nulls) -> Self {
-        debug_assert!(self.shape.is_linear(), "a null's number would depend on the order");
         self.nulls = Some(nulls).filter(|nulls| !nulls.is_empty()).map(Arc::new);
         self
     }
 
-    /// Which elements are null, if some are: those of a table's column.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only tables have nulls"))]
+    /// The matrix with what a curious user may want to know of how it is read.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "there is only something to say of images"))]
+    pub(super) fn remarked(mut self, remark: Option<String>) -> Self {
+        self.remark = remark;
+        self
+    }
+
+    /// What a curious user may want to know of how it is read.
+    #[must_use]
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
+    }
+
+    /// Which elements are null, if some are, numbered row by row.
     pub(super) fn nulls(&self) -> Option<&Arc<Nulls>> {
         self.nulls.as_ref()
     }
@@ -181,11 +194,20 @@ impl Matrix {
         self.nulls.is_some()
     }
 
-    /// Whether element number `k` of a table's column is null. It is read as
-    /// 0.
+    /// Whether element number `k`, row by row, is null: of a table's column, or
+    /// under an image's own mask.
     #[must_use]
     pub fn is_null(&self, k: usize) -> bool {
-        self.nulls.as_ref().is_some_and(|nulls| nulls.contains(k))
+        self.is_null_in(Order::C, k)
+    }
+
+    /// Whether element number `k` in `order` is null.
+    #[must_use]
+    pub(super) fn is_null_in(&self, order: Order, k: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| match order {
+            Order::C => nulls.contains(k),
+            Order::Fortran => nulls.contains(self.shape.row_major(k, order)),
+        })
     }
 
     /// The value that stands for a missing element, if the file names one.
@@ -292,6 +314,27 @@ impl Matrix {
     pub fn copy<E: Element>(&self, order: Order, start: usize, out: &mut [E]) {
         debug_assert_eq!(E::TYPE, self.element);
         self.visit::<E>(order, start, out.len(), |k, value| out[k] = value);
+    }
+
+    /// Which of the elements number `range` in `order`, counted from the first of
+    /// these, are a whole number, if they are whole numbers of 64 bits.
+    pub(super) fn places_of(&self, whole: i128, order: Order, range: std::ops::Range<usize>) -> Vec<usize> {
+        let mut places = Vec::new();
+        let mut see = |k, value: i128| {
+            if value == whole {
+                places.push(k);
+            }
+        };
+        match self.element {
+            ElementType::I64 => {
+                self.visit::<i64>(order, range.start, range.len(), |k, value| see(k, value.into()));
+            }
+            ElementType::U64 => {
+                self.visit::<u64>(order, range.start, range.len(), |k, value| see(k, value.into()));
+            }
+            _ => {}
+        }
+        places
     }
 
     /// What is lost when the elements number `range` in `order` are brought

@@ -18,6 +18,8 @@
 #[cfg(feature = "parquet")]
 mod arrow;
 mod attribute;
+#[cfg(any(feature = "png", feature = "tiff"))]
+mod bits;
 mod csv;
 mod dataset;
 mod decoding;
@@ -46,6 +48,7 @@ mod tiff;
 mod validity;
 mod whole;
 
+pub use attribute::nodata;
 pub use dataset::Dataset;
 pub use decoding::is_catching;
 pub use element::{Bool8, Element, ElementType, Real, with_element};

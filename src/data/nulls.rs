@@ -1,8 +1,8 @@
 /// Elements that share a word.
 const WORD: usize = 64;
 
-/// Which elements of a column are null: a bit for each, as far as the last
-/// null. What is stored for them is 0.
+/// Which elements of a table's column or of an image are null: a bit for each,
+/// as far as the last null, numbered row by row.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Nulls {
     words: Vec<u64>,
@@ -10,7 +10,6 @@ pub(super) struct Nulls {
 
 impl Nulls {
     /// Says that element number `k` is null.
-    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only tables have nulls"))]
     pub(super) fn insert(&mut self, k: usize) {
         let word = k / WORD;
         if word >= self.words.len() {

@@ -57,7 +57,13 @@ impl OutputFile {
             Err(_) => None,
         };
         let path = behind_links(path);
-        let file = beside(&path, permissions).map_err(|e| failed(e.kind().into()))?;
+        let file = beside(&path, permissions).map_err(|e| match directory(&path) {
+            // The file's own name is not what was not found.
+            directory if e.kind() == io::ErrorKind::NotFound && !directory.exists() => {
+                DataError::NoDirectory { path: path.clone(), directory: directory.to_owned() }
+            }
+            _ => failed(e.kind().into()),
+        })?;
         unfinished().push(file.path().to_owned());
         Ok(Self { path, target: Target::Regular(BufWriter::new(file)) })
     }
@@ -103,10 +109,6 @@ fn behind_links(path: &Path) -> PathBuf {
 /// A temporary file in the directory of `path`, with the permissions of the
 /// file it will replace or, for a new one, those the umask leaves.
 fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".linfit-").suffix(".tmp");
     #[cfg(unix)]
@@ -117,7 +119,15 @@ fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTemp
     if let Some(permissions) = permissions {
         builder.permissions(permissions);
     }
-    builder.tempfile_in(directory)
+    builder.tempfile_in(directory(path))
+}
+
+/// Where a file will stand.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 impl Write for OutputFile {

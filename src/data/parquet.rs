@@ -10,8 +10,9 @@ use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use ::parquet::file::properties::WriterProperties;
+use arrow_schema::DataType;
 
-use super::arrow::{Batches, Column, nodata};
+use super::arrow::{Batches, Column, no_number, nodata};
 use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -35,7 +36,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         .map_err(failed)?;
     let mut column = Column::choose(input, builder.schema())?;
     let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-    let is_of_it = |chunk: &&ColumnChunkMetaData| chunk.column_path().parts().first() == Some(&column.name);
+    let is_of_it = |chunk: &&ColumnChunkMetaData| chunk.column_path().string() == column.name;
     if chunks.filter(is_of_it).any(|chunk| chunk.compression() == Compression::LZO) {
         return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
     }
@@ -44,7 +45,13 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     // fault.
     let notes = builder.metadata().file_metadata().key_value_metadata();
     let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
-    column.nodata = noted.ok().and_then(|schema| nodata(schema.fields().first()?));
+    if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
+        column.nodata = nodata(noted);
+        // Parquet has no such type: they are whole numbers but for this note.
+        if matches!(noted.data_type(), DataType::Duration(_)) {
+            return Err(no_number(input, &column.name, noted.data_type()));
+        }
+    }
     let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
 }

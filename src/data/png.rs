@@ -1,5 +1,4 @@
-//! Channels of PNG images of 8 or 16 bits, decoded row by row, and grey images
-//! of predictions.
+//! Channels of PNG images, decoded row by row, and grey images of predictions.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -12,6 +11,7 @@ use ::png::{
     Transformations,
 };
 
+use super::bits::unpacked;
 use super::error::reason;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -48,26 +48,30 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let names: Vec<String> = (1..=samples).map(|band| band.to_string()).collect();
     let sample = input.choose("band", &names)?;
     let matrix = match depth {
-        BitDepth::Eight => decode(input, &mut reader, (sample, samples), most, |bytes| bytes[0])?,
-        BitDepth::Sixteen => decode(input, &mut reader, (sample, samples), most, |bytes| {
-            u16::from_be_bytes([bytes[0], bytes[1]])
+        BitDepth::Sixteen => decode(input, &mut reader, most, |row, numbers: &mut Vec<u16>| {
+            let (all, _) = row.as_chunks();
+            numbers.extend(all.iter().skip(sample).step_by(samples).map(|&bytes| u16::from_be_bytes(bytes)));
         })?,
-        _ => {
-            let found = format!("its pixels have {} bits", depth as u8);
-            return Err(input.unsupported(found, "convert it to 8 or 16 bits"));
+        BitDepth::Eight => decode(input, &mut reader, most, |row, numbers: &mut Vec<u8>| {
+            numbers.extend(row.iter().skip(sample).step_by(samples));
+        })?,
+        // Grey: the only kind that is so small.
+        BitDepth::One | BitDepth::Two | BitDepth::Four => {
+            decode(input, &mut reader, most, |row, numbers: &mut Vec<u8>| {
+                numbers.extend(unpacked(row, depth as u8));
+            })?
         }
     };
     Ok(if samples > 1 { matrix.keyed(&names[sample]) } else { matrix })
 }
 
-/// Decodes sample number `sample` of the `samples` of every pixel, each of
-/// which `number` makes from its bytes.
+/// Decodes a number of every pixel, those of each row by `numbers`, which may
+/// give more than there are pixels.
 fn decode<E: Element>(
     input: &Input<'_>,
     reader: &mut Reader<BufReader<File>>,
-    (sample, samples): (usize, usize),
     most: usize,
-    number: impl Fn(&[u8]) -> E,
+    numbers: impl Fn(&[u8], &mut Vec<E>),
 ) -> Result<Matrix, DataError> {
     let failed = |e| failed(input, &e);
     let (width, height) = (reader.info().width, reader.info().height);
@@ -75,8 +79,8 @@ fn decode<E: Element>(
     let mut row = Vec::with_capacity(width as usize);
     let mut take = |bytes: &[u8]| {
         row.clear();
-        let pixels = bytes.chunks_exact(samples * size_of::<E>());
-        row.extend(pixels.map(|pixel| number(&pixel[sample * size_of::<E>()..])));
+        numbers(bytes, &mut row);
+        row.truncate(width as usize);
         spool.append(&row)
     };
     if reader.info().interlaced {

@@ -10,7 +10,7 @@ use super::{DataError, Element, ElementType, Matrix, Order, csv, npy, npz, safet
 /// The name of the array or column that predictions are written as.
 const NAME: &str = "y";
 
-const FORMATS: &str = ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .raw .bin";
+const FORMATS: &str = ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .raw .bin .dat";
 
 /// A kind of file that predictions are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl ResultFormat {
             "arrow" | "feather" => Self::Arrow,
             "tif" | "tiff" => Self::Tiff,
             "safetensors" => Self::Safetensors,
-            "raw" | "bin" => Self::Raw,
+            "raw" | "bin" | "dat" => Self::Raw,
             "png" => Self::Png,
             _ => {
                 return Err(DataError::OutputFormat {
@@ -71,8 +71,23 @@ impl ResultFormat {
     /// Whether a file has nulls where X has, whatever is given for them.
     #[must_use]
     pub fn holds_nulls(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow)
+        matches!(self, Self::Parquet | Self::Arrow | Self::Text)
     }
+}
+
+/// What a file of predictions is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultPlan<'x> {
+    /// What they are made from: they have its shape, its nulls and its place on
+    /// Earth.
+    pub x: &'x Matrix,
+    /// The type of the predictions.
+    pub element: ElementType,
+    /// The order in which they will be given: row-major unless the format
+    /// [`knows_order`](ResultFormat::knows_order).
+    pub order: Order,
+    /// The value that stands for nothing among them.
+    pub nodata: Option<f64>,
 }
 
 /// Takes an array's elements, as they are computed, to a file.
@@ -104,20 +119,13 @@ pub struct ResultFile {
 }
 
 impl ResultFile {
-    /// Starts a file for the predictions from `x`, of its shape, which will be
-    /// given in `order`: row-major unless the format
-    /// [`knows_order`](ResultFormat::knows_order).
+    /// Starts a file.
     ///
     /// # Errors
     /// [`DataError::Write`]; [`DataError::OutputShape`] and
     /// [`DataError::OutputElement`] for what the format cannot hold.
-    pub fn create(
-        format: ResultFormat,
-        path: &Path,
-        x: &Matrix,
-        element: ElementType,
-        order: Order,
-    ) -> Result<Self, DataError> {
+    pub fn create(format: ResultFormat, path: &Path, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+        let &ResultPlan { x, element, order, .. } = plan;
         let shape = x.shape();
         let headed = |header: Vec<u8>| -> Result<Box<dyn ArrayWriter>, DataError> {
             let mut file = OutputFile::create(path)?;
@@ -127,11 +135,11 @@ impl ResultFile {
         let writer = match format {
             ResultFormat::Npy => headed(npy::header(path, shape, element, order)?)?,
             ResultFormat::Npz => Box::new(npz::Writer::create(path, NAME, shape, element, order)?),
-            ResultFormat::Text => Box::new(csv::Writer::create(path, NAME, element)?),
+            ResultFormat::Text => Box::new(csv::Writer::create(path, NAME, x, element)?),
             ResultFormat::Safetensors => headed(safetensors::header(path, shape, NAME, element)?)?,
             ResultFormat::Raw => headed(Vec::new())?,
             #[cfg(feature = "tiff")]
-            ResultFormat::Tiff => headed(super::tiff::header(path, x, element)?)?,
+            ResultFormat::Tiff => headed(super::tiff::header(path, plan)?)?,
             #[cfg(feature = "png")]
             ResultFormat::Png => Box::new(super::png::Writer::create(path, shape, element)?),
             #[cfg(feature = "parquet")]

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value};
 
 use super::attribute::NodataAttribute;
-use super::error::reason;
+use super::error::{excerpt, reason};
 use super::matrix::{Bytes, Layout};
 use super::source::Input;
 use super::{DataError, ElementType, Matrix, Order, Shape};
+
+const KIND: &str = ".safetensors";
 
 /// Bytes before the header: its length, little-endian.
 const LENGTH_BYTES: usize = 8;
@@ -18,27 +21,76 @@ const LENGTH_BYTES: usize = 8;
 /// Maps a tensor; without a key the only one.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let map = input.map()?;
-    let (header_bytes, metadata) = SafeTensors::read_metadata(map.bytes())
-        .map_err(|e| input.invalid(".safetensors", &reason(&e.to_string())))?;
-    let names = metadata.offset_keys();
+    let header = Header::read(input, map.bytes())?;
+    let names = header.metadata.offset_keys();
     let name = &names[input.choose("tensor", &names)?];
-    let info = metadata.info(name).ok_or_else(|| input.invalid(".safetensors", "a tensor has no entry"))?;
-    let element = element_type(info.dtype).ok_or_else(|| DataError::ElementType {
-        path: input.path.to_owned(),
-        found: info.dtype.to_string(),
-    })?;
+    let info = header.metadata.info(name).ok_or_else(|| input.invalid(KIND, "a tensor has no entry"))?;
+    let unread = header.others.iter().find(|(other, _)| other == name).map(|(_, dtype)| dtype.clone());
+    let element =
+        element_type(info.dtype).filter(|_| unread.is_none()).ok_or_else(|| DataError::ElementType {
+            path: format!("{}:{}", input.path.display(), excerpt(name)).into(),
+            found: unread.map_or_else(|| info.dtype.to_string(), |dtype| excerpt(&dtype)),
+        })?;
     let layout = Layout {
         shape: Shape(info.shape.iter().map(|&extent| extent as u64).collect()),
         element,
         order: Order::C,
         swapped: cfg!(target_endian = "big"),
-        offset: LENGTH_BYTES + header_bytes + info.data_offsets.0,
+        offset: LENGTH_BYTES + header.bytes + info.data_offsets.0,
     };
-    let notes = metadata.metadata().as_ref();
+    let notes = header.metadata.metadata().as_ref();
     // Of this tensor, else of all.
     let attributes = [&format!("{name}._FillValue"), "_FillValue"];
     let nodata = NodataAttribute::find(&attributes, |attribute| notes?.get(attribute));
     Ok(Matrix::from_bytes(input.path, Box::new(map), layout)?.keyed(name).with_nodata(nodata))
+}
+
+/// What a file says of its tensors.
+struct Header {
+    /// Its length, without the bytes that give it.
+    bytes: usize,
+    metadata: Metadata,
+    /// The tensors of types that the format's library does not know, and these
+    /// types; in the metadata they are bytes.
+    others: Vec<(String, String)>,
+}
+
+impl Header {
+    fn read(input: &Input<'_>, file: &[u8]) -> Result<Self, DataError> {
+        match SafeTensors::read_metadata(file) {
+            Ok((bytes, metadata)) => Ok(Self { bytes, metadata, others: Vec::new() }),
+            // One tensor of a type that is not known keeps no other from being
+            // read.
+            Err(e) => Self::with_others(file).ok_or_else(|| input.invalid(KIND, &reason(&e.to_string()))),
+        }
+    }
+
+    /// Reads a header as if tensors of types that are not known were bytes;
+    /// `None` if there are none, or something else is wrong.
+    fn with_others(file: &[u8]) -> Option<Self> {
+        let (length, rest) = file.split_first_chunk()?;
+        let (text, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let mut header: Map<String, Value> = serde_json::from_slice(text).ok()?;
+        let mut others = Vec::new();
+        for (name, entry) in header.iter_mut().filter(|(name, _)| *name != "__metadata__") {
+            let dtype = entry.get("dtype")?.clone();
+            if serde_json::from_value::<Dtype>(dtype.clone()).is_err() {
+                let offset = |k: usize| entry.get("data_offsets")?.get(k)?.as_u64();
+                let bytes = offset(1)?.checked_sub(offset(0)?)?;
+                let entry = entry.as_object_mut()?;
+                entry.insert("dtype".to_owned(), "U8".into());
+                entry.insert("shape".to_owned(), vec![bytes].into());
+                others.push((name.clone(), dtype.as_str()?.to_owned()));
+            }
+        }
+        let metadata: Metadata = serde_json::from_value(header.into()).ok()?;
+        let end = metadata.tensors().values().map(|info| info.data_offsets.1).max();
+        (!others.is_empty() && end == Some(data.len())).then_some(Self {
+            bytes: text.len(),
+            metadata,
+            others,
+        })
+    }
 }
 
 fn element_type(dtype: Dtype) -> Option<ElementType> {

@@ -45,6 +45,15 @@ impl Shape {
         index
     }
 
+    /// The number, row by row, of the element visited as number `position` in
+    /// `order`.
+    pub(super) fn row_major(&self, position: usize, order: Order) -> usize {
+        let index = self.index_of(position as u64, order);
+        let number: u64 =
+            index.iter().zip(self.strides(Order::C)).map(|(index, stride)| index * stride).sum();
+        usize::try_from(number).unwrap_or(usize::MAX)
+    }
+
     /// Whether C and Fortran order visit the elements alike: at most one
     /// dimension is longer than 1.
     pub(super) fn is_linear(&self) -> bool {

@@ -361,6 +361,28 @@ impl Input<'_> {
         }
     }
 
+    /// The place of the only one that is called so, if one is; fails if several
+    /// are.
+    pub(super) fn only_one(
+        &self,
+        what: &'static str,
+        key: &str,
+        is_called_so: impl Iterator<Item = bool>,
+    ) -> Result<Option<usize>, DataError> {
+        let places: Vec<usize> =
+            is_called_so.enumerate().filter(|(_, is)| *is).map(|(place, _)| place).collect();
+        match places[..] {
+            [] => Ok(None),
+            [place] => Ok(Some(place)),
+            _ => Err(DataError::SameNames {
+                path: self.path.to_owned(),
+                what,
+                key: excerpt(key),
+                numbers: listed(places.iter().map(usize::to_string)),
+            }),
+        }
+    }
+
     pub(super) fn no_such(&self, what: &'static str, key: &str, available: String) -> DataError {
         DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), available }
     }

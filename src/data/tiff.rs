@@ -1,28 +1,33 @@
 //! Bands of TIFF, BigTIFF and GeoTIFF images. A band that lies in the file as
 //! it is in memory is mapped; others are decoded, strip by strip or tile by
 //! tile. All samples of a pixel are bands, and their numbers are those that are
-//! stored, whatever colours they are meant to be.
+//! stored, whatever colours they are meant to be. Where a page has a mask of its
+//! own that is 0, all its bands are null.
 
 mod bands;
+mod output;
+mod pages;
 
-use std::io::{self, BufReader, Cursor};
+use std::io::{self, BufReader};
 use std::ops::Range;
-use std::path::Path;
 
 use ::tiff::decoder::ifd::Value;
 use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
-use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{
     ByteOrder, CompressionMethod, PhotometricInterpretation, PlanarConfiguration, Predictor, SampleFormat,
     Tag,
 };
-use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
+use ::tiff::{TiffError, TiffFormatError, TiffResult, TiffUnsupportedError};
 
 use self::bands::Bands;
+pub(super) use self::output::header;
+use self::pages::{Page, pages};
 use super::attribute::NodataAttribute;
+use super::bits::unpacked;
 use super::error::reason;
 use super::georeference::{GeoValue, Georeference};
 use super::matrix::{Bytes, Layout};
+use super::nulls::Nulls;
 use super::source::Input;
 use super::spool::Spool;
 use super::{DataError, Element, ElementType, Matrix, Order, Shape};
@@ -45,6 +50,9 @@ const RUN_PIXELS: usize = 1 << 16;
 /// A FillOrder of another age: libtiff turns the bits of every byte round.
 const LEAST_BIT_FIRST: u16 = 2;
 
+/// What GDAL notes of an image and its bands, as XML.
+const GDAL_METADATA: u16 = 42112;
+
 /// In GeoTIFF: scale, tie points, transformation, keys and their parameters.
 const GEO_TAGS: [u16; 6] = [33550, 33922, 34264, 34735, 34736, 34737];
 
@@ -64,15 +72,16 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let reader = BufReader::new(file);
     let mut decoder = Decoder::new(reader).map_err(failed)?.with_limits(limits);
 
-    let pages = pages(&mut decoder).map_err(failed)?;
-    let bands: Vec<(usize, usize)> =
-        pages.iter().flat_map(|&(page, samples)| (0..samples).map(move |sample| (page, sample))).collect();
+    let pages = pages(input, &mut decoder)?;
+    let bands: Vec<(&Page, usize)> =
+        pages.iter().flat_map(|page| (0..page.bands()).map(move |band| (page, band))).collect();
     let names: Vec<String> = (1..=bands.len()).map(|band| band.to_string()).collect();
-    let (page, sample) = bands[input.choose("band", &names)?];
-    decoder.seek_to_image(page).map_err(failed)?;
-    let meaning = meanings.get(page).copied().flatten();
+    let (page, band) = bands[input.choose("band", &names)?];
+    decoder.seek_to_image(page.number).map_err(failed)?;
+    let meaning = meanings.get(page.number).copied().flatten();
     refuse_colours(input, &mut decoder, meaning)?;
-    let image = Image::of(input, &mut decoder, sample)?;
+    let mut image = Image::of(input, &mut decoder, band % page.samples)?;
+    image.slice = band / page.samples;
     let mut geo = Vec::new();
     for tag in GEO_TAGS {
         let tag_value = decoder.find_tag(Tag::from_u16_exhaustive(tag)).map_err(failed)?;
@@ -84,13 +93,26 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         geo.extend(value.map(|value| (tag, value)));
     }
     let nodata = decoder.find_tag(Tag::GdalNodata).map_err(failed)?.and_then(nodata);
+    let metadata = decoder.find_tag(Tag::from_u16_exhaustive(GDAL_METADATA)).map_err(failed)?;
+    let metadata = metadata.and_then(|text| text.into_string().ok());
+    let remark = metadata.and_then(|text| scaling(&text, band % page.samples));
     let georeference = Some(Georeference(geo)).filter(|geo| !geo.0.is_empty());
 
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
         Some(strips) => image.stored(input, &strips)?,
-        None => with_element!(image.element, E => image.decoded::<E>(input, &mut decoder, nodata.as_ref()))?,
+        None if page.slices > 1 => {
+            let found =
+                format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
+            return Err(input.unsupported(found, "save them as pages, with ImageJ's or tifffile's writer"));
+        }
+        None => with_element!(image.element, E => image.matrix::<E>(input, &mut decoder, nodata.as_ref()))?,
+    };
+    let matrix = match page.mask {
+        Some(mask) => matrix.with_nulls(nulls(input, &mut decoder, mask, &image)?),
+        None => matrix,
     };
     let matrix = if bands.len() > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
+    let matrix = matrix.remarked(remark);
     Ok(matrix.with_nodata(nodata).located(georeference))
 }
 
@@ -102,23 +124,63 @@ fn nodata(value: Value) -> Option<NodataAttribute> {
     Some(text).filter(|text| !text.is_empty()).map(|text| NodataAttribute::parse("GDAL_NODATA tag", text))
 }
 
-/// The pages that are neither reduced copies of others nor masks, and how
-/// many samples a pixel has in each.
-fn pages(decoder: &mut Decoder<BufReader<Bands>>) -> TiffResult<Vec<(usize, usize)>> {
-    const REDUCED_OR_MASK: u32 = 0b101;
-    let mut pages = Vec::new();
-    for page in 0.. {
-        let kind: u32 = decoder.find_tag_unsigned(Tag::NewSubfileType)?.unwrap_or(0);
-        let samples: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel)?.unwrap_or(1);
-        if page == 0 || kind & REDUCED_OR_MASK == 0 {
-            pages.push((page, usize::from(samples)));
-        }
-        if !decoder.more_images() {
-            break;
-        }
-        decoder.next_image()?;
+/// That GDAL's notes have a scale or an offset for a band, which is not applied.
+fn scaling(notes: &str, band: usize) -> Option<String> {
+    let of_band = |item: &&str| item.contains(&format!("sample=\"{band}\"")) || !item.contains("sample=\"");
+    let number = |role: &str, usual: f64| {
+        let items = notes.split("<Item ").skip(1).filter(of_band);
+        let (_, rest) =
+            items.filter_map(|item| item.split_once('>')).find(|(head, _)| head.contains(role))?;
+        rest.split('<').next()?.trim().parse().ok().filter(|number: &f64| (number - usual).abs() > 0.0)
+    };
+    let (scale, offset) = (number("role=\"scale\"", 1.0), number("role=\"offset\"", 0.0));
+    let (scale, offset) =
+        if scale.or(offset).is_some() { (scale.unwrap_or(1.0), offset.unwrap_or(0.0)) } else { return None };
+    Some(format!("read as it is stored, not with its scale {scale:?} and offset {offset:?}"))
+}
+
+/// The pixels of an image that its mask says are not there: those where it is
+/// 0.
+fn nulls(
+    input: &Input<'_>,
+    decoder: &mut Decoder<BufReader<Bands>>,
+    mask: usize,
+    image: &Image,
+) -> Result<Nulls, DataError> {
+    const SAVE: &str = "save the mask as a file that linfit reads, and the image without it, and give --mask";
+    let refuse = |found: String| input.unsupported(format!("its mask {found}"), SAVE);
+    decoder.seek_to_image(mask).map_err(|e| failed(input, e))?;
+    let of = Image::of(input, decoder, 0).map_err(|error| masks(error, SAVE))?;
+    if (of.width, of.height) != (image.width, image.height) {
+        return Err(refuse(format!(
+            "has another size than its page: {}×{}, not {}×{}",
+            of.width, of.height, image.width, image.height
+        )));
     }
-    Ok(pages)
+    if of.element != ElementType::U8 || of.samples > 1 {
+        return Err(refuse(format!("is {} samples of {} bits and more than that", of.samples, of.bits)));
+    }
+    let mut nulls = Nulls::default();
+    of.decoded::<u8>(input, decoder, 0, |start, values| {
+        let places = values.iter().enumerate().filter(|(_, value)| **value == 0);
+        places.for_each(|(k, _)| nulls.insert(start + k));
+        Ok(())
+    })
+    .map_err(|error| masks(error, SAVE))?;
+    Ok(nulls)
+}
+
+/// The error of an image, of a mask.
+fn masks(error: DataError, remedy: &'static str) -> DataError {
+    match error {
+        DataError::Unsupported { path, found, .. } => {
+            DataError::Unsupported { path, found: format!("its mask: {found}"), remedy }
+        }
+        DataError::Invalid { path, kind, reason } => {
+            DataError::Invalid { path, kind, reason: format!("its mask: {reason}") }
+        }
+        other => other,
+    }
 }
 
 /// Refuses samples that are no numbers of their own.
@@ -129,7 +191,14 @@ fn refuse_colours(
 ) -> Result<(), DataError> {
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u16>(tag).map_err(|e| failed(input, e));
     let found = match meaning.and_then(PhotometricInterpretation::from_u16) {
-        Some(PhotometricInterpretation::RGBPalette) => "its pixels are numbers of colours",
+        Some(PhotometricInterpretation::RGBPalette) => {
+            let found = "its pixels are numbers of colours".to_owned();
+            return Err(input.unsupported(
+                found,
+                "for the colours convert it with gdal_translate -expand rgb, for the numbers themselves with \
+                 gdal_translate -co PHOTOMETRIC=MINISBLACK",
+            ));
+        }
         Some(PhotometricInterpretation::CIELab) => "its colours are L*a*b*, of which some are signed numbers",
         // The usual is half the width and half the height.
         Some(PhotometricInterpretation::YCbCr) if tag(Tag::ChromaSubsampling)? != Some(vec![1, 1]) => {
@@ -149,7 +218,10 @@ fn refuse_colours(
 fn failed(input: &Input<'_>, error: TiffError) -> DataError {
     match error {
         TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(method)) => {
-            input.unsupported(format!("it is compressed by {method:?}"), CONVERT)
+            input.unsupported(format!("it is compressed by {}", compression(method)), CONVERT)
+        }
+        TiffError::FormatError(TiffFormatError::UnknownPredictor(predictor)) => {
+            input.unsupported(format!("it has predictor {predictor}"), CONVERT)
         }
         TiffError::UnsupportedError(e) => {
             let reason = e.to_string();
@@ -167,6 +239,31 @@ fn failed(input: &Input<'_>, error: TiffError) -> DataError {
     }
 }
 
+/// What a method of compression is called.
+fn compression(method: CompressionMethod) -> String {
+    let name = match method.to_u16() {
+        2 => "CCITT Huffman",
+        3 => "CCITT Group 3",
+        4 => "CCITT Group 4",
+        6 => "old-style JPEG",
+        7 => "JPEG",
+        9 | 10 | 34_661 => "JBIG",
+        22_610 | 34_934 => "JPEG XR",
+        32_809 => "ThunderScan",
+        33_003..=33_005 | 34_712 => "JPEG 2000",
+        34_676 | 34_677 => "SGILog",
+        34_887 => "LERC",
+        34_892 => "lossy JPEG",
+        34_925 => "LZMA",
+        34_926 => "Zstandard by an old number",
+        34_933 => "PNG",
+        50_001 => "WebP",
+        50_002 | 52_546 => "JPEG XL",
+        other => return format!("method {other}"),
+    };
+    name.to_owned()
+}
+
 /// The band of an image that is read.
 struct Image {
     width: usize,
@@ -177,6 +274,11 @@ struct Image {
     sample: usize,
     /// The plane that is read, if every sample has its own.
     plane: usize,
+    /// Bits of a sample. Those of less than a byte are read as bytes.
+    bits: u8,
+    /// How many images lie between the one that the directory describes and the
+    /// one that is read.
+    slice: usize,
 }
 
 /// Strips that are stored as they are.
@@ -216,11 +318,19 @@ impl Image {
                 _ => "of an unknown kind",
             };
             let found = format!("its samples are {kind} ({bits} bits)");
-            input.unsupported(found, "convert them to real numbers of 8, 16 or 32 bits")
+            let remedy = match format {
+                SampleFormat::Uint => "convert them to 1, 2, 4, 8, 16, 32 or 64 bits",
+                SampleFormat::Int => "convert them to 8, 16, 32 or 64 bits",
+                SampleFormat::IEEEFP => "convert them to 16, 32 or 64 bits",
+                _ => "convert them to real numbers of 32 or 64 bits",
+            };
+            input.unsupported(found, remedy)
         })?;
         let stored: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(failed)?.unwrap_or(1);
         let (samples, sample, plane) = if planar { (1, 0, sample) } else { (usize::from(stored), sample, 0) };
-        Ok(Self { width: width as usize, height: height as usize, element, samples, sample, plane })
+        let bits = u8::try_from(bits).unwrap_or(u8::MAX);
+        let (width, height) = (width as usize, height as usize);
+        Ok(Self { width, height, element, samples, sample, plane, bits, slice: 0 })
     }
 
     fn shape(&self) -> Shape {
@@ -231,7 +341,8 @@ impl Image {
     fn in_file(&self, decoder: &mut Decoder<BufReader<Bands>>) -> TiffResult<Option<Strips>> {
         let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression)?.unwrap_or(1);
         let predictor = decoder.find_tag_unsigned::<u16>(Tag::Predictor)?.unwrap_or(1);
-        if compression != CompressionMethod::None.to_u16()
+        if self.bits < 8
+            || compression != CompressionMethod::None.to_u16()
             || predictor != Predictor::None.to_u16()
             || decoder.get_chunk_type() != ChunkType::Strip
         {
@@ -248,6 +359,7 @@ impl Image {
             .take(per_plane)
             .map(|(&start, bytes)| start..start.saturating_add(*bytes))
             .collect();
+        let Some(places) = self.of_slice(places) else { return Ok(None) };
         // A strip that isn't there is for the decoder to see.
         if places.len() != per_plane || places.iter().any(Range::is_empty) {
             return Ok(None);
@@ -257,6 +369,22 @@ impl Image {
             ByteOrder::BigEndian => cfg!(target_endian = "little"),
         };
         Ok(Some(Strips { places, rows, swapped }))
+    }
+
+    /// The strips of the image that is read: those that the directory describes,
+    /// or the same further on. `None` if they do not adjoin, so that nobody knows
+    /// where the others are.
+    fn of_slice(&self, places: Vec<Range<u64>>) -> Option<Vec<Range<u64>>> {
+        if self.slice == 0 {
+            return Some(places);
+        }
+        let bytes = (self.width * self.height * self.samples * self.element.size()) as u64;
+        let start = places.first()?.start;
+        let end = places.iter().try_fold(start, |end, place| (place.start == end).then_some(place.end))?;
+        let shift = bytes.checked_mul(self.slice as u64).filter(|_| end - start == bytes)?;
+        let shifted =
+            |place: Range<u64>| Some(place.start.checked_add(shift)?..place.end.checked_add(shift)?);
+        places.into_iter().map(shifted).collect()
     }
 
     /// Maps a band of strips that are stored as they are, or picks it out of
@@ -312,13 +440,32 @@ impl Image {
         })
     }
 
-    /// Decodes a band, strip by strip or tile by tile.
-    fn decoded<E: Element>(
+    /// Decodes a band to a matrix.
+    fn matrix<E: Element>(
         &self,
         input: &Input<'_>,
         decoder: &mut Decoder<BufReader<Bands>>,
         nodata: Option<&NodataAttribute>,
     ) -> Result<Matrix, DataError> {
+        let sparse = match nodata {
+            Some(NodataAttribute::Number(value)) => from_f64(self.element, *value),
+            _ => E::zeroed(),
+        };
+        let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+        self.decoded(input, decoder, sparse, |start, run| spool.put(start, run))?;
+        spool.finish(self.shape())
+    }
+
+    /// Decodes a band, strip by strip or tile by tile, and hands on runs of its
+    /// pixels, each with the number of its first one; `sparse` is what is where
+    /// nothing was ever written.
+    fn decoded<E: Element>(
+        &self,
+        input: &Input<'_>,
+        decoder: &mut Decoder<BufReader<Bands>>,
+        sparse: E,
+        mut take: impl FnMut(usize, &[E]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         let failed = |e| failed(input, e);
         let (chunk_width, chunk_height) = decoder.chunk_dimensions();
         let (chunk_width, chunk_height) = (chunk_width as usize, chunk_height as usize);
@@ -329,11 +476,7 @@ impl Image {
             ChunkType::Tile => Tag::TileByteCounts,
         };
         let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(tag).map_err(failed)?.unwrap_or_default();
-        let sparse = match nodata {
-            Some(NodataAttribute::Number(value)) => from_f64(self.element, *value),
-            _ => E::zeroed(),
-        };
-        let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
+        let row_bytes = (chunk_width * self.samples * usize::from(self.bits)).div_ceil(8);
         let mut chunk = DecodingResult::U8(Vec::new());
         let mut band: Vec<E> = Vec::new();
         for k in 0..per_plane {
@@ -348,37 +491,44 @@ impl Image {
             } else {
                 // Whole rows of the tile: reading only what lies in the image
                 // and skipping the rest is not done right for all of them.
-                let row = chunk_width * self.samples;
-                decoder.read_chunk_to_buffer(&mut chunk, index, row * size_of::<E>()).map_err(failed)?;
+                decoder.read_chunk_to_buffer(&mut chunk, index, row_bytes).map_err(failed)?;
                 // In planes after the first, rows below the image are decoded too.
                 let bytes = chunk.as_buffer(0);
-                let rows = bytes.as_bytes().chunks_exact(row * size_of::<E>()).take(height);
-                for row in rows {
-                    let pixels = row.chunks_exact(self.samples * size_of::<E>()).take(width);
-                    let sample = |pixel: &[u8]| -> E {
-                        bytemuck::pod_read_unaligned(&pixel[self.sample * size_of::<E>()..][..size_of::<E>()])
-                    };
-                    band.extend(pixels.map(sample));
-                }
+                let rows = bytes.as_bytes().chunks_exact(row_bytes).take(height);
+                rows.for_each(|row| self.pick(row, width, &mut band));
             }
             if band.len() != width * height {
                 return Err(input.invalid(KIND, "a strip or tile has another size than it should"));
             }
             if across == 1 {
-                spool.append(&band)?;
+                take(top * self.width, &band)?;
             } else {
                 for (row, pixels) in band.chunks_exact(width).enumerate() {
-                    spool.put((top + row) * self.width + left, pixels)?;
+                    take((top + row) * self.width + left, pixels)?;
                 }
             }
         }
-        spool.finish(self.shape())
+        Ok(())
+    }
+
+    /// Picks the band out of the first pixels of a row.
+    fn pick<E: Element>(&self, row: &[u8], width: usize, band: &mut Vec<E>) {
+        if self.bits < 8 {
+            let samples = unpacked(row, self.bits).skip(self.sample).step_by(self.samples);
+            band.extend(samples.take(width).map(|sample| bytemuck::pod_read_unaligned::<E>(&[sample])));
+        } else {
+            let pixels = row.chunks_exact(self.samples * size_of::<E>()).take(width);
+            let start = self.sample * size_of::<E>();
+            band.extend(
+                pixels.map(|pixel| bytemuck::pod_read_unaligned::<E>(&pixel[start..start + size_of::<E>()])),
+            );
+        }
     }
 }
 
 fn element_type(format: SampleFormat, bits: u16) -> Option<ElementType> {
     Some(match (format, bits) {
-        (SampleFormat::Uint, 8) => ElementType::U8,
+        (SampleFormat::Uint, 1 | 2 | 4 | 8) => ElementType::U8,
         (SampleFormat::Uint, 16) => ElementType::U16,
         (SampleFormat::Uint, 32) => ElementType::U32,
         (SampleFormat::Uint, 64) => ElementType::U64,
@@ -417,140 +567,5 @@ fn from_f64<E: Element>(element: ElementType, value: f64) -> E {
         ElementType::Bf16 => cast(half::bf16::from_f64(value)),
         ElementType::F32 => cast(value as f32),
         ElementType::F64 => cast(value),
-    }
-}
-
-/// Bytes of a strip, if a row isn't more already.
-const STRIP_BYTES: u64 = 1 << 18;
-
-/// Room that is left for the header and the directory below 4 GiB, beyond
-/// which a file must be a `BigTIFF`.
-const HEAD_BYTES: u64 = 64 << 20;
-
-/// The first bytes of an image of one band, where `x` is, up to its data.
-pub(super) fn header(path: &Path, x: &Matrix, element: ElementType) -> Result<Vec<u8>, DataError> {
-    let misfit =
-        || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: x.shape().clone() };
-    let [height, width] = x.shape().0[..] else { return Err(misfit()) };
-    let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
-    let row_bytes = u64::from(width) * element.size() as u64;
-    let image = Output { x, element, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
-    image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
-}
-
-fn sample_format(element: ElementType) -> SampleFormat {
-    match element {
-        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => SampleFormat::IEEEFP,
-        ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => SampleFormat::Int,
-        ElementType::Bool | ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 => {
-            SampleFormat::Uint
-        }
-    }
-}
-
-fn strip_rows(row_bytes: u64, height: u32) -> u32 {
-    u32::try_from((STRIP_BYTES / row_bytes).max(1)).unwrap_or(u32::MAX).min(height)
-}
-
-/// An image to be written.
-struct Output<'a> {
-    x: &'a Matrix,
-    element: ElementType,
-    width: u32,
-    height: u32,
-    row_bytes: u64,
-    /// Rows of a strip.
-    rows: u32,
-}
-
-impl Output<'_> {
-    /// Header and directory, after which the strips stand one after the other.
-    fn head(&self) -> TiffResult<Vec<u8>> {
-        if self.row_bytes * u64::from(self.height) < u64::from(u32::MAX) - HEAD_BYTES {
-            self.head_as::<TiffKindStandard, u32>(|place| u32::try_from(place).unwrap_or(u32::MAX))
-        } else {
-            self.head_as::<TiffKindBig, u64>(|place| place)
-        }
-    }
-
-    fn head_as<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
-    where
-        [O]: TiffValue,
-    {
-        // The directory's size does not depend on the numbers in it.
-        let bytes = self.directory::<K, O>(0, offset)?.len();
-        let start = bytes.next_multiple_of(8);
-        let mut head = self.directory::<K, O>(start as u64, offset)?;
-        head.resize(start, 0);
-        Ok(head)
-    }
-
-    fn directory<K: TiffKind, O>(&self, start: u64, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
-    where
-        [O]: TiffValue,
-    {
-        let strips = u64::from(self.height.div_ceil(self.rows));
-        let strip_bytes = self.row_bytes * u64::from(self.rows);
-        let last = self.row_bytes * u64::from(self.height) - strip_bytes * (strips - 1);
-        let offsets: Vec<O> = (0..strips).map(|k| offset(start + k * strip_bytes)).collect();
-        let bytes: Vec<O> =
-            (1..=strips).map(|k| offset(if k < strips { strip_bytes } else { last })).collect();
-        let mut head = Cursor::new(Vec::new());
-        let mut encoder = TiffEncoder::<_, K>::new_generic(&mut head)?;
-        let mut directory = encoder.image_directory()?;
-        directory.write_tag(Tag::ImageWidth, self.width)?;
-        directory.write_tag(Tag::ImageLength, self.height)?;
-        let bits = u16::try_from(8 * self.element.size()).unwrap_or(u16::MAX);
-        directory.write_tag(Tag::BitsPerSample, bits)?;
-        directory.write_tag(Tag::Compression, CompressionMethod::None)?;
-        directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
-        directory.write_tag(Tag::StripOffsets, &offsets[..])?;
-        directory.write_tag(Tag::SamplesPerPixel, 1u16)?;
-        directory.write_tag(Tag::RowsPerStrip, self.rows)?;
-        directory.write_tag(Tag::StripByteCounts, &bytes[..])?;
-        directory.write_tag(Tag::PlanarConfiguration, PlanarConfiguration::Chunky)?;
-        directory.write_tag(Tag::SampleFormat, &[sample_format(self.element)][..])?;
-        for (tag, value) in self.x.georeference().iter().flat_map(|geo| &geo.0) {
-            let tag = Tag::from_u16_exhaustive(*tag);
-            match value {
-                GeoValue::Doubles(values) => directory.write_tag(tag, &values[..])?,
-                GeoValue::Shorts(values) => directory.write_tag(tag, &values[..])?,
-                GeoValue::Text(text) => directory.write_tag(tag, text.as_str())?,
-            }
-        }
-        if let Some(nodata) = self.x.nodata() {
-            directory.write_tag(Tag::GdalNodata, nodata.to_string().as_str())?;
-        }
-        directory.finish()?;
-        Ok(head.into_inner())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The directory of an image beyond 4 GiB, without its data.
-    #[test]
-    fn a_large_image_is_a_bigtiff() {
-        let x = Matrix::from_vec("x", &[1], vec![0f32]);
-        for (height, signature) in [(30_000, b"II*\0"), (40_000, b"II+\0")] {
-            let row_bytes = 4 * 30_000;
-            let image = Output {
-                x: &x,
-                element: ElementType::F32,
-                width: 30_000,
-                height,
-                row_bytes,
-                rows: strip_rows(row_bytes, height),
-            };
-            let head = image.head().unwrap();
-            assert!(head.starts_with(signature), "{:?}", &head[..4]);
-            let mut decoder = Decoder::new(Cursor::new(head)).unwrap();
-            let offsets: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripOffsets).unwrap().unwrap();
-            let bytes: Vec<u64> = decoder.find_tag_unsigned_vec(Tag::StripByteCounts).unwrap().unwrap();
-            assert_eq!(bytes.iter().sum::<u64>(), row_bytes * u64::from(height));
-            assert!(offsets.windows(2).zip(&bytes).all(|(pair, bytes)| pair[0] + bytes == pair[1]));
-        }
     }
 }

@@ -240,15 +240,29 @@ enum Nodata {
     /// As elements have it: the f32 nearest to -3.4e38 is what stands for
     /// nothing in a raster that says so, however many digits it gives.
     Value(f64),
+    /// One of the whole numbers of 64 bits of which f64 has not all.
+    Whole(i128),
 }
 
 impl Nodata {
-    #[expect(clippy::cast_possible_truncation, reason = "rounding is the meaning")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounding is the meaning, and beyond the greatest whole number its text was that"
+    )]
     fn of(value: f64, element: ElementType) -> Self {
+        /// 2^53, up to which f64 has all whole numbers, and 2^63.
+        const DENSE: f64 = 9_007_199_254_740_992.0;
+        const TOP: f64 = 9_223_372_036_854_775_808.0;
         if value.is_nan() {
             return Self::Nan;
         }
+        let is_sparse = value.abs() >= DENSE;
         Self::Value(match element {
+            ElementType::I64 if is_sparse && value.abs() <= TOP => return Self::Whole((value as i64).into()),
+            ElementType::U64 if is_sparse && (0.0..=2.0 * TOP).contains(&value) => {
+                return Self::Whole((value as u64).into());
+            }
             ElementType::F32 => f64::from(value as f32),
             ElementType::F16 => half::f16::from_f64(value).to_f64(),
             ElementType::Bf16 => half::bf16::from_f64(value).to_f64(),
@@ -259,7 +273,8 @@ impl Nodata {
     #[expect(clippy::float_cmp, reason = "the question is whether it is that very number")]
     fn is(self, value: f64) -> bool {
         match self {
-            Self::Nan => value.is_nan(),
+            // Whole numbers that were found to be it are read as NaN.
+            Self::Nan | Self::Whole(_) => value.is_nan(),
             Self::Value(nodata) => value == nodata,
         }
     }
@@ -314,15 +329,20 @@ impl Culprits {
 
 impl Look<'_> {
     fn at(&self, range: Range<usize>) -> Chunk {
-        let read = |matrix: Option<&Matrix>| {
+        let read = |matrix: Option<&Matrix>, nodata: Option<Nodata>| {
             matrix.map(|matrix| {
                 let mut values = vec![0f64; range.len()];
                 matrix.read(self.order, range.start, &mut values);
+                if let Some(Nodata::Whole(whole)) = nodata {
+                    let places = matrix.places_of(whole, self.order, range.clone());
+                    places.into_iter().for_each(|k| values[k] = f64::NAN);
+                }
                 matrix.release(self.order, range.clone());
                 values
             })
         };
-        let (xs, ts, mask, ws) = (read(Some(self.x)), read(self.t), read(self.mask), read(self.weights));
+        let (xs, ts) = (read(Some(self.x), self.x_nodata), read(self.t, self.t_nodata));
+        let (mask, ws) = (read(self.mask, self.mask_nodata), read(self.weights, self.weights_nodata));
         let mut chunk = Chunk {
             words: vec![0; range.len().div_ceil(WORD)],
             excluded: Excluded::default(),
@@ -334,17 +354,18 @@ impl Look<'_> {
         for k in 0..range.len() {
             let (x, t) = (value(&xs, k), value(&ts, k));
             let is = |nodata: Option<Nodata>, value| nodata.is_some_and(|nodata| nodata.is(value));
-            let is_null =
-                |matrix: Option<&Matrix>| matrix.is_some_and(|matrix| matrix.is_null(range.start + k));
+            let is_null = |matrix: Option<&Matrix>| {
+                matrix.is_some_and(|matrix| matrix.is_null_in(self.order, range.start + k))
+            };
             let outside = |value: f64| self.range.is_some_and(|[low, high]| value < low || value > high);
-            // Its nulls are read as 0.
-            let masked = mask
-                .as_ref()
-                .is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan() || is(self.mask_nodata, mask[k]));
+            let masked = is_null(self.mask)
+                || mask
+                    .as_ref()
+                    .is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan() || is(self.mask_nodata, mask[k]));
             let w = ws.as_ref().map_or(1.0, |ws| ws[k]);
             if masked {
                 chunk.excluded.mask += 1;
-            } else if is(self.weights_nodata, w) || w == 0.0 {
+            } else if is(self.weights_nodata, w) || w == 0.0 || is_null(self.weights) {
                 chunk.excluded.weight += 1;
             } else if !(w >= 0.0 && w.is_finite()) {
                 chunk.no_weights.add(range.start + k);
@@ -422,6 +443,32 @@ mod tests {
 
     fn bits(validity: &Validity) -> Vec<bool> {
         (0..validity.elements).map(|k| validity.contains(k)).collect()
+    }
+
+    /// As f64, all of these are the same number.
+    #[test]
+    fn whole_numbers_beyond_f64_are_compared_as_they_are() {
+        let x = |values: [i64; 4]| Matrix::from_vec("x", &[4], values.to_vec());
+        let holes = |x: &Matrix, text: &str| {
+            let rules =
+                HoleRules { x_nodata: Some(crate::data::nodata(text).unwrap()), ..HoleRules::default() };
+            of(x, None, Order::C, &rules).unwrap().map(|validity| bits(&validity))
+        };
+        let near = (1 << 53) + 1;
+        assert_eq!(
+            holes(&x([near, near - 1, near, 0]), "9007199254740992").unwrap(),
+            [true, false, true, true]
+        );
+        assert_eq!(holes(&x([near, near, near, 0]), "9007199254740992"), None);
+        let greatest = x([i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1]);
+        assert_eq!(holes(&greatest, "9223372036854775807").unwrap(), [false, true, true, true]);
+        assert_eq!(holes(&greatest, "-9223372036854775808").unwrap(), [true, true, false, true]);
+        assert_eq!(holes(&greatest, "18446744073709551615"), None);
+        assert_eq!(holes(&greatest, "-1e30"), None);
+        let unsigned = Matrix::from_vec("x", &[3], vec![u64::MAX, u64::MAX - 1, 1 << 63]);
+        assert_eq!(holes(&unsigned, "18446744073709551615").unwrap(), [false, true, true]);
+        assert_eq!(holes(&unsigned, "9223372036854775808").unwrap(), [true, true, false]);
+        assert_eq!(holes(&unsigned, "-9223372036854775808"), None);
     }
 
     #[test]

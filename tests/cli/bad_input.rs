@@ -66,7 +66,7 @@ fn cases() -> Vec<Case> {
         case("noextension", "1\n2\n", "unknown kind of file"),
         column("ragged.csv:0", "1,2\n3,4\n5\n", "ragged.csv:3: number of fields: 1"),
         column("text.csv:1", "a,b\n1,2\n3,lots\n", "text.csv:3: \"lots\" in column 1"),
-        column("hole.csv:b", "a,b\n1,2\n3,\n", "hole.csv:3: column 1 is empty"),
+        column("twice.csv:a", "a,a\n1,2\n3,4\n", "several columns are called \"a\"; give the number"),
         column("missing.csv:c", "a,b\n1,2\n3,4\n", "no column \"c\"; its columns are: a (0), b (1)"),
         column("number.csv:2", "a,b\n1,2\n3,4\n", "no column \"2\""),
         column("header.csv:a", "a,b\n", "no elements"),

@@ -1,7 +1,7 @@
 //! Holes at the command line: `--nodata`, `--mask`, `--valid-range`, and
 //! nodata in predictions.
 
-use linfit::data::ElementType;
+use linfit::data::{ElementType, Order, Source, open};
 
 use crate::common::Number;
 use crate::{Lab, number, values};
@@ -97,9 +97,16 @@ fn predictions_have_nodata_where_x_has() {
         let y = values(&lab.read_npy("y.npy"));
         assert!(y[1].is_nan() && (y[0], y[2]) == (3.0, 7.0), "{engine}: {y:?}");
     }
-    lab.run("predict m.json nan.npy -o z.npy --nodata nan --dtype u8")
-        .ends_refused(&["nodata value NaN", "u8"]);
-    lab.run("predict m.json x.npy -o z.npy --nodata -9 --dtype u8").ends_refused(&["nodata value -9", "u8"]);
+    lab.run("predict m.json nan.npy -o z.npy --nodata nan --dtype u8").ends_refused(&[
+        "nodata value NaN",
+        "u8",
+        "--y-nodata",
+    ]);
+    lab.run("predict m.json x.npy -o z.npy --nodata -9 --dtype u8").ends_refused(&[
+        "nodata value -9",
+        "u8",
+        "--y-nodata",
+    ]);
     lab.run("predict m.json nan.npy -o z.npy").ends_refused(&["nan.npy", "1 of 3"]);
 
     // An image that says what stands for nothing says so of its prediction.
@@ -114,6 +121,134 @@ fn predictions_have_nodata_where_x_has() {
     assert_eq!(values(&lab.read_npy("z.npy")), [7.0, 511.0, 15.0]);
     let ran = lab.run("explain y.tif y.tif");
     ran.ends_refused(&["y.tif", "nodata", "explain does not leave out"]);
+}
+
+/// X = 3 gives 0, which stands for nothing in X: 2·x − 6.
+#[test]
+fn predictions_that_would_be_taken_for_nothing_are_counted() {
+    let lab = Lab::new();
+    lab.npy("x.npy", ElementType::F32, &[2, 3], &[1.0, 3.0, 0.0, 3.0, 0.0, 5.0].map(Number::Float))
+        .write("m.json", r#"{"weight": 2, "bias": -6}"#);
+    let taken = "note: 2 elements of Y equal the nodata value 0 and will be taken for nothing";
+    let kinds = ["", "--adapter llvmpipe", "--dtype f64", "--dtype i16"];
+    for kind in kinds {
+        for file in ["y.tif", "y.npy"] {
+            let ran = lab.run(&format!("predict m.json x.npy -o {file} --nodata 0 {kind}")).exits(0);
+            assert!(
+                ran.stderr.contains(taken) && ran.stderr.contains("--y-nodata"),
+                "{kind}: {}",
+                ran.stderr
+            );
+        }
+        let ran = lab.run(&format!("predict m.json x.npy -o y.tif --nodata 0 --y-nodata -9 {kind}")).exits(0);
+        assert!(!ran.stderr.contains("nodata"), "{kind}: {}", ran.stderr);
+        let y = open(&Source { path: lab.path("y.tif"), key: None }).unwrap();
+        let mut found = [f64::NAN; 6];
+        y.read(Order::C, 0, &mut found);
+        assert_eq!((found, y.nodata()), ([-4.0, 0.0, -9.0, 0.0, -9.0, 4.0], Some(-9.0)), "{kind}");
+    }
+    // −4 and 0 become 0 by --clamp, and are counted as what they became.
+    let ran = lab.run("predict m.json x.npy -o y.tif --nodata 0 --dtype u8 --clamp").exits(0);
+    assert!(ran.stderr.contains("3 elements of Y equal the nodata value 0"), "{}", ran.stderr);
+    let ran = lab.run("predict m.json x.npy -o y.tif --nodata 0 --dtype u8 --clamp --y-nodata 4").exits(0);
+    assert!(ran.stderr.contains("1 element of Y equals the nodata value 4"), "{}", ran.stderr);
+    let ran = lab.run("predict m.json x.npy -o y.tif --nodata 0 --dtype u8 --clamp --y-nodata 255").exits(0);
+    assert!(!ran.stderr.contains("nodata"), "{}", ran.stderr);
+    lab.run("predict m.json x.npy -o y.npy --nodata 0 -q").succeeds();
+
+    lab.run("predict m.json x.npy -o y.npy --nodata 0 --y-nodata nan").succeeds();
+    let y = values(&lab.read_npy("y.npy"));
+    assert!(y[2].is_nan() && y[4].is_nan() && y[1] == 0.0, "{y:?}");
+    for (options, words) in [
+        ("--dtype u8 --clamp --y-nodata 256", ["--y-nodata 256", "u8"]),
+        ("--dtype u8 --clamp --y-nodata 0.5", ["--y-nodata 0.5", "u8"]),
+        ("--dtype i16 --y-nodata nan", ["--y-nodata NaN", "i16"]),
+        ("--y-nodata 1e300", ["--y-nodata 1", "f32"]),
+        ("--y-nodata abc", ["--y-nodata", "number or nan"]),
+    ] {
+        lab.run(&format!("predict m.json x.npy -o z.npy {options}")).ends_refused(&words);
+    }
+    lab.run("fit x.npy x.npy --nodata abc").ends_refused(&["--nodata", "expected a number or nan"]);
+    lab.run("fit x.npy x.npy --nodata 9007199254740993").ends_refused(&["--nodata", "digits", "--mask"]);
+    assert!(!lab.files().contains(&"z.npy".to_owned()));
+}
+
+/// Where nothing is in a column of text.
+#[test]
+fn empty_fields_are_holes() {
+    let lab = Lab::new();
+    lab.write("d.csv", "x,t,ok\n1,3,True\n,5,True\n3,NA,True\n4,9,True\n5,0,False\n")
+        .write("m.json", r#"{"weight": 2, "bias": 1}"#);
+    let report = lab.run("fit d.csv:x d.csv:t --mask d.csv:ok --solver exact --json").succeeds().json();
+    assert_eq!((number(&report, "weight"), number(&report, "bias"), &report["n"]), (2.0, 1.0, &2.into()));
+    let excluded = &report["excluded"];
+    let counts = ["mask", "x_nodata", "t_nodata"].map(|reason| excluded[reason].as_u64());
+    assert_eq!(counts, [Some(1); 3]);
+    lab.run("predict m.json d.csv:x -o y.csv").succeeds();
+    assert_eq!(lab.read("y.csv"), "y\n3.0\n\"\"\n7.0\n9.0\n11.0\n");
+    lab.run("predict m.json y.csv -o z.csv --dtype u8").succeeds();
+    assert_eq!(lab.read("z.csv"), "y\n7\n\"\"\n15\n19\n23\n");
+}
+
+/// An image that make.py wrote with GDAL, with a mask of its own.
+#[cfg(feature = "tiff")]
+#[test]
+fn predictions_have_nodata_under_the_mask_of_an_image() {
+    let lab = Lab::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/mask-tiles.tif");
+    lab.write("x.tif", std::fs::read(file).unwrap()).write("m.json", r#"{"weight": 0, "bias": 1}"#);
+    let is_masked = |k: usize| (k / 53) * (k % 53) % 7 == 2;
+    for (options, nodata) in [("", f64::NAN), ("--y-nodata -9", -9.0), ("--dtype u8 --y-nodata 0", 0.0)] {
+        lab.run(&format!("predict m.json x.tif:2 -o y.tif {options}")).succeeds();
+        let y = open(&Source { path: lab.path("y.tif"), key: None }).unwrap();
+        let mut found = vec![7.0; y.len()];
+        y.read(Order::C, 0, &mut found);
+        assert_eq!(y.nodata().map(f64::to_bits), Some(nodata.to_bits()), "{options}");
+        for (k, found) in found.into_iter().enumerate() {
+            let want = if is_masked(k) { nodata } else { 1.0 };
+            assert!(found == want || (found.is_nan() && want.is_nan()), "{options}: {found} at {k}");
+        }
+    }
+    let ran = lab.run("predict m.json x.tif:2 -o z.tif --dtype u8");
+    ran.ends_refused(&["x.tif:2", "no value", "--y-nodata VALUE"]);
+    let report = lab.run("fit x.tif:1 x.tif:2 --solver exact --json").succeeds().json();
+    assert_eq!(number(&report, "weight"), 1.0);
+    assert_eq!(report["excluded"]["x_nodata"], (0..37 * 53).filter(|&k| is_masked(k)).count());
+}
+
+/// mask-tiles.tif lies where geo.tif does, and no other image lies anywhere.
+#[cfg(feature = "tiff")]
+#[test]
+fn images_of_other_places_are_noted() {
+    let lab = Lab::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/");
+    let geo = std::fs::read(format!("{data}geo.tif")).unwrap();
+    for file in ["geo.tif", "mask-tiles.tif", "tiles-i2-deflate.tif"] {
+        lab.write(file, std::fs::read(format!("{data}{file}")).unwrap());
+    }
+    // 600000 m east in zone 32, and somewhere else.
+    let place =
+        |bytes: &[u8], number: &[u8]| bytes.windows(number.len()).position(|found| found == number).unwrap();
+    let mut east = geo.clone();
+    let at = place(&geo, &600_000f64.to_le_bytes());
+    east[at..at + 8].copy_from_slice(&600_010f64.to_le_bytes());
+    let mut zone = geo.clone();
+    let at = place(&geo, &32_632u16.to_le_bytes());
+    zone[at..at + 2].copy_from_slice(&32_633u16.to_le_bytes());
+    lab.write("east.tif", east).write("zone.tif", zone);
+    let noted = |x: &str, t: &str| {
+        let ran = lab.run(&format!("fit {x} {t} --solver exact")).exits(0);
+        ran.stderr.lines().find(|line| line.contains("Earth")).map(str::to_owned)
+    };
+    for same in ["geo.tif", "mask-tiles.tif:1", "tiles-i2-deflate.tif"] {
+        assert_eq!(noted("geo.tif", same), None, "{same}");
+    }
+    for (other, what) in [("east.tif", "places or sizes of pixels"), ("zone.tif", "coordinate systems")] {
+        let note = noted("geo.tif", other).unwrap();
+        assert!(note.starts_with("note: geo.tif") && note.contains(what) && note.contains(other), "{note}");
+    }
+    let ran = lab.run("compare geo.tif zone.tif").exits(0);
+    assert!(ran.stderr.contains("coordinate systems"), "{}", ran.stderr);
 }
 
 /// -9999 stands for nothing in a, and something that is no number in c.
@@ -190,18 +325,19 @@ mod nulls {
         for (dtype, element) in
             [("f32", ElementType::F32), ("f64", ElementType::F64), ("i16", ElementType::I16)]
         {
-            for file in ["y.parquet", "y.arrow", "y.feather"] {
+            for file in ["y.parquet", "y.arrow", "y.feather", "y.csv", "y.tsv"] {
                 for nodata in ["", "--nodata -99999"] {
                     lab.run(&format!("predict m.json nulls.parquet:x -o {file} --dtype {dtype} {nodata}"))
                         .succeeds();
                     let y = column(&lab, file);
                     assert!((0..N).all(|k| y.is_null(k) == is_null(k)), "{file} {dtype} {nodata}");
+                    let element = if file.ends_with("sv") { ElementType::F64 } else { element };
                     assert_eq!((numbers(&y), y.element()), (predicted(0.0), element), "{file} {nodata}");
                 }
             }
         }
         // −43 is X at place 1.
-        lab.run("predict m.json nulls.arrow:x -o y.parquet --nodata -43").succeeds();
+        lab.run("predict m.json nulls.arrow:x -o y.parquet --nodata -43 -q").succeeds();
         let y = column(&lab, "y.parquet");
         let mut want = predicted(0.0);
         want[1] = -43.0;
@@ -217,8 +353,6 @@ mod nulls {
         for dtype in ["f32", "f64"] {
             lab.run(&format!("predict m.json nulls.parquet:x -o y.npy --dtype {dtype}")).succeeds();
             assert_eq!(bits(&values(&lab.read_npy("y.npy"))), bits(&predicted(f64::NAN)));
-            lab.run(&format!("predict m.json nulls.parquet:x -o y.csv --dtype {dtype}")).succeeds();
-            assert_eq!(bits(&numbers(&column(&lab, "y.csv"))), bits(&predicted(f64::NAN)));
         }
         for dtype in ["f32", "i32"] {
             lab.run(&format!("predict m.json nulls.parquet:x -o y.npy --dtype {dtype} --nodata -7e4"))
@@ -226,7 +360,9 @@ mod nulls {
             assert_eq!(values(&lab.read_npy("y.npy")), predicted(-7e4));
         }
         let ran = lab.run("predict m.json nulls.parquet:x -o z.npy --dtype i32");
-        ran.ends_refused(&["nulls.parquet:x", "nulls", "--nodata VALUE", ".parquet"]);
+        ran.ends_refused(&["nulls.parquet:x", "nulls", "--y-nodata VALUE", ".parquet"]);
+        lab.run("predict m.json nulls.parquet:x -o y.npy --dtype i32 --y-nodata -7e4").succeeds();
+        assert_eq!(values(&lab.read_npy("y.npy")), predicted(-7e4));
         let ran = lab.run("predict m.json nulls.parquet:x -o z.npy --dtype i16 --nodata -7e4");
         ran.ends_refused(&["nodata value -70000", "i16"]);
         lab.run("predict m.json nulls.parquet:none -o z.npy").ends_refused(&["no pair", "null"]);

@@ -182,7 +182,7 @@ fn a_failure_leaves_the_old_file_alone() {
         ("m.json x.npy -o y.npy --dtype f64 --engine gpu", "--engine cpu"),
         ("m.json x.npy -o y.txt", "y.txt: results are written as .npy"),
         ("m.json x.npy -o y", "ends in .npy"),
-        ("m.json x.npy -o missing/y.npy", "missing/y.npy: cannot be written"),
+        ("m.json x.npy -o missing/y.npy", "missing/y.npy: cannot be written: there is no directory missing"),
         ("m.json x.npy -o folder.npy", "folder.npy: cannot be written"),
     ];
     for (arguments, part) in cases {

@@ -1,7 +1,7 @@
 """Writes the files in data/ with other people's tools; tests/foreign.rs reads them.
 
     python3 -m venv venv
-    venv/bin/pip install numpy pyarrow flatbuffers tifffile imagecodecs Pillow safetensors ml_dtypes
+    venv/bin/pip install numpy pyarrow flatbuffers tifffile imagecodecs Pillow safetensors ml_dtypes rasterio pandas
     venv/bin/python tests/foreign/make.py
 
 Every array is a formula of the place of its elements, so that the tests know
@@ -11,6 +11,7 @@ and halved in floating-point types; a column or vector has k*7 - 50 at place k,
 or its absolute value in unsigned types.
 """
 
+import decimal
 import json
 import pathlib
 import struct
@@ -20,10 +21,12 @@ import zlib
 import flatbuffers
 import ml_dtypes
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet as pq
+import rasterio
 import tifffile
 from PIL import Image
 from safetensors.numpy import save_file
@@ -134,6 +137,126 @@ def colours():
         tiff(f"nodata-{name}.tif", image("f4")[:, :, 0], compression="zlib", extratags=[tag])
 
 
+def bits(count, bands=1):
+    """An image of samples of so many bits."""
+    return image("u1", bands) % 2**count
+
+
+def small_samples():
+    """Samples of less than a byte, and what is not read."""
+    def gdal(name, pixels, **how):
+        how = dict(driver="GTiff", height=ROWS, width=COLUMNS, count=pixels.shape[2], dtype="uint8", **how)
+        with rasterio.open(OUT / name, "w", **how) as file:
+            for band in range(pixels.shape[2]):
+                file.write(pixels[:, :, band], band + 1)
+
+    tiff("bits-1-bool.tif", bits(1)[:, :, 0] == 1, rowsperstrip=10)
+    tiff("bits-1-white.tif", bits(1)[:, :, 0] == 1, photometric="miniswhite", compression="packbits")
+    tile = dict(tiled=True, blockxsize=16, blockysize=32, compress="DEFLATE")
+    for count in [1, 2, 4]:
+        gdal(f"bits-{count}.tif", bits(count), nbits=count)
+        gdal(f"bits-{count}-tiles.tif", bits(count, 3), nbits=count, interleave="pixel", **tile)
+        gdal(f"bits-{count}-planes.tif", bits(count, 3), nbits=count, interleave="band", compress="LZW")
+        (OUT / f"bits-{count}.png").write_bytes(packed_png(bits(count)[:, :, 0], count))
+    gdal("bits-5.tif", bits(5), nbits=5)
+    flat = lambda dtype: image(dtype)[:, :, 0]
+    for compression in ["lzma", "lerc", "png", "jpeg2000", "jpegxl", "webp"]:
+        pixels = image("u1", 3) if compression == "webp" else flat("u1")
+        how = dict(photometric="rgb") if compression == "webp" else {}
+        tiff(f"compressed-{compression}.tif", pixels, compression=compression, **how)
+    tiff("predictor.tif", flat("u2"), compression="zlib", predictor=True)
+    overwrite("predictor.tif", 0, "Predictor", 34892)
+
+
+def overwrite(name, page, tag, value):
+    """Has a tag say what no library writes."""
+    with tifffile.TiffFile(OUT / name, mode="r+") as file:
+        file.pages[page].tags[tag].overwrite(value)
+
+
+def packed_png(pixels, count):
+    """A grey PNG of samples of less than a byte, its rows not filtered: Pillow writes but one bit."""
+    rows = b""
+    for row in pixels:
+        text = "".join(f"{value:0{count}b}" for value in row)
+        text += "0" * (-len(text) % 8)
+        rows += b"\0" + int(text, 2).to_bytes(len(text) // 8, "big")
+    chunk = lambda kind, data: (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    )
+    head = struct.pack(">IIBBBBB", COLUMNS, ROWS, count, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (OUT / "check.png").write_bytes(data)
+    # Pillow spreads them to the whole range.
+    assert (np.array(Image.open(OUT / "check.png").convert("L")) == pixels.astype("u2") * 255 // (2**count - 1)).all()
+    (OUT / "check.png").unlink()
+    return data
+
+
+def masks():
+    """Images whose pixels are not there where row*column is 2 modulo 7, by masks of their own."""
+    row, column = np.ogrid[:ROWS, :COLUMNS]
+    there = (row * column % 7 != 2).astype("u1") * 255
+    how = dict(height=ROWS, width=COLUMNS, count=2, dtype="uint16")
+    geo = dict(crs="EPSG:32632", transform=rasterio.Affine(10, 0, 600000, 0, -10, 5100000))
+
+    def write(name, **more):
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(OUT / name, "w", **how, **more) as file:
+            for band in range(2):
+                file.write(image("u2", 2)[:, :, band], band + 1)
+            file.write_mask(there)
+        with rasterio.open(OUT / name) as file:
+            assert (file.dataset_mask() == there).all()
+            assert (file.read(2) == image("u2", 2)[:, :, 1]).all()
+
+    write("mask.tif", driver="GTiff")
+    write("mask-tiles.tif", driver="GTiff", tiled=True, blockxsize=16, blockysize=16, compress="LZW", interleave="band", **geo)
+    write("mask-cog.tif", driver="COG", blocksize=16, compress="DEFLATE", overview_count=2, **geo)
+    pages = [page.subfiletype for page in tifffile.TiffFile(OUT / "mask-cog.tif").pages]
+    assert pages[:2] == [0, 4] and 1 in pages and 5 in pages, pages
+
+    def pages(name, *pages):
+        with tifffile.TiffWriter(OUT / name) as file:
+            for pixels, more in pages:
+                file.write(pixels, metadata=None, photometric="minisblack", subfiletype=2, **more)
+        for page, (_, more) in enumerate(pages):
+            if more is not deflate:
+                overwrite(name, page, "NewSubfileType", 4)
+
+    deflate = dict(compression="zlib")
+    band = lambda k: (image("i2", 3)[:, :, k], deflate)
+    mask = (there, dict(compression="packbits", rowsperstrip=11))
+    pages("mask-pages.tif", band(0), mask, band(1), band(2), (there > 0, {}))
+    pages("mask-size.tif", band(0), (there[:-1], {}))
+    pages("mask-two.tif", band(0), mask, mask)
+    pages("mask-lzma.tif", band(0), (there, dict(compression="lzma")))
+    pages("mask-wide.tif", band(0), (there.astype("u2"), {}))
+    pages("mask-alone.tif", mask)
+
+
+def scaled():
+    """What GDAL notes of bands: scale and offset."""
+    how = dict(driver="GTiff", height=ROWS, width=COLUMNS, count=3, dtype="int16", compress="DEFLATE")
+    with rasterio.open(OUT / "scaled.tif", "w", **how) as file:
+        for band in range(3):
+            file.write(image("i2", 3)[:, :, band], band + 1)
+        file.scales = (1.0, 0.5, 1.0)
+        file.offsets = (0.0, -3.0, 7.25)
+    with rasterio.open(OUT / "scaled.tif") as file:
+        assert (file.read(2) == image("i2", 3)[:, :, 1]).all()
+
+
+def stacks():
+    """ImageJ's and tifffile's own, of which only the first image has a directory."""
+    pixels = np.moveaxis(image("u2", 3), 2, 0)
+    tifffile.imwrite(OUT / "stack.tif", pixels, imagej=True, truncate=True)
+    tifffile.imwrite(OUT / "stack-float.tif", np.moveaxis(image("f4", 3), 2, 0), imagej=True, truncate=True)
+    tifffile.imwrite(OUT / "stack-pages.tif", pixels, imagej=True)
+    tifffile.imwrite(OUT / "stack-shape.tif", pixels, truncate=True, photometric="minisblack")
+    description = "ImageJ=1.54f\nimages=3\nslices=3\n"
+    tiff("stack-deflate.tif", pixels[0], compression="zlib", description=description)
+
+
 def tables():
     columns = {
         name: vector(dtype)
@@ -205,6 +328,71 @@ def nulls():
         # Batches that are pieces of larger ones begin within a byte of bits.
         for start, end in [(0, 5), (5, 132), (132, LENGTH)]:
             file.write_batch(table.slice(start, end - start).combine_chunks().to_batches()[0])
+
+
+def kinds():
+    """Columns of other kinds: decimals and what Python makes of them, dictionaries, fields, times, and two
+    of one name."""
+    k = np.arange(LENGTH)
+    null = k % 32 == 31
+    decimal.getcontext().prec = 80
+
+    def decimals(data_type, spread):
+        values = [None if null[i] else decimal.Decimal((int(i) * 7 - 50) * spread).scaleb(-data_type.scale) for i in k]
+        return {"": pa.array(values, data_type), " as f64": pa.array([None if v is None else float(v) for v in values])}
+
+    columns = {}
+    for name, data_type, spread in [
+        ("d32", pa.decimal32(9, 2), 1), ("d64", pa.decimal64(18, 4), 31), ("d9", pa.decimal128(9, 2), 1),
+        ("d38", pa.decimal128(38, 30), 10**30 // 7), ("d76", pa.decimal256(76, 20), 10**40 // 3),
+        ("tens", pa.decimal128(9, -2), 1),
+    ]:
+        columns |= {name + what: column for what, column in decimals(data_type, spread).items()}
+    table = pa.table(columns)
+    pa.feather.write_feather(table, OUT / "decimals.feather", compression="zstd", chunksize=128)
+    narrow = [name for name in table.column_names if not name.startswith("tens")]
+    pq.write_table(table.select(narrow), OUT / "decimals.parquet", row_group_size=128, compression="zstd")
+    pq.write_table(table.select(["d9", "d9 as f64"]), OUT / "decimals-int.parquet", store_decimal_as_integer=True)
+
+    keys = pa.array([None if null[i] else int(i) % 5 for i in k], pa.int8())
+    dictionary = pa.DictionaryArray.from_arrays(keys, pa.array([7.5, -1.0, None, 3.0, 0.25]))
+    whole = pa.DictionaryArray.from_arrays(pa.array(k % 3, pa.uint16()), pa.array([300, -5, 70_000], pa.int32()))
+    fields = pa.StructArray.from_arrays(
+        [pa.array(vector("f8"), mask=null), pa.StructArray.from_arrays([pa.array(vector("i4"))], ["r"])],
+        ["p", "q"], mask=pa.array(k % 50 == 2),
+    )
+    table = pa.table({"dictionary": dictionary, "whole": whole, "s": fields, "s.dot": pa.array(vector("f4"))})
+    pa.feather.write_feather(table, OUT / "kinds.feather", compression="lz4")
+    pq.write_table(table.select(["s", "s.dot"]), OUT / "kinds.parquet", compression="zstd")
+    nothing = pa.DictionaryArray.from_arrays(pa.array([None, None], pa.int8()), pa.array([], pa.float64()))
+    pa.feather.write_feather(pa.table({"x": nothing}), OUT / "no-dictionary.feather", compression="uncompressed")
+
+    times = {
+        "date": pa.array(k, pa.int32()).cast(pa.date32()), "time": pa.array(k).cast(pa.time64("us")),
+        "stamp": pa.array(k).cast(pa.timestamp("ns")), "duration": pa.array(k).cast(pa.duration("ms")),
+        "list": pa.array([[1.0]] * LENGTH),
+    }
+    pa.feather.write_feather(pa.table(times), OUT / "times.feather", compression="zstd")
+    pq.write_table(pa.table(times), OUT / "times.parquet", compression="zstd")
+
+    twice = pa.table([vector("i4"), vector("f4"), vector("i2")], names=["a", "a", "b"])
+    pq.write_table(twice, OUT / "twice.parquet", compression="zstd")
+    with pa.ipc.new_file(OUT / "twice.arrow", twice.schema) as file:
+        file.write_table(twice)
+
+
+def texts():
+    """As pandas and R write them: booleans, and nothing where nothing is."""
+    k = np.arange(LENGTH)
+    x = pd.Series(vector("f8")).where(k % 32 != 0)
+    table = pd.DataFrame({"x": x, "t": 2 * x + 1, "b": k % 3 == 0, "n": pd.array([None if i % 7 == 1 else i for i in k], "Int64")})
+    table.to_csv(OUT / "pandas.csv", index=False)
+    table.to_csv(OUT / "pandas-na.csv", index=False, na_rep="NA")
+    table.to_csv(OUT / "pandas.tsv", index=False, sep="\t", na_rep="null")
+    table[["x"]].to_csv(OUT / "pandas-x.csv", index=False)
+    table.to_csv(OUT / "pandas-index.csv")
+    table.to_csv(OUT / "semicolons.csv", index=False, sep=";")
+    table.to_csv(OUT / "tabs.csv", index=False, sep="\t")
 
 
 def streams():
@@ -319,6 +507,20 @@ def arrays():
     tensors["layers/0.weight"] = vector("f4")
     save_file(tensors, OUT / "all.safetensors")
     save_file({"only": vector("f4")}, OUT / "one.safetensors")
+    new_types()
+
+
+def new_types():
+    """Tensors of types that are not read, one of which no library knows yet, beside one that is."""
+    values = vector("f4").tobytes()
+    header = {
+        "newer": {"dtype": "I4", "shape": [6], "data_offsets": [0, 3]},
+        "half": {"dtype": "F8_E4M3", "shape": [5], "data_offsets": [3, 8]},
+        "x": {"dtype": "F32", "shape": [LENGTH], "data_offsets": [8, 8 + len(values)]},
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (OUT / "new-types.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(8) + values)
 
 
 def masked():
@@ -397,7 +599,13 @@ def interlaced(pixels):
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     tiffs()
+    small_samples()
+    masks()
+    scaled()
+    stacks()
     tables()
+    kinds()
+    texts()
     nulls()
     streams()
     attributes()
