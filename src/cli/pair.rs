@@ -61,7 +61,22 @@ impl PairArguments {
         tell_details(verbosity, &all);
         tell_places(verbosity, &x, &t);
         let rules = HoleRules { mask, weights, ..self.holes.values() };
+        tell_replaced(verbosity, &x, rules.x_nodata);
+        tell_replaced(verbosity, &t, rules.t_nodata);
         Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)
+    }
+}
+
+/// Tells a user whose nodata value replaces another one, whose elements then
+/// count.
+pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Matrix, given: Option<f64>) {
+    let Some((own, given)) = matrix.nodata().zip(given) else { return };
+    if own != given && !(own.is_nan() && given.is_nan()) {
+        verbosity.note(&format_args!(
+            "{}: says that {own:?} stands for nothing; {given:?}, as asked for, stands in its place, and {own:?} \
+             counts; use --mask or --valid-range to leave out both",
+            matrix.label()
+        ));
     }
 }
 

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::engine::EngineArguments;
 use super::error::CliError;
+use super::pair::tell_replaced;
 use super::paths::check_outputs;
 use super::progress::Progress;
 use super::reading::{ReadingArguments, tell_details};
@@ -124,6 +125,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
     tell_details(arguments.verbosity, &[&x]);
     if arguments.nodata.is_some() {
+        tell_replaced(arguments.verbosity, &x, arguments.nodata);
         x.set_nodata(arguments.nodata);
     }
     let rules = HoleRules::default();

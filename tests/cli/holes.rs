@@ -369,3 +369,25 @@ mod nulls {
         assert!(!lab.files().contains(&"z.npy".to_owned()));
     }
 }
+
+/// A value given replaces the file's own, which is told, because that counts
+/// then.
+#[test]
+fn a_nodata_value_that_replaces_the_files_own_is_told() {
+    let lab = Lab::new();
+    lab.f32s("x.npy", &[1.0, -9.0, 0.0]).f32s("t.npy", &[1.0, 2.0, 3.0]);
+    lab.write("one.json", r#"{"weight": 1, "bias": 0}"#);
+    lab.npy("row.npy", ElementType::F32, &[1, 3], &[1.0, -9.0, 0.0].map(Number::Float));
+    lab.run("predict one.json row.npy -o x.tif --nodata -9").succeeds();
+    lab.npy("t2.npy", ElementType::F32, &[1, 3], &[1.0, 2.0, 3.0].map(Number::Float));
+    let ran = lab.run("fit x.tif t2.npy --nodata 0 --steps 0 --json").exits(0);
+    assert!(
+        ran.stderr.starts_with("note: x.tif: says that -9.0 stands for nothing; 0.0, as asked for"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((&ran.json()["n"], ran.notes().len()), (&2.into(), 1));
+    lab.run("fit x.tif t2.npy --nodata -9 --steps 0").succeeds();
+    let ran = lab.run("predict one.json x.tif -o y.npy --nodata 0").exits(0);
+    assert!(ran.stderr.contains("-9.0 stands for nothing"), "{}", ran.stderr);
+}

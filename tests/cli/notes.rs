@@ -80,7 +80,8 @@ fn the_cpu_tells_what_f64_rounded() {
     ] {
         lab.npy("x.npy", element, &[3], &numbers);
         let note = format!(
-            "note: x.npy: 2 of 3 {} elements were rounded to f64, the widest type linfit computes in\n",
+            "note: x.npy: 2 of 3 {} elements were rounded to f64, the widest type linfit computes in; \
+             take a constant off them first if their differences matter\n",
             element.name()
         );
         for engine in ["cpu", "reference", "auto"] {
