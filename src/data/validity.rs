@@ -163,11 +163,11 @@ impl Counted {
     /// [`DataError::NoneValid`];
     /// [`DataError::OtherShape`]; [`DataError::UnclearNodata`].
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
-    pub(super) fn of(
-        x: &Matrix,
-        t: Option<&Matrix>,
+    pub(super) fn of<'m>(
+        x: &'m Matrix,
+        t: Option<&'m Matrix>,
         order: Order,
-        rules: &HoleRules,
+        rules: &'m HoleRules,
     ) -> Result<Self, DataError> {
         let HoleRules { mask, weights, .. } = rules;
         let nodata = |matrix: Option<&Matrix>, given| {
@@ -194,13 +194,23 @@ impl Counted {
                 });
             }
         }
-        let (mask, weights, range) = (mask.as_ref(), weights.as_ref(), rules.valid_range);
-        let (mask_nodata, weights_nodata) = (nodata(mask, None)?, nodata(weights, None)?);
-        let look =
-            Look { x, t, order, mask, mask_nodata, weights, weights_nodata, x_nodata, t_nodata, range };
+        let side = |matrix: Option<&'m Matrix>, nodata| matrix.map(|matrix| Side { matrix, nodata });
+        let (mask, weights) = (mask.as_ref(), weights.as_ref());
+        let look = Look {
+            x: Side { matrix: x, nodata: x_nodata },
+            t: side(t, t_nodata),
+            mask: side(mask, nodata(mask, None)?),
+            weights: side(weights, nodata(weights, None)?),
+            order,
+            range: rules.valid_range,
+        };
         let starts: Vec<usize> = (0..x.len()).step_by(CHUNK_ELEMENTS).collect();
-        let chunks: Vec<Chunk> =
-            starts.into_par_iter().map(|start| look.at(start..x.len().min(start + CHUNK_ELEMENTS))).collect();
+        let chunks: Vec<Chunk> = starts
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, start| {
+                look.at(start..x.len().min(start + CHUNK_ELEMENTS), scratch)
+            })
+            .collect();
         [Some(x), t, mask, weights].into_iter().flatten().try_for_each(Matrix::check_intact)?;
         look.refuse_weights(&chunks)?;
         look.refuse_infinite(&chunks)?;
@@ -215,9 +225,10 @@ impl Counted {
         if validity.count() == 0 {
             return Err(DataError::NoneValid { label: x.label().to_owned(), excluded });
         }
-        let weight_sum = weight_sum.value();
+        let n = validity.count() as f64;
+        let weight_sum = if weights.is_some() { weight_sum.value() } else { n };
         if let Some(weights) = weights {
-            check_scale(weights, weight_sum / validity.count() as f64)?;
+            check_scale(weights, weight_sum / n)?;
         }
         Ok(Self { validity: (excluded.total() > 0).then_some(validity), weight_sum })
     }
@@ -240,7 +251,8 @@ enum Nodata {
     /// As elements have it: the f32 nearest to -3.4e38 is what stands for
     /// nothing in a raster that says so, however many digits it gives.
     Value(f64),
-    /// One of the whole numbers of 64 bits of which f64 has not all.
+    /// One of the whole numbers of 64 bits of which f64 has not all; elements that
+    /// are it are read as NaN.
     Whole(i128),
 }
 
@@ -269,28 +281,22 @@ impl Nodata {
             _ => value,
         })
     }
+}
 
-    #[expect(clippy::float_cmp, reason = "the question is whether it is that very number")]
-    fn is(self, value: f64) -> bool {
-        match self {
-            // Whole numbers that were found to be it are read as NaN.
-            Self::Nan | Self::Whole(_) => value.is_nan(),
-            Self::Value(nodata) => value == nodata,
-        }
-    }
+/// A matrix and what stands for nothing in it.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    matrix: &'a Matrix,
+    nodata: Option<Nodata>,
 }
 
 /// What is looked at.
 struct Look<'a> {
-    x: &'a Matrix,
-    t: Option<&'a Matrix>,
+    x: Side<'a>,
+    t: Option<Side<'a>>,
+    mask: Option<Side<'a>>,
+    weights: Option<Side<'a>>,
     order: Order,
-    mask: Option<&'a Matrix>,
-    mask_nodata: Option<Nodata>,
-    weights: Option<&'a Matrix>,
-    weights_nodata: Option<Nodata>,
-    x_nodata: Option<Nodata>,
-    t_nodata: Option<Nodata>,
     range: Option<[f64; 2]>,
 }
 
@@ -298,11 +304,59 @@ struct Look<'a> {
 struct Chunk {
     words: Vec<u32>,
     excluded: Excluded,
+    /// Σ w, if there are weights.
     weight_sum: Compensated,
     /// In X and in T: NaNs and infinities that count.
     not_finite: [Culprits; 2],
     /// Weights that are negative, NaN or infinite.
     no_weights: Culprits,
+}
+
+/// Room for the elements of a chunk, and for what is found of each.
+#[derive(Default)]
+struct Scratch {
+    xs: Vec<f64>,
+    ts: Vec<f64>,
+    ws: Vec<f64>,
+    mask: Vec<f64>,
+    verdicts: Vec<u8>,
+}
+
+/// What is found of an element; of several, the one that is marked last.
+mod verdict {
+    pub(super) const COUNTS: u8 = 0;
+    pub(super) const NOT_FINITE: u8 = 1;
+    pub(super) const RANGE: u8 = 2;
+    pub(super) const T_NODATA: u8 = 3;
+    pub(super) const X_NODATA: u8 = 4;
+    pub(super) const NO_WEIGHT: u8 = 5;
+    pub(super) const WEIGHT: u8 = 6;
+    pub(super) const MASK: u8 = 7;
+}
+
+/// Σ w of what counts: short sums side by side, merged with compensation.
+fn weight_sum(ws: &[f64], verdicts: &[u8]) -> Compensated {
+    const LANES: usize = 8;
+    const BLOCK: usize = 64 * LANES;
+    let mut sum = Compensated::default();
+    for (ws, verdicts) in ws.chunks(BLOCK).zip(verdicts.chunks(BLOCK)) {
+        let mut lanes = [0f64; LANES];
+        for (ws, verdicts) in ws.chunks(LANES).zip(verdicts.chunks(LANES)) {
+            for ((lane, w), verdict) in lanes.iter_mut().zip(ws).zip(verdicts) {
+                *lane += if *verdict == verdict::COUNTS { *w } else { 0.0 };
+            }
+        }
+        lanes.into_iter().for_each(|lane| sum.add(lane));
+    }
+    sum
+}
+
+/// Marks the elements of which something holds. One such loop for each rule,
+/// without branches, is several times as fast as one loop over all rules.
+fn mark(verdicts: &mut [u8], values: &[f64], verdict: u8, holds: impl Fn(f64) -> bool) {
+    for (slot, &value) in verdicts.iter_mut().zip(values) {
+        *slot = if holds(value) { verdict } else { *slot };
+    }
 }
 
 /// Elements that must not be there.
@@ -327,72 +381,116 @@ impl Culprits {
     }
 }
 
-impl Look<'_> {
-    fn at(&self, range: Range<usize>) -> Chunk {
-        let read = |matrix: Option<&Matrix>, nodata: Option<Nodata>| {
-            matrix.map(|matrix| {
-                let mut values = vec![0f64; range.len()];
-                matrix.read(self.order, range.start, &mut values);
-                if let Some(Nodata::Whole(whole)) = nodata {
-                    let places = matrix.places_of(whole, self.order, range.clone());
-                    places.into_iter().for_each(|k| values[k] = f64::NAN);
+impl Side<'_> {
+    /// The elements of a range; whole numbers of 64 bits that stand for nothing
+    /// as NaN.
+    fn read(&self, order: Order, range: &Range<usize>, values: &mut Vec<f64>) {
+        values.resize(range.len(), 0.0);
+        self.matrix.read(order, range.start, values);
+        if let Some(Nodata::Whole(whole)) = self.nodata {
+            let places = self.matrix.places_of(whole, order, range.clone());
+            places.into_iter().for_each(|k| values[k] = f64::NAN);
+        }
+        self.matrix.release(order, range.clone());
+    }
+
+    /// Marks what is nodata or null.
+    fn mark_nothing(&self, order: Order, start: usize, values: &[f64], verdicts: &mut [u8], verdict: u8) {
+        match self.nodata {
+            None => {}
+            Some(Nodata::Value(nodata)) => mark(verdicts, values, verdict, |value| value == nodata),
+            Some(Nodata::Nan | Nodata::Whole(_)) => mark(verdicts, values, verdict, f64::is_nan),
+        }
+        if self.matrix.has_nulls() {
+            for (k, slot) in verdicts.iter_mut().enumerate() {
+                if self.matrix.is_null_in(order, start + k) {
+                    *slot = verdict;
                 }
-                matrix.release(self.order, range.clone());
-                values
-            })
-        };
-        let (xs, ts) = (read(Some(self.x), self.x_nodata), read(self.t, self.t_nodata));
-        let (mask, ws) = (read(self.mask, self.mask_nodata), read(self.weights, self.weights_nodata));
-        let mut chunk = Chunk {
-            words: vec![0; range.len().div_ceil(WORD)],
-            excluded: Excluded::default(),
-            weight_sum: Compensated::default(),
-            not_finite: [Culprits::default(); 2],
-            no_weights: Culprits::default(),
-        };
-        let value = |values: &Option<Vec<f64>>, k: usize| values.as_ref().map_or(0.0, |values| values[k]);
-        for k in 0..range.len() {
-            let (x, t) = (value(&xs, k), value(&ts, k));
-            let is = |nodata: Option<Nodata>, value| nodata.is_some_and(|nodata| nodata.is(value));
-            let is_null = |matrix: Option<&Matrix>| {
-                matrix.is_some_and(|matrix| matrix.is_null_in(self.order, range.start + k))
-            };
-            let outside = |value: f64| self.range.is_some_and(|[low, high]| value < low || value > high);
-            let masked = is_null(self.mask)
-                || mask
-                    .as_ref()
-                    .is_some_and(|mask| mask[k] == 0.0 || mask[k].is_nan() || is(self.mask_nodata, mask[k]));
-            let w = ws.as_ref().map_or(1.0, |ws| ws[k]);
-            if masked {
-                chunk.excluded.mask += 1;
-            } else if is(self.weights_nodata, w) || w == 0.0 || is_null(self.weights) {
-                chunk.excluded.weight += 1;
-            } else if !(w >= 0.0 && w.is_finite()) {
-                chunk.no_weights.add(range.start + k);
-            } else if is(self.x_nodata, x) || is_null(Some(self.x)) {
-                chunk.excluded.x_nodata += 1;
-            } else if is(self.t_nodata, t) || is_null(self.t) {
-                chunk.excluded.t_nodata += 1;
-            } else if outside(x) || (self.t.is_some() && outside(t)) {
-                chunk.excluded.range += 1;
-            } else if !(x.is_finite() && t.is_finite()) {
-                for (value, culprits) in [x, t].iter().zip(&mut chunk.not_finite) {
-                    if !value.is_finite() {
-                        culprits.add(range.start + k);
-                    }
-                }
-            } else {
-                chunk.words[k / WORD] |= 1 << (k % WORD);
-                chunk.weight_sum.add(w);
             }
         }
-        chunk
+    }
+}
+
+impl Look<'_> {
+    fn at(&self, range: Range<usize>, scratch: &mut Scratch) -> Chunk {
+        let (order, start) = (self.order, range.start);
+        let Scratch { xs, ts, ws, mask, verdicts } = scratch;
+        verdicts.clear();
+        verdicts.resize(range.len(), verdict::COUNTS);
+        self.x.read(order, &range, xs);
+        ts.clear();
+        self.t.iter().for_each(|t| t.read(order, &range, ts));
+        for values in [&*xs, &*ts] {
+            mark(verdicts, values, verdict::NOT_FINITE, |value| !value.is_finite());
+        }
+        for values in [&*xs, &*ts] {
+            if let Some([low, high]) = self.range {
+                mark(verdicts, values, verdict::RANGE, |value| value < low || value > high);
+            }
+        }
+        self.t.iter().for_each(|t| t.mark_nothing(order, start, ts, verdicts, verdict::T_NODATA));
+        self.x.mark_nothing(order, start, xs, verdicts, verdict::X_NODATA);
+        if let Some(weights) = self.weights {
+            weights.read(order, &range, ws);
+            mark(verdicts, ws, verdict::NO_WEIGHT, |w| !(w >= 0.0 && w.is_finite()));
+            mark(verdicts, ws, verdict::WEIGHT, |w| w == 0.0);
+            weights.mark_nothing(order, start, ws, verdicts, verdict::WEIGHT);
+        }
+        if let Some(side) = self.mask {
+            side.read(order, &range, mask);
+            mark(verdicts, mask, verdict::MASK, |value| value == 0.0 || value.is_nan());
+            side.mark_nothing(order, start, mask, verdicts, verdict::MASK);
+        }
+        self.sum_up(start, scratch)
+    }
+
+    /// What the verdicts come to.
+    fn sum_up(&self, start: usize, scratch: &Scratch) -> Chunk {
+        let Scratch { xs, ts, ws, verdicts, .. } = scratch;
+        // In runs whose sum fits into a byte, which compilers make vectors of.
+        let count_run = |run: &[u8], verdict| run.iter().map(|slot| u8::from(*slot == verdict)).sum::<u8>();
+        let count = |verdict| verdicts.chunks(255).map(|run| u64::from(count_run(run, verdict))).sum::<u64>();
+        let culprits = |verdict, is: &dyn Fn(usize) -> bool| {
+            let mut culprits = Culprits::default();
+            if count(verdict) > 0 {
+                let found = (0..verdicts.len()).filter(|&k| verdicts[k] == verdict && is(k));
+                found.for_each(|k| culprits.add(start + k));
+            }
+            culprits
+        };
+        let is_infinite = |values: &[f64], k: usize| values.get(k).is_some_and(|value| !value.is_finite());
+        let bits = |slots: &[u8]| {
+            slots
+                .iter()
+                .enumerate()
+                .fold(0, |word, (k, slot)| word | u32::from(*slot == verdict::COUNTS) << k)
+        };
+        Chunk {
+            words: verdicts.chunks(WORD).map(bits).collect(),
+            excluded: Excluded {
+                mask: count(verdict::MASK),
+                weight: count(verdict::WEIGHT),
+                x_nodata: count(verdict::X_NODATA),
+                t_nodata: count(verdict::T_NODATA),
+                range: count(verdict::RANGE),
+            },
+            weight_sum: if self.weights.is_some() {
+                weight_sum(ws, verdicts)
+            } else {
+                Compensated::default()
+            },
+            not_finite: [
+                culprits(verdict::NOT_FINITE, &|k| is_infinite(xs, k)),
+                culprits(verdict::NOT_FINITE, &|k| is_infinite(ts, k)),
+            ],
+            no_weights: culprits(verdict::NO_WEIGHT, &|_| true),
+        }
     }
 
     fn refuse_infinite(&self, chunks: &[Chunk]) -> Result<(), DataError> {
-        for (side, matrix) in [Some(self.x), self.t].into_iter().enumerate() {
-            let Some(matrix) = matrix else { continue };
-            let found = Culprits::of(chunks.iter().map(|chunk| chunk.not_finite[side]));
+        for (k, side) in [Some(self.x), self.t].into_iter().enumerate() {
+            let Some(Side { matrix, .. }) = side else { continue };
+            let found = Culprits::of(chunks.iter().map(|chunk| chunk.not_finite[k]));
             if let Culprits { count, first: Some(first) } = found {
                 return Err(DataError::NotFinite {
                     label: matrix.label().to_owned(),
@@ -407,7 +505,9 @@ impl Look<'_> {
 
     fn refuse_weights(&self, chunks: &[Chunk]) -> Result<(), DataError> {
         let found = Culprits::of(chunks.iter().map(|chunk| chunk.no_weights));
-        let (Some(weights), Culprits { count, first: Some(first) }) = (self.weights, found) else {
+        let (Some(Side { matrix: weights, .. }), Culprits { count, first: Some(first) }) =
+            (self.weights, found)
+        else {
             return Ok(());
         };
         let mut value = [0f64];
