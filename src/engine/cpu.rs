@@ -182,7 +182,8 @@ trait BlockPass: Send {
 fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockPass) {
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
-    let mut widened = Widened::new();
+    // Room that is not always needed, and that takes time to clear.
+    let mut widened: Option<Widened> = None;
     if x.element() == t.element() {
         let in_place = with_element!(x.element(), E => {
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
@@ -190,9 +191,9 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
                 for block in chunks(range.clone(), BLOCK_ELEMENTS) {
                     let n = block.len() as u64;
                     if !is_whole(&block) {
-                        widened.hand_to(pass, data, t, block);
+                        widened.get_or_insert_with(Widened::new).hand_to(pass, data, t, block);
                     } else if let Some(weights) = data.weights() {
-                        let ws = &mut widened.ws[..block.len()];
+                        let ws = &mut widened.get_or_insert_with(Widened::new).ws[..block.len()];
                         read_finite(weights, order, block.start, ws);
                         pass.take(&xs[block.clone()], &ts[block], &*ws, n);
                     } else {
@@ -205,6 +206,7 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
             return;
         }
     }
+    let widened = widened.get_or_insert_with(Widened::new);
     chunks(range, BLOCK_ELEMENTS).for_each(|block| widened.hand_to(pass, data, t, block));
 }
 
