@@ -1,5 +1,6 @@
+use super::counted::Counted;
 use super::matrix::RESIDENT_RUN_ELEMENTS;
-use super::validity::{Counted, HoleRules, Validity};
+use super::validity::{HoleRules, Validity};
 use super::{DataError, Matrix, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the

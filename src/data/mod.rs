@@ -20,6 +20,7 @@ mod arrow;
 mod attribute;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+mod counted;
 mod csv;
 mod dataset;
 mod decoding;
