@@ -25,11 +25,19 @@ impl BlockPass for BlockMoments {
 }
 
 /// The median of the first, the middle and the last element: near the mean
-/// also of a ramp, and of a block that begins with an outlier.
-fn pivot<E: Element>(values: &[E]) -> f64 {
+/// also of a ramp, and of a block that begins with an outlier. If others weigh
+/// more, the heaviest instead: with w its weight, it is at most √(Σw/w) standard
+/// deviations from the mean, no more than √n.
+fn pivot<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
     let last = values.len() - 1;
-    let [a, b, c] = [0, last / 2, last].map(|k| values[k].finite_to_f64());
-    a.min(b).max(a.max(b).min(c))
+    let mut places = [0, last / 2, last];
+    places.sort_by(|&a, &b| values[a].finite_to_f64().total_cmp(&values[b].finite_to_f64()));
+    let median = places[1];
+    let place = match ws.heaviest() {
+        Some(heaviest) if ws.at(heaviest) > ws.at(median) => heaviest,
+        _ => median,
+    };
+    values[place].finite_to_f64()
 }
 
 /// The sums over a block about an element of it, which a mean far from 0
@@ -37,12 +45,7 @@ fn pivot<E: Element>(values: &[E]) -> f64 {
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 #[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
 fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
-    let (x_pivot, t_pivot) = match ws.heaviest() {
-        // With w the weight of this pair, its distance from the means is at most
-        // √(Σw/w) standard deviations, no more than √n.
-        Some(k) => (xs[k].finite_to_f64(), ts[k].finite_to_f64()),
-        None => (pivot(xs), pivot(ts)),
-    };
+    let (x_pivot, t_pivot) = (pivot(xs, ws), pivot(ts, ws));
     let (mut x_sum, mut t_sum) = ([0f64; LANES], [0f64; LANES]);
     let (mut xx, mut xt, mut tt) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let mut weight_sum = [0f64; LANES];
