@@ -67,6 +67,15 @@ impl Inputs {
         self.passages().map(|passage| passage.packing.padded_bytes(elements)).sum()
     }
 
+    /// Groups of four pairs that buffers of so many bytes hold, of X, of T and, as
+    /// far as there are any, of weights and bits.
+    pub(super) fn groups(&self, x: u64, t: u64, weights: Option<u64>, validity: Option<u64>) -> u64 {
+        let weights = self.weights.zip(weights).map(|(weights, bytes)| weights.packing.groups(bytes));
+        let validity = validity.filter(|_| self.has_holes).map(|bytes| bytes * 8 / 4);
+        let both = self.x.packing.groups(x).min(self.t.packing.groups(t));
+        [weights, validity].into_iter().flatten().fold(both, u64::min)
+    }
+
     /// Bytes that a pass reads for each pair.
     pub(super) fn pair_bytes(&self) -> usize {
         self.passages().map(|passage| passage.packing.size()).sum()
@@ -300,6 +309,31 @@ mod tests {
         let last = masked(999..1000);
         assert_eq!((last.mean, last.deviation), (999.0, 0.0));
         assert_eq!((masked(0..1).mean, masked(250..253).mean), (0.0, 251.0));
+    }
+
+    /// 64 pairs are 16 groups of four: 256 bytes of f32, 64 of u8, 8 of bits. The
+    /// shortest buffer decides.
+    #[test]
+    fn the_shortest_buffer_says_how_many_pairs_there_are() {
+        let passage = |packing| Passage { packing, pivot: 0.0, scale: 1.0, centre: 0.0, is_far: false };
+        let inputs = Inputs {
+            x: passage(Packing::F32),
+            t: passage(Packing::U8),
+            weights: Some(passage(Packing::F32)),
+            has_holes: true,
+            has_t: true,
+        };
+        for ([x, t, weights, validity], groups) in [
+            ([256, 64, 256, 8], 16),
+            ([240, 64, 256, 8], 15),
+            ([256, 60, 256, 8], 15),
+            ([256, 64, 240, 8], 15),
+            ([256, 64, 256, 4], 8),
+        ] {
+            assert_eq!(inputs.groups(x, t, Some(weights), Some(validity)), groups);
+        }
+        let plain = Inputs { weights: None, has_holes: false, ..inputs };
+        assert_eq!(plain.groups(256, 64, Some(0), Some(0)), 16);
     }
 
     /// x = 1002, 1004 about 1000 and t = 505 about 500, W = 2, b = −1500:

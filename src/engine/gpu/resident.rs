@@ -8,10 +8,10 @@ use super::kernels::{SumsKernel, WindowUniform, binding};
 use super::packing::Packing;
 use super::partials::Partials;
 use super::plan::{self, Dispatch};
-use super::upload::Uploader;
+use super::upload::{Uploader, Uploaders};
 use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
 use crate::data::Dataset;
-use crate::engine::{EngineError, Notice, targets};
+use crate::engine::{EngineError, Notice};
 
 /// A part of the data in buffers of its own.
 #[derive(Clone)]
@@ -27,19 +27,8 @@ pub(super) struct Window {
 impl Window {
     /// Groups of four elements that it holds.
     pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
-        let weights = self.weights.as_ref().zip(inputs.weights);
-        let weights = weights.map(|(buffer, weights)| weights.packing.groups(buffer.size()));
-        let validity = self.validity.as_ref().map(|bits| groups_of_bits(bits.size()));
-        [
-            Some(inputs.x.packing.groups(self.x.size())),
-            Some(inputs.t.packing.groups(self.t.size())),
-            weights,
-            validity,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(0)
+        let bytes = |buffer: &Option<wgpu::Buffer>| buffer.as_ref().map(wgpu::Buffer::size);
+        inputs.groups(self.x.size(), self.t.size(), bytes(&self.weights), bytes(&self.validity))
     }
 
     /// What a kernel over pairs binds of it.
@@ -55,11 +44,6 @@ impl Window {
     }
 }
 
-/// Groups of four elements that so many bytes of bits are for.
-pub(super) fn groups_of_bits(bytes: u64) -> u64 {
-    bytes * 8 / 4
-}
-
 /// Brings all of the data to the device, and tells what they lost on the way.
 pub(super) fn upload(
     device: &Device,
@@ -67,16 +51,13 @@ pub(super) fn upload(
     inputs: &Inputs,
 ) -> Result<(Vec<Window>, Vec<Notice>), EngineError> {
     let needed_bytes = inputs.padded_bytes(data.len());
-    let mut x = Uploader::new(data.x(), data, inputs.x);
-    let mut t = Uploader::new(targets(data)?, data, inputs.t);
-    let mut weights =
-        data.weights().zip(inputs.weights).map(|(weights, passage)| Uploader::new(weights, data, passage));
+    let mut uploaders = Uploaders::new(data, inputs)?;
     let mut windows = Vec::new();
     for range in plan::windows(data.len(), &device.limits) {
         let send =
             |uploader: &mut Uploader<'_>, label| uploader.buffer(device, label, range.clone(), needed_bytes);
-        let (x, t) = (send(&mut x, "x")?, send(&mut t, "t")?);
-        let weights = weights.as_mut().map(|weights| send(weights, "weights")).transpose()?;
+        let (x, t) = (send(&mut uploaders.x, "x")?, send(&mut uploaders.t, "t")?);
+        let weights = uploaders.weights.as_mut().map(|weights| send(weights, "weights")).transpose()?;
         let validity = data.validity().map(|validity| {
             let words = bytemuck::cast_slice(validity.words(&range));
             let buffer = create_buffer(device, "validity", words.len() as u64, STORAGE_INPUT)?;
@@ -85,8 +66,7 @@ pub(super) fn upload(
         });
         windows.push(Window { range, x, t, weights, validity: validity.transpose()? });
     }
-    let notices = [x.notice(), t.notice(), weights.and_then(|weights| weights.notice())];
-    Ok((windows, notices.into_iter().flatten().collect()))
+    Ok((windows, uploaders.notices()))
 }
 
 /// The data on the device, and the passes over them.

@@ -3,14 +3,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::device::Device;
 use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
-use super::packing::Packing;
 use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
-use super::resident::groups_of_bits;
-use super::upload::Uploader;
+use super::upload::{Uploader, Uploaders};
 use super::{GpuError, Inputs};
 use crate::data::{Dataset, Validity};
-use crate::engine::{EngineError, Notice, chunks, targets};
+use crate::engine::{EngineError, Notice, chunks};
 
 /// Elements of X, and of T, sent at a time: 4 MiB each.
 const WINDOW_ELEMENTS: usize = 1 << 20;
@@ -29,9 +27,7 @@ const BINDING_ALIGNMENT: u64 = 256;
 /// window, in every pass.
 pub(super) struct Stream<'d> {
     ranges: Vec<Range<usize>>,
-    x: Uploader<'d>,
-    t: Uploader<'d>,
-    weights: Option<Uploader<'d>>,
+    uploaders: Uploaders<'d>,
     slots: Vec<Slot>,
     residuals: StreamPass,
     /// Made when it is first asked for.
@@ -117,14 +113,8 @@ impl Places {
     /// Groups of four elements that there is room for.
     fn groups(&self, inputs: &Inputs) -> u64 {
         let bytes = |place: &Range<u64>| place.end - place.start;
-        let groups = |packing: Packing, place: &Range<u64>| packing.groups(bytes(place));
-        let weights = inputs.weights.map(|weights| groups(weights.packing, &self.weights));
-        let validity = inputs.has_holes.then(|| groups_of_bits(bytes(&self.validity)));
-        [Some(groups(inputs.x.packing, &self.x)), Some(groups(inputs.t.packing, &self.t)), weights, validity]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(0)
+        let (weights, validity) = (bytes(&self.weights), bytes(&self.validity));
+        inputs.groups(bytes(&self.x), bytes(&self.t), Some(weights), Some(validity))
     }
 }
 
@@ -256,12 +246,7 @@ impl<'d> Stream<'d> {
         let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
         Ok(Self {
             ranges,
-            x: Uploader::new(data.x(), data, inputs.x),
-            t: Uploader::new(targets(data)?, data, inputs.t),
-            weights: data
-                .weights()
-                .zip(inputs.weights)
-                .map(|(weights, passage)| Uploader::new(weights, data, passage)),
+            uploaders: Uploaders::new(data, &inputs)?,
             slots,
             residuals,
             moments: None,
@@ -296,8 +281,7 @@ impl<'d> Stream<'d> {
             all.append(&mut self.round(device, quantity, windows)?);
         }
         if self.notices.is_none() {
-            let weights = self.weights.as_ref().and_then(Uploader::notice);
-            self.notices = Some([self.x.notice(), self.t.notice(), weights].into_iter().flatten().collect());
+            self.notices = Some(self.uploaders.notices());
         }
         Ok(all)
     }
@@ -337,9 +321,10 @@ impl<'d> Stream<'d> {
                 let mut fill = |uploader: &mut Uploader<'_>, place| {
                     uploader.fill(part(view, place, range.len() * uploader.size()), range.clone())
                 };
-                fill(&mut self.x, &places.x)?;
-                fill(&mut self.t, &places.t)?;
-                self.weights.as_mut().map_or(Ok(()), |weights| fill(weights, &places.weights))
+                let Uploaders { x, t, weights } = &mut self.uploaders;
+                fill(x, &places.x)?;
+                fill(t, &places.t)?;
+                weights.as_mut().map_or(Ok(()), |weights| fill(weights, &places.weights))
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use super::GpuError;
 use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
-use super::inputs::Passage;
+use super::inputs::{Inputs, Passage};
 use super::packing::Packing;
 use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity, with_element};
-use crate::engine::{EngineError, Notice};
+use crate::engine::{EngineError, Notice, targets};
 
 /// Elements sent to the device at a time: 16 MiB.
 const UPLOAD_ELEMENTS: usize = 1 << 22;
@@ -193,6 +193,33 @@ impl<'m> Uploader<'m> {
             count: self.rounded,
             n: self.matrix.len() as u64,
         })
+    }
+}
+
+/// One for each of X, T and the weights.
+pub(super) struct Uploaders<'m> {
+    pub(super) x: Uploader<'m>,
+    pub(super) t: Uploader<'m>,
+    pub(super) weights: Option<Uploader<'m>>,
+}
+
+impl<'m> Uploaders<'m> {
+    pub(super) fn new(data: &'m Dataset, inputs: &Inputs) -> Result<Self, EngineError> {
+        let weights = data.weights().zip(inputs.weights);
+        Ok(Self {
+            x: Uploader::new(data.x(), data, inputs.x),
+            t: Uploader::new(targets(data)?, data, inputs.t),
+            weights: weights.map(|(weights, passage)| Uploader::new(weights, data, passage)),
+        })
+    }
+
+    /// What the user should know about the elements uploaded so far.
+    pub(super) fn notices(&self) -> Vec<Notice> {
+        [Some(&self.x), Some(&self.t), self.weights.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(Uploader::notice)
+            .collect()
     }
 }
 
