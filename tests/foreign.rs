@@ -481,8 +481,8 @@ mod tiff {
             is_image(&name, ElementType::I16, band);
             let matrix = read(&name).unwrap();
             match remark {
-                Some(words) => assert!(matrix.remark().unwrap().contains(words), "{:?}", matrix.remark()),
-                None => assert_eq!(matrix.remark(), None),
+                Some(words) => assert!(matrix.notes()[0].to_string().contains(words), "{:?}", matrix.notes()),
+                None => assert!(matrix.notes().is_empty(), "{:?}", matrix.notes()),
             }
         }
     }

@@ -33,8 +33,8 @@ impl ReadingArguments {
     }
 }
 
-/// Tells a curious user what takes room on the disk, and what else there is to
-/// say of how data are read.
+/// Tells the user what the readers noted and, if curious, what takes room on
+/// the disk.
 pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Matrix]) {
     for matrix in matrices {
         let label = matrix.label();
@@ -42,8 +42,9 @@ pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Matrix]) {
             let bytes = matrix.stored_bytes();
             verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
         }
-        if let Some(remark) = matrix.remark() {
-            verbosity.detail(&format_args!("{label}: {remark}"));
+        for note in matrix.notes() {
+            let text = format_args!("{label}: {note}");
+            if note.is_detail() { verbosity.detail(&text) } else { verbosity.note(&text) }
         }
     }
 }

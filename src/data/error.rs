@@ -79,6 +79,12 @@ pub enum DataError {
     #[error("{}: shape {shape} is larger than any memory; is the header damaged?", path.display())]
     AbsurdShape { path: PathBuf, shape: String },
 
+    #[error(
+        "{}: claims a {what} of {bytes} bytes, more than --memory allows or the system gives; \
+             raise --memory, or write the file again if it is damaged", path.display()
+    )]
+    Claim { path: PathBuf, what: &'static str, bytes: u64 },
+
     #[error("{}:{line}: {reason}", path.display())]
     Csv { path: PathBuf, line: u64, reason: String },
 

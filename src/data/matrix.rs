@@ -8,6 +8,7 @@ use super::attribute::NodataAttribute;
 use super::element::{Element, ElementType, Real};
 use super::error::{DataError, excerpt};
 use super::georeference::Georeference;
+use super::note::Note;
 use super::nulls::Nulls;
 use super::shape::{Order, Shape};
 use crate::with_element;
@@ -67,7 +68,7 @@ pub struct Matrix {
     nodata: Option<NodataAttribute>,
     nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
-    remark: Option<String>,
+    notes: Vec<Note>,
 }
 
 /// How a stored array is laid out; see [`Matrix::from_bytes`].
@@ -105,7 +106,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
-            remark: None,
+            notes: Vec::new(),
         }
     }
 
@@ -135,7 +136,7 @@ impl Matrix {
             nodata: None,
             nulls: None,
             georeference: None,
-            remark: None,
+            notes: Vec::new(),
         })
     }
 
@@ -170,17 +171,16 @@ impl Matrix {
         self
     }
 
-    /// The matrix with what a curious user may want to know of how it is read.
-    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "there is only something to say of images"))]
-    pub(super) fn remarked(mut self, remark: Option<String>) -> Self {
-        self.remark = remark;
+    /// The matrix with notes on how it is read.
+    pub(super) fn noted(mut self, notes: impl IntoIterator<Item = Note>) -> Self {
+        self.notes.extend(notes);
         self
     }
 
-    /// What a curious user may want to know of how it is read.
+    /// What its user should know of how it is read.
     #[must_use]
-    pub fn remark(&self) -> Option<&str> {
-        self.remark.as_deref()
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Which elements are null, if some are, numbered row by row.

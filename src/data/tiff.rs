@@ -30,7 +30,7 @@ use super::matrix::{Bytes, Layout};
 use super::nulls::Nulls;
 use super::source::Input;
 use super::spool::Spool;
-use super::{DataError, Element, ElementType, Matrix, Order, Shape};
+use super::{DataError, Element, ElementType, Matrix, Note, Order, Shape};
 use crate::with_element;
 
 const KIND: &str = "TIFF";
@@ -95,7 +95,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let nodata = decoder.find_tag(Tag::GdalNodata).map_err(failed)?.and_then(nodata);
     let metadata = decoder.find_tag(Tag::from_u16_exhaustive(GDAL_METADATA)).map_err(failed)?;
     let metadata = metadata.and_then(|text| text.into_string().ok());
-    let remark = metadata.and_then(|text| scaling(&text, band % page.samples));
+    let scaling = metadata.and_then(|text| scaling(&text, band % page.samples));
     let georeference = Some(Georeference(geo)).filter(|geo| !geo.0.is_empty());
 
     let matrix = match image.in_file(&mut decoder).map_err(failed)? {
@@ -112,7 +112,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         None => matrix,
     };
     let matrix = if bands.len() > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
-    let matrix = matrix.remarked(remark);
+    let matrix = matrix.noted(scaling);
     Ok(matrix.with_nodata(nodata).located(georeference))
 }
 
@@ -125,7 +125,7 @@ fn nodata(value: Value) -> Option<NodataAttribute> {
 }
 
 /// That GDAL's notes have a scale or an offset for a band, which is not applied.
-fn scaling(notes: &str, band: usize) -> Option<String> {
+fn scaling(notes: &str, band: usize) -> Option<Note> {
     let of_band = |item: &&str| item.contains(&format!("sample=\"{band}\"")) || !item.contains("sample=\"");
     let number = |role: &str, usual: f64| {
         let items = notes.split("<Item ").skip(1).filter(of_band);
@@ -136,7 +136,7 @@ fn scaling(notes: &str, band: usize) -> Option<String> {
     let (scale, offset) = (number("role=\"scale\"", 1.0), number("role=\"offset\"", 0.0));
     let (scale, offset) =
         if scale.or(offset).is_some() { (scale.unwrap_or(1.0), offset.unwrap_or(0.0)) } else { return None };
-    Some(format!("read as it is stored, not with its scale {scale:?} and offset {offset:?}"))
+    Some(Note::NotScaled { scale, offset })
 }
 
 /// The pixels of an image that its mask says are not there: those where it is
