@@ -19,7 +19,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
 use crate::data::output::OutputFile;
 use crate::data::synthetic::Recipe;
-use crate::data::{DataError, Dataset, Matrix};
+use crate::data::{DataError, Dataset, Matrix, shown};
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
 use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
 use crate::fit::{Sgd, State, Update};
@@ -237,7 +237,6 @@ impl<'a> Place<'a> {
 pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     let stopwatch = arguments.check()?;
     let baseline = arguments.baseline.as_deref().map(Baseline::load).transpose()?;
-    let exports = Exports::create(arguments)?;
     let adapters = Adapters::enumerate();
     let places = arguments.places(&adapters)?;
     let sizes = arguments.sizes_that_fit(&places)?;
@@ -251,12 +250,10 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
         let common = report.compare_with(baseline);
         if common < report.results.len() {
             let missing = report.results.len() - common;
-            arguments
-                .verbosity
-                .note(&format!("{}: has nothing on {missing} of these results", path.display()));
+            arguments.verbosity.note(&format!("{}: has nothing on {missing} of these results", shown(path)));
         }
     }
-    exports.write(&report)?;
+    Exports::create(arguments)?.write(&report)?;
     print(&report, arguments.json)?;
     Ok(Outcome::Done)
 }
@@ -585,8 +582,8 @@ fn mean_square(x: &Matrix) -> f64 {
     sum / x.len() as f64
 }
 
-/// The files to write, begun before anything is measured: a name that can't be
-/// written is told at once.
+/// The files to write, begun after everything is measured: what a driver ends
+/// leaves none. A name that can't be written was told at once.
 struct Exports<'a> {
     json: Option<(&'a Path, OutputFile)>,
     csv: Option<(&'a Path, OutputFile)>,

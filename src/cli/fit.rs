@@ -13,7 +13,7 @@ use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
-use crate::data::{DataError, Validity};
+use crate::data::{DataError, Validity, shown};
 use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_six_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
@@ -71,14 +71,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let data = arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
-    let history = arguments.history.as_deref().map(History::create).transpose()?;
-    let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
-
     let started = Instant::now();
     let opened = arguments.engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
     let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();
+
+    // Only now: a driver that fails leaves none behind.
+    let history = arguments.history.as_deref().map(History::create).transpose()?;
+    let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
     let moments = engine.moments()?;
@@ -191,7 +192,7 @@ impl<'a> Watch<'a> {
             history.finish()?;
             if self.arguments.verbosity.verbose {
                 let path = self.arguments.history.clone().unwrap_or_default();
-                self.arguments.verbosity.note(&format!("history written to {}", path.display()));
+                self.arguments.verbosity.note(&format!("history written to {}", shown(&path)));
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::data::Source;
+use crate::data::{Source, harmless, shown};
 use error::CliError;
 
 /// How a command ended that could do its work.
@@ -80,7 +80,6 @@ enum Command {
 /// Runs the program on the process's arguments.
 #[must_use]
 pub fn run() -> ExitCode {
-    silence_vulkan_layer();
     std::panic::set_hook(Box::new(|panic| {
         // What a decoder makes of a damaged file is told as an error.
         if crate::data::is_catching() {
@@ -88,7 +87,7 @@ pub fn run() -> ExitCode {
         }
         tell(&format_args!("linfit: internal error: {panic}; please report it"));
     }));
-    let arguments = Arguments::parse_from(std::env::args_os().map(spell_out_stdin));
+    let arguments = parse(std::env::args_os().map(spell_out_stdin).collect());
     interrupt::install();
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
@@ -110,22 +109,26 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The arguments; without them the process ends with help, the version or a
+/// usage error.
+fn parse(arguments: Vec<OsString>) -> Arguments {
+    let wrong = match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => return arguments,
+        Err(wrong) => wrong,
+    };
+    // The message repeats what was typed, as it was typed.
+    let shown = arguments.iter().map(|argument| shown(argument.as_ref()).to_string());
+    match Arguments::try_parse_from(shown) {
+        Err(shown) => shown.exit(),
+        Ok(_) => wrong.exit(),
+    }
+}
+
 /// A key in stdin, `-:KEY`, would be taken for options.
 fn spell_out_stdin(argument: OsString) -> OsString {
     match argument.to_str().and_then(|text| text.strip_prefix("-:")) {
         Some(key) => format!("{}:{key}", Source::STDIN).into(),
         None => argument,
-    }
-}
-
-/// Without a desktop session, Mesa's Vulkan layer that asks Wayland which GPU
-/// shows the desktop prints errors to stderr. There is no such GPU then, and
-/// linfit ranks adapters itself: the layer is switched off.
-fn silence_vulkan_layer() {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the program's first statement; no other thread exists that
-        // could read the environment meanwhile.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 
@@ -142,7 +145,9 @@ fn print(report: &(impl std::fmt::Display + Serialize), json: bool) -> Result<()
 
 /// Writes a line to stderr. If nobody can read it there is nobody to tell.
 fn tell(message: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{message}");
+    // Names are escaped where they are shown; what a driver or a decoder says
+    // is escaped here.
+    let _ = writeln!(io::stderr(), "{}", harmless(&message.to_string()));
 }
 
 /// A report as JSON over several lines.

@@ -138,6 +138,11 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let nulls_stay = format.holds_nulls();
     let nodata = nodata_of_y(arguments, data.x(), nulls_stay)?;
     let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
+    // Before there is a file: a driver that fails leaves none behind.
+    let mut opened = match arguments.dtype {
+        OutputType::F32 => Some(arguments.engine.open(&data, arguments.verbosity)?.engine),
+        _ => None,
+    };
     let mut output = Output {
         file: ResultFile::create(format, &arguments.output, &plan)?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
@@ -150,8 +155,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         saturated: Saturated::default(),
     };
 
-    let result = if arguments.dtype == OutputType::F32 {
-        let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
+    let result = if let Some(engine) = &mut opened {
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
         let known = engine.notices().len();

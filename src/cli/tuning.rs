@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
 use super::verbosity::Verbosity;
-use crate::data::DataError;
 use crate::data::output::OutputFile;
+use crate::data::{DataError, shown};
 use crate::engine::gpu::{Adapter, Tuning};
 
 /// Goes up when older files no longer mean the same.
@@ -97,7 +97,7 @@ impl Tunings {
         }
         match entry.tuning.check(adapter) {
             Ok(()) => {
-                self.verbosity.detail(&format_args!("{name}: tuned by {}", self.path.display()));
+                self.verbosity.detail(&format_args!("{name}: tuned by {}", shown(&self.path)));
                 entry.tuning
             }
             Err(reason) => {
@@ -109,7 +109,7 @@ impl Tunings {
 }
 
 fn ignore(verbosity: Verbosity, path: &Path, reason: &str) {
-    let path = path.display();
+    let path = shown(path);
     verbosity.note(&format!(
         "{path}: ignored ({reason}); `linfit bench --tune` writes it anew, --no-tuning does without"
     ));

@@ -154,10 +154,11 @@ impl Dataset {
         self.order
     }
 
-    /// Fails if a file has shrunk since it was opened.
+    /// Fails if a file was changed since it was opened. Every pass asks for it
+    /// at its end, before what it read is believed.
     ///
     /// # Errors
-    /// [`DataError::Shrunk`].
+    /// [`DataError::Shrunk`], [`DataError::Modified`], [`DataError::Replaced`].
     pub fn check_intact(&self) -> Result<(), DataError> {
         self.matrices().try_for_each(Matrix::check_intact)
     }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,31 +10,31 @@ use super::{ElementType, Shape};
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
 pub enum DataError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Io { path: PathBuf, source: io::Error },
 
-    #[error("{}: is a directory; name a file", path.display())]
+    #[error("{}: is a directory; name a file", shown(path))]
     Directory { path: PathBuf },
 
-    #[error("{}: is a pipe; save the data to a file first, or give - to read from stdin", path.display())]
+    #[error("{}: is a pipe; save the data to a file first, or give - to read from stdin", shown(path))]
     Pipe { path: PathBuf },
 
-    #[error("{}: the file is empty", path.display())]
+    #[error("{}: the file is empty", shown(path))]
     Empty { path: PathBuf },
 
-    #[error("{}: has no elements (its shape is {shape}); there is nothing to fit", path.display())]
+    #[error("{}: has no elements (its shape is {shape}); there is nothing to fit", shown(path))]
     NoElements { path: PathBuf, shape: Shape },
 
-    #[error("{}: unknown kind of file; linfit reads {READABLE}", path.display())]
+    #[error("{}: unknown kind of file; linfit reads {READABLE}", shown(path))]
     UnknownFormat { path: PathBuf },
 
-    #[error("{}: not a valid {kind} file: {reason}", path.display())]
+    #[error("{}: not a valid {kind} file: {reason}", shown(path))]
     Invalid { path: PathBuf, kind: &'static str, reason: String },
 
-    #[error("{}: {found}, which linfit does not read; {remedy}", path.display())]
+    #[error("{}: {found}, which linfit does not read; {remedy}", shown(path))]
     Unsupported { path: PathBuf, found: String, remedy: &'static str },
 
-    #[error("{}: this linfit was built without {kind}; build it with --features {feature}", path.display())]
+    #[error("{}: this linfit was built without {kind}; build it with --features {feature}", shown(path))]
     NotBuilt { path: PathBuf, kind: &'static str, feature: &'static str },
 
     #[error("X and T cannot both come from stdin; save one to a file")]
@@ -42,33 +43,49 @@ pub enum DataError {
     #[error(
         "{}: cannot be decoded to a temporary file in {}: {source}; \
              make room there, set TMPDIR to another directory, or raise --memory",
-        path.display(), directory.display()
+        shown(path),
+        shown(directory)
     )]
     Spool { path: PathBuf, directory: PathBuf, source: io::Error },
 
-    #[error("{}: raw numbers; say what they are with --raw-dtype TYPE and --raw-shape RxC", path.display())]
+    #[error("{}: raw numbers; say what they are with --raw-dtype TYPE and --raw-shape RxC", shown(path))]
     RawUnknown { path: PathBuf },
 
     #[error(
         "{}: --raw-dtype, --raw-shape and --raw-offset ask for {expected_bytes} bytes, \
              the file has {found_bytes}; give the right ones",
-        path.display()
+        shown(path)
     )]
     RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
 
-    #[error("{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
-            path.display(), all_types())]
+    #[error(
+        "{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
+        shown(path),
+        all_types()
+    )]
     ElementType { path: PathBuf, found: String },
 
-    #[error("{}:{column}: {found}, which is no number; {remedy}", path.display())]
+    #[error("{}:{column}: {found}, which is no number; {remedy}", shown(path))]
     ColumnType { path: PathBuf, column: String, found: String, remedy: String },
 
-    #[error("{}: truncated: the header promises {expected_bytes} bytes of data, the file has {found_bytes}; \
-             copy or write it again", path.display())]
+    #[error(
+        "{}: truncated: the header promises {expected_bytes} bytes of data, the file has {found_bytes}; \
+             copy or write it again",
+        shown(path)
+    )]
     Truncated { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
 
-    #[error("{}: the file shrank while it was read; wait until it is written, then run again", path.display())]
+    #[error("{}: the file shrank while it was read; wait until it is written, then run again", shown(path))]
     Shrunk { path: PathBuf },
+
+    #[error(
+        "{}: the file was written to while it was read; wait until it is written, then run again",
+        shown(path)
+    )]
+    Modified { path: PathBuf },
+
+    #[error("{}: another file took its place while it was read; run again to read that one", shown(path))]
+    Replaced { path: PathBuf },
 
     #[error(
         "{label}: takes {bytes} bytes in memory, more than --memory allows, and text is not streamed; \
@@ -76,32 +93,33 @@ pub enum DataError {
     )]
     NotStreamed { label: String, bytes: u64 },
 
-    #[error("{}: shape {shape} is larger than any memory; is the header damaged?", path.display())]
+    #[error("{}: shape {shape} is larger than any memory; is the header damaged?", shown(path))]
     AbsurdShape { path: PathBuf, shape: String },
 
     #[error(
         "{}: claims a {what} of {bytes} bytes, more than --memory allows or the system gives; \
-             raise --memory, or write the file again if it is damaged", path.display()
+             raise --memory, or write the file again if it is damaged",
+        shown(path)
     )]
     Claim { path: PathBuf, what: &'static str, bytes: u64 },
 
-    #[error("{}:{line}: {reason}", path.display())]
+    #[error("{}:{line}: {reason}", shown(path))]
     Csv { path: PathBuf, line: u64, reason: String },
 
-    #[error("{}: holds no {what}s", path.display())]
+    #[error("{}: holds no {what}s", shown(path))]
     NoArrays { path: PathBuf, what: &'static str },
 
-    #[error("{}: no {what} {key:?}; its {what}s are: {available}", path.display())]
+    #[error("{}: no {what} {key:?}; its {what}s are: {available}", shown(path))]
     NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 
-    #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", path.display())]
+    #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", shown(path))]
     SameNames { path: PathBuf, what: &'static str, key: String, numbers: String },
 
     #[error("{}: has {count} {what}s; name one as {}:{}, from: {available}",
-            path.display(), path.display(), what.to_uppercase())]
+            shown(path), shown(path), what.to_uppercase())]
     WhichArray { path: PathBuf, what: &'static str, count: usize, available: String },
 
-    #[error("{}: holds a single array; remove \":{key}\"", path.display())]
+    #[error("{}: holds a single array; remove \":{key}\"", shown(path))]
     KeyNotUsed { path: PathBuf, key: String },
 
     #[error(
@@ -154,22 +172,22 @@ pub enum DataError {
     )]
     SquaresBeyondF32 { x: String, t: String, how: &'static str },
 
-    #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", path.display())]
+    #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", shown(path))]
     OutputTooLarge { path: PathBuf, shape: Shape },
 
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", shown(path))]
     Write { path: PathBuf, source: io::Error },
 
-    #[error("{}: cannot be written: there is no directory {}; make it first", path.display(), directory.display())]
+    #[error("{}: cannot be written: there is no directory {}; make it first", shown(path), shown(directory))]
     NoDirectory { path: PathBuf, directory: PathBuf },
 
-    #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", path.display())]
+    #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", shown(path))]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
-    #[error("{}: {kind} cannot hold {element}; {remedy}", path.display())]
+    #[error("{}: {kind} cannot hold {element}; {remedy}", shown(path))]
     OutputElement { path: PathBuf, kind: &'static str, element: ElementType, remedy: &'static str },
 
-    #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", path.display())]
+    #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", shown(path))]
     OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
 }
 
@@ -207,6 +225,74 @@ impl DataError {
     }
 }
 
+/// The name of a file as a message shows it.
+pub(crate) fn shown(path: &Path) -> Shown<'_> {
+    Shown(path.to_string_lossy())
+}
+
+/// A name that someone else chose, for people to read: what could take hold of
+/// a terminal is escaped, and of a long one the middle is left away.
+pub(crate) struct Shown<'n>(std::borrow::Cow<'n, str>);
+
+impl<'n> Shown<'n> {
+    /// Characters shown at the start and at the end, which says more.
+    const START: usize = 100;
+    const END: usize = 200;
+
+    /// The name of an array, a column or the like.
+    pub(crate) fn name(name: &'n str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut put = |part: &str| part.chars().try_for_each(|c| put_harmless(f, c));
+        let starts = |k| self.0.char_indices().nth(k).map_or(self.0.len(), |(start, _)| start);
+        let first = starts(Self::START);
+        let last = self.0.char_indices().rev().nth(Self::END - 1).map_or(0, |(start, _)| start);
+        if last <= first {
+            return put(&self.0);
+        }
+        put(&self.0[..first])?;
+        put("…")?;
+        put(&self.0[last..])
+    }
+}
+
+/// Writes a character, or an escape for what a terminal would obey.
+fn put_harmless(f: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if is_harmless(c) { f.write_char(c) } else { write!(f, "{}", c.escape_default()) }
+}
+
+/// Whether a character is neither a control character nor one that changes the
+/// lines or the direction of what is around it.
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of several lines without what a terminal would obey, each line of no
+/// more than a bound.
+pub(crate) fn harmless(text: &str) -> String {
+    /// No message of ours is longer.
+    const LINE_CHARS: usize = 2000;
+    let mut out = String::with_capacity(text.len());
+    for (k, line) in text.split('\n').enumerate() {
+        if k > 0 {
+            out.push('\n');
+        }
+        for c in line.chars().take(LINE_CHARS) {
+            // Writing to a string does not fail.
+            let _ = put_harmless(&mut out, c);
+        }
+        if line.chars().nth(LINE_CHARS).is_some() {
+            out.push('…');
+        }
+    }
+    out
+}
+
 /// As much of a text from a file as a message can bear: its start, without
 /// line ends and other control characters.
 pub(super) fn excerpt(text: &str) -> String {
@@ -222,7 +308,7 @@ fn shortened(text: &str, max_chars: usize) -> String {
     let mut start: String = text
         .chars()
         .take(max_chars)
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER })
         .collect();
     if text.chars().nth(max_chars).is_some() {
         start.push('…');
@@ -232,4 +318,23 @@ fn shortened(text: &str, max_chars: usize) -> String {
 
 fn all_types() -> String {
     ElementType::ALL.map(ElementType::name).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_what_a_terminal_obeys() {
+        let shown = |name: &str| shown(Path::new(name)).to_string();
+        assert_eq!(shown("a b/é😀.npy"), "a b/é😀.npy");
+        assert_eq!(shown("a\nb\r\t\u{1b}[31m\u{7f}\u{9b}\0"), "a\\nb\\r\\t\\u{1b}[31m\\u{7f}\\u{9b}\\u{0}");
+        assert_eq!(shown("a\u{202e}ypn.x\u{2028}"), "a\\u{202e}ypn.x\\u{2028}");
+        let longest = "é".repeat(300);
+        assert_eq!(shown(&longest), longest);
+        let long = format!("{}{}{}", "a".repeat(100), "b".repeat(50), "c".repeat(200));
+        assert_eq!(shown(&long), format!("{}…{}", "a".repeat(100), "c".repeat(200)));
+        assert_eq!(harmless("a\n\u{1b}[1mb"), "a\n\\u{1b}[1mb");
+        assert_eq!(harmless(&"é".repeat(2001)).chars().count(), 2001);
+    }
 }

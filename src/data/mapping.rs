@@ -3,15 +3,19 @@
 //! On Unix, reading a mapped page that its file no longer has raises SIGBUS,
 //! which kills the program. The guard does what libwayland does with clients'
 //! buffers (`wl_shm_buffer_begin_access`): its handler puts zeros where the
-//! file used to be and notes the fact, and whoever reads asks
-//! [`is_intact`](Bytes::is_intact) before believing what was read.
+//! file used to be and notes the fact. Within a file's last page there are
+//! zeros without a signal, and other writes change what is read in silence:
+//! so [`change`](Bytes::change) compares the file with what it was, and is
+//! asked before what was read is believed.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use memmap2::Mmap;
 
+use super::identity::{Change, Identity};
 use super::matrix::Bytes;
 
 /// A file mapped for reading.
@@ -19,17 +23,30 @@ pub(super) struct Mapping {
     // Dropped before the map, so that the handler never sees a stale range.
     guard: guard::Guard,
     map: Mmap,
+    /// As it was when it was mapped.
+    identity: Identity,
+    file: File,
 }
 
 impl Mapping {
+    /// Maps a file whose name may come to lead to another one.
+    pub(super) fn named(path: &Path, file: &File) -> io::Result<Self> {
+        Self::with(Identity::of(path, file)?, file)
+    }
+
+    /// Maps a file that has no name, or is not held long.
     pub(super) fn new(file: &File) -> io::Result<Self> {
+        Self::with(Identity::unnamed(file)?, file)
+    }
+
+    fn with(identity: Identity, file: &File) -> io::Result<Self> {
         // SAFETY: the mapping is read-only. Another process that writes to
         // the file can change the numbers that are read, never memory safety:
-        // every bit pattern of an element is a valid value. One that shortens
-        // it is met by the guard.
+        // every bit pattern of an element is a valid value, and what is text is
+        // copied before it is checked. One that shortens it is met by the guard.
         let map = unsafe { Mmap::map(file) }?;
         let guard = guard::Guard::new(&map)?;
-        Ok(Self { guard, map })
+        Ok(Self { guard, map, identity, file: file.try_clone()? })
     }
 }
 
@@ -56,133 +73,16 @@ impl Bytes for Mapping {
     fn is_intact(&self) -> bool {
         self.guard.is_intact()
     }
+
+    fn change(&self, path: &Path) -> Option<Change> {
+        let change = self.identity.change(path, &self.file);
+        // As long as it was, and still with pages that could not be read.
+        change.or_else(|| (!self.is_intact()).then_some(Change::Unreadable))
+    }
 }
 
 #[cfg(unix)]
-mod guard {
-    use std::io;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    /// The ranges the handler looks through. A signal handler may not lock or
-    /// allocate; a table of atomics it may read.
-    static RANGES: [Entry; 64] = [const { Entry::new() }; 64];
-
-    struct Entry {
-        taken: AtomicBool,
-        start: AtomicUsize,
-        end: AtomicUsize,
-        torn: AtomicBool,
-    }
-
-    impl Entry {
-        const fn new() -> Self {
-            Self {
-                taken: AtomicBool::new(false),
-                start: AtomicUsize::new(0),
-                end: AtomicUsize::new(0),
-                torn: AtomicBool::new(false),
-            }
-        }
-    }
-
-    /// An entry of the table, held as long as the mapping.
-    pub(super) struct Guard(&'static Entry);
-
-    impl Guard {
-        pub(super) fn new(map: &[u8]) -> io::Result<Self> {
-            install()?;
-            let free = |entry: &&Entry| !entry.taken.swap(true, Ordering::AcqRel);
-            let entry = RANGES
-                .iter()
-                .find(free)
-                .ok_or_else(|| io::Error::other("too many files are mapped at once"))?;
-            let start = map.as_ptr() as usize;
-            entry.torn.store(false, Ordering::Release);
-            entry.end.store(start + map.len(), Ordering::Release);
-            entry.start.store(start, Ordering::Release);
-            Ok(Self(entry))
-        }
-
-        pub(super) fn is_intact(&self) -> bool {
-            !self.0.torn.load(Ordering::Acquire)
-        }
-    }
-
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            self.0.start.store(0, Ordering::Release);
-            self.0.end.store(0, Ordering::Release);
-            self.0.taken.store(false, Ordering::Release);
-        }
-    }
-
-    /// What handled SIGBUS before: Rust's own detection of stack overflows.
-    static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
-
-    /// Installs the handler once. Not by a crate that chains handlers: the
-    /// previous one must not see our faults, since Rust's own puts the default
-    /// back, which kills the program at the next.
-    fn install() -> io::Result<()> {
-        static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
-        let installed = INSTALLED.get_or_init(|| {
-            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_sigbus;
-            // SAFETY: both structures are plain data that may be all zeros;
-            // the handler only reads and writes atomics and makes system
-            // calls.
-            let (code, previous) = unsafe {
-                let mut previous: libc::sigaction = std::mem::zeroed();
-                let mut action: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = handler as libc::sighandler_t;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-                (libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous), previous)
-            };
-            if code == 0 {
-                PREVIOUS.get_or_init(|| previous);
-                Ok(())
-            } else {
-                Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
-            }
-        });
-        installed.map_err(io::Error::from_raw_os_error)
-    }
-
-    extern "C" fn on_sigbus(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: the kernel hands over a filled-in structure; for SIGBUS it
-        // has the address.
-        let address = unsafe { (*info).si_addr() } as usize;
-        let hit = |entry: &&Entry| {
-            let start = entry.start.load(Ordering::Acquire);
-            start != 0 && (start..entry.end.load(Ordering::Acquire)).contains(&address)
-        };
-        let Some(entry) = RANGES.iter().find(hit) else {
-            // Not ours: with the previous handler back in place, the fault is
-            // raised again as soon as this one returns.
-            let previous = PREVIOUS.get().map_or(std::ptr::null(), std::ptr::from_ref);
-            // SAFETY: restores what was installed before, or nothing.
-            unsafe { libc::sigaction(libc::SIGBUS, previous, std::ptr::null_mut()) };
-            return;
-        };
-        entry.torn.store(true, Ordering::Release);
-        // SAFETY: sysconf only reads a constant.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        let start = address & !(page - 1);
-        let end = entry.end.load(Ordering::Acquire).next_multiple_of(page);
-        // SAFETY: the pages from the fault to the mapping's end belong to the
-        // mapping, which is only read; zeros take their place, and reading
-        // goes on there.
-        unsafe {
-            libc::mmap(
-                start as *mut libc::c_void,
-                end - start,
-                libc::PROT_READ,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
-                -1,
-                0,
-            );
-        }
-    }
-}
+mod guard;
 
 /// Elsewhere a mapped file cannot shrink.
 #[cfg(not(unix))]

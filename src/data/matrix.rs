@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::attribute::NodataAttribute;
 use super::element::{Element, ElementType, Real};
-use super::error::{DataError, excerpt};
+use super::error::{DataError, Shown, excerpt, shown};
 use super::georeference::Georeference;
+use super::identity::Change;
 use super::note::Note;
 use super::nulls::Nulls;
 use super::shape::{Order, Shape};
@@ -38,6 +39,11 @@ pub(super) trait Bytes: Send + Sync {
     /// shrink.
     fn is_intact(&self) -> bool {
         true
+    }
+
+    /// What became of the file, whose name that is, since it was opened.
+    fn change(&self, _path: &Path) -> Option<Change> {
+        (!self.is_intact()).then_some(Change::Unreadable)
     }
 
     /// Whether this is a temporary file.
@@ -123,7 +129,7 @@ impl Matrix {
             return Err(DataError::Truncated { path: path.to_owned(), expected_bytes, found_bytes });
         }
         Ok(Self {
-            label: path.display().to_string(),
+            label: shown(path).to_string(),
             shape: layout.shape,
             elements: usize::try_from(elements).unwrap_or(usize::MAX),
             element: layout.element,
@@ -142,7 +148,7 @@ impl Matrix {
 
     /// The matrix, labelled as the array `key` of its file.
     pub(super) fn keyed(mut self, key: &str) -> Self {
-        self.label = format!("{}:{key}", self.label);
+        self.label = format!("{}:{}", self.label, Shown::name(key));
         self
     }
 
@@ -445,16 +451,14 @@ impl Matrix {
         self.bytes.release(at(range.start)..at(range.end));
     }
 
-    /// Fails if the file has shrunk since it was opened, so that some of the
-    /// elements read since were not there.
+    /// Fails if the file was changed since it was opened, so that some of the
+    /// elements read since may be none of its own, or not of one time.
     ///
     /// # Errors
-    /// [`DataError::Shrunk`].
+    /// [`DataError::Shrunk`], [`DataError::Modified`], [`DataError::Replaced`].
     pub fn check_intact(&self) -> Result<(), DataError> {
-        match &self.path {
-            Some(path) if !self.bytes.is_intact() => Err(DataError::Shrunk { path: path.clone() }),
-            _ => Ok(()),
-        }
+        let Some(path) = &self.path else { return Ok(()) };
+        self.bytes.change(path).map_or(Ok(()), |change| Err(change.error(path)))
     }
 
     /// Where the element visited as number `k` in `order` is, in words.

@@ -18,6 +18,9 @@ pub const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy refuses longer headers too (`max_header_size`).
 pub(super) const MAX_HEADER_BYTES: usize = 10_000;
 
+/// Bytes before the header: signature, version and length.
+const LONGEST_PREFIX: usize = 12;
+
 /// No header of an array of plain values opens more brackets than
 /// `{'descr': '<M8[s]', …, 'shape': (…)}`. The header's parser may read what
 /// is in brackets twice, in brackets in brackets four times, and so on.
@@ -36,7 +39,7 @@ pub fn open(path: &Path) -> Result<Matrix, DataError> {
 }
 
 pub(super) fn map(path: &Path, file: &File) -> Result<Matrix, DataError> {
-    let map = Mapping::new(file).map_err(|e| DataError::io(path, e))?;
+    let map = Mapping::named(path, file).map_err(|e| DataError::io(path, e))?;
     let layout = layout(path, map.bytes())?;
     Matrix::from_bytes(path, Box::new(map), layout)
 }
@@ -44,6 +47,9 @@ pub(super) fn map(path: &Path, file: &File) -> Result<Matrix, DataError> {
 /// What the header of a `.npy` file says of its data.
 pub(super) fn layout(path: &Path, file: &[u8]) -> Result<Layout, DataError> {
     let invalid = |reason: String| invalid(path, reason);
+    // What a mapped file has may change: the header is copied once, so that
+    // what is parsed is what was checked.
+    let file = &file[..file.len().min(MAX_HEADER_BYTES + LONGEST_PREFIX)].to_vec();
     let (text, offset) = header_text(file).map_err(invalid)?;
     if has_fields(text) {
         let found = "record (several named fields)".to_owned();
@@ -73,7 +79,9 @@ fn header_text(file: &[u8]) -> Result<(&str, usize), String> {
         return Err("it does not start with the .npy signature".to_owned());
     }
     let truncated = || "the header is truncated; copy or write the file again".to_owned();
-    let Some([.., major, minor, a, b, c, d]) = file.first_chunk::<12>() else { return Err(truncated()) };
+    let Some([.., major, minor, a, b, c, d]) = file.first_chunk::<LONGEST_PREFIX>() else {
+        return Err(truncated());
+    };
     let (start, bytes) = match major {
         1 => (10, usize::from(u16::from_le_bytes([*a, *b]))),
         2 | 3 => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),

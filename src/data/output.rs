@@ -1,77 +1,80 @@
 //! Files that appear whole or not at all.
+//!
+//! An output is written to a file without a name where the system has such
+//! files: whatever ends the program, nothing is left of it. Elsewhere, and for
+//! the moment in which it takes the place of another file, it has a temporary
+//! name beside its place and is locked; a file of such a name that nobody
+//! holds locked was left by a program that was killed, and the next output in
+//! that directory removes it.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use tempfile::NamedTempFile;
 
 use super::DataError;
+use temporary::Temporary;
 
-/// The temporary files that stand for unfinished ones.
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+mod temporary;
 
-fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
-    // A list of names is good whatever its last holder did.
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use temporary::discard_unfinished;
 
-/// Removes the temporary files of all unfinished outputs: for a program that
-/// is about to end without unwinding.
-pub fn discard_unfinished() {
-    unfinished().drain(..).for_each(|path| {
-        // It may just have been finished, or removed by its owner.
-        let _ = std::fs::remove_file(path);
-    });
-}
-
-/// An output file that takes its name only when [`finish`](Self::finish)ed:
-/// it is written beside its place, then renamed. Dropped before that, nothing
-/// is left of it and what stood in its place is untouched.
+/// An output file that takes its name only when [`finish`](Self::finish)ed.
+/// Dropped before that, nothing is left of it and what stood in its place is
+/// untouched.
 pub struct OutputFile {
     path: PathBuf,
     target: Target,
 }
 
 enum Target {
-    Regular(BufWriter<NamedTempFile>),
+    Regular(BufWriter<Temporary>),
     /// A pipe or a device such as `/dev/null`, which must not be replaced.
     Special(BufWriter<File>),
+}
+
+/// Where an output goes.
+enum Place {
+    /// A file will stand there, in the place of another one or of none.
+    File(PathBuf),
+    Special,
 }
 
 impl OutputFile {
     /// Starts a file that will stand at `path`.
     ///
     /// # Errors
-    /// [`DataError::Write`]: no such directory, no permission, no space.
+    /// [`DataError::Write`]: no permission, no space; [`DataError::NoDirectory`].
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        let failed = |e| DataError::write(path, e);
-        let existing = path.metadata();
-        let permissions = match existing {
-            // Where a name like /dev/stdout leads is not ours to replace.
-            Ok(_) if path.starts_with("/dev") || path.starts_with("/proc") => return Self::special(path),
-            Ok(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
-            Ok(metadata) if !metadata.is_file() => return Self::special(path),
-            Ok(metadata) => Some(metadata.permissions()),
-            Err(_) => None,
-        };
-        let path = behind_links(path);
-        let file = beside(&path, permissions).map_err(|e| match directory(&path) {
-            // The file's own name is not what was not found.
-            directory if e.kind() == io::ErrorKind::NotFound && !directory.exists() => {
-                DataError::NoDirectory { path: path.clone(), directory: directory.to_owned() }
+        match place(path)? {
+            Place::File(path) => {
+                temporary::remove_stale(directory(&path));
+                let file = temporary_for(&path)?;
+                Ok(Self { path, target: Target::Regular(BufWriter::new(file)) })
             }
-            _ => failed(e.kind().into()),
-        })?;
-        unfinished().push(file.path().to_owned());
-        Ok(Self { path, target: Target::Regular(BufWriter::new(file)) })
+            Place::Special => {
+                let open = OpenOptions::new().write(true).open(path);
+                let file = open.map_err(|e| DataError::write(path, e))?;
+                Ok(Self { path: path.to_owned(), target: Target::Special(BufWriter::new(file)) })
+            }
+        }
     }
 
-    /// A pipe or a device is written to as it is.
-    fn special(path: &Path) -> Result<Self, DataError> {
-        let file = OpenOptions::new().write(true).open(path).map_err(|e| DataError::write(path, e))?;
-        Ok(Self { path: path.to_owned(), target: Target::Special(BufWriter::new(file)) })
+    /// Fails if [`create`](Self::create) would, as far as that can be known
+    /// without it: for a program that has long work to do first. Leaves
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub fn check(path: &Path) -> Result<(), DataError> {
+        match place(path)? {
+            Place::File(path) => temporary_for(&path).map(drop),
+            // Whoever reads a pipe would take its opening for the output.
+            #[cfg(unix)]
+            Place::Special => rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
+                .map_err(|e| DataError::write(path, e.into())),
+            #[cfg(not(unix))]
+            Place::Special => Ok(()),
+        }
     }
 
     /// Puts the file in its place.
@@ -85,41 +88,50 @@ impl OutputFile {
             Target::Special(mut file) => file.flush().map_err(failed),
             Target::Regular(file) => {
                 let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-                let temporary = file.path().to_owned();
-                file.persist(&path).map_err(|e| failed(e.error))?;
-                unfinished().retain(|unfinished| *unfinished != temporary);
-                Ok(())
+                file.persist(&path).map_err(failed)
             }
         }
     }
 }
 
-/// What a name leads to: a link stays a link, and the file it points to is
+/// What a name leads to. A link stays a link: the file it points to is
 /// replaced, or made if it isn't there.
-fn behind_links(path: &Path) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    match (path.read_link(), path.parent()) {
-        (Ok(target), Some(parent)) => parent.join(target),
-        _ => path.to_owned(),
+fn place(path: &Path) -> Result<Place, DataError> {
+    let failed = |e| DataError::write(path, e);
+    match path.metadata() {
+        // Where a name like /dev/stdout leads is not ours to replace.
+        Ok(_) if path.starts_with("/dev") || path.starts_with("/proc") => Ok(Place::Special),
+        Ok(metadata) if metadata.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+        Ok(metadata) if !metadata.is_file() => Ok(Place::Special),
+        Ok(_) => path.canonicalize().map(Place::File).map_err(failed),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Place::File(behind_links(path.to_owned()))),
+        // A link to itself, for one.
+        Err(e) => Err(failed(e)),
     }
 }
 
-/// A temporary file in the directory of `path`, with the permissions of the
-/// file it will replace or, for a new one, those the umask leaves.
-fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".linfit-").suffix(".tmp");
-    #[cfg(unix)]
-    let permissions = {
-        use std::os::unix::fs::PermissionsExt;
-        permissions.or_else(|| Some(Permissions::from_mode(0o666)))
-    };
-    if let Some(permissions) = permissions {
-        builder.permissions(permissions);
+/// The name that the last of a chain of links has for a file that isn't there.
+/// The chain has an end, or the system had refused it.
+pub(crate) fn behind_links(mut path: PathBuf) -> PathBuf {
+    while let Ok(target) = path.read_link() {
+        path = directory(&path).join(target);
     }
-    builder.tempfile_in(directory(path))
+    path
+}
+
+fn temporary_for(path: &Path) -> Result<Temporary, DataError> {
+    let directory = directory(path);
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(DataError::write(path, io::ErrorKind::IsADirectory.into()));
+    }
+    Temporary::create(directory, path).map_err(|e| {
+        // The file's own name is not what was not found.
+        if e.kind() == io::ErrorKind::NotFound && !directory.exists() {
+            DataError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() }
+        } else {
+            DataError::write(path, e)
+        }
+    })
 }
 
 /// Where a file will stand.

@@ -10,7 +10,8 @@ use std::str::FromStr;
 use std::os::unix::fs::FileTypeExt;
 
 use super::decoding::catch;
-use super::error::{excerpt, listed, reason};
+use super::error::{Shown, excerpt, listed, reason, shown};
+use super::identity::Identity;
 use super::mapping::Mapping;
 use super::matrix::Bytes;
 use super::{DataError, Matrix, RawLayout, csv, npy, npz, raw, safetensors, spool};
@@ -60,8 +61,8 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        self.key.iter().try_for_each(|key| write!(f, ":{key}"))
+        write!(f, "{}", shown(&self.path))?;
+        self.key.iter().try_for_each(|key| write!(f, ":{}", Shown::name(key)))
     }
 }
 
@@ -93,12 +94,13 @@ impl Reading {
         let opened = Opened::new(source)?;
         let input = opened.input(source, self);
         let format = opened.format(self)?;
-        match format {
+        let read = match format {
             Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
             // Other people's decoders.
             _ => catch(|| format.open(&input))
                 .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
-        }
+        };
+        opened.unchanged(read)
     }
 
     /// Opens X and T. Two columns of one text file are read in one go.
@@ -113,8 +115,8 @@ impl Reading {
             let opened = Opened::new(x)?;
             if let Format::Csv { delimiter } = opened.format(self)? {
                 let keys = [x.key.as_deref(), t.key.as_deref()];
-                let [x, t] = csv::read(&opened.input(x, self), delimiter, keys)?;
-                return Ok((x, t));
+                let read = csv::read(&opened.input(x, self), delimiter, keys);
+                return opened.unchanged(read).map(|[x, t]| (x, t));
             }
         }
         let half = Self { memory_bytes: self.memory_bytes / 2, ..self.clone() };
@@ -232,12 +234,16 @@ fn by_extension(path: &Path) -> Option<Format> {
 struct Opened {
     path: PathBuf,
     file: File,
+    /// As it was when it was opened.
+    identity: Identity,
 }
 
 impl Opened {
     fn new(source: &Source) -> Result<Self, DataError> {
         if source.is_stdin() {
-            return Ok(Self { path: STDIN_LABEL.into(), file: spool::stdin()? });
+            let (path, file) = (PathBuf::from(STDIN_LABEL), spool::stdin()?);
+            let identity = Identity::unnamed(&file).map_err(|e| DataError::io(&path, e))?;
+            return Ok(Self { path, file, identity });
         }
         let path = source.path.clone();
         let io = |e| DataError::io(&path, e);
@@ -250,7 +256,14 @@ impl Opened {
             return Err(DataError::Pipe { path });
         }
         let file = File::open(&path).map_err(io)?;
-        Ok(Self { path, file })
+        let identity = Identity::of(&path, &file).map_err(io)?;
+        Ok(Self { path, file, identity })
+    }
+
+    /// What a reader made of the file, unless the file was changed meanwhile.
+    fn unchanged<T>(&self, read: Result<T, DataError>) -> Result<T, DataError> {
+        // Of a file that was, an error of its format says nothing.
+        self.identity.check(&self.path, &self.file).and(read)
     }
 
     /// Decides the format: by the first bytes where it has a signature, else
@@ -321,7 +334,7 @@ pub(super) struct Input<'a> {
 
 impl Input<'_> {
     pub(super) fn map(&self) -> Result<Mapping, DataError> {
-        Mapping::new(self.file).map_err(|e| DataError::io(self.path, e))
+        Mapping::named(self.path, self.file).map_err(|e| DataError::io(self.path, e))
     }
 
     /// The file, at its start, for a reader that wants it for itself.
@@ -337,7 +350,7 @@ impl Input<'_> {
     /// Fails if a key was given for a file with a single array.
     pub(super) fn refuse_key(&self) -> Result<(), DataError> {
         match self.key {
-            Some(key) => Err(DataError::KeyNotUsed { path: self.path.to_owned(), key: key.to_owned() }),
+            Some(key) => Err(DataError::KeyNotUsed { path: self.path.to_owned(), key: excerpt(key) }),
             None => Ok(()),
         }
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::trimmed;
 use super::numbers::{count, seconds};
-use crate::data::DataError;
 use crate::data::output::OutputFile;
+use crate::data::{DataError, shown};
 
 /// Warm runs of one thing: the median duration and how the runs spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -128,10 +128,12 @@ struct BaselineResult {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
 pub enum BaselineError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a benchmark's results ({reason}); give a file written by `linfit bench --export-json`",
-            path.display())]
+    #[error(
+        "{}: not a benchmark's results ({reason}); give a file written by `linfit bench --export-json`",
+        shown(path)
+    )]
     Invalid { path: PathBuf, reason: String },
 }
 

@@ -7,6 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::data::shown;
 use crate::math::Affine;
 
 /// A kind of file that holds W and b.
@@ -53,9 +54,9 @@ pub fn to_safetensors(model: Affine) -> io::Result<Vec<u8>> {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
 pub enum ModelError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a model ({reason}); give a file written by `linfit fit --save`", path.display())]
+    #[error("{}: not a model ({reason}); give a file written by `linfit fit --save`", shown(path))]
     Invalid { path: PathBuf, reason: String },
 }
 

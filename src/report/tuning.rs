@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::comparison::trimmed;
 use super::numbers::{count, seconds};
+use crate::data::shown;
 use crate::engine::gpu::{Reduction, Tuning};
 
 /// What was measured of one adapter to find out how it likes its work.
@@ -148,7 +149,7 @@ impl fmt::Display for TuningReport {
             write!(f, "a pass is {:.2} times as fast as by default", self.gain)?;
         }
         match &self.saved {
-            Some(path) => write!(f, "; saved in {path}"),
+            Some(path) => write!(f, "; saved in {}", shown(path.as_ref())),
             None => write!(f, "; not saved"),
         }
     }
