@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::error::CliError;
 use super::truth::Truth;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print, tuning};
+use super::{Outcome, interrupt, print, tell, tuning};
 use crate::data::synthetic::Recipe;
 use crate::data::{Dataset, ElementType};
 use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
@@ -41,10 +41,20 @@ impl Tuner {
     pub(super) fn run(self, adapters: &[&Adapter]) -> Result<Outcome, CliError> {
         let data = data(self.elements)?;
         let truth = Truth::of(&data, AT)?;
-        let (mut reports, mut failure) = (Vec::new(), None);
+        let (mut reports, mut failure, mut outcome) = (Vec::new(), None, Outcome::Done);
         for adapter in adapters {
-            let Some(mut report) = self.tune(adapter, &data, &truth)? else {
-                return Ok(Outcome::Interrupted);
+            let mut report = match self.tune(adapter, &data, &truth) {
+                Ok(Some(report)) => report,
+                Ok(None) => {
+                    outcome = Outcome::Interrupted;
+                    break;
+                }
+                Err(error) => {
+                    if let Some(earlier) = failure.replace(error) {
+                        tell(&format_args!("linfit: {earlier}"));
+                    }
+                    continue;
+                }
             };
             match tuning::save(adapter, report.best) {
                 Ok(path) => report.saved = Some(path.display().to_string()),
@@ -52,9 +62,12 @@ impl Tuner {
             }
             reports.push(report);
         }
-        // What was found is worth having, saved or not.
-        print(&TuningReports { adapters: reports }, self.json)?;
-        failure.map_or(Ok(Outcome::Done), Err)
+        // What was found is worth having, saved or not, and whatever became of
+        // other adapters.
+        if !reports.is_empty() {
+            print(&TuningReports { adapters: reports }, self.json)?;
+        }
+        failure.map_or(Ok(outcome), Err)
     }
 
     /// `None` if the user asked to stop.

@@ -3,7 +3,8 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::DataError;
 
@@ -13,12 +14,19 @@ use super::DataError;
 /// Times are compared to the nanosecond. Linux before 6.13, and some file
 /// systems, count them in steps of up to 4 ms (FAT: 2 s): what is written
 /// within the step of the last write before the opening is not told by them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Identity {
     bytes: u64,
     modified: Option<SystemTime>,
     place: Option<Place>,
+    opened: Instant,
+    /// When its name may be looked up again, in microseconds since.
+    next_look: AtomicU64,
 }
+
+/// Between two looks at where a name leads. They take longer than passes over
+/// few elements, and what is read is the file that was opened in any case.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// What became of a file while it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +74,13 @@ impl Identity {
     }
 
     fn new(metadata: &Metadata) -> Self {
-        Self { bytes: metadata.len(), modified: metadata.modified().ok(), place: None }
+        Self {
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            place: None,
+            opened: Instant::now(),
+            next_look: AtomicU64::new(0),
+        }
     }
 
     /// What became of the file since. A name that is gone is no change: the
@@ -79,9 +93,19 @@ impl Identity {
         if metadata.len() > self.bytes || metadata.modified().ok() != self.modified {
             return Some(Change::Modified);
         }
-        let opened = self.place?;
+        let opened = self.place.filter(|_| self.may_look())?;
         let is_other = path.metadata().is_ok_and(|named| place(&named) != opened);
         is_other.then_some(Change::Replaced)
+    }
+
+    fn may_look(&self) -> bool {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let now = self.opened.elapsed();
+        let may = micros(now) >= self.next_look.load(Ordering::Relaxed);
+        if may {
+            self.next_look.store(micros(now + LOOK), Ordering::Relaxed);
+        }
+        may
     }
 
     /// Fails if the file is not what it was.
@@ -119,6 +143,7 @@ mod tests {
         let identity = Identity::of(&path, &file).unwrap();
         assert_eq!(identity.change(&path, &file), None);
         act(&path);
+        std::thread::sleep(2 * LOOK);
         identity.change(&path, &file)
     }
 
