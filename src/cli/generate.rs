@@ -124,6 +124,8 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     if interrupt::requested() {
         return Ok(Outcome::Interrupted);
     }
+    x.flush()?;
+    t.flush()?;
     x.finish()?;
     t.finish()?;
     if written.saturated > 0 {

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::data::{Source, harmless, shown};
+use crate::data::{Source, guard_mappings, harmless, shown};
 use error::CliError;
 
 /// How a command ended that could do its work.
@@ -89,6 +89,7 @@ pub fn run() -> ExitCode {
     }));
     let arguments = parse(std::env::args_os().map(spell_out_stdin).collect());
     interrupt::install();
+    guard_mappings();
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),

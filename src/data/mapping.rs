@@ -18,6 +18,15 @@ use memmap2::Mmap;
 use super::identity::{Change, Identity};
 use super::matrix::Bytes;
 
+/// Makes ready for files that shrink while they are mapped, which mapping one
+/// does too: for a program that wants a bus error from elsewhere to end it, as
+/// it should, also before. Rust's own handler takes the first one for a fault
+/// that will come again.
+pub fn guard_mappings() {
+    // Mapping a file tells if it fails.
+    let _ = guard::install();
+}
+
 /// A file mapped for reading.
 pub(super) struct Mapping {
     // Dropped before the map, so that the handler never sees a stale range.
@@ -89,6 +98,10 @@ mod guard;
 mod guard {
     pub(super) struct Guard;
 
+    pub(super) fn install() -> std::io::Result<()> {
+        Ok(())
+    }
+
     impl Guard {
         pub(super) fn new(_map: &[u8]) -> std::io::Result<Self> {
             Ok(Self)
@@ -118,6 +131,82 @@ mod tests {
         let bytes = mapping.bytes();
         assert_eq!((bytes[4095], bytes[4096], bytes[(1 << 20) - 1]), (7, 0, 0));
         assert!(!mapping.is_intact());
+    }
+
+    /// Ends as the default of a bus error does, and neither reads on nor tries
+    /// for ever.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_fault_that_cannot_be_mended_ends_the_program() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7u8; 1 << 20]).unwrap();
+        let mapping = Mapping::new(&file).unwrap();
+        let bytes = mapping.bytes();
+        file.set_len(4096).unwrap();
+        let most: usize =
+            std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
+        // SAFETY: the child makes system calls, reads mapped memory and ends.
+        let status = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::alarm(10);
+                // As many mappings as there may be, no two alike: nothing can be
+                // put in the middle of one.
+                for k in 0..=most {
+                    let access = if k % 2 == 0 { libc::PROT_READ } else { libc::PROT_NONE };
+                    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                    if libc::mmap(std::ptr::null_mut(), 4096, access, flags, -1, 0) == libc::MAP_FAILED {
+                        break;
+                    }
+                }
+                libc::_exit(i32::from(std::ptr::read_volatile(&raw const bytes[500_000])));
+            }
+            let mut status = 0;
+            libc::waitpid(child, &raw mut status, 0);
+            status
+        };
+        assert!(libc::WIFSIGNALED(status), "ended with {status:x}");
+        assert_eq!(libc::WTERMSIG(status), libc::SIGBUS);
+    }
+
+    /// Also where a file is mapped: what was sent is no fault of its.
+    #[cfg(unix)]
+    #[test]
+    fn a_bus_error_that_was_sent_ends_the_program() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"7").unwrap();
+        let mapping = Mapping::new(&file).unwrap();
+        // SAFETY: the child makes system calls and ends.
+        let status = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::alarm(10);
+                libc::kill(libc::getpid(), libc::SIGBUS);
+                libc::_exit(0);
+            }
+            let mut status = 0;
+            libc::waitpid(child, &raw mut status, 0);
+            status
+        };
+        assert!(libc::WIFSIGNALED(status), "ended with {status:x}");
+        assert_eq!(libc::WTERMSIG(status), libc::SIGBUS);
+        assert!(mapping.is_intact());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_shrinks_within_its_last_page_has_changed() {
+        use super::super::identity::Change;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        std::fs::write(&path, vec![7u8; 5000]).unwrap();
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let mapping = Mapping::named(&path, &file).unwrap();
+        assert_eq!((mapping.bytes()[4999], mapping.change(&path)), (7, None));
+        file.set_len(4997).unwrap();
+        // No signal tells.
+        assert_eq!((mapping.bytes()[4999], mapping.is_intact()), (0, true));
+        assert_eq!(mapping.change(&path), Some(Change::Shrunk));
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
 pub(crate) use error::{harmless, shown};
 pub use georeference::Georeference;
+pub use mapping::guard_mappings;
 pub use matrix::{Matrix, Rounding};
 pub use note::Note;
 pub use raw::{RawLayout, RawType};

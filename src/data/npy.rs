@@ -224,6 +224,15 @@ impl NpyWriter {
         DataError::write(&self.path, source)
     }
 
+    /// Writes what was kept in memory so far, so that finishing the file is
+    /// only to name it: for files that make sense only together.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn flush(&mut self) -> Result<(), DataError> {
+        self.file.flush().map_err(|e| DataError::write(&self.path, e))
+    }
+
     /// Puts the finished file in its place.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ pub use temporary::discard_unfinished;
 pub struct OutputFile {
     path: PathBuf,
     target: Target,
+    /// Why a write failed. What comes after it goes nowhere: an encoder that
+    /// was told may still want to end its file, and complain of it to people.
+    failed: Option<io::Error>,
 }
 
 enum Target {
@@ -49,12 +52,13 @@ impl OutputFile {
             Place::File(path) => {
                 temporary::remove_stale(directory(&path));
                 let file = temporary_for(&path)?;
-                Ok(Self { path, target: Target::Regular(BufWriter::new(file)) })
+                Ok(Self { path, target: Target::Regular(BufWriter::new(file)), failed: None })
             }
             Place::Special => {
                 let open = OpenOptions::new().write(true).open(path);
                 let file = open.map_err(|e| DataError::write(path, e))?;
-                Ok(Self { path: path.to_owned(), target: Target::Special(BufWriter::new(file)) })
+                let target = Target::Special(BufWriter::new(file));
+                Ok(Self { path: path.to_owned(), target, failed: None })
             }
         }
     }
@@ -82,7 +86,10 @@ impl OutputFile {
     /// # Errors
     /// [`DataError::Write`].
     pub fn finish(self) -> Result<(), DataError> {
-        let Self { path, target } = self;
+        let Self { path, target, failed } = self;
+        if let Some(error) = failed {
+            return Err(DataError::write(&path, error));
+        }
         let failed = |e| DataError::write(&path, e);
         match target {
             Target::Special(mut file) => file.flush().map_err(failed),
@@ -91,6 +98,17 @@ impl OutputFile {
                 file.persist(&path).map_err(failed)
             }
         }
+    }
+}
+
+impl OutputFile {
+    fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|e| {
+            if e.kind() != io::ErrorKind::Interrupted {
+                let again = e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error);
+                self.failed = Some(again);
+            }
+        })
     }
 }
 
@@ -144,16 +162,24 @@ fn directory(path: &Path) -> &Path {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.target {
+        if self.failed.is_some() {
+            return Ok(bytes.len());
+        }
+        let written = match &mut self.target {
             Target::Regular(file) => file.write(bytes),
             Target::Special(file) => file.write(bytes),
-        }
+        };
+        self.remember(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.target {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        let flushed = match &mut self.target {
             Target::Regular(file) => file.flush(),
             Target::Special(file) => file.flush(),
-        }
+        };
+        self.remember(flushed)
     }
 }

@@ -121,12 +121,13 @@ fn a_fit_of_a_changed_file_ends_and_names_it() {
             }
         }
     }
-    let cases = chosen(cases, 60);
+    let cases = chosen(cases, 48);
     for &(format, engine, fault, name) in &cases {
         let lab = Lab::with_pair(ELEMENTS);
         let how = pair_in(&lab, format);
-        let line =
-            format!("fit x.{format} t.{format} {how} {engine} -v --lr 1e-9 --steps 100000000000 --save out.json");
+        let line = format!(
+            "fit x.{format} t.{format} {how} {engine} -v --lr 1e-9 --steps 100000000000 --save out.json"
+        );
         let mut running = Running::start(&mut lab.command(&line), &line);
         running.says("step 0: ");
         let file = format!("{name}.{format}");
@@ -159,8 +160,8 @@ fn predictions_from_a_changed_file_end_and_name_it() {
     }
     let cases = chosen(cases, 15);
     for &(format, fault, dtype) in &cases {
-        // Three chunks of predictions and a bit.
-        let lab = Lab::with_pair((3 << 20) + 5);
+        // A chunk of predictions and a bit.
+        let lab = Lab::with_pair((1 << 20) + 5);
         let how = pair_in(&lab, format);
         make_fifo(&lab.path("y.bin"));
         let line = format!("predict m.json x.{format} {how} -o y.bin --dtype {dtype} --engine cpu");
@@ -174,7 +175,7 @@ fn predictions_from_a_changed_file_end_and_name_it() {
         if fault == Fault::Delete {
             running.end().succeeds();
             let size = if dtype == "f32" { 4 } else { 8 };
-            assert_eq!(start.len() + rest.len(), ((3 << 20) + 5) * size);
+            assert_eq!(start.len() + rest.len(), ((1 << 20) + 5) * size);
         } else {
             running.end().is_refused(&[&format!("x.{format}: "), fault.told()]);
         }
@@ -231,7 +232,7 @@ fn a_file_that_shrinks_at_any_moment_never_gives_another_line() {
     let cases = chosen(cases, 27);
     let (mut state, mut refused, mut undisturbed) = (0x9e37_79b9_7f4a_7c15, 0, 0);
     for &(format, engine, trial) in &cases {
-        let lab = Lab::with_pair(40 * ELEMENTS);
+        let lab = Lab::with_pair(20 * ELEMENTS);
         let how = if format == "png" {
             lab.run("generate -x x.npy -t t.npy --shape 640x600 --dtype u16 --weight 0.5").succeeds();
             for name in ["x", "t"] {

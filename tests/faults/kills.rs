@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::{Lab, Running, chosen, ran, random};
+use crate::{Lab, Running, chosen, is_slow, ran, random, takes_all};
 
 /// Every command that writes, with what it writes.
 const COMMANDS: [(&str, &[&str]); 17] = [
@@ -47,13 +47,13 @@ fn is_whole(name: &str, found: &[u8], whole: &[u8], repeats: bool) -> bool {
 fn what_a_killed_program_leaves_is_whole_and_the_next_one_clears_the_rest() {
     let mut cases = Vec::new();
     for trial in 0..20 {
-        for command in COMMANDS {
+        for command in COMMANDS.into_iter().filter(|(line, _)| takes_all() || !is_slow(line)) {
             for replaces in [false, true] {
                 cases.push((command, replaces, trial));
             }
         }
     }
-    let cases = chosen(cases, 68);
+    let cases = chosen(cases, 45);
     let (mut state, mut killed, mut left) = (0x2545_f491_4f6c_dd1d, 0, 0);
     for &((line, outputs), replaces, trial) in &cases {
         let lab = Lab::with_pair(30_000);

@@ -33,17 +33,26 @@ use linfit::data::{ElementType, Order, Shape};
 use tempfile::TempDir;
 
 /// Longer than any run here takes.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Whether all cases are asked for.
+fn takes_all() -> bool {
+    std::env::var_os("LINFIT_FAULTS").is_some_and(|what| what == "all")
+}
 
 /// Some of a table's cases or, if asked for, all.
 fn chosen<T>(cases: Vec<T>, some: usize) -> Vec<T> {
     assert!(!cases.is_empty());
-    let all = std::env::var_os("LINFIT_FAULTS").is_some_and(|what| what == "all");
-    let count = if all { cases.len() } else { some.min(cases.len()) };
+    let count = if takes_all() { cases.len() } else { some.min(cases.len()) };
     let total = cases.len();
     // The k-th of `count` is at k·total/count, and no two are the same.
     let is_chosen = |k: usize| k * count / total != (k + 1) * count / total;
     cases.into_iter().enumerate().filter(|(k, _)| is_chosen(*k)).map(|(_, case)| case).collect()
+}
+
+/// Whether a command line takes seconds, of which a plain run has few.
+fn is_slow(line: &str) -> bool {
+    line.starts_with("bench --sizes")
 }
 
 /// Says how many cases a test ran.
@@ -66,9 +75,8 @@ impl Lab {
         let x: Vec<f32> = (0..n).map(|k| (k as f32 * 0.618_034).fract() + 1.0).collect();
         let t: Vec<f32> = x.iter().enumerate().map(|(k, x)| 2.0 * x + (k as f32 * 0.414_2).fract()).collect();
         for (name, values) in [("x.npy", &x), ("t.npy", &t)] {
-            let shape = Shape(vec![n as u64]);
-            let mut file =
-                NpyWriter::create(&lab.path(name), &shape, ElementType::F32, Order::C).unwrap();
+            let shape = Shape(vec![1, n as u64]);
+            let mut file = NpyWriter::create(&lab.path(name), &shape, ElementType::F32, Order::C).unwrap();
             file.write(values).unwrap();
             file.finish().unwrap();
         }
@@ -202,6 +210,7 @@ impl Running {
 
 #[derive(Debug)]
 struct Ended {
+    #[expect(dead_code, reason = "for messages of failed tests")]
     line: String,
     code: Option<i32>,
     signal: Option<i32>,

@@ -60,7 +60,8 @@ fn a_file_size_limit_is_no_death() {
 /// A name may have anything but a slash and a zero in it.
 #[test]
 fn names_reach_the_terminal_without_what_it_obeys() {
-    let names = ["a\u{1b}[31mb", "a\nlinfit: b", "a\rb", "a\u{9b}31mb", "a\u{202e}b", "a\u{7f}\u{8}b", "a\u{2028}b"];
+    let names =
+        ["a\u{1b}[31mb", "a\nlinfit: b", "a\rb", "a\u{9b}31mb", "a\u{202e}b", "a\u{7f}\u{8}b", "a\u{2028}b"];
     let mut cases = 0;
     for name in names {
         let lab = Lab::with_pair(100);
@@ -96,7 +97,8 @@ fn names_reach_the_terminal_without_what_it_obeys() {
             for ended in runs {
                 cases += 1;
                 assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-                let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c);
+                let obeyed =
+                    |c: char| (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c);
                 assert!(!ended.stderr.contains(obeyed), "{ended:?}");
                 assert!(!ended.stderr.contains("\nlinfit: b"), "{ended:?}");
                 assert!(ended.stderr.len() < 2000, "{ended:?}");

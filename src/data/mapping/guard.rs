@@ -69,7 +69,7 @@ type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_voi
 /// Installs the handler once. Not by a crate that chains handlers: the
 /// previous one must not see our faults, since Rust's own puts the default
 /// back, which kills the program at the next.
-fn install() -> io::Result<()> {
+pub(super) fn install() -> io::Result<()> {
     static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| {
         let handler: Handler = on_sigbus;
