@@ -75,7 +75,8 @@ impl<'r> Reader<'r> {
         let mut only = None;
         for message in messages {
             let header = message.header().ok_or_else(|| self.invalid(DAMAGED))?;
-            let Some(header_batch) = header.header_as_record_batch() else { return Ok(None) };
+            // Dictionaries are of other columns, or of one that is not stored so.
+            let Some(header_batch) = header.header_as_record_batch() else { continue };
             let batch = self.batch(message, header_batch, header.version())?;
             if batch.rows > 0 && only.replace(batch).is_some() {
                 return Ok(None);

@@ -6,6 +6,9 @@ use super::super::claims::room;
 use super::super::nulls::Nulls;
 use super::super::{DataError, Element};
 
+/// Bytes of a dictionary that is held whatever little memory is allowed.
+const LEAST_BYTES: u64 = 16 << 20;
+
 /// A dictionary, as far as its batches were read.
 pub(super) struct Dictionary<E> {
     values: Vec<E>,
@@ -23,6 +26,7 @@ impl<E: Element> Dictionary<E> {
 
     /// Appends values, of which no more than `memory_bytes` shall be in memory.
     pub(super) fn append(&mut self, path: &Path, values: &[E], memory_bytes: u64) -> Result<(), DataError> {
+        let memory_bytes = memory_bytes.max(LEAST_BYTES);
         let count = (self.len() + values.len()) as u64;
         if count > self.values.capacity() as u64 {
             // Twice as much at a time, if so much is allowed.
