@@ -9,7 +9,7 @@ use super::precision::PrecisionArguments;
 use super::truth::{TOLERANCE, Truth};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print};
+use super::{Outcome, print};
 use crate::data::Dataset;
 use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
@@ -90,9 +90,6 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
     }
     for adapter in adapters.iter() {
-        if interrupt::requested() {
-            return Ok(Outcome::Interrupted);
-        }
         // Without a choice, every precision that the adapter offers.
         let precisions = match arguments.precision.asked() {
             Some(precision) => vec![precision],
@@ -130,9 +127,6 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         },
         results,
     };
-    if interrupt::requested() {
-        return Ok(Outcome::Interrupted);
-    }
     print(&comparison, arguments.json)?;
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }

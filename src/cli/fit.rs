@@ -91,12 +91,14 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     };
 
     let mut watch = Watch::new(arguments, history);
+    let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
     let result = match (&sgd, method) {
         (Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
         (Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
         (None, _) => Exact.fit(engine.as_mut(), &moments, &mut see),
     };
+    drop(listening);
     watch.progress.end();
     let fit = result?;
     watch.finish()?;

@@ -116,10 +116,12 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     let mut x = NpyWriter::create(&arguments.x, shape, recipe.element, Order::C)?;
     let mut t = NpyWriter::create(&arguments.t, shape, recipe.element, Order::C)?;
     let mut progress = Progress::new(arguments.verbosity.quiet, elements, "elements");
+    let listening = interrupt::Watch::brief();
     let written = recipe.write(elements, &mut x, &mut t, |done| {
         progress.show(done, String::new);
         !interrupt::requested()
     })?;
+    drop(listening);
     progress.end();
     if interrupt::requested() {
         return Ok(Outcome::Interrupted);

@@ -159,12 +159,15 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
         let known = engine.notices().len();
+        let listening = interrupt::Watch::brief();
         let done = engine.forward(model, &mut |ys| output.take(ys));
+        drop(listening);
         arguments.verbosity.notices(&engine.notices()[known..]);
         done.map_err(CliError::from)
     } else {
         let engine = Cpu::new(&data);
         arguments.verbosity.notices(engine.notices());
+        let _listening = interrupt::Watch::brief();
         engine
             .forward_as(model, &mut |ys: &[f64]| match arguments.dtype {
                 OutputType::F32 | OutputType::F64 => output.take(ys),

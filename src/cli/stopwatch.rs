@@ -20,6 +20,7 @@ impl Stopwatch {
     /// The durations of the runs as `run` itself reports them, in seconds;
     /// `None` if the user asked to stop.
     pub(super) fn measure<E>(self, mut run: impl FnMut() -> Result<f64, E>) -> Result<Option<Vec<f64>>, E> {
+        let _listening = interrupt::Watch::brief();
         let warm = Instant::now();
         for runs in 0.. {
             if runs >= WARM_UP_RUNS && warm.elapsed() >= self.time / 10 {

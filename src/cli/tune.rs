@@ -193,6 +193,7 @@ impl Tuner {
         engines: &mut [Gpu<'d>],
         run: impl Fn(&mut Gpu<'d>) -> Result<(), EngineError>,
     ) -> Result<Option<Vec<f64>>, CliError> {
+        let _listening = interrupt::Watch::brief();
         let mut seconds = vec![Vec::new(); engines.len()];
         let started = Instant::now();
         // The first turn compiles in the driver.

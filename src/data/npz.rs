@@ -1,16 +1,21 @@
 //! Arrays of NumPy's `.npz` files: zip archives of `.npy` files. One stored
-//! as it is is mapped, one that is compressed is decoded.
+//! as it is is mapped, one that is compressed is decoded. Either way all of it
+//! must have the checksum that the archive has for it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crc32fast::Hasher;
+use rayon::prelude::*;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::error::reason;
+use super::error::{excerpt, reason};
+use super::mapping::Mapping;
 use super::matrix::{Bytes, Layout};
 use super::output::OutputFile;
 use super::results::ArrayWriter;
@@ -23,6 +28,9 @@ const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
 
 /// Bytes that are decoded before they are spooled.
 const CHUNK_BYTES: usize = 1 << 18;
+
+/// Bytes whose checksum a thread computes at a time.
+const SUM_BYTES: usize = 1 << 22;
 
 /// Opens an array; without a key the only one.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
@@ -41,8 +49,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
     }
     let matrix = match (member.compression(), member.data_start()) {
-        (CompressionMethod::Stored, Some(start)) => stored(input, start, member.size())?,
-        (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, &mut member)?,
+        (CompressionMethod::Stored, Some(start)) => {
+            stored(input, start, &Claims { name, bytes: member.size(), sum: member.crc32() })?
+        }
+        (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, name, &mut member)?,
         (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
     Ok(matrix.keyed(name))
@@ -58,8 +68,22 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
     }
 }
 
+/// What the archive's directory says of a member.
+struct Claims<'n> {
+    name: &'n str,
+    bytes: u64,
+    sum: u32,
+}
+
+/// The error of an array whose bytes are not what they were.
+fn damaged(input: &Input<'_>, name: &str, fault: &str) -> DataError {
+    let name = excerpt(name);
+    input.invalid(".npz", &reason(&format!("its array {name} is damaged: {fault}; copy or write it again")))
+}
+
 /// Maps an array that is in the archive as it is.
-fn stored(input: &Input<'_>, start: u64, bytes: u64) -> Result<Matrix, DataError> {
+fn stored(input: &Input<'_>, start: u64, claims: &Claims<'_>) -> Result<Matrix, DataError> {
+    let bytes = claims.bytes;
     let map = input.map()?;
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let rest = map.bytes().get(start..).unwrap_or_default();
@@ -67,17 +91,52 @@ fn stored(input: &Input<'_>, start: u64, bytes: u64) -> Result<Matrix, DataError
     let mut layout = npy::layout(input.path, member)?;
     check_size(input, &layout, bytes)?;
     layout.offset += start;
+    let range = start..start + member.len();
+    if sum(&map, range, bytes > input.memory_bytes) != claims.sum {
+        return Err(match map.is_intact() {
+            true => damaged(input, claims.name, "its checksum is not the archive's"),
+            false => DataError::Shrunk { path: input.path.to_owned() },
+        });
+    }
     Matrix::from_bytes(input.path, Box::new(map), layout)
 }
 
+/// The CRC-32 of a range of a file, which is released as it is read if it shall
+/// not stay in memory. The sums of its parts add up to that of the whole, so
+/// that all threads compute it.
+fn sum(map: &Mapping, range: Range<usize>, release: bool) -> u32 {
+    let starts: Vec<usize> = range.clone().step_by(SUM_BYTES).collect();
+    let parts: Vec<Hasher> = starts
+        .into_par_iter()
+        .map(|start| {
+            let part = start..range.end.min(start + SUM_BYTES);
+            let mut hasher = Hasher::new();
+            hasher.update(&map.bytes()[part.clone()]);
+            if release {
+                map.release(part);
+            }
+            hasher
+        })
+        .collect();
+    let mut whole = Hasher::new();
+    parts.iter().for_each(|part| whole.combine(part));
+    whole.finalize()
+}
+
 /// Decodes an array to memory or to a temporary file.
-fn decoded(input: &Input<'_>, member: &mut ZipFile<'_, BufReader<File>>) -> Result<Matrix, DataError> {
-    let read = |e: &io::Error| input.invalid(".npz", &reason(&e.to_string()));
+fn decoded(
+    input: &Input<'_>,
+    name: &str,
+    member: &mut ZipFile<'_, BufReader<File>>,
+) -> Result<Matrix, DataError> {
+    let read = |e: &io::Error| damaged(input, name, &e.to_string());
+    let claimed_bytes = member.size();
     let mut head = Vec::new();
     let longest = npy::MAX_HEADER_BYTES as u64 + 12;
     member.by_ref().take(longest).read_to_end(&mut head).map_err(|e| read(&e))?;
     let mut layout = npy::layout(input.path, &head)?;
-    check_size(input, &layout, member.size())?;
+    check_size(input, &layout, claimed_bytes)?;
+    let mut read_bytes = layout.offset as u64;
     let rest = head.split_off(layout.offset);
     layout.offset = 0;
     with_element!(layout.element, E => {
@@ -88,6 +147,11 @@ fn decoded(input: &Input<'_>, member: &mut ZipFile<'_, BufReader<File>>) -> Resu
             // One more read than there are elements, which checks the sum.
             let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut chunk);
             let filled = fill(&mut data, bytes).map_err(|e| read(&e))?;
+            read_bytes += filled as u64;
+            if read_bytes > claimed_bytes {
+                let fault = format!("it has more than the {claimed_bytes} bytes that the archive claims");
+                return Err(damaged(input, name, &fault));
+            }
             spool.append(&chunk[..filled / size_of::<E>()])?;
             if filled < CHUNK_BYTES {
                 break spool.finish_as(layout);

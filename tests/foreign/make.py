@@ -471,6 +471,93 @@ def big_endian_stream(values):
     return stream
 
 
+def dictionaries():
+    """Two batches of one column: its keys mean other numbers in the second, or more of them."""
+    batch = lambda keys, meanings: pa.record_batch(
+        {"x": pa.DictionaryArray.from_arrays(pa.array(keys, pa.int8()), pa.array(meanings, pa.float64()))}
+    )
+    first = batch([0, 1, 1], [10, 20])
+    replaced, added = batch([0, 1, 0], [40, 30]), batch([3, 2, 3], [10, 20, 30, 40])
+    deltas = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    for name, new, second, options in [
+        ("replaced.arrows", pa.ipc.new_stream, replaced, None),
+        ("delta.arrows", pa.ipc.new_stream, added, deltas),
+        ("delta.arrow", pa.ipc.new_file, added, deltas),
+    ]:
+        with new(OUT / name, first.schema, options=options) as file:
+            file.write_batch(first)
+            file.write_batch(second)
+    # pyarrow refuses to write a file in which one dictionary replaces another. Of one with a delta, the
+    # message of the second dictionary says that it is one by the byte at an offset that its table of fields
+    # gives; without it, it replaces the first.
+    bytes_ = bytearray((OUT / "delta.arrow").read_bytes())
+    reader = pa.ipc.open_file(OUT / "delta.arrow")
+    assert reader.num_record_batches == 2
+    places = [at for at in range(0, len(bytes_) - 8, 8) if bytes_[at : at + 4] == b"\xff\xff\xff\xff"]
+    replacing = None
+    for at in places:
+        size = struct.unpack_from("<i", bytes_, at + 4)[0]
+        if size <= 0:
+            continue
+        table = lambda place: (place, place - struct.unpack_from("<i", bytes_, place)[0])
+        field = lambda place, vtable, k: (
+            struct.unpack_from("<H", bytes_, vtable + 4 + 2 * k)[0]
+            if 4 + 2 * k < struct.unpack_from("<H", bytes_, vtable)[0]
+            else 0
+        )
+        root, vtable = table(at + 8 + struct.unpack_from("<I", bytes_, at + 8)[0])
+        kind, header = field(root, vtable, 1), field(root, vtable, 2)
+        if kind == 0 or bytes_[root + kind] != 2:
+            continue
+        place = root + header
+        dictionary, vtable = table(place + struct.unpack_from("<I", bytes_, place)[0])
+        is_delta = field(dictionary, vtable, 2)
+        if is_delta and bytes_[dictionary + is_delta]:
+            bytes_[dictionary + is_delta] = 0
+            replacing = at
+    assert replacing is not None
+    (OUT / "replaced.arrow").write_bytes(bytes_)
+
+
+def beside_others():
+    """A number, and one in a column of fields, behind columns of every layout."""
+    n = 20
+    k = np.arange(n)
+    strings = pa.array([str(j) for j in range(n // 2)])
+    table = pa.table(
+        {
+            "null": pa.nulls(n),
+            "sparse": pa.UnionArray.from_sparse(
+                pa.array([0, 1] * (n // 2), pa.int8()), [pa.array(k), pa.array([str(j) for j in k])]
+            ),
+            "dense": pa.UnionArray.from_dense(
+                pa.array([0, 1] * (n // 2), pa.int8()), pa.array(k // 2, pa.int32()), [pa.array(k[: n // 2]), strings]
+            ),
+            "runs": pa.RunEndEncodedArray.from_arrays(pa.array([n // 2, n], pa.int32()), pa.array([1.0, 2.0])),
+            "views": pa.array(["longer than twelve bytes"] * n, pa.string_view()),
+            "list views": pa.array([[1, 2]] * n, pa.list_view(pa.int32())),
+            "pairs": pa.array([[1, 2]] * n, pa.list_(pa.int32(), 2)),
+            "two bytes": pa.array([b"ab"] * n, pa.binary(2)),
+            "map": pa.array([[("a", 1)]] * n, pa.map_(pa.string(), pa.int32())),
+            "long": pa.array(["x"] * n, pa.large_string()),
+            "words": pa.array(["x", "y"] * (n // 2)).dictionary_encode(),
+            "bool": pa.array(k % 3 == 0),
+            "s": pa.StructArray.from_arrays(
+                [strings.take(pa.array(k // 2)), pa.array(k * 2.0, mask=k % 4 == 0)],
+                ["text", "x"],
+                mask=pa.array(k % 10 == 3),
+            ),
+            "x": k * 3.0,
+        }
+    )
+    for compression in [None, "lz4", "zstd"]:
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_file(OUT / f"beside-{compression or 'plain'}.arrow", table.schema, options=options) as file:
+            file.write_table(table)
+    with pa.ipc.new_stream(OUT / "beside.arrows", table.schema) as stream:
+        stream.write_table(table, max_chunksize=8)
+
+
 def attributes():
     """What stands for nothing, as xarray and netCDF name it."""
     notes = {
@@ -608,6 +695,8 @@ if __name__ == "__main__":
     texts()
     nulls()
     streams()
+    dictionaries()
+    beside_others()
     attributes()
     arrays()
     masked()

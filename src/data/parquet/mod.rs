@@ -1,5 +1,9 @@
 //! Columns of Parquet files, decoded page by page.
 
+mod claims;
+mod format;
+mod thrift;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +12,13 @@ use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReade
 use ::parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_schema_by_columns};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use ::parquet::file::properties::WriterProperties;
+use ::parquet::schema::types::SchemaDescriptor;
 use arrow_schema::DataType;
 
 use super::arrow::{Batches, Column, no_number, nodata};
 use super::error::reason;
+use super::matrix::Bytes;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
@@ -23,24 +28,35 @@ const KIND: &str = "Parquet";
 
 const WRITE: &str = "write it again, with zstd, snappy or no compression";
 
+const FEWER_CHUNKS: &str = "a row group has fewer columns than the schema";
+
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1 << 16;
 
 /// Opens a column.
 pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let failed = |e| failed(input, &e);
+    let map = input.map()?;
+    claims::check_footer(map.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
     // What other libraries note beside the schema, such as categories, is
     // about how they show the numbers, but for their attributes.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
     let mut column = Column::choose(input, builder.schema())?;
-    let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-    let is_of_it = |chunk: &&ColumnChunkMetaData| chunk.column_path().string() == column.name;
-    if chunks.filter(is_of_it).any(|chunk| chunk.compression() == Compression::LZO) {
-        return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
+    let leaves = leaves(&column, builder.parquet_schema());
+    // Of a column of fields nothing but the one that is read.
+    column.fields.fill(0);
+    for row_group in builder.metadata().row_groups() {
+        for &leaf in &leaves {
+            let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
+            if chunk.compression() == Compression::LZO {
+                return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
+            }
+            claims::check_pages(input, map.bytes(), chunk)?;
+        }
     }
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [column.index]);
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
     // It may also be damaged or of another version, which is not this file's
     // fault.
     let notes = builder.metadata().file_metadata().key_value_metadata();
@@ -54,6 +70,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     }
     let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
+}
+
+/// The places among a schema's innermost columns of the one that is read.
+fn leaves(column: &Column, schema: &SchemaDescriptor) -> Vec<usize> {
+    let is_of_it = |&leaf: &usize| {
+        schema.get_column_root_idx(leaf) == column.index && schema.column(leaf).path().parts() == column.path
+    };
+    (0..schema.num_columns()).filter(is_of_it).collect()
 }
 
 fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
