@@ -361,12 +361,18 @@ fn columns_of_text_files() {
         ("byte-order mark, quotes", "f.csv", b"\xEF\xBB\xBF\"a\",b\n1,10\n", Some("a"), &[1.0]),
         ("byte-order mark, comment", "f.csv", b"\xEF\xBB\xBF# c\na,b\n1,10\n", Some("a"), &[1.0]),
         ("comment before the header", "f.csv", b"# made by, \"x\n#\na,b\n1,10\n", Some("b"), &[10.0]),
-        ("comments between rows", "f.csv", b"a,b\n# one\n1,10\n#2,20\n3,30\n#", Some("b"), &[10.0, 30.0]),
+        (
+            "a hash after the first row",
+            "f.csv",
+            b"a,b\n# one,1\n#2,20\n3,30\n#,4",
+            Some("b"),
+            &[1.0, 20.0, 30.0, 4.0],
+        ),
         ("empty lines", "f.csv", b"\n\na,b\n\n1,10\n\n\n2,20\n\n", Some("b"), &[10.0, 20.0]),
         ("spaces around fields", "f.csv", b" a , b \n 1 ,\t10 \n", Some("b"), &[10.0]),
-        ("text beside numbers, column 1", "f.csv", mixed.as_bytes(), Some("1"), &[1.0, 2.0]),
-        ("text beside numbers, column 2", "f.csv", mixed.as_bytes(), Some("2"), &[5.1, 6.2]),
-        ("a field that reads like a number of a column", "f.csv", b"x,2,7\ny,3,8\n", Some("2"), &[7.0, 8.0]),
+        ("text in the first row, column 1", "f.csv", mixed.as_bytes(), Some("1"), &[2.0]),
+        ("text in the first row, column 2", "f.csv", mixed.as_bytes(), Some("2"), &[6.2]),
+        ("a name that reads like a number of a column", "f.csv", b"x,2,7\ny,3,8\n", Some("2"), &[3.0]),
         ("a year as a name", "f.csv", b"place,2020,2021\nx,1,2\n", Some("2021"), &[2.0]),
         (
             "a header without a name for the index",
@@ -377,6 +383,8 @@ fn columns_of_text_files() {
         ),
         ("Latin-1 elsewhere", "f.csv", b"\xE9t\xE9,b\nao\xFBt,10\n\xFF,20\n", Some("b"), &[10.0, 20.0]),
         ("Latin-1 elsewhere, by number", "f.csv", b"\xE9t\xE9,b\nao\xFBt,10\n", Some("1"), &[10.0]),
+        ("nothing beside text in the first row", "f.csv", b"x,NA\ny,2\n", Some("1"), &[2.0]),
+        ("nothing, then text in the first row", "f.csv", b",b\n1,2\n", Some("0"), &[1.0]),
         ("text elsewhere is not read", "f.csv", b"a,b\n,10\nNA,20\n", Some("b"), &[10.0, 20.0]),
         (
             "numbers as people write them",
@@ -447,7 +455,7 @@ fn pairs_of_columns() {
         ("a name and a number", "a,b\n1,10\n2,20\n", ["0", "b"], [&[1.0, 2.0], &[10.0, 20.0]]),
         ("numbers under a header", "a,b\n1,10\n2,20\n", ["0", "1"], [&[1.0, 2.0], &[10.0, 20.0]]),
         ("numbers, no header", "1,10\n2,20\n", ["1", "0"], [&[10.0, 20.0], &[1.0, 2.0]]),
-        ("numbers, beside text", "x,1,10\ny,2,20\n", ["1", "2"], [&[1.0, 2.0], &[10.0, 20.0]]),
+        ("numbers, the first row has text", "x,7,10\ny,2,20\n", ["1", "2"], [&[2.0], &[20.0]]),
         ("one column twice", "a,b\n1,10\n2,20\n", ["b", "b"], [&[10.0, 20.0], &[10.0, 20.0]]),
         ("a name and a year", "a,2020\n1,10\n2,20\n", ["a", "2020"], [&[1.0, 2.0], &[10.0, 20.0]]),
         ("a name and the number of a year", "a,2020\n1,10\n", ["a", "1"], [&[1.0], &[10.0]]),
@@ -672,13 +680,14 @@ fn bad_text_files() {
         (
             "row too short after a mark and comments",
             "f.csv",
-            text("\u{feff}#\r\na,b\r\n#\r\n\r\n1\r\n"),
+            text("\u{feff}#\r\na,b\r\n\r\n \r\n1\r\n"),
             Some("a"),
             &["f.csv:5:", "fields: 1"],
         ),
         ("row too long", "f.csv", text("1,2\n3,4,5\n"), Some("0"), &["f.csv:2:", "fields: 3", "2"]),
         ("text", "f.csv", text("a,b\n1,2\nthree,4\n"), Some("a"), &["f.csv:3:", "\"three\"", "not a number"]),
-        ("text after a comment", "f.csv", text("a\n1\n#\n\nx\n"), None, &["f.csv:5:", "\"x\""]),
+        ("text after a comment", "f.csv", text("#\na\n1\n\nx\n"), None, &["f.csv:5:", "\"x\""]),
+        ("a hash after the first row", "f.csv", text("a\n1\n#\n"), None, &["f.csv:3:", "\"#\""]),
         ("text after CRLF", "f.csv", text("a\r\n1\r\nx\r\n"), None, &["f.csv:3:", "\"x\""]),
         (
             "text after a line feed in quotes",
@@ -699,14 +708,6 @@ fn bad_text_files() {
             text("a,b,a\n1,2,3\n"),
             Some("a"),
             &["several columns", "\"a\"", ": 0, 2"],
-        ),
-        ("nothing, then text", "f.csv", text(",b\n1,2\n"), Some("0"), &["f.csv:1:", "is it a header?"]),
-        (
-            "nothing beside text",
-            "f.csv",
-            text("x,NA\ny,2\n"),
-            Some("1"),
-            &["f.csv:1:", "nothing in column 1"],
         ),
         (
             "semicolons",
@@ -740,7 +741,16 @@ fn bad_text_files() {
             &["xxx"],
         ),
         ("which of two, odd ones", "f.csv", text("\"a\n\nb\",\"\x1b[31m\"\n1,2\n"), None, &["2 columns"]),
-        ("UTF-16", "f.csv", b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0\n\0".to_vec(), Some("a"), &["\"a\""]),
+        (
+            "UTF-16",
+            "f.csv",
+            b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0\n\0".to_vec(),
+            Some("a"),
+            &["UTF-16", "UTF-8"],
+        ),
+        ("UTF-16, big-endian", "f.csv", b"\xfe\xff\0a\0\n\x001\0\n".to_vec(), None, &["UTF-16", "UTF-8"]),
+        ("UTF-16 without a mark", "f.csv", b"a\0\n\x001\0\n\0".to_vec(), None, &["NUL", "UTF-8"]),
+        ("a NUL later", "f.csv", b"a\n1\n2\0\n".to_vec(), None, &["f.csv:3:", "not a number"]),
         ("unknown extension", "f.txt", text("1\n2\n"), None, &["unknown kind", ".npy", ".csv", ".tsv"]),
         ("no extension", "f", text("1\n2\n"), None, &["unknown kind", ".csv"]),
         ("extension that isn't one", ".csv", text("1\n2\n"), None, &["unknown kind", ".csv"]),
@@ -754,7 +764,7 @@ fn bad_pairs_of_columns() {
         ("X is missing", "a,b\n1,2\n", [Some("c"), Some("b")], &["\"c\"", "a (0), b (1)"]),
         ("T is missing", "a,b\n1,2\n", [Some("a"), Some("c")], &["\"c\"", "a (0), b (1)"]),
         ("T isn't named", "a,b\n1,2\n", [Some("a"), None], &["2 columns", "a (0), b (1)"]),
-        ("neither header nor data", "a,1\nb,2\n", [Some("0"), Some("1")], &["f.csv:1:", "header"]),
+        ("text below a header", "a,1\nb,2\n", [Some("0"), Some("1")], &["f.csv:2:", "\"b\" in column 0"]),
         ("text in T", "a,b\n1,2\n3,x\n", [Some("a"), Some("b")], &["f.csv:3:", "\"x\"", "column 1"]),
     ];
     assert!(!cases.is_empty());
@@ -869,7 +879,7 @@ fn every_prefix_of_an_npy_is_an_error() {
 fn every_prefix_of_a_text_file_is_read_or_refused() {
     let directory = directory();
     let path = directory.path().join("f.csv");
-    let text = b"\xEF\xBB\xBF# note\r\n\"name, full\",\"b \"\"x\"\"\",c\r\n\"x\r\ny\",-1.5e3,2\r\n#\r\n\xE9,+2.5,3\r\n";
+    let text = b"\xEF\xBB\xBF# note\r\n\"name, full\",\"b \"\"x\"\"\",c\r\n\"x\r\ny\",-1.5e3,2\r\n\r\n\xE9,+2.5,3\r\n";
     let whole = open_bytes(&path, text, Some("b \"x\"")).unwrap();
     assert_eq!(values(&whole), [-1500.0, 2.5]);
     let (mut read, mut refused) = (0, 0);

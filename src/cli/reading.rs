@@ -1,8 +1,8 @@
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::generate::ShapeArgument;
 use super::verbosity::Verbosity;
-use crate::data::{Matrix, RawLayout, RawType, Reading};
+use crate::data::{Matrix, RawLayout, RawType, Reading, TextRules};
 
 /// How data arguments are read.
 #[derive(Debug, Args)]
@@ -19,6 +19,29 @@ pub(super) struct ReadingArguments {
     /// Bytes before the first of them. Default: 0
     #[arg(long, value_name = "BYTES", requires = "raw_dtype")]
     raw_offset: Option<u64>,
+
+    /// Whether the first row of .csv and .tsv files names the columns. Default: yes if a field of it is
+    /// text
+    #[arg(long, value_enum, value_name = "yes|no", hide_possible_values = true)]
+    header: Option<Answer>,
+
+    /// Skip lines of .csv and .tsv files that begin with this character. Default: # before the first row
+    #[arg(long, value_name = "CHAR", value_parser = comment)]
+    comment: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    Yes,
+    No,
+}
+
+/// A character that no row begins with.
+fn comment(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [character] if character.is_ascii_punctuation() && !b"\",+-.".contains(character) => Ok(*character),
+        _ => Err("expected one character that no number begins with: # or %, for example".to_owned()),
+    }
 }
 
 impl ReadingArguments {
@@ -29,7 +52,8 @@ impl ReadingArguments {
             shape: self.raw_shape.as_ref().map(|shape| shape.0.clone()),
             offset: self.raw_offset.unwrap_or(0),
         });
-        Reading { memory_bytes, raw }
+        let header = self.header.map(|answer| answer == Answer::Yes);
+        Reading { memory_bytes, raw, text: TextRules { header, comment: self.comment } }
     }
 }
 

@@ -199,7 +199,12 @@ const MAX_NAMES: usize = 20;
 
 /// The arrays of a file as a message lists them.
 pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(MAX_NAMES);
+    listed_of(names.len(), names)
+}
+
+/// The same for an iterator that does not know how many they are.
+pub(super) fn listed_of(count: usize, names: impl Iterator<Item = String>) -> String {
+    let more = count.saturating_sub(MAX_NAMES);
     let shown: Vec<String> = names.take(MAX_NAMES).collect();
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }

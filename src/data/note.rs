@@ -13,6 +13,82 @@ pub enum Note {
         /// The file's offset.
         offset: f64,
     },
+    /// Lines of a text file that are no rows, or empty ones.
+    Lines {
+        /// What they are.
+        what: LinesLike,
+        /// How many they are.
+        count: u64,
+        /// The number of the first of them, from 1.
+        first_line: u64,
+    },
+    /// The first row of a text file is read as data, but may be names.
+    FirstRowIsData {
+        /// What its numbers are like.
+        like: NamesLike,
+    },
+    /// The first row of a text file is read as names, but may be data.
+    FirstRowIsHeader {
+        /// What it has in this column.
+        name: String,
+        /// Why it is read so.
+        sign: HeaderSign,
+    },
+    /// A key is the name of one column and the number of another.
+    NameOrNumber {
+        /// Whether it is read as a name.
+        is_named: bool,
+        /// The number of the column that is called so.
+        name: usize,
+        /// The key as a number.
+        number: usize,
+    },
+    /// Numbers in a text file have digits that f64 does not hold.
+    DigitsLost {
+        /// How many numbers.
+        count: u64,
+        /// Of how many.
+        n: u64,
+        /// The line of the first, from 1.
+        first_line: u64,
+    },
+}
+
+/// Lines of a text file that are no rows, or empty ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinesLike {
+    /// Comments, which are skipped.
+    Comments,
+    /// Empty lines between rows of several fields, which are skipped.
+    Empty,
+    /// Empty lines of a single column, which are missing values.
+    Nulls,
+}
+
+/// What makes a row of numbers look like names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NamesLike {
+    /// They are 0, 1, 2, ….
+    Counted,
+    /// They are years, and those below are not.
+    Years,
+    /// They are whole numbers, and those below have fractions.
+    Whole,
+}
+
+/// What makes a row a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderSign {
+    /// There is text in it, in whichever column.
+    Text,
+    /// It has true or false above numbers.
+    Truth,
+    /// It has an empty field and 0, 1, 2, … above the index and the columns of
+    /// a table that was written without names.
+    Counted,
 }
 
 impl Note {
@@ -29,6 +105,55 @@ impl fmt::Display for Note {
             Self::NotScaled { scale, offset } => {
                 write!(f, "read as it is stored, not with its scale {scale:?} and offset {offset:?}")
             }
+            Self::Lines { what, count, first_line } => {
+                let (line, is, it) =
+                    if *count == 1 { ("line", "is", "line") } else { ("lines", "are", "the first is line") };
+                match what {
+                    LinesLike::Comments => write!(f, "{count} {line} skipped as comments, {it} {first_line}"),
+                    LinesLike::Empty => write!(f, "{count} empty {line} skipped, {it} {first_line}"),
+                    LinesLike::Nulls => {
+                        write!(f, "{count} empty {line} {is} read as missing, {it} {first_line}")
+                    }
+                }
+            }
+            Self::FirstRowIsData { like } => {
+                let like = match like {
+                    NamesLike::Counted => "they are 0, 1, 2, …",
+                    NamesLike::Years => "they are years",
+                    NamesLike::Whole => "they are whole numbers above fractions",
+                };
+                write!(
+                    f,
+                    "the first row is read as data, but its numbers may be names of columns ({like}); use \
+                     --header yes if they are, --header no if they are data"
+                )
+            }
+            Self::FirstRowIsHeader { name, sign } => {
+                let sign = match sign {
+                    HeaderSign::Text => "it has text in another column",
+                    HeaderSign::Truth => "it has true or false above numbers",
+                    HeaderSign::Counted => "it has an empty field and 0, 1, 2, …, as pandas writes them",
+                };
+                write!(
+                    f,
+                    "the first row is read as names of columns, this one's is {name:?}, because {sign}; use \
+                     --header no if it is data, --header yes if it is a header"
+                )
+            }
+            Self::NameOrNumber { is_named: true, name, number } => write!(
+                f,
+                "read as the name of a column, which is number {name}; another one is number {number}"
+            ),
+            Self::NameOrNumber { is_named: false, name, number } => write!(
+                f,
+                "read as the number of a column, like the other argument's, and not as the name of number {name}, \
+                 which is called {number}"
+            ),
+            Self::DigitsLost { count, n, first_line } => write!(
+                f,
+                "{count} of {n} numbers have more digits than f64 holds, the first in line {first_line}; take a \
+                 constant off them first if their differences matter"
+            ),
         }
     }
 }

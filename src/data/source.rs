@@ -77,11 +77,24 @@ pub struct Reading {
     pub memory_bytes: u64,
     /// What stands in files of plain numbers.
     pub raw: Option<RawLayout>,
+    /// What text files do not say of themselves.
+    pub text: TextRules,
+}
+
+/// What is to be known of text files and is not in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextRules {
+    /// Whether the first row names the columns; without it, whether a field of
+    /// it is text.
+    pub header: Option<bool>,
+    /// What lines begin with that are comments; without it, `#` before the
+    /// first row.
+    pub comment: Option<u8>,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { memory_bytes: u64::MAX, raw: None }
+        Self { memory_bytes: u64::MAX, raw: None, text: TextRules::default() }
     }
 }
 
@@ -316,6 +329,7 @@ impl Opened {
             key: source.key.as_deref(),
             memory_bytes: reading.memory_bytes,
             raw: reading.raw.as_ref(),
+            text: reading.text,
         }
     }
 }
@@ -330,6 +344,7 @@ pub(super) struct Input<'a> {
     /// How much of what is decoded may be in memory.
     pub(super) memory_bytes: u64,
     pub(super) raw: Option<&'a RawLayout>,
+    pub(super) text: TextRules,
 }
 
 impl Input<'_> {

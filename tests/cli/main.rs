@@ -29,6 +29,7 @@ mod predict;
 mod process;
 mod real;
 mod solvers;
+mod text;
 mod tuning;
 mod weights;
 

@@ -1,0 +1,306 @@
+//! Numbers as text writes them, and whether f64 holds their digits.
+
+/// Powers of ten that f64 holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// Whole numbers up to this are exact in f64.
+pub(super) const MOST_EXACT: f64 = 9_007_199_254_740_992.0; // 2⁵³
+
+/// Decimals of so many digits are told apart by f64: they are read, and written
+/// again, as they were.
+const SAFE_DIGITS: u64 = 1_000_000_000_000_000; // 15 of them
+
+/// Digits that u64 always holds.
+const MOST_DIGITS: usize = 19;
+
+/// What f64 makes of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A whole number within ±2⁵³, written without a point or an exponent.
+    Whole,
+    /// A whole number beyond, written so.
+    Long,
+    /// Any other, whose digits f64 keeps: written with as many digits again,
+    /// it reads the same. NaN and infinities, if written so, are among these.
+    Decimal,
+    /// Any other, of which digits are lost.
+    Lost,
+    /// Beyond the range of f64.
+    Beyond,
+}
+
+/// The number that a text without blanks around it is, rounded to the nearest
+/// f64; `None` if it is none. Numbers are what [`f64`]'s `from_str` takes.
+pub(super) fn parse(text: &[u8]) -> Option<(f64, Kind)> {
+    let (negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let mut mantissa = 0u64;
+    let whole_digits = accumulate(unsigned, &mut mantissa);
+    let mut rest = &unsigned[whole_digits..];
+    let mut digits = whole_digits;
+    let mut exponent = 0i64;
+    let mut is_plain = true;
+    if let [b'.', fraction @ ..] = rest {
+        let fraction_digits = accumulate(fraction, &mut mantissa);
+        digits += fraction_digits;
+        exponent = -i64::try_from(fraction_digits).ok()?;
+        rest = &fraction[fraction_digits..];
+        is_plain = false;
+    }
+    if digits == 0 {
+        return word(text);
+    }
+    if let [b'e' | b'E', power @ ..] = rest {
+        exponent = exponent.saturating_add(power_of_ten(power)?);
+        rest = &[];
+        is_plain = false;
+    }
+    if !rest.is_empty() {
+        return None;
+    }
+    if digits > MOST_DIGITS
+        && unsigned.iter().filter(|b| b.is_ascii_digit()).skip_while(|&&b| b == b'0').count() > MOST_DIGITS
+    {
+        return long(text, unsigned, is_plain);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "where it loses digits, it is not used")]
+    let magnitude = match usize::try_from(exponent.unsigned_abs()).ok().and_then(|k| POWERS.get(k)) {
+        // Both are exact, so that the result is rounded once.
+        Some(power) if mantissa <= 1 << 53 => {
+            if exponent < 0 {
+                mantissa as f64 / power
+            } else {
+                mantissa as f64 * power
+            }
+        }
+        _ => std::str::from_utf8(unsigned).ok()?.parse::<f64>().ok()?,
+    };
+    let kind = if is_plain {
+        if mantissa <= 1 << 53 { Kind::Whole } else { Kind::Long }
+    } else if magnitude.is_infinite() {
+        Kind::Beyond
+    } else if mantissa < SAFE_DIGITS && (magnitude >= f64::MIN_POSITIVE || mantissa == 0) {
+        Kind::Decimal
+    } else {
+        kept(mantissa, exponent, magnitude).map_or_else(|| by_digits(unsigned, magnitude), of_decimal)
+    };
+    Some((if negative { -magnitude } else { magnitude }, kind))
+}
+
+/// Appends the digits that a text begins with to a number, which wraps if they
+/// are too many; says how many they are.
+fn accumulate(text: &[u8], mantissa: &mut u64) -> usize {
+    let mut count = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
+    }
+    count
+}
+
+/// The power of ten after an `e`. One that no number of f64's range has stands
+/// for all that are greater.
+fn power_of_ten(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, text),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let power = digits.iter().fold(0i64, |power, digit| {
+        (power.saturating_mul(10)).saturating_add(i64::from(digit - b'0')).min(1 << 40)
+    });
+    Some(sign * power)
+}
+
+/// NaN and the infinities.
+fn word(text: &[u8]) -> Option<(f64, Kind)> {
+    // None is longer.
+    const LONGEST: usize = "-infinity".len();
+    let text = std::str::from_utf8(text.get(..=LONGEST).map_or(text, |_| b"")).ok()?;
+    text.parse().ok().map(|number| (number, Kind::Decimal))
+}
+
+/// A number of more digits than u64 holds.
+fn long(text: &[u8], unsigned: &[u8], is_plain: bool) -> Option<(f64, Kind)> {
+    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let kind = match number {
+        number if number.is_infinite() => Kind::Beyond,
+        _ if is_plain => Kind::Long,
+        number => by_digits(unsigned, number.abs()),
+    };
+    Some((number, kind))
+}
+
+fn of_decimal(is_kept: bool) -> Kind {
+    if is_kept { Kind::Decimal } else { Kind::Lost }
+}
+
+/// Whether a number keeps the digits of `mantissa`·10^`exponent`, whose nearest
+/// f64 it is: whether it is at most half of the last one away. `None` if 128
+/// bits don't suffice to tell.
+fn kept(mut mantissa: u64, mut exponent: i64, number: f64) -> Option<bool> {
+    while mantissa != 0 && mantissa.is_multiple_of(10) {
+        mantissa /= 10;
+        exponent += 1;
+    }
+    if mantissa < SAFE_DIGITS && number >= f64::MIN_POSITIVE {
+        return Some(true);
+    }
+    // number·10^places = significand·5^places / 2^shift, and 53 + 75 bits are
+    // enough for 32 places.
+    let places = u32::try_from(-exponent).ok().filter(|&places| places <= 32)?;
+    let bits = number.to_bits();
+    let biased = i64::try_from(bits >> 52).ok().filter(|&biased| biased > 0)?;
+    let significand = u128::from(bits & ((1 << 52) - 1) | 1 << 52);
+    let scaled = significand * 5u128.pow(places);
+    let shift =
+        u32::try_from(1075 - biased - i64::from(places)).ok().filter(|shift| (1..128).contains(shift))?;
+    let (below, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1u128 << (shift - 1));
+    let mantissa = u128::from(mantissa);
+    // A half to the even one, as programs write numbers.
+    let is_up = rest > half || (rest == half && below % 2 == 1);
+    Some(mantissa == below + u128::from(is_up))
+}
+
+/// Whether the nearest f64 keeps all digits of a number, by writing it with as
+/// many; for whatever [`kept`] does not tell.
+fn by_digits(unsigned: &[u8], number: f64) -> Kind {
+    /// No f64 has more.
+    const MOST: usize = 767;
+    let end = unsigned.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(unsigned.len());
+    let digits = unsigned[..end].iter().copied().filter(u8::is_ascii_digit).skip_while(|&b| b == b'0');
+    let mut digits: Vec<u8> = digits.collect();
+    digits.truncate(digits.iter().rposition(|&b| b != b'0').map_or(0, |last| last + 1));
+    let Some(places) = digits.len().checked_sub(1) else { return Kind::Decimal };
+    if places >= MOST {
+        return Kind::Lost;
+    }
+    let written = format!("{number:.places$e}");
+    let end = written.find('e').unwrap_or(written.len());
+    of_decimal(written.as_bytes()[..end].iter().copied().filter(u8::is_ascii_digit).eq(digits))
+}
+
+/// Whether a whole number beyond 2⁵³ has become another one in f64.
+pub(super) fn is_rounded(whole: &[u8], number: f64) -> bool {
+    let unsigned = whole.strip_prefix(b"-").or_else(|| whole.strip_prefix(b"+")).unwrap_or(whole);
+    by_digits(unsigned, number.abs()) == Kind::Lost
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kind(text: &str) -> Kind {
+        parse(text.as_bytes()).unwrap_or_else(|| panic!("{text} is no number")).1
+    }
+
+    #[test]
+    fn digits_that_f64_holds_are_kept() {
+        for text in [
+            "0.1",
+            "1e22",
+            "123456789012345e-300",
+            "0.30000000000000004",
+            "0.1000000000000000000000",
+            "1.70e18",
+            "5e-324",
+            "00000000000000000000000.5",
+            "nan",
+            "-inf",
+            "0.0000000000000000000000000",
+        ] {
+            assert_eq!(kind(text), Kind::Decimal, "{text}");
+        }
+        for text in ["0", "-0", "9007199254740992", "-9007199254740992", "000000000000000000000000000007"] {
+            assert_eq!(kind(text), Kind::Whole, "{text}");
+        }
+        for text in ["9007199254740993", "-9223372036854775808", "99999999999999999999999999"] {
+            assert_eq!(kind(text), Kind::Long, "{text}");
+        }
+    }
+
+    /// By rational arithmetic (Python's fractions): each differs from its
+    /// nearest f64 by more than half of its last digit.
+    #[test]
+    fn digits_that_f64_drops_are_lost() {
+        for text in [
+            "1700000000.123456789",
+            "1.00000000000000000001",
+            "9007199254740993.0",
+            "9007199254740992.5",
+            "1e-400",
+            "1.2345e-320",
+            "0.12345678901234567890123",
+            "123456789012345678e2",
+        ] {
+            assert_eq!(kind(text), Kind::Lost, "{text}");
+        }
+        for text in ["1e309", "-1e400", "1e99999999999999999999"] {
+            assert_eq!(kind(text), Kind::Beyond, "{text}");
+        }
+        assert!(is_rounded(b"9007199254740993", 9_007_199_254_740_992.0));
+        assert!(
+            !is_rounded(b"-100000000000000000000000", -1e23)
+                || 1e23 as u128 != 100_000_000_000_000_000_000_000
+        );
+        assert!(!is_rounded(b"18446744073709551616", 18_446_744_073_709_551_616.0));
+    }
+
+    #[test]
+    fn what_is_no_number_is_none() {
+        for text in [
+            "", ".", "-", "+", "e5", "1e", "1e+", "1_000", "0x10", "1,5", "1 2", "--1", "1.2.3", "+-1",
+            "infinit", "nanx",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn the_same_number_as_the_standard_library(text in "[+-]?[0-9]{0,25}\\.?[0-9]{0,25}(e[+-]?[0-9]{0,3})?") {
+            let standard = text.parse::<f64>().ok().map(f64::to_bits);
+            prop_assert_eq!(parse(text.as_bytes()).map(|(number, _)| number.to_bits()), standard);
+        }
+
+        #[test]
+        fn what_programs_write_of_an_f64_is_kept(bits in any::<u64>(), unit in 0.0..1.0f64) {
+            for number in [f64::from_bits(bits), unit, unit * 1e-7, unit * 1e12] {
+                if number.is_finite() {
+                    for text in [format!("{number:?}"), format!("{number:e}"), format!("{number:.16e}"), format!("{number:.18e}"), format!("{number:.30e}")] {
+                        let (read, kind) = parse(text.as_bytes()).unwrap();
+                        prop_assert_eq!(read.to_bits(), number.to_bits());
+                        prop_assert_eq!(kind, Kind::Decimal, "{}", text);
+                    }
+                }
+            }
+        }
+
+        /// The two ways to tell agree.
+        #[test]
+        fn by_integers_and_by_digits(mantissa in any::<u64>(), places in 0..40i64) {
+            let text = format!("{mantissa}e-{places}");
+            let number: f64 = text.parse().unwrap();
+            if let Some(is_kept) = kept(mantissa, -places, number) {
+                prop_assert_eq!(of_decimal(is_kept), by_digits(text.as_bytes(), number));
+            }
+        }
+    }
+}

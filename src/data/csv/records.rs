@@ -1,0 +1,365 @@
+//! Rows of a text file, one after the other, in a bounded buffer.
+//!
+//! Stricter than most readers, because a stray quote swallows rows: a quoted
+//! field must be closed, soon, and end with its closing quote. A quote within
+//! a field that does not begin with one is a character like any other.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use memchr::{memchr, memchr_iter, memchr3};
+
+use super::field::{LONGEST_ERROR, begins_with_error};
+
+/// Bytes that are read at a time.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// The longest row: a million columns of 16 characters. Longer ones are more
+/// likely no table at all.
+pub(super) const MOST_BYTES: usize = 1 << 24;
+
+/// The longest quoted field. What is longer is more likely a stray quote.
+pub(super) const MOST_QUOTED_BYTES: usize = 1 << 20;
+
+/// Which lines are comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// Those before the first row that begin with `#` and not with a
+    /// spreadsheet's error.
+    BeforeRows,
+    /// Those that begin with this character.
+    Anywhere(u8),
+    /// None.
+    Never,
+}
+
+/// What is wrong with a file's lines.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Io(io::Error),
+    /// What is wrong with one, and its number from 1.
+    Line(u64, String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Comment,
+    /// Nothing but blanks.
+    Empty,
+    Row,
+}
+
+/// A row, which may take several lines, or a line that is none.
+#[derive(Debug, Clone)]
+pub(super) struct Record<'b> {
+    pub(super) meaning: Meaning,
+    /// All of it but its line end.
+    pub(super) bytes: Cow<'b, [u8]>,
+    /// The number of its first line, from 1.
+    pub(super) line: u64,
+    delimiter: u8,
+    has_quotes: bool,
+}
+
+impl Record<'_> {
+    pub(super) fn into_owned(self) -> Record<'static> {
+        Record { bytes: Cow::Owned(self.bytes.into_owned()), ..self }
+    }
+
+    /// The fields as they are written.
+    pub(super) fn fields(&self) -> Fields<'_> {
+        Fields { rest: Some(&self.bytes), delimiter: self.delimiter, has_quotes: self.has_quotes }
+    }
+
+    /// Finds some of the fields, by their numbers from 0, and says how many
+    /// there are of all.
+    pub(super) fn pick<'f, const N: usize>(
+        &'f self,
+        numbers: [usize; N],
+        picked: &mut [&'f [u8]; N],
+    ) -> usize {
+        let last = numbers.iter().copied().max().unwrap_or(0);
+        let mut fields = self.fields();
+        for place in 0..=last {
+            let Some(field) = fields.next() else { return place };
+            for (number, picked) in numbers.iter().zip(picked.iter_mut()) {
+                if *number == place {
+                    *picked = field;
+                }
+            }
+        }
+        last + 1 + fields.count()
+    }
+}
+
+/// What a field says, without the quotes and blanks around it.
+pub(super) fn content(field: &[u8]) -> Cow<'_, [u8]> {
+    let field = field.trim_ascii();
+    let Some(quoted) = field.strip_prefix(b"\"") else { return Cow::Borrowed(field) };
+    let inner = quoted.strip_suffix(b"\"").unwrap_or(quoted);
+    if memchr(b'"', inner).is_none() {
+        return Cow::Borrowed(inner.trim_ascii());
+    }
+    let mut single = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = memchr(b'"', rest) {
+        single.extend_from_slice(&rest[..=at]);
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    single.extend_from_slice(rest);
+    Cow::Owned(single.trim_ascii().to_vec())
+}
+
+/// The fields of a row as they are written.
+pub(super) struct Fields<'f> {
+    rest: Option<&'f [u8]>,
+    delimiter: u8,
+    has_quotes: bool,
+}
+
+impl<'f> Iterator for Fields<'f> {
+    type Item = &'f [u8];
+
+    fn next(&mut self) -> Option<&'f [u8]> {
+        let rest = self.rest?;
+        // A delimiter in quotes parts nothing.
+        let from = if self.has_quotes { closing_quote(rest, self.delimiter).unwrap_or(0) } else { 0 };
+        let Some(at) = memchr(self.delimiter, &rest[from..]) else { return self.rest.take() };
+        self.rest = Some(&rest[from + at + 1..]);
+        Some(&rest[..from + at])
+    }
+
+    fn count(self) -> usize {
+        match self.rest {
+            None => 0,
+            Some(rest) if !self.has_quotes => 1 + memchr_iter(self.delimiter, rest).count(),
+            Some(_) => self.fold(0, |count, _| count + 1),
+        }
+    }
+}
+
+/// Where the field that a text begins with has its closing quote, if it has
+/// quotes.
+fn closing_quote(text: &[u8], delimiter: u8) -> Option<usize> {
+    let mut from = opening_quote(text, delimiter)? + 1;
+    loop {
+        let at = from + memchr(b'"', text.get(from..)?)?;
+        if text.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+/// Where the field that a text begins with has its opening quote, if it has
+/// one.
+fn opening_quote(text: &[u8], delimiter: u8) -> Option<usize> {
+    let at = blanks(text, delimiter);
+    (text.get(at) == Some(&b'"')).then_some(at)
+}
+
+/// How many blanks a text begins with.
+fn blanks(text: &[u8], delimiter: u8) -> usize {
+    let is_blank = |&&b: &&u8| matches!(b, b' ' | b'\t') && b != delimiter;
+    text.iter().take_while(is_blank).count()
+}
+
+/// Lines that begin in a text, beside the first.
+fn more_lines(text: &[u8]) -> u64 {
+    let lone_returns = memchr_iter(b'\r', text).filter(|&at| text.get(at + 1) != Some(&b'\n')).count();
+    (memchr_iter(b'\n', text).count() + lone_returns) as u64
+}
+
+/// The rows of a file.
+pub(super) struct Records<R> {
+    source: R,
+    delimiter: u8,
+    comments: Comments,
+    /// What was read; from `start` on, not yet given.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the buffer ends with the file.
+    at_end: bool,
+    /// The number of the next line, from 1.
+    line: u64,
+}
+
+/// Where a record ends.
+struct Ending {
+    /// Its bytes without the line end.
+    bytes: usize,
+    line_end: usize,
+    meaning: Meaning,
+    has_quotes: bool,
+}
+
+impl<R: Read> Records<R> {
+    pub(super) fn new(source: R, delimiter: u8, comments: Comments) -> Self {
+        let buffer = vec![0; BLOCK_BYTES];
+        Self { source, delimiter, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
+    }
+
+    /// Finds the next row, or line that is none, and reads as far.
+    fn locate(&mut self) -> Result<Option<Ending>, Fault> {
+        loop {
+            if self.start == self.end && self.at_end {
+                return Ok(None);
+            }
+            match self.ending()? {
+                None => self.fill()?,
+                ending => return Ok(ending),
+            }
+        }
+    }
+
+    /// What the next record is.
+    pub(super) fn peek(&mut self) -> Result<Option<Meaning>, Fault> {
+        Ok(self.locate()?.map(|ending| ending.meaning))
+    }
+
+    /// The next row, or line that is none.
+    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+        let Some(ending) = self.locate()? else { return Ok(None) };
+        let start = self.start;
+        self.start += ending.bytes + ending.line_end;
+        let bytes = &self.buffer[start..start + ending.bytes];
+        let line = self.line;
+        self.line += 1 + if ending.has_quotes { more_lines(bytes) } else { 0 };
+        if ending.meaning == Meaning::Row && self.comments == Comments::BeforeRows {
+            self.comments = Comments::Never;
+        }
+        Ok(Some(Record {
+            meaning: ending.meaning,
+            bytes: Cow::Borrowed(bytes),
+            line,
+            delimiter: self.delimiter,
+            has_quotes: ending.has_quotes,
+        }))
+    }
+
+    /// Reads more, to a larger buffer if this one is full.
+    fn fill(&mut self) -> Result<(), Fault> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let size = self.buffer.len();
+        if self.end == size {
+            if size >= MOST_BYTES {
+                let reason = format!("a row of more than {} MiB; is it a table?", MOST_BYTES >> 20);
+                return Err(Fault::Line(self.line, reason));
+            }
+            self.buffer.try_reserve_exact(size).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            self.buffer.resize(2 * size, 0);
+        }
+        let read = loop {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.end += read;
+        self.at_end = read == 0;
+        Ok(())
+    }
+
+    /// Where the next record ends; `None` if more must be read to tell.
+    fn ending(&self) -> Result<Option<Ending>, Fault> {
+        let text = &self.buffer[self.start..self.end];
+        let Some(&first) = text.first() else { return Ok(None) };
+        let is_comment = match self.comments {
+            Comments::Anywhere(character) => first == character,
+            Comments::BeforeRows if first == b'#' => {
+                if text.len() < LONGEST_ERROR && !self.at_end {
+                    return Ok(None);
+                }
+                !begins_with_error(text, self.delimiter)
+            }
+            Comments::BeforeRows | Comments::Never => false,
+        };
+        if is_comment {
+            let end = memchr::memchr2(b'\n', b'\r', text);
+            return Ok(self.ends_at(end, Meaning::Comment, false));
+        }
+        match memchr3(b'\n', b'\r', b'"', text) {
+            Some(at) if text[at] == b'"' => self.ending_with_quotes(text),
+            end => {
+                let bytes = end.unwrap_or(text.len());
+                // A line of the delimiter alone has fields.
+                let is_empty = bytes == 0
+                    || (matches!(first, b' ' | b'\t') && blanks(&text[..bytes], self.delimiter) == bytes);
+                let meaning = if is_empty { Meaning::Empty } else { Meaning::Row };
+                Ok(self.ends_at(end, meaning, false))
+            }
+        }
+    }
+
+    /// The record that ends with the line end there or, without one, with the
+    /// file.
+    fn ends_at(&self, line_end: Option<usize>, meaning: Meaning, has_quotes: bool) -> Option<Ending> {
+        let text = &self.buffer[self.start..self.end];
+        let ending = |bytes, line_end| Some(Ending { bytes, line_end, meaning, has_quotes });
+        let Some(at) = line_end else {
+            return if self.at_end { ending(text.len(), 0) } else { None };
+        };
+        match (text[at], text.get(at + 1)) {
+            (b'\r', Some(b'\n')) => ending(at, 2),
+            (b'\r', None) if !self.at_end => None,
+            _ => ending(at, 1),
+        }
+    }
+
+    /// Where a record ends that has quotes.
+    fn ending_with_quotes(&self, text: &[u8]) -> Result<Option<Ending>, Fault> {
+        let fault = |at: usize, reason: &str| {
+            Err(Fault::Line(self.line + more_lines(&text[..at]), reason.to_owned()))
+        };
+        let mut from = 0;
+        loop {
+            let field = &text[from..];
+            let mut end = 0;
+            if let Some(opening) = opening_quote(field, self.delimiter) {
+                let closing = closing_quote(field, self.delimiter);
+                if closing.unwrap_or(field.len()) - opening > MOST_QUOTED_BYTES {
+                    return fault(
+                        from + opening,
+                        "a quote opens that does not close within 1 MiB; remove or close it",
+                    );
+                }
+                let Some(closing) = closing else {
+                    return if self.at_end {
+                        fault(
+                            from + opening,
+                            "a quote opens that does not close before the file ends; remove or close it",
+                        )
+                    } else {
+                        Ok(None)
+                    };
+                };
+                end = closing + 1 + blanks(&field[closing + 1..], self.delimiter);
+                match field.get(end) {
+                    // Another quote, of a pair, may follow.
+                    None if !self.at_end => return Ok(None),
+                    Some(&b) if b != self.delimiter && !matches!(b, b'\n' | b'\r') => {
+                        return fault(
+                            from + closing,
+                            "text follows a closing quote; write quotes within quotes twice, or remove them",
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            match memchr3(self.delimiter, b'\n', b'\r', &field[end..]) {
+                Some(at) if field[end + at] == self.delimiter => from += end + at + 1,
+                at => return Ok(self.ends_at(at.map(|at| from + end + at), Meaning::Row, true)),
+            }
+        }
+    }
+}
