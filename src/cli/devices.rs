@@ -1,7 +1,6 @@
 use clap::Args;
 
 use super::drivers::Drivers;
-use super::engine::no_gpu_reason;
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
@@ -27,10 +26,11 @@ pub(super) struct DevicesArguments {
 }
 
 pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
-    let drivers = Drivers::try_again(arguments.verbosity)?;
+    let mut drivers = Drivers::try_again(arguments.verbosity)?;
     let adapters = drivers.adapters();
+    drivers.update(&adapters, arguments.verbosity);
     let auto = adapters.real_gpu().map_or_else(
-        || format!("the CPU ({})", no_gpu_reason(&drivers, &adapters)),
+        || format!("the CPU ({})", drivers.no_gpu_reason(Some(&adapters))),
         |adapter| format!("{} ({})", adapter.name(), adapter.backend()),
     );
     let report = DevicesReport {

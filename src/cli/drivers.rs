@@ -20,7 +20,7 @@ use super::{Outcome, interrupt, memory, to_json, tuning};
 use crate::data::DataError;
 use crate::data::output::OutputFile;
 use crate::engine::gpu::{
-    self, Adapter, AdapterChoice, Adapters, BrokenDriver, GpuError, Trial, TrialError, Verdict,
+    self, Adapter, AdapterChoice, Adapters, BrokenDriver, Found, GpuError, Trial, TrialError, Verdict,
 };
 
 /// How long drivers may take to list and open everything. Where nothing keeps
@@ -70,15 +70,29 @@ pub(super) struct Drivers {
 }
 
 impl Drivers {
-    /// Finds out which drivers may be opened. To be called before anything is
-    /// read or written, since the program may start anew.
+    /// Finds out which drivers may be opened, to open them. To be called before
+    /// anything is read or written, since the program may start anew.
     pub(super) fn try_all(verbosity: Verbosity) -> Result<Self, CliError> {
-        Self::find(verbosity, |_| true)
+        let drivers = Self::find(verbosity, |_| true)?;
+        drivers.prepare(verbosity);
+        Ok(drivers)
+    }
+
+    /// Like [`try_all`](Self::try_all), to open them only if there is a real
+    /// GPU.
+    pub(super) fn try_for_real_gpu(verbosity: Verbosity) -> Result<Self, CliError> {
+        let drivers = Self::find(verbosity, |_| true)?;
+        if drivers.may_have_real_gpu() {
+            drivers.prepare(verbosity);
+        }
+        Ok(drivers)
     }
 
     /// Like [`try_all`](Self::try_all), but tries those again that were broken.
     pub(super) fn try_again(verbosity: Verbosity) -> Result<Self, CliError> {
-        Self::find(verbosity, |known| known.broken.is_empty())
+        let drivers = Self::find(verbosity, |known| known.broken.is_empty())?;
+        drivers.prepare(verbosity);
+        Ok(drivers)
     }
 
     fn find(verbosity: Verbosity, is_enough: fn(&Verdict) -> bool) -> Result<Self, CliError> {
@@ -92,17 +106,47 @@ impl Drivers {
             Some(verdict) => verdict,
             None => match examine(verbosity)? {
                 Some(verdict) => {
+                    // A driver may make the files of its devices when it is loaded.
+                    let key = self::key();
                     keep(Entry { key, verdict: verdict.clone() }, verbosity);
                     verdict
                 }
                 None => Verdict::default(),
             },
         };
-        if verdict.rest.as_ref().is_some_and(|rest| !rest.has_its_environment()) {
-            let error = start_anew(&verdict);
+        Ok(Self { verdict })
+    }
+
+    /// Sees to it that those may be opened that are not broken.
+    fn prepare(&self, verbosity: Verbosity) {
+        if self.verdict.rest.as_ref().is_some_and(|rest| !rest.has_its_environment()) {
+            let error = start_anew(&self.verdict);
             verbosity.detail(&format_args!("the other drivers are not used: {error}"));
         }
-        Ok(Self { verdict })
+    }
+
+    /// Whether it makes sense to look for a real GPU.
+    pub(super) fn may_have_real_gpu(&self) -> bool {
+        matches!(self.verdict.found, Some(Found::RealGpu) | None)
+    }
+
+    /// Keeps what was found now that the drivers are open, where it is something
+    /// else than before: a GPU may have come or gone.
+    pub(super) fn update(&mut self, adapters: &Adapters, verbosity: Verbosity) {
+        let found = Some(Found::of(adapters));
+        if self.broken().is_empty() && self.verdict.found != found {
+            self.verdict.found = found;
+            keep(Entry { key: key(), verdict: self.verdict.clone() }, verbosity);
+        }
+    }
+
+    /// Why `auto` takes the CPU, with the adapters if they are open.
+    pub(super) fn no_gpu_reason(&self, adapters: Option<&Adapters>) -> &'static str {
+        match adapters.map(Found::of).or(self.verdict.found) {
+            _ if !self.broken().is_empty() => "no real GPU found, but a broken driver",
+            Some(Found::Nothing) => "no GPU found",
+            _ => "no real GPU found, and software adapters are used only when asked for",
+        }
     }
 
     /// Opens those that may be.

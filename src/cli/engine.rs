@@ -80,7 +80,11 @@ impl EngineArguments {
             (EngineChoice::Auto, None) => auto == Auto::Cpu,
             (EngineChoice::Gpu, _) | (EngineChoice::Auto, Some(_)) => false,
         };
-        let drivers = if is_cpu { None } else { Some(Drivers::try_all(verbosity)?) };
+        let drivers = match (is_cpu, self.engine, &self.adapter) {
+            (true, ..) => None,
+            (false, EngineChoice::Auto, None) => Some(Drivers::try_for_real_gpu(verbosity)?),
+            (false, ..) => Some(Drivers::try_all(verbosity)?),
+        };
         Ok(EngineChosen { arguments: self, drivers })
     }
 
@@ -133,9 +137,9 @@ impl EngineChosen<'_> {
         data: &'d Dataset,
         verbosity: Verbosity,
     ) -> Result<Opened<'d>, CliError> {
-        let adapters = drivers.adapters();
         let choice = self.arguments.adapter.as_ref();
         if self.arguments.engine == EngineChoice::Gpu || choice.is_some() {
+            let adapters = drivers.adapters();
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
@@ -145,24 +149,16 @@ impl EngineChosen<'_> {
             return Ok(Opened { engine: Box::new(engine), reason: None });
         }
         drivers.note_broken(verbosity);
-        Ok(match adapters.real_gpu() {
+        let adapters = drivers.may_have_real_gpu().then(|| drivers.adapters());
+        Ok(match adapters.as_ref().and_then(Adapters::real_gpu) {
             Some(adapter) => Opened {
                 engine: Box::new(self.arguments.open_gpu(adapter, data, verbosity)?),
                 reason: Some("the best GPU found".to_owned()),
             },
             None => Opened {
                 engine: Box::new(Cpu::new(data)),
-                reason: Some(no_gpu_reason(drivers, &adapters).to_owned()),
+                reason: Some(drivers.no_gpu_reason(adapters.as_ref()).to_owned()),
             },
         })
-    }
-}
-
-/// Why `auto` takes the CPU.
-pub(super) fn no_gpu_reason(drivers: &Drivers, adapters: &Adapters) -> &'static str {
-    match (drivers.broken().is_empty(), adapters.is_empty()) {
-        (false, _) => "no real GPU found, but a broken driver",
-        (true, true) => "no GPU found",
-        (true, false) => "no real GPU found, and software adapters are used only when asked for",
     }
 }

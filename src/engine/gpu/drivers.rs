@@ -3,13 +3,13 @@
 //! tried alone, to find which.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::manifests::{self, Manifest};
-use super::trial::{Ending, Trial, TrialError, Variable};
+use super::trial::{Ending, Found, Trial, TrialError, Variable};
 
 /// Processes that try drivers at the same time.
 const MOST_AT_ONCE: usize = 8;
@@ -50,6 +50,8 @@ pub struct Verdict {
     pub broken: Vec<BrokenDriver>,
     /// If there are any, how to open the others; `None`: no driver may be opened.
     pub rest: Option<Rest>,
+    /// What the drivers offer that may be opened, if it was found out.
+    pub found: Option<Found>,
 }
 
 /// How to open all drivers but the broken ones.
@@ -85,9 +87,10 @@ pub struct Trials {
 pub fn try_all(trial: &Trial) -> Result<Trials, TrialError> {
     let together = trial.run(&[])?;
     let Some(fault) = together.fault else {
-        return Ok(Trials { verdict: Verdict::default(), stderr: together.stderr });
+        let verdict = Verdict { found: together.found, ..Verdict::default() };
+        return Ok(Trials { verdict, stderr: together.stderr });
     };
-    let verdict = Culprits::search(trial, &fault)?;
+    let verdict = search(trial, &fault)?;
     Ok(Trials { verdict, stderr: together.stderr })
 }
 
@@ -140,106 +143,104 @@ struct Suspect<'a> {
     driver: Option<&'a Manifest>,
 }
 
-struct Culprits;
+/// Tries each driver alone.
+fn search(trial: &Trial, fault: &str) -> Result<Verdict, TrialError> {
+    let apis = Api::all();
+    let suspects: Vec<Suspect<'_>> = apis
+        .iter()
+        .flat_map(|api| {
+            let each = api.drivers.iter().map(move |driver| Suspect { api, driver: Some(driver) });
+            let whole = api.drivers.is_empty().then_some(Suspect { api, driver: None });
+            each.chain(whole)
+        })
+        .collect();
+    let environments = suspects.iter().map(|suspect| {
+        let mut variables = owned(&suspect.driver.map_or_else(Vec::new, |d| suspect.api.environment(&[d])));
+        variables.push(variable("WGPU_BACKEND", suspect.api.name));
+        // A layer is loaded with every driver, and would be taken for each.
+        variables.push(variable(manifests::LAYERS_OFF.0, manifests::LAYERS_OFF.1));
+        variables
+    });
+    let endings = run_all(trial, &environments.collect::<Vec<_>>())?;
+    let mut broken = Vec::new();
+    let mut good: Vec<(&Api, Vec<&Manifest>)> = Vec::new();
+    for (Suspect { api, driver }, ending) in suspects.iter().zip(endings) {
+        match (ending.fault, driver) {
+            (Some(reason), Some(driver)) => broken.push(BrokenDriver::of(driver, reason)),
+            (Some(reason), None) => {
+                broken.push(BrokenDriver { driver: format!("of {}", api.title), library: None, reason });
+            }
+            (None, driver) => match good.last_mut().filter(|(last, _)| last.name == api.name) {
+                Some((_, drivers)) => drivers.extend(*driver),
+                None => good.push((api, driver.iter().copied().collect())),
+            },
+        }
+    }
+    rest(trial, fault, broken, &good)
+}
 
-impl Culprits {
-    fn search(trial: &Trial, fault: &str) -> Result<Verdict, TrialError> {
-        let apis = Api::all();
-        let suspects: Vec<Suspect<'_>> = apis
+/// Whether those that are good alone are so together.
+fn rest(
+    trial: &Trial,
+    fault: &str,
+    mut broken: Vec<BrokenDriver>,
+    good: &[(&Api, Vec<&Manifest>)],
+) -> Result<Verdict, TrialError> {
+    if good.is_empty() {
+        return Ok(Verdict { broken, rest: None, found: Some(Found::Nothing) });
+    }
+    let backends = good.iter().map(|(api, _)| api.name).collect::<Vec<_>>().join(",");
+    let environment = |layers: bool| -> Vec<(String, String)> {
+        let mut variables: Vec<_> = good
             .iter()
-            .flat_map(|api| {
-                let each = api.drivers.iter().map(move |driver| Suspect { api, driver: Some(driver) });
-                let whole = api.drivers.is_empty().then_some(Suspect { api, driver: None });
-                each.chain(whole)
-            })
+            // Where none is broken, the system's own list stays.
+            .filter(|(api, drivers)| drivers.len() < api.drivers.len())
+            .flat_map(|(api, drivers)| api.environment(drivers))
             .collect();
-        let environments = suspects.iter().map(|suspect| {
-            let mut variables =
-                owned(&suspect.driver.map_or_else(Vec::new, |d| suspect.api.environment(&[d])));
-            variables.push(variable("WGPU_BACKEND", suspect.api.name));
-            // A layer is loaded with every driver, and would be taken for each.
-            variables.push(variable(manifests::LAYERS_OFF.0, manifests::LAYERS_OFF.1));
-            variables
+        if !layers {
+            variables.push((manifests::LAYERS_OFF.0.to_owned(), manifests::LAYERS_OFF.1.to_owned()));
+        }
+        variables
+    };
+    let tried = |variables: Vec<Variable>| trial.run(&variables).map(|ending| (ending.fault, ending.found));
+    let with_backends = |environment: &[(String, String)]| {
+        let mut variables = owned(environment);
+        if !broken.is_empty() {
+            variables.push(variable("WGPU_BACKEND", &backends));
+        }
+        variables
+    };
+    let with_layers = environment(true);
+    let (together, found) = tried(with_backends(&with_layers))?;
+    let Some(together) = together else {
+        let rest = (!broken.is_empty()).then_some(Rest { backends, environment: with_layers });
+        return Ok(Verdict { broken, rest, found });
+    };
+    let without_layers = environment(false);
+    let (still, found) = tried(with_backends(&without_layers))?;
+    if still.is_some() {
+        broken.push(BrokenDriver {
+            driver: "of several kinds together".to_owned(),
+            library: None,
+            reason: fault.to_owned(),
         });
-        let endings = run_all(trial, &environments.collect::<Vec<_>>())?;
-        let mut broken = Vec::new();
-        let mut good: Vec<(&Api, Vec<&Manifest>)> = Vec::new();
-        for (Suspect { api, driver }, ending) in suspects.iter().zip(endings) {
-            match (ending.fault, driver) {
-                (Some(reason), Some(driver)) => broken.push(BrokenDriver::of(driver, reason)),
-                (Some(reason), None) => {
-                    broken.push(BrokenDriver { driver: format!("of {}", api.title), library: None, reason })
-                }
-                (None, driver) => match good.last_mut().filter(|(last, _)| last.name == api.name) {
-                    Some((_, drivers)) => drivers.extend(*driver),
-                    None => good.push((api, driver.iter().copied().collect())),
-                },
-            }
-        }
-        Self::rest(trial, fault, broken, &good)
+        return Ok(Verdict { broken, rest: None, found: Some(Found::Nothing) });
     }
-
-    /// Whether those that are good alone are so together.
-    fn rest(
-        trial: &Trial,
-        fault: &str,
-        mut broken: Vec<BrokenDriver>,
-        good: &[(&Api, Vec<&Manifest>)],
-    ) -> Result<Verdict, TrialError> {
-        if good.is_empty() {
-            return Ok(Verdict { broken, rest: None });
-        }
-        let backends = good.iter().map(|(api, _)| api.name).collect::<Vec<_>>().join(",");
-        let environment = |layers: bool| -> Vec<(String, String)> {
-            let mut variables: Vec<_> = good
-                .iter()
-                // Where none is broken, the system's own list stays.
-                .filter(|(api, drivers)| drivers.len() < api.drivers.len())
-                .flat_map(|(api, drivers)| api.environment(drivers))
-                .collect();
-            if !layers {
-                variables.push((manifests::LAYERS_OFF.0.to_owned(), manifests::LAYERS_OFF.1.to_owned()));
-            }
-            variables
-        };
-        let tried = |variables: Vec<Variable>| trial.run(&variables).map(|ending| ending.fault);
-        let with_backends = |environment: &[(String, String)]| {
-            let mut variables = owned(environment);
-            if !broken.is_empty() {
-                variables.push(variable("WGPU_BACKEND", &backends));
-            }
-            variables
-        };
-        let with_layers = environment(true);
-        let Some(together) = tried(with_backends(&with_layers))? else {
-            let rest = (!broken.is_empty()).then_some(Rest { backends, environment: with_layers });
-            return Ok(Verdict { broken, rest });
-        };
-        let without_layers = environment(false);
-        if tried(with_backends(&without_layers))?.is_some() {
-            broken.push(BrokenDriver {
-                driver: "of several kinds together".to_owned(),
-                library: None,
-                reason: fault.to_owned(),
-            });
-            return Ok(Verdict { broken, rest: None });
-        }
-        let layers = manifests::layers();
-        let names = layers.iter().map(|layer| {
-            let mut variables = with_backends(&with_layers);
-            variables.push(variable(manifests::LAYERS_OFF.0, layer.name.as_deref().unwrap_or_default()));
-            variables
-        });
-        let endings = run_all(trial, &names.collect::<Vec<_>>())?;
-        let without = layers.iter().zip(endings).filter(|(_, ending)| ending.fault.is_none());
-        let culprits: Vec<_> = without.map(|(layer, _)| BrokenDriver::of(layer, together.clone())).collect();
-        if culprits.is_empty() {
-            let driver = "layers of Vulkan".to_owned();
-            broken.push(BrokenDriver { driver, library: None, reason: together });
-        }
-        broken.extend(culprits);
-        Ok(Verdict { broken, rest: Some(Rest { backends, environment: without_layers }) })
+    let layers = manifests::layers();
+    let names = layers.iter().map(|layer| {
+        let mut variables = with_backends(&with_layers);
+        variables.push(variable(manifests::LAYERS_OFF.0, layer.name.as_deref().unwrap_or_default()));
+        variables
+    });
+    let endings = run_all(trial, &names.collect::<Vec<_>>())?;
+    let without = layers.iter().zip(endings).filter(|(_, ending)| ending.fault.is_none());
+    let culprits: Vec<_> = without.map(|(layer, _)| BrokenDriver::of(layer, together.clone())).collect();
+    if culprits.is_empty() {
+        let driver = "layers of Vulkan".to_owned();
+        broken.push(BrokenDriver { driver, library: None, reason: together });
     }
+    broken.extend(culprits);
+    Ok(Verdict { broken, rest: Some(Rest { backends, environment: without_layers }), found })
 }
 
 fn variable(name: &str, value: &str) -> Variable {
@@ -276,26 +277,31 @@ fn run_all(trial: &Trial, environments: &[Vec<Variable>]) -> Result<Vec<Ending>,
 }
 
 /// What a verdict depends on, for one that is kept: the files of all drivers
-/// and layers with their times, and what of the environment bears on them.
+/// and layers with their times, the devices that the system shows to this user,
+/// what this process may use, and what of the environment bears on them.
 #[must_use]
 pub fn fingerprint() -> String {
     let mut text = String::new();
     let mut file = |path: &Path| {
         let path: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let state = path.metadata().map(|metadata| (metadata.len(), metadata.modified().ok()));
-        text.push_str(&format!("{path:?} {:?}\n", state.ok()));
+        let _ = writeln!(text, "{} {:?}", path.display(), state.ok());
     };
     for manifest in [manifests::vulkan(), manifests::egl(), manifests::layers()].into_iter().flatten() {
         file(&manifest.path);
         manifest.library_file().iter().for_each(|library| file(library));
     }
     manifests::loaders().iter().for_each(|loader| file(loader));
+    for (path, access) in manifests::device_nodes() {
+        let _ = writeln!(text, "{} {access}", path.display());
+    }
+    text.push_str(&super::trial::limits());
     let mut variables: Vec<_> = std::env::vars_os()
         .filter(|(name, _)| manifests::bears_on_drivers(&name.to_string_lossy()))
         .collect();
     variables.sort();
     for (name, value) in variables {
-        text.push_str(&format!("{name:?} {value:?}\n"));
+        let _ = writeln!(text, "{} {}", name.display(), value.display());
     }
     text
 }

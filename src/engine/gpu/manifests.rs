@@ -126,14 +126,13 @@ pub(super) fn bears_on_drivers(name: &str) -> bool {
 pub(super) fn vulkan() -> Vec<Manifest> {
     // The first that is set, even to nothing.
     let only = ONLY_VULKAN.iter().find_map(std::env::var_os);
-    let paths = match only {
-        Some(only) => files_of(&only),
-        None => {
+    read(only.map_or_else(
+        || {
             let added = std::env::var_os("VK_ADD_DRIVER_FILES").unwrap_or_default();
             files_of(&added).into_iter().chain(files_in("vulkan/icd.d")).collect()
-        }
-    };
-    read(paths)
+        },
+        |only| files_of(&only),
+    ))
 }
 
 /// The layers that Vulkan's loader may load with every driver.
@@ -211,4 +210,38 @@ fn json_files(directory: &Path) -> Vec<PathBuf> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     paths
+}
+
+/// The files by which the system offers GPUs, and whether this process may use
+/// each.
+pub(super) fn device_nodes() -> Vec<(PathBuf, bool)> {
+    let entries = |directory: &str| std::fs::read_dir(directory).into_iter().flatten();
+    let in_dev = entries("/dev").filter_map(Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("nvidia") || ["kfd", "dxg", "mali0"].contains(&&*name)
+    });
+    let in_dri = entries("/dev/dri").filter_map(Result::ok);
+    let mut paths: Vec<PathBuf> = in_dev.chain(in_dri).map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let may_use = may_use(&path);
+            (path, may_use)
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+fn may_use(path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: the path is a string that ends in a zero byte.
+    unsafe { libc::access(path.as_ptr(), libc::R_OK | libc::W_OK) == 0 }
+}
+
+#[cfg(not(unix))]
+fn may_use(_path: &Path) -> bool {
+    true
 }

@@ -36,7 +36,7 @@ pub use adapter::{Adapter, AdapterChoice, Adapters};
 pub use drivers::{BrokenDriver, Rest, Trials, Verdict, fingerprint, try_all};
 pub use error::GpuError;
 pub use precision::Precision;
-pub use trial::{Trial, TrialError, answer};
+pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
 use super::reference::rounding_to_f64;

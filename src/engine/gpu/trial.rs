@@ -50,10 +50,42 @@ const MOST_NAME_CHARS: usize = 200;
 enum Step {
     /// Listing the adapters of some graphics APIs.
     List,
-    /// Opening the adapter of this name.
+    /// Opening the adapter of this name, now that all are listed.
     Open(String),
     /// Ending, which closes the drivers.
     Close,
+}
+
+/// What a process tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Message {
+    /// What it is about to do.
+    Step(Step),
+    /// What the drivers offer.
+    Found(Found),
+}
+
+/// What drivers offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Found {
+    /// No adapter.
+    Nothing,
+    /// Only software adapters, or some that don't say what they are.
+    Software,
+    /// A real GPU.
+    RealGpu,
+}
+
+impl Found {
+    /// What these are.
+    #[must_use]
+    pub fn of(adapters: &Adapters) -> Self {
+        match adapters.real_gpu() {
+            Some(_) => Self::RealGpu,
+            None if adapters.is_empty() => Self::Nothing,
+            None => Self::Software,
+        }
+    }
 }
 
 /// How a trial ended.
@@ -61,6 +93,8 @@ enum Step {
 pub(super) struct Ending {
     /// What went wrong; `None` if everything was opened and closed.
     pub(super) fault: Option<String>,
+    /// What the drivers offer, if it was found out.
+    pub(super) found: Option<Found>,
     /// The end of what the drivers said on stderr.
     pub(super) stderr: String,
 }
@@ -137,7 +171,7 @@ impl Trial {
         drop(process);
         steps.wait_for_end(LAST_WORDS);
         stderr.wait_for_end(LAST_WORDS);
-        let step = steps.heard(|steps| steps.last.clone());
+        let (step, found) = steps.heard(|steps| (steps.last.clone(), steps.found));
         let fault = match status {
             Some(status) if status.success() && step == Some(Step::Close) => None,
             Some(status) => Some(how_it_ended(status)),
@@ -149,7 +183,7 @@ impl Trial {
             Some(Step::Open(name)) => format!("{fault} while {name} was opened"),
             Some(Step::Close) => format!("{fault} while it was closed"),
         });
-        Ok(Ending { fault, stderr: stderr.heard(Tail::text) })
+        Ok(Ending { fault, found, stderr: stderr.heard(Tail::text) })
     }
 }
 
@@ -296,11 +330,12 @@ struct Steps {
     key: Vec<u8>,
     unread: Vec<u8>,
     last: Option<Step>,
+    found: Option<Found>,
 }
 
 impl Steps {
     fn of(key: &str) -> Self {
-        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None }
+        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None, found: None }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
@@ -308,10 +343,11 @@ impl Steps {
         while let Some(end) = self.unread.iter().position(|&byte| byte == END) {
             let message = &self.unread[..end];
             let begin = message.iter().rposition(|&byte| byte == BEGIN).map_or(0, |begin| begin + 1);
-            if let Some(step) = message[begin..].strip_prefix(&*self.key)
-                && let Ok(step) = serde_json::from_slice(step)
-            {
-                self.last = Some(step);
+            let message = message[begin..].strip_prefix(&*self.key);
+            match message.and_then(|message| serde_json::from_slice(message).ok()) {
+                Some(Message::Step(step)) => self.last = Some(step),
+                Some(Message::Found(found)) => self.found = Some(found),
+                None => {}
             }
             self.unread.drain(..=end);
         }
@@ -344,24 +380,43 @@ impl Tail {
 /// Its stdout is closed: nobody listens.
 pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
     restrict(limit);
-    let tell = |step: &Step| -> io::Result<()> {
-        let mut message = vec![BEGIN];
-        message.extend_from_slice(key.as_bytes());
-        message.extend(serde_json::to_vec(step)?);
-        message.push(END);
+    let tell = |message: Message| -> io::Result<()> {
+        let mut bytes = vec![BEGIN];
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend(serde_json::to_vec(&message)?);
+        bytes.push(END);
         // At once, so that nothing gets between.
         let mut stdout = io::stdout().lock();
-        stdout.write_all(&message)?;
+        stdout.write_all(&bytes)?;
         stdout.flush()
     };
-    tell(&Step::List)?;
+    tell(Message::Step(Step::List))?;
     let adapters = Adapters::enumerate();
+    tell(Message::Found(Found::of(&adapters)))?;
     for adapter in adapters.iter() {
-        tell(&Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect()))?;
+        tell(Message::Step(Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect())))?;
         // That it can't be opened is told by whoever asks for it.
         let _ = Device::open(adapter);
     }
-    tell(&Step::Close)
+    tell(Message::Step(Step::Close))
+}
+
+/// What a process may use here at most, without which drivers may not start.
+pub(super) fn limits() -> String {
+    #[cfg(unix)]
+    {
+        let of = |resource| {
+            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: it fills in what it is given.
+            unsafe { libc::getrlimit(resource, &raw mut limit) };
+            limit.rlim_cur
+        };
+        let [memory, data] = [of(libc::RLIMIT_AS), of(libc::RLIMIT_DATA)];
+        let [files, processes] = [of(libc::RLIMIT_NOFILE), of(libc::RLIMIT_NPROC)];
+        format!("{memory} {data} {files} {processes}\n")
+    }
+    #[cfg(not(unix))]
+    String::new()
 }
 
 /// Takes from this process what could outlive it.
