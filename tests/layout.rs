@@ -64,6 +64,8 @@ fn crates_stay_in_their_rooms() {
         ("npyz::", "data/npy.rs"),
         ("memmap2::", "data/mapping.rs"),
         ("libc::", "data/mapping.rs"),
+        ("libc::", "engine/gpu/manifests.rs"),
+        ("libc::", "engine/gpu/trial.rs"),
         ("sysinfo::", "cli/memory.rs"),
         ("NamedTempFile", "data/output.rs"),
         ("tempfile::tempfile", "data/spool.rs"),
@@ -79,13 +81,16 @@ fn crates_stay_in_their_rooms() {
         ("multiversion::", "engine/"),
         ("statrs::", "fit/statistics.rs"),
     ];
-    for (crate_name, room) in rooms {
+    for (crate_name, _) in rooms {
+        let rooms: Vec<&str> =
+            rooms.into_iter().filter(|(name, _)| *name == crate_name).map(|(_, room)| room).collect();
         let users: Vec<String> = files()
             .into_iter()
             .filter(|(_, text)| code(text).contains(crate_name))
             .map(|(name, _)| name)
             .collect();
         assert!(!users.is_empty(), "{crate_name} is used nowhere");
-        assert!(users.iter().all(|name| name.starts_with(room)), "{crate_name} outside {room}: {users:?}");
+        let is_in_a_room = |name: &String| rooms.iter().any(|room| name.starts_with(room));
+        assert!(users.iter().all(is_in_a_room), "{crate_name} outside {rooms:?}: {users:?}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::drivers::Drivers;
 use super::error::CliError;
 use super::generate::TypeArgument;
 use super::memory::half_of_free;
@@ -163,8 +164,9 @@ impl FromStr for Size {
     }
 }
 
+/// The engines that can be measured alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BenchEngine {
+pub(super) enum BenchEngine {
     /// All CPU cores
     Cpu,
     /// Every GPU adapter, software adapters included
@@ -237,8 +239,13 @@ impl<'a> Place<'a> {
 pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     let stopwatch = arguments.check()?;
     let baseline = arguments.baseline.as_deref().map(Baseline::load).transpose()?;
-    let adapters = Adapters::enumerate();
-    let places = arguments.places(&adapters)?;
+    let drivers = match arguments.engine {
+        Some(BenchEngine::Cpu) => None,
+        _ => Some(Drivers::try_all(arguments.verbosity)?),
+    };
+    let adapters = drivers.as_ref().map(Drivers::adapters);
+    let gpus = drivers.as_ref().zip(adapters.as_ref());
+    let places = arguments.places(gpus)?;
     let sizes = arguments.sizes_that_fit(&places)?;
     if arguments.tune {
         return arguments.tuner(stopwatch, &sizes).run(&arguments.adapters_to_tune(&places)?);
@@ -278,24 +285,34 @@ impl BenchArguments {
         }
     }
 
-    fn places<'a>(&self, adapters: &'a Adapters) -> Result<Vec<Place<'a>>, CliError> {
+    /// What to measure; the CPU alone needs no drivers.
+    fn places<'a>(&self, gpus: Option<(&Drivers, &'a Adapters)>) -> Result<Vec<Place<'a>>, CliError> {
+        let Some((drivers, adapters)) = gpus else {
+            return match self.adapter {
+                Some(_) => Err(CliError::Usage("--adapter chooses a GPU; leave out --engine cpu".to_owned())),
+                None => Ok(vec![Place::Cpu]),
+            };
+        };
         let tunings = self.tuning.load(self.verbosity);
         let place = |adapter| Place::Gpu(adapter, tunings.of(adapter));
-        match (self.engine, &self.adapter) {
-            (Some(BenchEngine::Cpu), Some(_)) => {
-                Err(CliError::Usage("--adapter chooses a GPU; leave out --engine cpu".to_owned()))
-            }
-            (Some(BenchEngine::Cpu), None) => Ok(vec![Place::Cpu]),
-            (_, choice @ Some(_)) => Ok(vec![place(adapters.choose(choice.as_ref())?)]),
-            (Some(BenchEngine::Gpu), None) if adapters.is_empty() => Err(GpuError::NoAdapter.into()),
-            (Some(BenchEngine::Gpu), None) => Ok(adapters.iter().map(place).collect()),
-            (None, None) => {
-                if adapters.is_empty() {
-                    self.verbosity.note(&"no GPU adapter found; only the CPU engine is measured");
-                }
-                Ok(std::iter::once(Place::Cpu).chain(adapters.iter().map(place)).collect())
-            }
+        if let Some(choice) = &self.adapter {
+            let adapter = drivers.choose(adapters, Some(choice))?;
+            drivers.note_broken(self.verbosity);
+            return Ok(vec![place(adapter)]);
         }
+        let gpus = adapters.iter().map(place);
+        if self.engine == Some(BenchEngine::Gpu) {
+            if adapters.is_empty() {
+                return Err(drivers.failure().unwrap_or(GpuError::NoAdapter).into());
+            }
+            drivers.note_broken(self.verbosity);
+            return Ok(gpus.collect());
+        }
+        drivers.note_broken(self.verbosity);
+        if adapters.is_empty() {
+            self.verbosity.note(&"no GPU adapter found; only the CPU engine is measured");
+        }
+        Ok(std::iter::once(Place::Cpu).chain(gpus).collect())
     }
 
     /// The sizes, in order, without those that this machine has no memory for.

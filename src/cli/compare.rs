@@ -2,6 +2,8 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::bench::BenchEngine;
+use super::drivers::Drivers;
 use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
@@ -37,6 +39,10 @@ Examples:
 pub(super) struct CompareArguments {
     #[command(flatten)]
     pair: PairArguments,
+
+    /// Only this engine; the CPU alone needs no drivers
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    engine: Option<BenchEngine>,
 
     /// The largest relative error that passes
     #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
@@ -75,6 +81,10 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     if !(arguments.tol > 0.0 && arguments.tol.is_finite()) {
         return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
     }
+    let drivers = match arguments.engine {
+        Some(BenchEngine::Cpu) => None,
+        _ => Some(Drivers::try_all(arguments.verbosity)?),
+    };
     let memory_bytes = arguments.memory.host_bytes();
     let data = arguments.pair.load(memory_bytes, arguments.verbosity)?;
 
@@ -83,13 +93,22 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let (tolerance, verbosity) = (arguments.tol, arguments.verbosity);
     let mut rules = Rules { truth, tolerance, verbosity, noted: Vec::new() };
 
-    let mut results = vec![rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data))))];
-    let adapters = Adapters::enumerate();
-    let tunings = arguments.tuning.load(verbosity);
-    if adapters.is_empty() {
-        arguments.verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
+    let adapters = drivers.as_ref().map(Drivers::adapters);
+    let mut results = Vec::new();
+    if arguments.engine != Some(BenchEngine::Gpu) {
+        results.push(rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data)))));
     }
-    for adapter in adapters.iter() {
+    let tunings = arguments.tuning.load(verbosity);
+    if let (Some(drivers), Some(adapters)) = (&drivers, &adapters) {
+        if adapters.is_empty() && results.is_empty() {
+            return Err(drivers.failure().unwrap_or(GpuError::NoAdapter).into());
+        }
+        drivers.note_broken(verbosity);
+        if adapters.is_empty() {
+            verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
+        }
+    }
+    for adapter in adapters.iter().flat_map(Adapters::iter) {
         // Without a choice, every precision that the adapter offers.
         let precisions = match arguments.precision.asked() {
             Some(precision) => vec![precision],

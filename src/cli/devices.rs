@@ -1,17 +1,18 @@
 use clap::Args;
 
-use super::engine::no_gpu_reason;
+use super::drivers::Drivers;
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
 use crate::engine::Cpu;
-use crate::engine::gpu::Adapters;
 use crate::report::{AdapterReport, DevicesReport};
 
 /// Lists engines and adapters, and which one `auto` takes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The environment variable WGPU_BACKEND (vulkan, gl, metal, dx12) limits the search to one API.
+Drivers are first opened in a process of its own, once a boot. One that crashes there, or does not
+answer within LINFIT_DRIVER_SECONDS (20), is listed as broken and not used; devices tries it again.
 
 Example:
   linfit devices && linfit fit x.npy t.npy --adapter 0")]
@@ -25,9 +26,11 @@ pub(super) struct DevicesArguments {
 }
 
 pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
-    let adapters = Adapters::enumerate();
+    let mut drivers = Drivers::try_again(arguments.verbosity)?;
+    let adapters = drivers.adapters();
+    drivers.update(&adapters, arguments.verbosity);
     let auto = adapters.real_gpu().map_or_else(
-        || format!("the CPU ({})", no_gpu_reason(&adapters)),
+        || format!("the CPU ({})", drivers.no_gpu_reason(Some(&adapters))),
         |adapter| format!("{} ({})", adapter.name(), adapter.backend()),
     );
     let report = DevicesReport {
@@ -51,6 +54,7 @@ pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
                 }
             })
             .collect(),
+        broken: drivers.broken().to_vec(),
         auto,
     };
     for adapter in &report.adapters {

@@ -1,5 +1,6 @@
 use clap::{Args, ValueEnum};
 
+use super::drivers::Drivers;
 use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
@@ -12,7 +13,7 @@ use crate::engine::{Cpu, Engine, EngineError, EngineKind, Notice, Reference};
 /// What `--engine` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum EngineChoice {
-    /// A real GPU if there is one, else the CPU
+    /// A real GPU if there is one, else the CPU; where one pass over the data is all, the CPU
     Auto,
     /// The best adapter there is, software adapters included
     Gpu,
@@ -48,49 +49,43 @@ pub(super) struct Opened<'d> {
     pub(super) reason: Option<String>,
 }
 
-impl EngineArguments {
-    /// Opens the engine that was asked for, or the one that suits the machine,
-    /// and tells what the user should know about it.
-    pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
-        let opened = self.choose(data, verbosity)?;
-        if opened.engine.info().kind != EngineKind::Gpu {
-            self.precision.note_f64(verbosity);
-        }
-        verbosity.notices(opened.engine.notices());
-        Ok(opened)
-    }
+/// What `--engine auto` may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Auto {
+    /// A real GPU, if there is one.
+    Gpu,
+    /// The CPU, without a look at what else there is: on the way to a GPU and
+    /// back the data would take longer than the CPU takes for a pass.
+    Cpu,
+}
 
-    fn choose<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
-        match (self.engine, &self.adapter) {
+/// The engine to open, and the drivers that this needs: none for what computes
+/// on the CPU.
+pub(super) struct EngineChosen<'a> {
+    arguments: &'a EngineArguments,
+    drivers: Option<Drivers>,
+}
+
+impl EngineArguments {
+    /// Checks what was asked for and tries the drivers that it needs. To be
+    /// called before anything is read or written: the program may start anew.
+    pub(super) fn choose(&self, auto: Auto, verbosity: Verbosity) -> Result<EngineChosen<'_>, CliError> {
+        let is_cpu = match (self.engine, &self.adapter) {
             (EngineChoice::Cpu | EngineChoice::Reference, Some(_)) => {
-                Err(CliError::Usage("--adapter chooses a GPU; use it with --engine gpu or auto".to_owned()))
+                return Err(CliError::Usage(
+                    "--adapter chooses a GPU; use it with --engine gpu or auto".to_owned(),
+                ));
             }
-            (EngineChoice::Cpu, None) => Ok(Opened { engine: Box::new(Cpu::new(data)), reason: None }),
-            (EngineChoice::Reference, None) => {
-                Ok(Opened { engine: Box::new(Reference::new(data)), reason: None })
-            }
-            (EngineChoice::Gpu, choice) | (EngineChoice::Auto, choice @ Some(_)) => {
-                let adapters = Adapters::enumerate();
-                let adapter = adapters.choose(choice.as_ref())?;
-                if adapter.is_software() && choice.is_none() {
-                    verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
-                }
-                Ok(Opened { engine: Box::new(self.open_gpu(adapter, data, verbosity)?), reason: None })
-            }
-            (EngineChoice::Auto, None) => {
-                let adapters = Adapters::enumerate();
-                match adapters.real_gpu() {
-                    Some(adapter) => {
-                        let reason = Some("the best GPU found".to_owned());
-                        Ok(Opened { engine: Box::new(self.open_gpu(adapter, data, verbosity)?), reason })
-                    }
-                    None => Ok(Opened {
-                        engine: Box::new(Cpu::new(data)),
-                        reason: Some(no_gpu_reason(&adapters).to_owned()),
-                    }),
-                }
-            }
-        }
+            (EngineChoice::Cpu | EngineChoice::Reference, None) => true,
+            (EngineChoice::Auto, None) => auto == Auto::Cpu,
+            (EngineChoice::Gpu, _) | (EngineChoice::Auto, Some(_)) => false,
+        };
+        let drivers = match (is_cpu, self.engine, &self.adapter) {
+            (true, ..) => None,
+            (false, EngineChoice::Auto, None) => Some(Drivers::try_for_real_gpu(verbosity)?),
+            (false, ..) => Some(Drivers::try_all(verbosity)?),
+        };
+        Ok(EngineChosen { arguments: self, drivers })
     }
 
     fn open_gpu<'d>(
@@ -118,11 +113,52 @@ impl EngineArguments {
     }
 }
 
-/// Why `auto` takes the CPU.
-pub(super) fn no_gpu_reason(adapters: &Adapters) -> &'static str {
-    if adapters.is_empty() {
-        "no GPU found"
-    } else {
-        "no real GPU found, and software adapters are used only when asked for"
+impl EngineChosen<'_> {
+    /// Opens the engine that was asked for, or the one that suits the machine,
+    /// and tells what the user should know about it.
+    pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
+        let opened = match &self.drivers {
+            Some(drivers) => self.open_with(drivers, data, verbosity)?,
+            None if self.arguments.engine == EngineChoice::Reference => {
+                Opened { engine: Box::new(Reference::new(data)), reason: None }
+            }
+            None => Opened { engine: Box::new(Cpu::new(data)), reason: None },
+        };
+        if opened.engine.info().kind != EngineKind::Gpu {
+            self.arguments.precision.note_f64(verbosity);
+        }
+        verbosity.notices(opened.engine.notices());
+        Ok(opened)
+    }
+
+    fn open_with<'d>(
+        &self,
+        drivers: &Drivers,
+        data: &'d Dataset,
+        verbosity: Verbosity,
+    ) -> Result<Opened<'d>, CliError> {
+        let choice = self.arguments.adapter.as_ref();
+        if self.arguments.engine == EngineChoice::Gpu || choice.is_some() {
+            let adapters = drivers.adapters();
+            let adapter = drivers.choose(&adapters, choice)?;
+            drivers.note_broken(verbosity);
+            if adapter.is_software() && choice.is_none() {
+                verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+            }
+            let engine = self.arguments.open_gpu(adapter, data, verbosity)?;
+            return Ok(Opened { engine: Box::new(engine), reason: None });
+        }
+        drivers.note_broken(verbosity);
+        let adapters = drivers.may_have_real_gpu().then(|| drivers.adapters());
+        Ok(match adapters.as_ref().and_then(Adapters::real_gpu) {
+            Some(adapter) => Opened {
+                engine: Box::new(self.arguments.open_gpu(adapter, data, verbosity)?),
+                reason: Some("the best GPU found".to_owned()),
+            },
+            None => Opened {
+                engine: Box::new(Cpu::new(data)),
+                reason: Some(drivers.no_gpu_reason(adapters.as_ref()).to_owned()),
+            },
+        })
     }
 }

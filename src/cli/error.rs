@@ -26,6 +26,9 @@ pub(super) enum CliError {
     Usage(String),
     #[error("stdout: {0}")]
     Stdout(io::Error),
+    /// The user asked to stop, before there was anything to print.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl From<GpuError> for CliError {

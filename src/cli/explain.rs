@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use super::engine::EngineArguments;
+use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
@@ -70,8 +70,9 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
     if sgd.steps > MOST_STEPS {
         return Err(CliError::Usage(format!("--steps: at most {MOST_STEPS} are explained; use linfit fit")));
     }
+    let engine = arguments.engine.choose(Auto::Cpu, arguments.verbosity)?;
     let data = data(arguments)?;
-    let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
+    let mut engine = engine.open(&data, arguments.verbosity)?.engine;
 
     let mut states = Vec::new();
     let fit = sgd.fit(engine.as_mut(), &mut |state| {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::engine::EngineArguments;
+use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::pair::PairArguments;
 use super::paths::check_outputs;
@@ -66,13 +66,14 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
+    let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
 
     let started = Instant::now();
     let data = arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let opened = arguments.engine.open(&data, arguments.verbosity)?;
+    let opened = engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
     let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();

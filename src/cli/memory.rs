@@ -30,6 +30,11 @@ impl MemoryArguments {
     }
 }
 
+/// When the system was started, in seconds since 1970; 0 where it doesn't tell.
+pub(super) fn boot_time() -> u64 {
+    sysinfo::System::boot_time().unwrap_or(0)
+}
+
 /// Half of the memory that is free now; no bound where the system doesn't
 /// tell.
 pub(super) fn half_of_free() -> u64 {

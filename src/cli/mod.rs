@@ -4,6 +4,7 @@
 mod bench;
 mod compare;
 mod devices;
+mod drivers;
 mod engine;
 mod error;
 mod explain;
@@ -75,6 +76,8 @@ enum Command {
     Devices(devices::DevicesArguments),
     Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
+    #[command(name = drivers::COMMAND, hide = true)]
+    TryDrivers(drivers::TryDriversArguments),
 }
 
 /// Runs the program on the process's arguments.
@@ -88,8 +91,10 @@ pub fn run() -> ExitCode {
         tell(&format_args!("linfit: internal error: {panic}; please report it"));
     }));
     let arguments = parse(std::env::args_os().map(spell_out_stdin).collect());
-    interrupt::install();
-    guard_mappings();
+    if !matches!(arguments.command, Command::TryDrivers(_)) {
+        interrupt::install();
+        guard_mappings();
+    }
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
@@ -98,11 +103,12 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::TryDrivers(arguments) => drivers::run(&arguments),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::CheckFailed) => ExitCode::from(1),
-        Ok(Outcome::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        Ok(Outcome::Interrupted) | Err(CliError::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             tell(&format_args!("linfit: {error}"));
             ExitCode::from(error.exit_code())

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::engine::EngineArguments;
+use super::engine::{Auto, EngineArguments, Opened};
 use super::error::CliError;
 use super::pair::tell_replaced;
 use super::paths::check_outputs;
@@ -120,6 +120,10 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let inputs = [("MODEL", arguments.model.as_path()), ("X", arguments.x.path.as_path())];
     check_outputs(&[("-o", Some(arguments.output.as_path()))], &inputs)?;
     let format = ResultFormat::of(&arguments.output)?;
+    let engine = match arguments.dtype {
+        OutputType::F32 => Some(arguments.engine.choose(Auto::Cpu, arguments.verbosity)?),
+        _ => None,
+    };
     let model = load_model(&arguments.model)?;
     let memory_bytes = arguments.engine.host_bytes();
     let mut x = arguments.reading.within(memory_bytes).open(&arguments.x)?;
@@ -137,12 +141,10 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let element = arguments.dtype.element();
     let nulls_stay = format.holds_nulls();
     let nodata = nodata_of_y(arguments, data.x(), nulls_stay)?;
+    // Before there is an output: a driver that takes the program with it leaves
+    // no unfinished file.
+    let engine = engine.map(|engine| engine.open(&data, arguments.verbosity)).transpose()?;
     let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
-    // Before there is a file: a driver that fails leaves none behind.
-    let mut opened = match arguments.dtype {
-        OutputType::F32 => Some(arguments.engine.open(&data, arguments.verbosity)?.engine),
-        _ => None,
-    };
     let mut output = Output {
         file: ResultFile::create(format, &arguments.output, &plan)?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
@@ -155,7 +157,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         saturated: Saturated::default(),
     };
 
-    let result = if let Some(engine) = &mut opened {
+    let result = if let Some(Opened { mut engine, .. }) = engine {
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
         let known = engine.notices().len();

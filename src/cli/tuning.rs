@@ -41,8 +41,13 @@ impl TuningArguments {
 
 /// Where the tunings are kept, if the user has a place for such things.
 fn location() -> Option<PathBuf> {
+    cached("tuning.json")
+}
+
+/// A file in the user's cache directory, if there is one.
+pub(super) fn cached(name: &str) -> Option<PathBuf> {
     let directories = ProjectDirs::from("", "", "linfit")?;
-    Some(directories.cache_dir().join("tuning.json"))
+    Some(directories.cache_dir().join(name))
 }
 
 /// The tunings of this machine's adapters.

@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::comparison::trimmed;
+use crate::engine::gpu::BrokenDriver;
 
 /// An adapter and what it can do.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +38,8 @@ pub struct DevicesReport {
     pub cpu: String,
     /// The adapters.
     pub adapters: Vec<AdapterReport>,
+    /// The drivers that break the process they are loaded into, and are not used.
+    pub broken: Vec<BrokenDriver>,
     /// What `--engine auto` takes.
     pub auto: String,
 }
@@ -76,6 +79,9 @@ impl fmt::Display for DevicesReport {
                 ]);
             }
             writeln!(f, "{}", trimmed(&table))?;
+        }
+        for driver in &self.broken {
+            writeln!(f, "broken: {driver}")?;
         }
         writeln!(f)?;
         write!(f, "--engine auto takes: {}", self.auto)

@@ -6,7 +6,7 @@ use crate::{Lab, fields};
 fn lists_the_software_adapter_as_software() {
     let lab = Lab::new();
     let report = lab.run("devices --json").succeeds().json();
-    assert_eq!(fields(&report), ["adapters", "auto", "cpu"]);
+    assert_eq!(fields(&report), ["adapters", "auto", "broken", "cpu"]);
     let adapters = report["adapters"].as_array().unwrap();
     assert_eq!(adapters.len(), 1, "{report}");
     let adapter = &adapters[0];

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::GpuError;
+use super::{GpuError, Verdict};
 
 /// An adapter by its number in the list of [`Adapters`], or by a part of its
 /// name.
@@ -139,14 +139,36 @@ impl Adapters {
     /// and DirectX 12 offer nothing, since it reaches the same devices by a
     /// slower way; the environment variable `WGPU_BACKEND` (`vulkan`, `gl`, …)
     /// overrides that.
+    ///
+    /// The drivers are loaded into this process, whatever they do to it:
+    /// [`try_all`](super::try_all) finds out before which of them break it.
     #[must_use]
     pub fn enumerate() -> Self {
+        Self::of(wgpu::Backends::all())
+    }
+
+    /// Like [`enumerate`](Self::enumerate), but asks only the drivers that a
+    /// verdict allows. Without it having any [`rest`](Verdict::rest), or if this
+    /// process was not started in the environment that the rest needs, these are
+    /// none.
+    #[must_use]
+    pub fn allowed_by(verdict: &Verdict) -> Self {
+        match &verdict.rest {
+            _ if verdict.broken.is_empty() => Self::enumerate(),
+            Some(rest) if rest.has_its_environment() => {
+                Self::of(wgpu::Backends::from_comma_list(&rest.backends))
+            }
+            _ => Self { list: Vec::new() },
+        }
+    }
+
+    fn of(allowed: wgpu::Backends) -> Self {
         let list = wgpu::Backends::from_env().map_or_else(
             || {
-                let primary = enumerate(wgpu::Backends::PRIMARY);
-                if primary.is_empty() { enumerate(wgpu::Backends::GL) } else { primary }
+                let primary = enumerate(wgpu::Backends::PRIMARY & allowed);
+                if primary.is_empty() { enumerate(wgpu::Backends::GL & allowed) } else { primary }
             },
-            enumerate,
+            |asked| enumerate(asked & allowed),
         );
         Self { list }
     }
@@ -202,7 +224,16 @@ impl Adapters {
     }
 }
 
+/// The graphics APIs that may be asked here.
+pub(super) fn backends_asked() -> wgpu::Backends {
+    let asked = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY | wgpu::Backends::GL);
+    asked & wgpu::Instance::enabled_backend_features()
+}
+
 fn enumerate(backends: wgpu::Backends) -> Vec<Adapter> {
+    if backends.is_empty() {
+        return Vec::new();
+    }
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends,
         ..wgpu::InstanceDescriptor::new_without_display_handle_from_env()

@@ -9,6 +9,12 @@ pub enum GpuError {
     )]
     NoAdapter,
 
+    #[error(
+        "no usable GPU adapter: {drivers}; update or remove it, or use --engine cpu; `linfit devices` tries it \
+         again, and lists the adapters that work, for --adapter"
+    )]
+    BrokenDriver { drivers: String },
+
     #[error("no adapter matches {wanted:?}; `linfit devices` lists them: {available}")]
     NotFound { wanted: String, available: String },
 

@@ -1,7 +1,8 @@
 //! The GPU engine: WGSL compute shaders through wgpu, on whatever adapter the
 //! machine has.
 //!
-//! [`Adapters`] finds the ways to a GPU; `device` opens one and turns every
+//! [`Adapters`] finds the ways to a GPU, of drivers that `drivers` has tried in
+//! another process (`trial`) and knows by their `manifests`; `device` opens one and turns every
 //! failure into a [`GpuError`]; `plan` spreads the elements over windows
 //! (buffers as large as the device binds), workgroups and invocations;
 //! `inputs` says what of the data is sent there and how, `kernels` compiles the
@@ -15,22 +16,27 @@ mod adapter;
 mod clock;
 mod descent;
 mod device;
+mod drivers;
 mod error;
 mod forward;
 mod inputs;
 mod kernels;
+mod manifests;
 mod packing;
 mod partials;
 mod plan;
 mod precision;
 mod resident;
 mod stream;
+mod trial;
 mod tuning;
 mod upload;
 
 pub use adapter::{Adapter, AdapterChoice, Adapters};
+pub use drivers::{BrokenDriver, Rest, Trials, Verdict, fingerprint, try_all};
 pub use error::GpuError;
 pub use precision::Precision;
+pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
 use super::reference::rounding_to_f64;

@@ -1,0 +1,438 @@
+//! Opens the drivers of this machine in a process of its own first. A driver
+//! is code of others in one's own process: one that crashes, hangs or ends the
+//! process takes the program with it, without a word.
+//!
+//! The other process is a program that calls [`answer`] when it is started
+//! with the arguments of a [`Trial`]. It does what opening does: it lists the
+//! adapters, then opens each. Before every step it says which, so that a step
+//! without an end has a name.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::Adapters;
+use super::device::Device;
+
+/// Bytes around a message, which no driver prints by chance, so that what a
+/// driver prints to stdout is not taken for one.
+const BEGIN: u8 = 0x1e;
+const END: u8 = 0x1f;
+
+/// The longest message; what is before it and no message is forgotten.
+const MOST_MESSAGE_BYTES: usize = 4096;
+
+/// How much of what drivers say on stderr is kept.
+const MOST_STDERR_BYTES: usize = 4096;
+
+/// How often a process is looked at that keeps its output open.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long the output of a process that has ended is waited for: a process
+/// that it started and that left its group may hold it open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How much later than its parent would end it a process ends itself.
+const ORPHAN_TIME: Duration = Duration::from_secs(2);
+
+/// How much of an adapter's name is told; a message stays shorter than its
+/// bound.
+const MOST_NAME_CHARS: usize = 200;
+
+/// What the process is about to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Step {
+    /// Listing the adapters of some graphics APIs.
+    List,
+    /// Opening the adapter of this name, now that all are listed.
+    Open(String),
+    /// Ending, which closes the drivers.
+    Close,
+}
+
+/// What a process tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Message {
+    /// What it is about to do.
+    Step(Step),
+    /// What the drivers offer.
+    Found(Found),
+}
+
+/// What drivers offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Found {
+    /// No adapter.
+    Nothing,
+    /// Only software adapters, or some that don't say what they are.
+    Software,
+    /// A real GPU.
+    RealGpu,
+}
+
+impl Found {
+    /// What these are.
+    #[must_use]
+    pub fn of(adapters: &Adapters) -> Self {
+        match adapters.real_gpu() {
+            Some(_) => Self::RealGpu,
+            None if adapters.is_empty() => Self::Nothing,
+            None => Self::Software,
+        }
+    }
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// What went wrong; `None` if everything was opened and closed.
+    pub(super) fault: Option<String>,
+    /// What the drivers offer, if it was found out.
+    pub(super) found: Option<Found>,
+    /// The end of what the drivers said on stderr.
+    pub(super) stderr: String,
+}
+
+/// Why there is no [`Ending`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrialError {
+    /// The process could not be started or watched.
+    #[error("drivers could not be tried in a process of their own: {0}")]
+    Process(#[from] io::Error),
+    /// The caller wants to go on no longer.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A program that opens drivers and tells how far it comes.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The program.
+    pub program: PathBuf,
+    /// The arguments that make it call [`answer`] with the one that is appended
+    /// to them.
+    pub arguments: Vec<OsString>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Whether to go on waiting for it.
+    pub goes_on: fn() -> bool,
+}
+
+/// A variable of the environment, to be set or, without a value, removed.
+pub(super) type Variable = (String, Option<OsString>);
+
+impl Trial {
+    /// Opens what the drivers offer in this environment.
+    pub(super) fn run(&self, environment: &[Variable]) -> Result<Ending, TrialError> {
+        let nanoseconds = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos());
+        let key = format!("{:x}-{nanoseconds:x}", std::process::id());
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .arg(&key)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            // A group of its own can be ended with all that drivers start.
+            command.process_group(0).arg0("linfit");
+        }
+        let mut process = Process(command.spawn()?);
+        let steps = Listener::new(process.0.stdout.take(), Steps::of(&key), Steps::hear);
+        let stderr = Listener::new(process.0.stderr.take(), Tail::default(), Tail::hear);
+
+        let started = Instant::now();
+        let mut ended = false;
+        while !ended && started.elapsed() < self.limit {
+            if !(self.goes_on)() {
+                return Err(TrialError::Interrupted);
+            }
+            // Whoever ends closes its output, mostly.
+            steps.wait(LOOK.min(self.limit.saturating_sub(started.elapsed())));
+            ended = process.has_ended()?;
+        }
+        process.end_group();
+        let status = if ended { Some(process.0.wait()?) } else { None };
+        drop(process);
+        steps.wait_for_end(LAST_WORDS);
+        stderr.wait_for_end(LAST_WORDS);
+        let (step, found) = steps.heard(|steps| (steps.last.clone(), steps.found));
+        let fault = match status {
+            Some(status) if status.success() && step == Some(Step::Close) => None,
+            Some(status) => Some(how_it_ended(status)),
+            None => Some(format!("did not answer within {} s", self.limit.as_secs_f64())),
+        };
+        let fault = fault.map(|fault| match step {
+            None => format!("{fault} before anything was opened"),
+            Some(Step::List) => format!("{fault} while its adapters were listed"),
+            Some(Step::Open(name)) => format!("{fault} while {name} was opened"),
+            Some(Step::Close) => format!("{fault} while it was closed"),
+        });
+        Ok(Ending { fault, found, stderr: stderr.heard(Tail::text) })
+    }
+}
+
+#[cfg(unix)]
+fn how_it_ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    let Some(signal) = status.signal() else { return exit_code(status) };
+    let name = match signal {
+        libc::SIGSEGV => " (SIGSEGV)",
+        libc::SIGBUS => " (SIGBUS)",
+        libc::SIGILL => " (SIGILL)",
+        libc::SIGFPE => " (SIGFPE)",
+        libc::SIGABRT => " (SIGABRT)",
+        libc::SIGKILL => " (SIGKILL)",
+        libc::SIGTRAP => " (SIGTRAP)",
+        _ => "",
+    };
+    format!("crashed with signal {signal}{name}")
+}
+
+#[cfg(not(unix))]
+fn how_it_ended(status: ExitStatus) -> String {
+    exit_code(status)
+}
+
+fn exit_code(status: ExitStatus) -> String {
+    // A panic is unwound to the end of `main`.
+    match status.code() {
+        Some(101) => "made wgpu panic".to_owned(),
+        Some(code) => format!("ended the process with code {code}"),
+        None => "ended the process".to_owned(),
+    }
+}
+
+/// A process that does not outlive its owner.
+struct Process(Child);
+
+impl Process {
+    /// Whether it has ended. It is not yet waited for, so that its number and
+    /// that of its group still are its own.
+    #[cfg(unix)]
+    fn has_ended(&mut self) -> io::Result<bool> {
+        // SAFETY: zeroes are a valid siginfo_t, which waitid fills in.
+        let (result, pid) = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            let result = libc::waitid(libc::P_PID, self.0.id(), &raw mut info, options);
+            (result, info.si_pid())
+        };
+        match (result, io::Error::last_os_error()) {
+            (0, _) => Ok(pid != 0),
+            (_, error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            (_, error) => Err(error),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
+    /// Ends the processes that it started, and itself.
+    fn end_group(&mut self) {
+        #[cfg(unix)]
+        if let Ok(group) = libc::pid_t::try_from(self.0.id()) {
+            // SAFETY: the group was made for this process, which has not been
+            // waited for.
+            let _ = unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+        let _ = self.0.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Ended and waited for already, it is left alone.
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        self.end_group();
+        // One that hangs in the kernel can't be ended, nor waited for.
+        let started = Instant::now();
+        while !matches!(self.0.try_wait(), Ok(Some(_)) | Err(_)) && started.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// What is heard of a stream, while it is read in the background.
+struct Listener<H> {
+    heard: Arc<Mutex<H>>,
+    /// Closed when the stream ends.
+    end: Receiver<()>,
+}
+
+impl<H: Send + 'static> Listener<H> {
+    fn new(stream: Option<impl Read + Send + 'static>, heard: H, hear: fn(&mut H, &[u8])) -> Self {
+        let heard = Arc::new(Mutex::new(heard));
+        let (open, end) = mpsc::channel::<()>();
+        if let Some(mut stream) = stream {
+            let heard = Arc::clone(&heard);
+            let read = move || {
+                let _open = open;
+                let mut buffer = [0; 4096];
+                loop {
+                    match stream.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(count) => hear(&mut lock(&heard), &buffer[..count]),
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(_) => break,
+                    }
+                }
+            };
+            // Without a thread nothing is heard, which reads as a failed trial.
+            let _ = std::thread::Builder::new().name("trial".to_owned()).spawn(read);
+        }
+        Self { heard, end }
+    }
+
+    /// Waits for the stream's end, but not long.
+    fn wait_for_end(&self, limit: Duration) {
+        let _ = self.end.recv_timeout(limit);
+    }
+
+    /// Waits until the stream ends, or a moment if it has ended.
+    fn wait(&self, limit: Duration) {
+        if self.end.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    fn heard<T>(&self, get: impl FnOnce(&H) -> T) -> T {
+        get(&lock(&self.heard))
+    }
+}
+
+/// A poisoned lock only means that a thread panicked that was listening.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The steps that a process says it takes, among whatever its drivers print.
+struct Steps {
+    key: Vec<u8>,
+    unread: Vec<u8>,
+    last: Option<Step>,
+    found: Option<Found>,
+}
+
+impl Steps {
+    fn of(key: &str) -> Self {
+        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None, found: None }
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+        while let Some(end) = self.unread.iter().position(|&byte| byte == END) {
+            let message = &self.unread[..end];
+            let begin = message.iter().rposition(|&byte| byte == BEGIN).map_or(0, |begin| begin + 1);
+            let message = message[begin..].strip_prefix(&*self.key);
+            match message.and_then(|message| serde_json::from_slice(message).ok()) {
+                Some(Message::Step(step)) => self.last = Some(step),
+                Some(Message::Found(found)) => self.found = Some(found),
+                None => {}
+            }
+            self.unread.drain(..=end);
+        }
+        let excess = self.unread.len().saturating_sub(MOST_MESSAGE_BYTES);
+        self.unread.drain(..excess);
+    }
+}
+
+/// The end of a stream.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        let excess = self.0.len().saturating_sub(MOST_STDERR_BYTES);
+        self.0.drain(..excess);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// What the other process does: it opens every adapter there is, and says to
+/// stdout what it is about to do. It ends itself if it takes longer than the
+/// limit, should its parent be gone.
+///
+/// # Errors
+/// Its stdout is closed: nobody listens.
+pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
+    restrict(limit);
+    let tell = |message: Message| -> io::Result<()> {
+        let mut bytes = vec![BEGIN];
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend(serde_json::to_vec(&message)?);
+        bytes.push(END);
+        // At once, so that nothing gets between.
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&bytes)?;
+        stdout.flush()
+    };
+    tell(Message::Step(Step::List))?;
+    let adapters = Adapters::enumerate();
+    tell(Message::Found(Found::of(&adapters)))?;
+    for adapter in adapters.iter() {
+        tell(Message::Step(Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect())))?;
+        // That it can't be opened is told by whoever asks for it.
+        let _ = Device::open(adapter);
+    }
+    tell(Message::Step(Step::Close))
+}
+
+/// What a process may use here at most, without which drivers may not start.
+pub(super) fn limits() -> String {
+    #[cfg(unix)]
+    {
+        let of = |resource| {
+            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: it fills in what it is given.
+            unsafe { libc::getrlimit(resource, &raw mut limit) };
+            limit.rlim_cur
+        };
+        let [memory, data] = [of(libc::RLIMIT_AS), of(libc::RLIMIT_DATA)];
+        let [files, processes] = [of(libc::RLIMIT_NOFILE), of(libc::RLIMIT_NPROC)];
+        format!("{memory} {data} {files} {processes}\n")
+    }
+    #[cfg(not(unix))]
+    String::new()
+}
+
+/// Takes from this process what could outlive it.
+fn restrict(limit: Duration) {
+    // SAFETY: both only change how this process may end, and read what they
+    // are given.
+    #[cfg(unix)]
+    unsafe {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        #[cfg(target_os = "linux")]
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    let limit = limit.saturating_add(ORPHAN_TIME);
+    let _ = std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
+        std::thread::sleep(limit);
+        std::process::abort();
+    });
+}
