@@ -253,6 +253,88 @@ mod signals {
         assert_eq!(unfinished, None);
     }
 
+    /// A child that is killed if its test fails before it ends.
+    struct Kept(Child);
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// While a file is read or decoded nothing waits for a signal: it ends the
+    /// program at once, and leaves no temporary file.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_first_signal_ends_reading_at_once() {
+        let lab = Lab::new();
+        lab.write("m.json", r#"{"weight": 1, "bias": 0}"#);
+        let names = lab.files();
+        for (name, line) in [
+            ("-TERM", "fit -:a x.npy --save s.json --history h.csv"),
+            ("-INT", "predict m.json - -o y.npy"),
+            ("-TERM", "compare -:a x.npy"),
+        ] {
+            // Reads its end of a pipe, into which nobody writes.
+            let spawned =
+                lab.command(line).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            let mut child = Kept(spawned.unwrap());
+            is_waiting(&mut child.0);
+            let sent = Instant::now();
+            signal(&child.0, name);
+            assert_eq!(wait(&mut child.0).code(), Some(130), "{line}");
+            assert!(sent.elapsed() < Duration::from_secs(2), "{line}: {:?}", sent.elapsed());
+            assert_eq!(lab.files(), names, "{line}");
+        }
+    }
+
+    /// Waits until a program has read all there is of its arguments and sleeps
+    /// in a read of stdin, with its signal handlers in place.
+    #[cfg(target_os = "linux")]
+    fn is_waiting(child: &mut Child) {
+        let begun = Instant::now();
+        let status = format!("/proc/{}/status", child.id());
+        loop {
+            assert!(begun.elapsed() < Duration::from_secs(20), "never came to read");
+            assert!(child.try_wait().unwrap().is_none(), "ended before it was told to");
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let field =
+                |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
+            // Signal 2 is bit 1 of the mask of those that are caught.
+            let caught = u64::from_str_radix(field("SigCgt:"), 16).unwrap_or(0);
+            if caught & 2 == 2 && field("State:").starts_with('S') {
+                // The handler's thread is there; the read begins right after.
+                std::thread::sleep(Duration::from_millis(50));
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// A fit's first pass, before there is anything to print.
+    #[test]
+    fn the_first_signal_ends_a_pass_at_once() {
+        let lab = Lab::new();
+        lab.run("generate -x x.npy -t t.npy --shape 4000x4000").succeeds();
+        let names = lab.files();
+        let line = "fit x.npy t.npy --solver exact --engine reference --save s.json --history h.csv";
+        let spawned = lab.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut child = Kept(spawned.unwrap());
+        let begun = Instant::now();
+        // Its outputs are created between reading and the first pass.
+        while lab.files().len() < names.len() + 1 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no temporary files: {:?}", lab.files());
+            assert!(child.0.try_wait().unwrap().is_none(), "ended before it was told to");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let sent = Instant::now();
+        signal(&child.0, "-TERM");
+        assert_eq!(wait(&mut child.0).code(), Some(130));
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        assert_eq!(lab.files(), names);
+    }
+
     /// Half-written files are none.
     #[test]
     fn an_interrupted_generate_leaves_nothing() {
