@@ -90,6 +90,7 @@ pub fn run() -> ExitCode {
     let arguments = parse(std::env::args_os().map(spell_out_stdin).collect());
     interrupt::install();
     guard_mappings();
+    do_without_threads();
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
@@ -107,6 +108,15 @@ pub fn run() -> ExitCode {
             tell(&format_args!("linfit: {error}"));
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Has the one thread there is do the work of all passes, where the system has
+/// no room for others.
+fn do_without_threads() {
+    // The pool cannot be asked for twice, so it is a thread of its own that tells.
+    if std::thread::Builder::new().spawn(|| ()).is_err() {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     }
 }
 
