@@ -90,9 +90,10 @@ impl Lab {
         let behind: Value = serde_json::from_str(&fs::read_to_string(lavapipe()).unwrap()).unwrap();
         let behind = behind["ICD"]["library_path"].as_str().unwrap();
         // As the loader reads it: beside the manifest, if there is a slash in it.
-        let behind = match behind.contains('/') {
-            true => lavapipe().parent().unwrap().join(behind).display().to_string(),
-            false => behind.to_owned(),
+        let behind = if behind.contains('/') {
+            lavapipe().parent().unwrap().join(behind).display().to_string()
+        } else {
+            behind.to_owned()
         };
         let lab = Self { directory, environment: vec![("FAKE_DRIVER_BEHIND".to_owned(), behind)] };
         fs::write(lab.data("d.csv"), "x,t\n1,3\n2,5\n3,7\n").unwrap();
