@@ -50,13 +50,16 @@ struct Ran {
 }
 
 fn lavapipe() -> PathBuf {
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().filter_map(std::env::var_os);
+    let named = named.flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
     let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
-    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let usual = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let usual = usual.filter_map(|entry| Some(entry.ok()?.path()));
     let is_lavapipe = |path: &PathBuf| {
         path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("lvp_icd"))
     };
-    files
-        .filter_map(|entry| Some(entry.ok()?.path()))
+    named
+        .chain(usual)
         .find(is_lavapipe)
         .expect("no software Vulkan adapter: run tests/run.sh, which installs one")
 }
@@ -85,7 +88,13 @@ impl Lab {
         assert!(compiled.success(), "the fake driver does not compile");
         fs::create_dir_all(directory.path().join("data")).unwrap();
         let behind: Value = serde_json::from_str(&fs::read_to_string(lavapipe()).unwrap()).unwrap();
-        let behind = behind["ICD"]["library_path"].as_str().unwrap().to_owned();
+        let behind = behind["ICD"]["library_path"].as_str().unwrap();
+        // As the loader reads it: beside the manifest, if there is a slash in it.
+        let behind = if behind.contains('/') {
+            lavapipe().parent().unwrap().join(behind).display().to_string()
+        } else {
+            behind.to_owned()
+        };
         let lab = Self { directory, environment: vec![("FAKE_DRIVER_BEHIND".to_owned(), behind)] };
         fs::write(lab.data("d.csv"), "x,t\n1,3\n2,5\n3,7\n").unwrap();
         fs::write(lab.data("model.json"), "{\"weight\": 2, \"bias\": 1}").unwrap();

@@ -4,7 +4,6 @@
 //! environment in which only the others are loaded; Vulkan's loader reads it,
 //! and it can't be changed safely once there are threads.
 
-use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -259,7 +258,7 @@ fn start_anew(verdict: &Verdict) -> std::io::Error {
     if let (Ok(program), Ok(text), Some(rest)) = (program(), serde_json::to_string(verdict), &verdict.rest) {
         use std::os::unix::process::CommandExt;
         let mut arguments = std::env::args_os();
-        let name = arguments.next().unwrap_or_else(|| OsString::from("linfit"));
+        let name = arguments.next().unwrap_or_else(|| "linfit".into());
         return std::process::Command::new(program)
             .arg0(name)
             .args(arguments)

@@ -90,7 +90,14 @@ pub fn try_all(trial: &Trial) -> Result<Trials, TrialError> {
         let verdict = Verdict { found: together.found, ..Verdict::default() };
         return Ok(Trials { verdict, stderr: together.stderr });
     };
-    let verdict = search(trial, &fault)?;
+    let verdict = match search(trial, &fault) {
+        // One of them is broken, whichever it is.
+        Err(TrialError::Process(_)) => {
+            let broken = BrokenDriver { driver: "of this machine".to_owned(), library: None, reason: fault };
+            Verdict { broken: vec![broken], rest: None, found: Some(Found::Nothing) }
+        }
+        verdict => verdict?,
+    };
     Ok(Trials { verdict, stderr: together.stderr })
 }
 

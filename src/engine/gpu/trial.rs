@@ -177,11 +177,15 @@ impl Trial {
             Some(status) => Some(how_it_ended(status)),
             None => Some(format!("did not answer within {} s", self.limit.as_secs_f64())),
         };
+        let Some(step) = step else {
+            // Whatever it was, no driver did it.
+            let how = fault.unwrap_or_else(|| "ended".to_owned());
+            return Err(io::Error::other(format!("the process {how} before it opened any")).into());
+        };
         let fault = fault.map(|fault| match step {
-            None => format!("{fault} before anything was opened"),
-            Some(Step::List) => format!("{fault} while its adapters were listed"),
-            Some(Step::Open(name)) => format!("{fault} while {name} was opened"),
-            Some(Step::Close) => format!("{fault} while it was closed"),
+            Step::List => format!("{fault} while its adapters were listed"),
+            Step::Open(name) => format!("{fault} while {name} was opened"),
+            Step::Close => format!("{fault} while it was closed"),
         });
         Ok(Ending { fault, found, stderr: stderr.heard(Tail::text) })
     }
@@ -435,4 +439,103 @@ fn restrict(limit: Duration) {
         std::thread::sleep(limit);
         std::process::abort();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(parts: &[&[u8]]) -> Steps {
+        let mut steps = Steps::of("key");
+        parts.iter().for_each(|part| steps.hear(part));
+        steps
+    }
+
+    #[test]
+    fn steps_are_heard_among_noise() {
+        let open = b"\x1ekey{\"Step\":{\"Open\":\"a GPU\"}}\x1f";
+        assert_eq!(heard(&[open]).last, Some(Step::Open("a GPU".to_owned())));
+        let noises: [&[u8]; 4] = [b"", b"noise", b"\x1f\x1f\x1e\x1e", b"\x1e{\"Step\":\"Close\"}\x1f"];
+        for before in noises {
+            for after in noises {
+                for cut in 0..open.len() {
+                    let steps = heard(&[before, &open[..cut], &open[cut..], after]);
+                    assert_eq!(
+                        steps.last,
+                        Some(Step::Open("a GPU".to_owned())),
+                        "{before:?} {cut} {after:?}"
+                    );
+                }
+            }
+        }
+        let found = heard(&[b"\x1ekey{\"Found\":\"RealGpu\"}\x1f", open]);
+        assert_eq!((found.found, found.last.is_some()), (Some(Found::RealGpu), true));
+        for none in
+            [&b"\x1eyek{\"Step\":\"List\"}\x1f"[..], b"\x1ekey{}\x1f", b"\x1ekey{\"Step\":\"List\"}", b"key"]
+        {
+            assert_eq!(heard(&[none]).last, None);
+        }
+    }
+
+    #[test]
+    fn noise_takes_no_memory() {
+        let mut steps = Steps::of("key");
+        let mut tail = Tail::default();
+        for _ in 0..1000 {
+            steps.hear(&[b'x'; 1000]);
+            tail.hear(&[b'x'; 1000]);
+        }
+        assert!(steps.unread.len() <= MOST_MESSAGE_BYTES && tail.0.len() <= MOST_STDERR_BYTES);
+    }
+
+    /// A trial with a program of the system instead of this one.
+    #[cfg(unix)]
+    fn shell(script: &str) -> Trial {
+        let arguments = vec!["-c".into(), script.into(), "sh".into()];
+        Trial { program: "/bin/sh".into(), arguments, limit: Duration::from_secs(10), goes_on: || true }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn how_a_process_ended_is_told() {
+        let say = |step: &str| format!("printf '\\036%s{{\"Step\":{step}}}\\037' \"$1\"; ");
+        let fault = |script: &str| shell(script).run(&[]).unwrap().fault;
+        let told = |script: &str| fault(script).unwrap();
+        assert_eq!(fault(&say("\"Close\"")), None);
+        assert_eq!(
+            told(&(say("\"List\"") + "kill -SEGV $$")),
+            "crashed with signal 11 (SIGSEGV) while its adapters were listed"
+        );
+        assert_eq!(told(&(say("{\"Open\":\"A\"}") + "exit 101")), "made wgpu panic while A was opened");
+        assert_eq!(told(&(say("\"Close\"") + "exit 1")), "ended the process with code 1 while it was closed");
+        let started = Instant::now();
+        // What it starts holds its output open.
+        assert_eq!(fault(&(say("\"Close\"") + "sleep 100 & exit 0")), None);
+        for script in ["sleep 100; exit 0", "exec >&- 2>&-; sleep 100"] {
+            let slow = Trial { limit: Duration::from_secs(2), ..shell(&(say("\"List\"") + script)) };
+            assert_eq!(
+                slow.run(&[]).unwrap().fault.unwrap(),
+                "did not answer within 2 s while its adapters were listed"
+            );
+        }
+        assert!(started.elapsed() < Duration::from_mins(1));
+        let loud = shell(&(say("\"List\"") + "echo oops >&2; exit 3")).run(&[]).unwrap();
+        assert_eq!(loud.stderr, "oops\n");
+        let variable = ("LINFIT_TEST".to_owned(), Some("7".into()));
+        let ending = shell(&(say("\"List\"") + "exit $LINFIT_TEST")).run(&[variable]).unwrap();
+        assert!(ending.fault.unwrap().starts_with("ended the process with code 7"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_trial_that_cannot_be_held_or_is_interrupted_is_an_error() {
+        let none = Trial { program: "/nonexistent/program".into(), ..shell("") };
+        assert!(matches!(none.run(&[]), Err(TrialError::Process(_))));
+        // Another program, or one that can't even start: no driver's fault.
+        for script in ["exit 0", "exit 2", "kill -SEGV $$"] {
+            assert!(matches!(shell(script).run(&[]), Err(TrialError::Process(_))), "{script}");
+        }
+        let stopped = Trial { goes_on: || false, ..shell("sleep 100") };
+        assert!(matches!(stopped.run(&[]), Err(TrialError::Interrupted)));
+    }
 }
