@@ -2,8 +2,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Fit, FitError, State, StopReason};
-use crate::engine::Engine;
-use crate::math::{Evaluation, Moments};
+use crate::engine::{Digits, Engine};
+use crate::math::{Affine, Evaluation, Moments};
 
 /// The least-squares line in closed form: W = Mxt/Mxx, b = t̄ − W·x̄, where
 /// the gradients are 0 and the loss is least.
@@ -30,6 +30,10 @@ impl Exact {
     /// The line that the engine's moments determine, and, by one pass more,
     /// the loss and gradients there. `observe` sees that one state.
     ///
+    /// Where the rounding of b, or of W·x + b, would be seen in the loss, loss
+    /// and gradients are those of the line itself, whose b has more digits than
+    /// [`Fit::model`] can have.
+    ///
     /// # Errors
     /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
     /// than every other. [`FitError::MomentsOverflow`].
@@ -40,9 +44,15 @@ impl Exact {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         let started = Instant::now();
-        let model = moments.least_squares().ok_or_else(|| undetermined(moments))?;
-        let sums = engine.residual_sums(model)?;
-        let evaluation = Evaluation::from_sums(&sums);
+        let line = moments.line().ok_or_else(|| undetermined(moments))?;
+        let model = line.affine();
+        let (sums, evaluation) = if hides(moments, model) {
+            let sums = engine.sums_about(&line, Digits::Double)?;
+            (sums, line.evaluation(&sums))
+        } else {
+            let sums = engine.residual_sums(model)?;
+            (sums, Evaluation::from_sums(&sums))
+        };
         let seconds = started.elapsed().as_secs_f64();
         let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
         Ok(Fit {
@@ -55,6 +65,19 @@ impl Exact {
             step_median_seconds: seconds,
         })
     }
+}
+
+/// Whether the rounding of W·x + b − t to f64 hides more than 1e-10 of the
+/// residuals of a line.
+pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
+    /// Of what rounding leaves, the share that residuals must be.
+    const VISIBLE: f64 = 1e-10;
+    if moments.units() != [0; 2] {
+        return true;
+    }
+    let parts = model.bias.abs() + (model.weight * moments.x_mean).abs() + moments.t_mean.abs();
+    let residual = (moments.least_squares_rr() / moments.weight_sum).sqrt();
+    f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
 
 /// Why no single line is the best.

@@ -1,11 +1,12 @@
 use super::coordinates::{Coordinates, Position};
 use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, Onward};
-use crate::math::{Affine, Moments, Quadratic};
+use crate::math::{Affine, Double, Moments, Quadratic};
 
 /// A descent over the moments instead of the data: the same steps, without
 /// another pass.
 pub(super) struct Replay {
     quadratic: Quadratic,
+    t_mean: Double,
     elements: u64,
     weight_sum: f64,
     coordinates: Coordinates,
@@ -18,6 +19,7 @@ impl Replay {
         let start = Affine::default();
         Self {
             quadratic: moments.quadratic(),
+            t_mean: moments.t_centre(),
             elements: moments.n,
             weight_sum: moments.weight_sum,
             coordinates,
@@ -37,12 +39,12 @@ impl DeviceDescent for Replay {
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
         let mut rows = Vec::with_capacity(evaluations as usize);
         for _ in 0..evaluations {
-            let mut evaluation = self.quadratic.evaluate(self.position.model());
+            let mut slopes = self.position.slopes(&self.quadratic, self.t_mean);
             // A pass adds up Σr², which overflows before its mean does.
-            if (evaluation.loss * self.weight_sum).is_infinite() {
-                evaluation.loss = f64::INFINITY;
+            if (slopes.evaluation.loss * self.weight_sum).is_infinite() {
+                slopes.evaluation.loss = f64::INFINITY;
             }
-            let row = self.position.advance(evaluation, &self.rule);
+            let row = self.position.advance(slopes, &self.rule);
             rows.push(row);
             if row.onward != Onward::Step {
                 break;

@@ -4,6 +4,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::coordinates::{Coordinates, Position};
+use super::exact::hides;
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
 use super::steps::StepsPerSubmit;
@@ -291,6 +292,11 @@ impl Sgd {
         let evaluations = self.steps.saturating_add(1);
         let path = BatchPath::new(&mut replay, &rule, StepsPerSubmit::Auto, evaluations)?;
         let fit = self.follow(Path::Batches(path), started, observe)?;
+        // What is held in standardized coordinates has more digits than b, and
+        // residuals may be so small that they are seen.
+        if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
+            return Ok(Fit { seconds: started.elapsed().as_secs_f64(), ..fit });
+        }
         let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
         let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };

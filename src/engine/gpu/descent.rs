@@ -116,7 +116,7 @@ impl Descent {
             mean: self.partials.mean,
             rate: split(-rule.learning_rate),
             tolerance: split(rule.tolerance),
-            x_pivot: split(self.origin.x),
+            x_pivot: split(self.origin.x.value()),
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
             has_tolerance: u32::from(rule.tolerance > 0.0),
