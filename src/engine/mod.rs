@@ -77,6 +77,15 @@ pub trait Engine {
         RESOLVED_SHARE
     }
 
+    /// The moments of the data as the host has them, in f64, if those of
+    /// [`moments`](Self::moments) are of elements with fewer digits.
+    ///
+    /// # Errors
+    /// Those of [`moments`](Self::moments).
+    fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
+        Ok(None)
+    }
+
     /// Y = X·W + b as f32, chunk by chunk.
     ///
     /// # Errors

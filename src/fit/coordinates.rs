@@ -18,12 +18,15 @@ pub enum Coordinates {
     /// With w·σt/σx = W and t̄ + σt·b' − W·x̄ = b, a step of gradient descent
     /// in (w, b') moves W by −η·(∂L/∂W − x̄·∂L/∂b)/σx² and the prediction at
     /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out. ∂L/∂W − x̄·∂L/∂b is
-    /// (2/N)·Σ r·(x − x̄), which passes add up as such, about x̄: as a
-    /// difference it would lose (x̄/σx)² roundings. W and the prediction at x̄
-    /// are what is held; b follows from them.
+    /// (2/N)·Σ r·(x − x̄), in which the height of the line cancels: passes add
+    /// it up as such about (x̄, t̄), because as a difference it would lose
+    /// (x̄/σx)² roundings. W and the prediction at x̄ are what is held; b follows
+    /// from them.
     Standardized {
         /// x̄.
         x_mean: Double,
+        /// t̄.
+        t_mean: Double,
         /// σx², the mean of (x − x̄)², in the units of the moments.
         x_variance: f64,
         /// The powers of two of these units: of X and of T.
@@ -44,7 +47,12 @@ impl Coordinates {
         if x_variance == 0.0 {
             return Err(FitError::NoSpread(moments.x_mean));
         }
-        Ok(Self::Standardized { x_mean: moments.x_centre(), x_variance, units: moments.units() })
+        Ok(Self::Standardized {
+            x_mean: moments.x_centre(),
+            t_mean: moments.t_centre(),
+            x_variance,
+            units: moments.units(),
+        })
     }
 
     /// How the loss curves in these coordinates; `None` if that overflows.
@@ -90,23 +98,24 @@ impl Position {
                 let sums = engine.residual_sums(self.model)?;
                 Ok((Slopes { evaluation: Evaluation::from_sums(&sums), about_mean: 0.0 }, sums.n))
             }
-            Coordinates::Standardized { x_mean, units, .. } => {
-                let line = Line { weight: self.model.weight.into(), x: x_mean, y: self.centre, units };
+            Coordinates::Standardized { x_mean, t_mean, units, .. } => {
+                let line = Line { weight: self.model.weight.into(), x: x_mean, y: t_mean, units };
                 let sums = engine.sums_about(&line, Digits::Usual)?;
                 let about_mean = Evaluation::from_sums(&sums).grad_weight;
-                Ok((Slopes { evaluation: line.evaluation(&sums), about_mean }, sums.n))
+                let height = scaled(self.centre.minus(t_mean).value(), units[1]);
+                Ok((Slopes { evaluation: line.evaluation(&sums.raised(height)), about_mean }, sums.n))
             }
         }
     }
 
     /// The same from the moments.
     #[inline]
-    pub(super) fn slopes(&self, quadratic: &Quadratic, t_mean: Double) -> Slopes {
+    pub(super) fn slopes(&self, quadratic: &Quadratic) -> Slopes {
         match self.coordinates {
             Coordinates::Original => {
                 Slopes { evaluation: quadratic.evaluate(self.model), about_mean: 0.0 }
             }
-            Coordinates::Standardized { .. } => {
+            Coordinates::Standardized { t_mean, .. } => {
                 quadratic.evaluate_about(self.model.weight, self.centre.minus(t_mean).value())
             }
         }
@@ -135,7 +144,7 @@ impl Position {
         let evaluation = &slopes.evaluation;
         match self.coordinates {
             Coordinates::Original => Self { model: self.model.descend(evaluation, learning_rate), ..self },
-            Coordinates::Standardized { x_mean, x_variance, units } => {
+            Coordinates::Standardized { x_mean, x_variance, units, .. } => {
                 let slope = scaled(slopes.about_mean / x_variance, units[0] - units[1]);
                 let weight = self.model.weight - learning_rate * slope;
                 let centre = self.centre.minus(learning_rate * evaluation.grad_bias);
@@ -164,7 +173,7 @@ mod tests {
         let coordinates = Coordinates::standardized(&moments).unwrap();
         let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: 0.0 };
         let mut position = Position::new(rule.start, coordinates);
-        let slopes = |position: &Position| position.slopes(&moments.quadratic(), moments.t_centre());
+        let slopes = |position: &Position| position.slopes(&moments.quadratic());
         let first = position.advance(slopes(&position), &rule);
         assert_eq!((first.model, first.onward), (Affine::default(), Onward::Step));
         assert_eq!(first.evaluation, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });

@@ -1,9 +1,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use super::statistics::refined;
 use super::{Fit, FitError, State, StopReason};
-use crate::engine::{Digits, Engine};
-use crate::math::{Affine, Evaluation, Moments};
+use crate::engine::Engine;
+use crate::math::{Affine, Evaluation, Moments, scaled};
 
 /// The least-squares line in closed form: W = Mxt/Mxx, b = t̄ − W·x̄, where
 /// the gradients are 0 and the loss is least.
@@ -31,8 +32,8 @@ impl Exact {
     /// the loss and gradients there. `observe` sees that one state.
     ///
     /// Where the rounding of b, or of W·x + b, would be seen in the loss, loss
-    /// and gradients are those of the line itself, whose b has more digits than
-    /// [`Fit::model`] can have.
+    /// and gradients are those of the least-squares line itself, of which
+    /// [`Fit::model`] has the digits that f64 has.
     ///
     /// # Errors
     /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
@@ -44,15 +45,17 @@ impl Exact {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         let started = Instant::now();
-        let line = moments.line().ok_or_else(|| undetermined(moments))?;
-        let model = line.affine();
-        let (sums, evaluation) = if hides(moments, model) {
-            let sums = engine.sums_about(&line, Digits::Double)?;
-            (sums, line.evaluation(&sums))
+        let mut line = moments.line().ok_or_else(|| undetermined(moments))?;
+        let evaluation = if hides(moments, line.affine()) {
+            let exact = engine.host_moments()?.unwrap_or(*moments);
+            let (rr, refined) = refined(engine, &exact, exact.line().unwrap_or(line))?;
+            line = refined;
+            let loss = scaled(rr / exact.weight_sum, -2 * exact.units()[1]);
+            Evaluation { loss, ..Evaluation::default() }
         } else {
-            let sums = engine.residual_sums(model)?;
-            (sums, Evaluation::from_sums(&sums))
+            Evaluation::from_sums(&engine.residual_sums(line.affine())?)
         };
+        let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();
         let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
         Ok(Fit {
@@ -60,7 +63,7 @@ impl Exact {
             evaluation,
             steps: 0,
             stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
-            n: sums.n,
+            n: moments.n,
             seconds,
             step_median_seconds: seconds,
         })

@@ -1,12 +1,11 @@
 use super::coordinates::{Coordinates, Position};
 use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, Onward};
-use crate::math::{Affine, Double, Moments, Quadratic};
+use crate::math::{Affine, Moments, Quadratic};
 
 /// A descent over the moments instead of the data: the same steps, without
 /// another pass.
 pub(super) struct Replay {
     quadratic: Quadratic,
-    t_mean: Double,
     elements: u64,
     weight_sum: f64,
     coordinates: Coordinates,
@@ -19,7 +18,6 @@ impl Replay {
         let start = Affine::default();
         Self {
             quadratic: moments.quadratic(),
-            t_mean: moments.t_centre(),
             elements: moments.n,
             weight_sum: moments.weight_sum,
             coordinates,
@@ -39,7 +37,7 @@ impl DeviceDescent for Replay {
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
         let mut rows = Vec::with_capacity(evaluations as usize);
         for _ in 0..evaluations {
-            let mut slopes = self.position.slopes(&self.quadratic, self.t_mean);
+            let mut slopes = self.position.slopes(&self.quadratic);
             // A pass adds up Σr², which overflows before its mean does.
             if (slopes.evaluation.loss * self.weight_sum).is_infinite() {
                 slopes.evaluation.loss = f64::INFINITY;

@@ -65,11 +65,15 @@ impl Statistics {
         moments: &Moments,
         curvature: Option<Curvature>,
     ) -> Result<Self, EngineError> {
-        let rr = match moments.line() {
-            Some(line) => unexplained_squares(engine, moments, line)?,
-            None => moments.least_squares_rr(),
+        let Some(line) = moments.line() else {
+            return Ok(Self::new(moments, moments.least_squares_rr(), curvature));
         };
-        Ok(Self::new(moments, rr, curvature))
+        if let Some(rr) = resolved_squares(engine, moments, &line)? {
+            return Ok(Self::new(moments, rr, curvature));
+        }
+        let moments = engine.host_moments()?.unwrap_or(*moments);
+        let rr = moments.line().map(|line| refined(engine, &moments, line)).transpose()?;
+        Ok(Self::new(&moments, rr.map_or(moments.least_squares_rr(), |(rr, _)| rr), curvature))
     }
 
     /// From the moments and Σr² of the least-squares line, in their units.
@@ -118,27 +122,35 @@ impl Statistics {
     }
 }
 
-/// Σr² of the least-squares line, in the units of the moments.
-fn unexplained_squares(engine: &mut dyn Engine, moments: &Moments, line: Line) -> Result<f64, EngineError> {
+/// Σr² of the least-squares line, in the units of the moments, if the engine's
+/// own passes have the digits for it.
+fn resolved_squares(
+    engine: &mut dyn Engine,
+    moments: &Moments,
+    line: &Line,
+) -> Result<Option<f64>, EngineError> {
     let rr = moments.least_squares_rr();
     if rr >= RESOLVED_SHARE * moments.tt {
-        return Ok(rr);
+        return Ok(Some(rr));
     }
-    let resolved = engine.resolved_share() * moments.tt;
-    if resolved < RESOLVED_SHARE * moments.tt {
-        let rr = engine.sums_about(&line, Digits::Usual)?.rr;
-        if rr >= resolved {
-            return Ok(rr);
-        }
+    let resolved = engine.resolved_share();
+    if resolved >= RESOLVED_SHARE {
+        return Ok(None);
     }
-    refined(engine, moments, line)
+    let rr = engine.sums_about(line, Digits::Usual)?.rr;
+    Ok(Some(rr).filter(|&rr| rr >= resolved * moments.tt))
 }
 
-/// The same from residuals with twice the digits of f64. W of the moments has
-/// not enough of them: what is left of Σr and Σr·(x − x̄) tells by how much it
-/// and the height of the line are off, (Gauss–Newton, here exact), and what
-/// that adds to Σr².
-fn refined(engine: &mut dyn Engine, moments: &Moments, mut line: Line) -> Result<f64, EngineError> {
+/// Σr² of the least-squares line, in the units of the moments, and the line,
+/// from residuals with twice the digits of f64. W of the moments has not enough
+/// of them: what is left of Σr and Σr·(x − x̄) tells by how much it and the
+/// height of the line are off (Gauss–Newton, here exact), and what that adds to
+/// Σr².
+pub(super) fn refined(
+    engine: &mut dyn Engine,
+    moments: &Moments,
+    mut line: Line,
+) -> Result<(f64, Line), EngineError> {
     const MOST_PASSES: u32 = 4;
     /// What is taken off Σr² is known to about 1e-15 of itself.
     const SETTLED: f64 = 1e-4;
@@ -148,14 +160,14 @@ fn refined(engine: &mut dyn Engine, moments: &Moments, mut line: Line) -> Result
         let (weight, height) = (sums.rx / moments.xx, sums.r / sums.weight_sum);
         let gained = weight * sums.rx + height * sums.r;
         least = (sums.rr - gained).max(0.0);
-        if !(gained > SETTLED * sums.rr) {
-            break;
-        }
         let [x, t] = line.units;
         line.weight = line.weight.minus(scaled(weight, x - t));
         line.y = line.y.minus(scaled(height, -t));
+        if !(gained > SETTLED * sums.rr) {
+            break;
+        }
     }
-    Ok(if least <= ROUNDING_SHARE * moments.tt { 0.0 } else { least })
+    Ok((if least <= ROUNDING_SHARE * moments.tt { 0.0 } else { least }, line))
 }
 
 /// R² from the products, which has digits of its own where it is small.

@@ -21,6 +21,9 @@ pub(super) struct Passage {
     /// A point near the mean of what is on the device, about which moments are
     /// summed there; 0 if that is near 0 for the spread.
     pub(super) centre: f32,
+    /// The standard deviation of some elements from all over the data, however
+    /// much these weigh.
+    pub(super) spread: f64,
     /// Whether residuals and predictions in f32 are computed about it too.
     pub(super) is_far: bool,
 }
@@ -167,7 +170,7 @@ impl Passage {
         // What is beyond f32 is found when it is sent.
         let centre = if centre.is_finite() { centre } else { 0.0 };
         let is_far = rest.mean.abs() >= FAR * rest.deviation;
-        Self { packing, shift, pivot, scale: 1.0, centre, is_far }
+        Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far }
     }
 
     fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
@@ -181,12 +184,13 @@ impl Passage {
                 pivot: 0.0,
                 scale: 1.0,
                 centre: 0.0,
+                spread: 0.0,
                 is_far: false,
             };
         }
         // Within f64 as well; what then leaves f32 is found on the way there.
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
-        Self { packing: Packing::F32, shift: 0, pivot: 0.0, scale, centre: 0.0, is_far: false }
+        Self { packing: Packing::F32, shift: 0, pivot: 0.0, scale, centre: 0.0, spread: 0.0, is_far: false }
     }
 
     /// What residuals and predictions in f32 take off on the device.
@@ -345,7 +349,7 @@ mod tests {
     /// shortest buffer decides.
     #[test]
     fn the_shortest_buffer_says_how_many_pairs_there_are() {
-        let passage = |packing| Passage { packing, shift: 0, pivot: 0.0, scale: 1.0, centre: 0.0, is_far: false };
+        let passage = |packing| Passage { packing, shift: 0, pivot: 0.0, scale: 1.0, centre: 0.0, spread: 0.0, is_far: false };
         let inputs = Inputs {
             x: passage(Packing::F32),
             t: passage(Packing::U8),

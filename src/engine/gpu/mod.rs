@@ -321,6 +321,19 @@ impl<'d> Gpu<'d> {
         Err(DataError::SquaresBeyondF32 { x, t, how }.into())
     }
 
+    /// Whether weights leave hardly any spread: the elements that weigh most are
+    /// then so near one another that f32, which holds all of them, has too few
+    /// digits for what is between those.
+    fn is_narrow(&self, moments: &Moments) -> bool {
+        /// Of the spread of all, a share of which f32 leaves 18 bits.
+        const NARROW: f64 = 1.0 / 64.0;
+        let is_narrow = |squares: f64, spread: f64| {
+            squares > 0.0 && (squares / moments.weight_sum).sqrt() < NARROW * spread
+        };
+        self.inputs.weights.is_some()
+            && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
+    }
+
     /// The moments from sums about a point on the device.
     fn moments_about(&mut self, centres: [f32; 2]) -> Result<Moments, EngineError> {
         self.set_point(bytemuck::cast(centres.map(|centre| [centre, 0.0])))?;
@@ -436,6 +449,9 @@ impl Engine for Gpu<'_> {
             moments = self.moments_about(centres)?;
         }
         self.check_squares(&moments)?;
+        if self.is_narrow(&moments) {
+            return Cpu::new(self.data).moments();
+        }
         Ok(moments.of_readings(&self.readings, 0))
     }
 
@@ -449,6 +465,10 @@ impl Engine for Gpu<'_> {
             }
             Digits::Double => Cpu::new(self.data).sums_about(line, digits),
         }
+    }
+
+    fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
+        Cpu::new(self.data).moments().map(Some)
     }
 
     fn resolved_share(&self) -> f64 {
