@@ -128,7 +128,7 @@ impl Position {
         let next = self.stepped(&slopes, rule.learning_rate);
         let onward = if !evaluation.is_finite() {
             Onward::Diverged
-        } else if rule.tolerance > 0.0 && evaluation.gradient_norm() <= rule.tolerance {
+        } else if rule.tolerates(&evaluation) {
             Onward::Tolerance
         } else if !next.model.is_finite() {
             Onward::Diverged
@@ -171,7 +171,7 @@ mod tests {
         let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         let moments = Moments::from_pivot_sums(&sums);
         let coordinates = Coordinates::standardized(&moments).unwrap();
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: 0.0 };
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.0; 2] };
         let mut position = Position::new(rule.start, coordinates);
         let slopes = |position: &Position| position.slopes(&moments.quadratic());
         let first = position.advance(slopes(&position), &rule);

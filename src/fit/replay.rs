@@ -21,7 +21,7 @@ impl Replay {
             elements: moments.n,
             weight_sum: moments.weight_sum,
             coordinates,
-            rule: DescentRule { start, learning_rate: 0.0, tolerance: 0.0 },
+            rule: DescentRule { start, learning_rate: 0.0, tolerance: [0.0; 2] },
             position: Position::new(start, coordinates),
         }
     }

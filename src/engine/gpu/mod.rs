@@ -57,6 +57,8 @@ pub struct Gpu<'d> {
     tuning: Tuning,
     precision: Precision,
     forward: Kernel,
+    /// Whether the elements that weigh most are too near one another for f32.
+    is_narrow: bool,
     /// Where a pass is taken: W and b, or a pivot.
     point: wgpu::Buffer,
     held: Held<'d>,
@@ -224,6 +226,7 @@ impl<'d> Gpu<'d> {
         Ok(Self {
             data,
             readings: Readings::default(),
+            is_narrow: false,
             inputs,
             info,
             notices: Vec::new(),
@@ -324,11 +327,11 @@ impl<'d> Gpu<'d> {
     /// Whether weights leave hardly any spread: the elements that weigh most are
     /// then so near one another that f32, which holds all of them, has too few
     /// digits for what is between those.
-    fn is_narrow(&self, moments: &Moments) -> bool {
+    fn is_narrow_in(&self, moments: &Moments) -> bool {
         /// Of the spread of all, a share of which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
         let is_narrow = |squares: f64, spread: f64| {
-            squares > 0.0 && (squares / moments.weight_sum).sqrt() < NARROW * spread
+            (squares / moments.weight_sum).sqrt() < NARROW * spread
         };
         self.inputs.weights.is_some()
             && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
@@ -448,10 +451,11 @@ impl Engine for Gpu<'_> {
         if let Some(centres) = self.better_centres(centres, &moments) {
             moments = self.moments_about(centres)?;
         }
-        self.check_squares(&moments)?;
-        if self.is_narrow(&moments) {
+        self.is_narrow = self.is_narrow_in(&moments);
+        if self.is_narrow {
             return Cpu::new(self.data).moments();
         }
+        self.check_squares(&moments)?;
         Ok(moments.of_readings(&self.readings, 0))
     }
 
@@ -475,9 +479,9 @@ impl Engine for Gpu<'_> {
         match self.precision {
             // Residuals are off by some 2⁻²³ of T's spread, and their mean
             // square by the square of that: 1e-6 of it at this share.
-            Precision::Fast => 1e-7,
+            Precision::Fast if !self.is_narrow => 1e-7,
             // The moments tell them above it, the host below.
-            Precision::Compensated | Precision::F64 => super::RESOLVED_SHARE,
+            _ => super::RESOLVED_SHARE,
         }
     }
 
