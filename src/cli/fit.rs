@@ -159,7 +159,8 @@ fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
     let tolerance = sgd.tolerance;
     Some(match fit.stop_reason {
         StopReason::Tolerance if tolerance > 0.0 => {
-            let place = if fit.steps == 0 { "already the start".to_owned() } else { format!("step {}", fit.steps) };
+            let place =
+                if fit.steps == 0 { "already the start".to_owned() } else { format!("step {}", fit.steps) };
             format!(
                 "{ended}: --tol {tolerance:?} is absolute, and by the scale of these data {place} meets it; use \
                  --rtol 1e-9, which is relative to that scale"

@@ -417,7 +417,11 @@ impl Matrix {
     /// was taken off whole numbers of 64 bits.
     #[must_use]
     pub fn rounded_to_f64(&self, shift: i128) -> u64 {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the question is what is lost")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "the question is what is lost"
+        )]
         let is_rounded = |value: i128| (value - shift) as f64 as i128 != value - shift;
         match self.element {
             ElementType::U64 => self.count::<u64>(|value| is_rounded(value.into())),

@@ -104,7 +104,10 @@ impl Cpu<'_> {
     }
 
     /// The same for any pass over a chunk.
-    fn map_ranges<P: Send>(&self, chunk_pass: impl Fn(Range<usize>) -> P + Sync) -> Result<Vec<P>, EngineError> {
+    fn map_ranges<P: Send>(
+        &self,
+        chunk_pass: impl Fn(Range<usize>) -> P + Sync,
+    ) -> Result<Vec<P>, EngineError> {
         let n = self.data.len();
         let run_passes = |run: Range<usize>| {
             let passes: Vec<P> = chunks(run.clone(), CHUNK_ELEMENTS).map(&chunk_pass).collect();

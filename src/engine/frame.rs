@@ -68,9 +68,8 @@ impl Frame {
     /// Whether squares have left the range of f64, or come near its ends, in a
     /// pass that found these mean squares.
     pub(super) fn may_leave_range(&self, mean_squares: &[f64]) -> bool {
-        let is_safe = |square: &f64| {
-            square.is_finite() && *square > 0.0 && exponent_of(*square).abs() <= SAFE_SQUARES
-        };
+        let is_safe =
+            |square: &f64| square.is_finite() && *square > 0.0 && exponent_of(*square).abs() <= SAFE_SQUARES;
         !self.is_scaled && !mean_squares.iter().all(is_safe)
     }
 
@@ -149,7 +148,8 @@ fn largest(data: &Dataset, matrix: &Matrix, reading: Reading) -> f64 {
     runs.into_par_iter()
         .map(|run| {
             let mut values = Vec::new();
-            let most = chunks(run.clone(), CHUNK).map(|range| of_chunk(&mut values, range)).fold(0.0, f64::max);
+            let most =
+                chunks(run.clone(), CHUNK).map(|range| of_chunk(&mut values, range)).fold(0.0, f64::max);
             matrix.release(order, run);
             most
         })

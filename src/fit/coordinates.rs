@@ -112,9 +112,7 @@ impl Position {
     #[inline]
     pub(super) fn slopes(&self, quadratic: &Quadratic) -> Slopes {
         match self.coordinates {
-            Coordinates::Original => {
-                Slopes { evaluation: quadratic.evaluate(self.model), about_mean: 0.0 }
-            }
+            Coordinates::Original => Slopes { evaluation: quadratic.evaluate(self.model), about_mean: 0.0 },
             Coordinates::Standardized { t_mean, .. } => {
                 quadratic.evaluate_about(self.model.weight, self.centre.minus(t_mean).value())
             }

@@ -25,7 +25,11 @@ impl Double {
 
     /// A whole number of up to 106 bits.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "the rest keeps what is lost")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "the rest keeps what is lost"
+    )]
     pub fn whole(value: i128) -> Self {
         let hi = value as f64;
         Self::sum(hi, value.wrapping_sub(hi as i128) as f64)
@@ -156,7 +160,8 @@ mod tests {
         assert_eq!(scaled(2f64.powi(1023), -1023 - 1074), f64::from_bits(1));
         assert_eq!(scaled(1.5, -1100), 0.0);
         assert_eq!(scaled(3.0, 0), 3.0);
-        for (value, exponent) in [(1.0, 0), (-1.5, 0), (0.75, -1), (f64::from_bits(1), -1074), (f64::MAX, 1023), (0.0, 0)]
+        for (value, exponent) in
+            [(1.0, 0), (-1.5, 0), (0.75, -1), (f64::from_bits(1), -1074), (f64::MAX, 1023), (0.0, 0)]
         {
             assert_eq!(exponent_of(value), exponent, "{value:e}");
         }

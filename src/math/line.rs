@@ -48,12 +48,7 @@ impl Line {
     #[must_use]
     pub fn in_units(&self, sums: ResidualSums, readings: &Readings) -> ResidualSums {
         let [x, t] = [self.units[0] - readings.x.exponent, self.units[1] - readings.t.exponent];
-        ResidualSums {
-            rr: scaled(sums.rr, 2 * t),
-            rx: scaled(sums.rx, x + t),
-            r: scaled(sums.r, t),
-            ..sums
-        }
+        ResidualSums { rr: scaled(sums.rr, 2 * t), rx: scaled(sums.rx, x + t), r: scaled(sums.r, t), ..sums }
     }
 
     /// Loss and gradients in W and b, from sums about the line in its units.

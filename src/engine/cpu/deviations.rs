@@ -61,7 +61,13 @@ fn read_as(
 }
 
 /// The sums over a chunk about a line that is in the frame's coordinates.
-pub(super) fn sums(data: &Dataset, t: &Matrix, frame: &Frame, line: &Line, chunk: Range<usize>) -> ResidualSums {
+pub(super) fn sums(
+    data: &Dataset,
+    t: &Matrix,
+    frame: &Frame,
+    line: &Line,
+    chunk: Range<usize>,
+) -> ResidualSums {
     let mut room = [[0f64; BLOCK_ELEMENTS]; 5];
     let mut all = SumsAccumulator::default();
     for block in super::chunks(chunk, BLOCK_ELEMENTS) {

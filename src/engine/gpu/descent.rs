@@ -170,7 +170,7 @@ impl DeviceDescent for Gpu<'_> {
         };
         descent.begin(&self.device, rule)?;
         self.descent = Some(descent);
-        Ok(self.set_model(rule.start)?)
+        Ok(self.set_model(self.inputs.origin(self.precision).centred(rule.start))?)
     }
 
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {

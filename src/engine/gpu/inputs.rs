@@ -154,7 +154,11 @@ impl Origin {
     /// Σ r·(x − x₀) from sums with (x − p).
     pub(super) fn sums_about(self, x: Double, sums: ResidualSums) -> ResidualSums {
         let off = self.x.minus(x);
-        if off.value() == 0.0 { sums } else { ResidualSums { rx: off.times(sums.r).plus(sums.rx).value(), ..sums } }
+        if off.value() == 0.0 {
+            sums
+        } else {
+            ResidualSums { rx: off.times(sums.r).plus(sums.rx).value(), ..sums }
+        }
     }
 }
 
@@ -349,7 +353,15 @@ mod tests {
     /// shortest buffer decides.
     #[test]
     fn the_shortest_buffer_says_how_many_pairs_there_are() {
-        let passage = |packing| Passage { packing, shift: 0, pivot: 0.0, scale: 1.0, centre: 0.0, spread: 0.0, is_far: false };
+        let passage = |packing| Passage {
+            packing,
+            shift: 0,
+            pivot: 0.0,
+            scale: 1.0,
+            centre: 0.0,
+            spread: 0.0,
+            is_far: false,
+        };
         let inputs = Inputs {
             x: passage(Packing::F32),
             t: passage(Packing::U8),

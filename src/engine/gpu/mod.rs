@@ -330,9 +330,7 @@ impl<'d> Gpu<'d> {
     fn is_narrow_in(&self, moments: &Moments) -> bool {
         /// Of the spread of all, a share of which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
-        let is_narrow = |squares: f64, spread: f64| {
-            (squares / moments.weight_sum).sqrt() < NARROW * spread
-        };
+        let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
         self.inputs.weights.is_some()
             && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
     }
