@@ -268,7 +268,7 @@ fn nothing_moves_after_a_stop() {
         let t = (0..n).map(|k| if k % 2 == 0 { 0.0 } else { 2.0 }).collect();
         let data = pair(x, t);
         let mut gpu = gpu(&data);
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: 0.25 };
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.25; 2] };
         let descent = gpu.descent().unwrap();
         descent.begin(&rule).unwrap();
         let rows = descent.advance(50).unwrap();
@@ -290,7 +290,7 @@ fn nothing_follows_a_divergence() {
         let data = pair(x, t);
         let mut gpu = gpu(&data);
         for (learning_rate, evaluation_ends) in [(0.5, true), (1e35, false)] {
-            let rule = DescentRule { start: Affine::default(), learning_rate, tolerance: 0.0 };
+            let rule = DescentRule { start: Affine::default(), learning_rate, tolerance: [0.0; 2] };
             let descent = gpu.descent().unwrap();
             descent.begin(&rule).unwrap();
             let rows = descent.advance(50).unwrap();

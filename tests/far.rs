@@ -155,7 +155,7 @@ fn whole_numbers_far_from_0_stay_exact() {
 fn what_is_lost_is_said() {
     let data = far(1e6, 1.0, |v| v);
     let gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    let Notice::Rounded { label, count, pivot, .. } = &gpu.notices()[0] else { unreachable!() };
+    let Notice::Rounded { label, count, shift: pivot, .. } = &gpu.notices()[0] else { unreachable!() };
     assert!(label == "x" && *count > N / 2 && (pivot - 1e6).abs() < 1.0, "{:?}", gpu.notices());
     let text = gpu.notices()[0].to_string();
     assert!(text.contains("f32") && text.contains("taken off") && text.contains("--engine cpu"), "{text}");

@@ -12,7 +12,7 @@ override WIDTH: u32 = 64u;
 struct Descent {
     mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
     rate: vec2<f32>,      // (hi, lo) of −η
-    tolerance: vec2<f32>, // (hi, lo)
+    tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂W
     x_pivot: vec2<f32>,   // (hi, lo) of what was taken off X on its way here
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
@@ -22,8 +22,7 @@ struct Descent {
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
     unused0: u32,
-    unused1: u32,
-    unused2: u32,
+    bias_tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂b
 }
 
 struct Row {
@@ -69,11 +68,11 @@ fn is_finite(v: vec2<f32>) -> bool {
     return all((bitcast<vec2<u32>>(v) & vec2(0x7f800000u)) != vec2(0x7f800000u));
 }
 
-// Whether |hi + lo| is at most the tolerance.
-fn is_tolerable(hi: f32, lo: f32) -> bool {
+// Whether |hi + lo| is at most a tolerance.
+fn is_tolerable(hi: f32, lo: f32, tolerance: vec2<f32>) -> bool {
     let sign = select(1.0, -1.0, hi < 0.0);
     let size = sign * hi;
-    return size < descent.tolerance.x || (size == descent.tolerance.x && sign * lo <= descent.tolerance.y);
+    return size < tolerance.x || (size == tolerance.x && sign * lo <= tolerance.y);
 }
 
 // Whether another step is to follow. For the first invocation only.
@@ -124,7 +123,8 @@ fn take_step() {
         && is_finite(evaluation.hi.yz) && is_finite(evaluation.lo.yz)) {
         onward = DIVERGED;
     } else if descent.has_tolerance != 0u
-        && is_tolerable(evaluation.hi.y, evaluation.lo.y) && is_tolerable(evaluation.hi.z, evaluation.lo.z) {
+        && is_tolerable(evaluation.hi.y, evaluation.lo.y, descent.tolerance)
+        && is_tolerable(evaluation.hi.z, evaluation.lo.z, descent.bias_tolerance) {
         onward = TOLERANCE;
     } else if !(is_finite(next_weight) && is_finite(next_bias)) {
         onward = DIVERGED;

@@ -14,7 +14,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::data::output::OutputFile;
 use crate::data::{DataError, Validity, shown};
-use crate::fit::{Coordinates, Exact, Fit, State, Statistics, StopReason, to_six_digits};
+use crate::fit::{Coordinates, Exact, Fit, Sgd, State, Statistics, StopReason, to_six_digits};
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
 
@@ -125,6 +125,21 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         std::io::Write::write_all(&mut file, &model).map_err(|source| DataError::Write { path, source })?;
         file.finish()?;
     }
+    if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
+        arguments.verbosity.note(&note);
+    }
+    if let Some(curvature) = curvature
+        && sgd.is_some()
+        && arguments.solver.chooses_rate()
+        && curvature.best_rate() >= curvature.largest.recip()
+        && curvature.condition() > 1.0 / f64::EPSILON
+    {
+        arguments.verbosity.note(&format!(
+            "the condition number {:.1e} is beyond what learning rates in f64 can tell: 1/λmax is the best for \
+             the one direction that moves at all; use --standardize or --solver exact",
+            curvature.condition()
+        ));
+    }
     if fit.stop_reason == StopReason::Diverged {
         tell(&divergence(&fit, sgd.map_or(f64::NAN, |sgd| sgd.learning_rate), curvature));
     }
@@ -133,6 +148,30 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
         StopReason::Steps | StopReason::Tolerance | StopReason::Exact => Outcome::Done,
+    })
+}
+
+/// What to say of a descent that ended far from the least-squares line.
+fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
+    // Who asks for no steps wants to know the loss at the start.
+    if !report.is_far || sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
+        return None;
+    }
+    let ratio = report.loss / report.least_loss;
+    let times = if ratio.is_finite() { format!("{ratio:.3e} times") } else { "far above".to_owned() };
+    let ended = format!("the descent ended far from the least-squares line, with {times} the least loss");
+    let tolerance = sgd.tolerance;
+    Some(match fit.stop_reason {
+        StopReason::Tolerance if tolerance > 0.0 => {
+            let place =
+                if fit.steps == 0 { "already the start".to_owned() } else { format!("step {}", fit.steps) };
+            format!(
+                "{ended}: --tol {tolerance:?} is absolute, and by the scale of these data {place} meets it; use \
+                 --rtol 1e-9, which is relative to that scale"
+            )
+        }
+        StopReason::Tolerance => format!("{ended}; use a smaller --rtol"),
+        _ => format!("{ended}; use more --steps, --lr auto, --standardize or --solver exact"),
     })
 }
 

@@ -29,6 +29,12 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     tol: Option<f64>,
 
+    /// Stop when the gradient of b is at most this share of 2·σt, where σt is the standard
+    /// deviation of T, and that of W at most this share of 2·σt·√(mean x²); 0 never does
+    /// [default: 0]
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, conflicts_with = "tol")]
+    rtol: Option<f64>,
+
     /// The weight to start from [default: 0]
     #[arg(long, value_name = "W", allow_hyphen_values = true)]
     w0: Option<f64>,
@@ -112,6 +118,11 @@ impl SolverArguments {
         }
     }
 
+    /// Whether the learning rate is chosen from the data.
+    pub(super) fn chooses_rate(&self) -> bool {
+        self.lr == Some(LearningRate::Auto)
+    }
+
     /// The model to start from.
     pub(super) fn init(&self) -> Option<&Path> {
         self.init.as_deref()
@@ -130,6 +141,7 @@ impl SolverArguments {
             given(self.steps.is_some(), "--steps"),
             given(self.lr.is_some(), "--lr"),
             given(self.tol.is_some(), "--tol"),
+            given(self.rtol.is_some(), "--rtol"),
             given(self.w0.is_some(), "--w0"),
             given(self.b0.is_some(), "--b0"),
             given(self.init.is_some(), "--init"),
@@ -151,7 +163,10 @@ impl SolverArguments {
                 "--solver {solver} {why}; remove {option}, or use --solver sgd"
             )));
         }
-        self.settings()?.check().map_err(FitError::from)?;
+        let mut settings = self.settings()?;
+        settings.check().map_err(FitError::from)?;
+        settings.tolerance = self.rtol.unwrap_or(0.0);
+        settings.check().map_err(FitError::from)?;
         Ok(())
     }
 
@@ -165,6 +180,11 @@ impl SolverArguments {
         let curvature = sgd.coordinates.curvature(moments);
         if self.lr == Some(LearningRate::Auto) {
             sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+        }
+        if let Some(share) = self.rtol.filter(|&share| share > 0.0) {
+            // Of a share that is not 0 there is something left, however small.
+            let least = f64::from_bits(1);
+            sgd.tolerances = Sgd::relative_to(moments, share).map(|tolerance| tolerance.max(least));
         }
         if let Some(curvature) = curvature
             && !self.force
@@ -184,6 +204,7 @@ impl SolverArguments {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),
+            tolerances: default.tolerances,
             start: match &self.init {
                 Some(path) => load_model(path)?,
                 None => Affine::new(

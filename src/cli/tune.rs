@@ -176,7 +176,7 @@ impl Tuner {
                 Gpu::open_with(adapter, &data, &GpuSettings::tuned(Tuning { alone_elements, ..tuning }))
             };
             let mut engines = [with(elements)?, with(0)?];
-            let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: 0.0 };
+            let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: [0.0; 2] };
             engines.iter_mut().try_for_each(|engine| engine.begin(&rule))?;
             let steps = |engine: &mut Gpu<'_>| engine.advance(STEPS).map(|_| ());
             let Some(seconds) = self.in_turns(&mut engines, steps)? else { return Ok(None) };

@@ -12,6 +12,7 @@ use super::identity::Change;
 use super::note::Note;
 use super::nulls::Nulls;
 use super::shape::{Order, Shape};
+use crate::math::Double;
 use crate::with_element;
 
 /// Elements that a thread goes through at a time if all are in memory.
@@ -343,6 +344,61 @@ impl Matrix {
         places
     }
 
+    /// Whether elements may have more digits than f64.
+    #[must_use]
+    pub fn is_wide_integer(&self) -> bool {
+        matches!(self.element, ElementType::U64 | ElementType::I64)
+    }
+
+    /// Copies the elements number `start`, `start + 1`, … in `order` to `out`,
+    /// less `shift`, which is taken off whole numbers of 64 bits before they
+    /// are rounded; what rounding then takes goes to `rests`, if wanted. Of
+    /// other elements `shift` must be 0. The range must lie within the matrix.
+    pub fn read_shifted(
+        &self,
+        order: Order,
+        start: usize,
+        shift: i128,
+        out: &mut [f64],
+        mut rests: Option<&mut [f64]>,
+    ) {
+        if shift == 0 && rests.is_none() {
+            return self.read(order, start, out);
+        }
+        let count = out.len();
+        let mut set = |k: usize, value: i128| {
+            let difference = Double::whole(value - shift);
+            out[k] = difference.value();
+            if let Some(rests) = &mut rests {
+                rests[k] = difference.rest();
+            }
+        };
+        match self.element {
+            ElementType::I64 => self.visit::<i64>(order, start, count, |k, value| set(k, value.into())),
+            ElementType::U64 => self.visit::<u64>(order, start, count, |k, value| set(k, value.into())),
+            _ => {
+                debug_assert_eq!(shift, 0);
+                self.read(order, start, out);
+                if let Some(rests) = rests {
+                    rests.fill(0.0);
+                }
+            }
+        }
+    }
+
+    /// The element number `k` in `order` as a whole number, if it is one of 64
+    /// bits.
+    #[must_use]
+    pub fn whole_at(&self, order: Order, k: usize) -> Option<i128> {
+        let mut whole = None;
+        match self.element {
+            ElementType::I64 => self.visit::<i64>(order, k, 1, |_, value| whole = Some(value.into())),
+            ElementType::U64 => self.visit::<u64>(order, k, 1, |_, value| whole = Some(value.into())),
+            _ => {}
+        }
+        whole
+    }
+
     /// What is lost when the elements number `range` in `order` are brought
     /// to f32.
     #[must_use]
@@ -363,13 +419,21 @@ impl Matrix {
         })
     }
 
-    /// The number of elements that are not the same number in f64.
+    /// The number of elements that are not the same number in f64, once `shift`
+    /// was taken off whole numbers of 64 bits.
     #[must_use]
-    pub fn rounded_to_f64(&self) -> u64 {
-        if !matches!(self.element, ElementType::U64 | ElementType::I64) {
-            return 0;
+    pub fn rounded_to_f64(&self, shift: i128) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "the question is what is lost"
+        )]
+        let is_rounded = |value: i128| (value - shift) as f64 as i128 != value - shift;
+        match self.element {
+            ElementType::U64 => self.count::<u64>(|value| is_rounded(value.into())),
+            ElementType::I64 => self.count::<i64>(|value| is_rounded(value.into())),
+            _ => 0,
         }
-        with_element!(self.element, E => self.count::<E>(|value| !value.exact_in_f64()))
     }
 
     /// Fails if any element is NaN or infinite, with the number of such
@@ -606,6 +670,8 @@ mod tests {
         let rounding = matrix.rounding_to_f32(Order::C, 0..4);
         assert_eq!(rounding, Rounding { rounded: 2, overflowed: Some(2) });
         let big = Matrix::from_vec("m", &[2], vec![u64::MAX, 3]);
-        assert_eq!(big.rounded_to_f64(), 1);
+        assert_eq!((big.rounded_to_f64(0), big.rounded_to_f64(u64::MAX.into())), (1, 1));
+        let near = Matrix::from_vec("m", &[2], vec![i64::MAX, i64::MAX - 2]);
+        assert_eq!((near.rounded_to_f64(0), near.rounded_to_f64(i64::MAX.into())), (2, 0));
     }
 }

@@ -1,3 +1,4 @@
+mod deviations;
 mod lanes;
 mod moments;
 mod residuals;
@@ -7,10 +8,11 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::reference::{rounding_to_f64, stored_bytes};
-use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use super::frame::{self, Frame};
+use super::reference::stored_bytes;
+use super::{Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
-use crate::math::{Affine, Moments, ResidualSums, SumsAccumulator};
+use crate::math::{Affine, Double, Line, Moments, Readings, ResidualSums, SumsAccumulator};
 use lanes::{GROUP_ELEMENTS, Once, Weighing, prefetch};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
@@ -34,6 +36,7 @@ const FORWARD_ELEMENTS: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Cpu<'d> {
     data: &'d Dataset,
+    frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
 }
@@ -50,7 +53,8 @@ impl<'d> Cpu<'d> {
             precision: None,
             detail: Some(Self::describe()),
         };
-        Self { data, info, notices: rounding_to_f64(data) }
+        let frame = Frame::of(data);
+        Self { data, frame, info, notices: frame.notices(data) }
     }
 
     /// What this engine has to work with here: threads and vector instructions.
@@ -91,14 +95,22 @@ impl Cpu<'_> {
     /// made depends neither on which thread is first nor on how many elements
     /// it goes through before it gives memory back.
     fn map_chunks<P: BlockPass>(&self, new: impl Fn() -> P + Sync) -> Result<Vec<P>, EngineError> {
-        let (t, n) = (targets(self.data)?, self.data.len());
-        let chunk_pass = |chunk| {
+        let t = targets(self.data)?;
+        self.map_ranges(|chunk| {
             let mut pass = new();
-            visit(self.data, t, chunk, &mut pass);
+            visit(self.data, t, &self.frame, chunk, &mut pass);
             pass
-        };
+        })
+    }
+
+    /// The same for any pass over a chunk.
+    fn map_ranges<P: Send>(
+        &self,
+        chunk_pass: impl Fn(Range<usize>) -> P + Sync,
+    ) -> Result<Vec<P>, EngineError> {
+        let n = self.data.len();
         let run_passes = |run: Range<usize>| {
-            let passes: Vec<P> = chunks(run.clone(), CHUNK_ELEMENTS).map(chunk_pass).collect();
+            let passes: Vec<P> = chunks(run.clone(), CHUNK_ELEMENTS).map(&chunk_pass).collect();
             self.data.release(&run);
             passes
         };
@@ -112,6 +124,25 @@ impl Cpu<'_> {
         };
         self.data.check_intact()?;
         Ok(passes)
+    }
+
+    /// The sums of X and T as they are read.
+    fn framed_sums(&self, at: Affine) -> Result<ResidualSums, EngineError> {
+        let readings = &self.frame.readings;
+        if self.frame.is_plain() {
+            let chunks = self.map_chunks(|| BlockResiduals::new(at))?;
+            return Ok(chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total());
+        }
+        let there = readings.model(at);
+        let chunks = self.map_chunks(|| BlockResiduals::new(there))?;
+        let sums = chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total();
+        Ok(readings.sums(sums))
+    }
+
+    fn framed_moments(&self) -> Result<Moments, EngineError> {
+        let chunks = self.map_chunks(BlockMoments::default)?;
+        let moments = Moments::of_parts(&chunks.into_iter().map(BlockMoments::total).collect::<Vec<_>>());
+        Ok(moments.of_readings(&self.frame.readings, self.frame.weight_exponent))
     }
 }
 
@@ -129,13 +160,35 @@ impl Engine for Cpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let chunks = self.map_chunks(|| BlockResiduals::new(at))?;
-        Ok(chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total())
+        let sums = self.framed_sums(at)?;
+        if self.frame.may_leave_range(&[sums.rr / sums.weight_sum]) && self.frame.scale(self.data) {
+            return self.framed_sums(at);
+        }
+        Ok(sums)
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        let chunks = self.map_chunks(BlockMoments::default)?;
-        Ok(Moments::of_parts(&chunks.into_iter().map(BlockMoments::total).collect::<Vec<_>>()))
+        let moments = self.framed_moments()?;
+        if self.frame.may_lose(&moments) && self.frame.scale(self.data) {
+            return self.framed_moments();
+        }
+        Ok(moments)
+    }
+
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+        let (data, t, frame) = (self.data, targets(self.data)?, &self.frame);
+        let there = line.read(&frame.readings);
+        let sums = self.map_ranges(|chunk| match digits {
+            Digits::Usual => {
+                let mut pass = BlockResiduals::new(Affine::new(there.weight.value(), 0.0));
+                let mut widened = Widened::new(Source { data, t, frame, about: Some([there.x, there.y]) });
+                chunks(chunk, BLOCK_ELEMENTS).for_each(|block| widened.hand_to(&mut pass, block));
+                pass.total()
+            }
+            Digits::Double => deviations::sums(data, t, frame, &there, chunk),
+        })?;
+        let sums = sums.into_iter().collect::<SumsAccumulator>().total();
+        Ok(line.in_units(sums, &frame.readings))
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
@@ -177,24 +230,25 @@ trait BlockPass: Send {
 }
 
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
-/// one type and all of a block count, else brought to f64 a block at a time,
-/// which stays in the first-level cache.
-fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockPass) {
+/// one type, read as they are, and all of a block count, else brought to f64 a
+/// block at a time, which stays in the first-level cache.
+fn visit(data: &Dataset, t: &Matrix, frame: &Frame, range: Range<usize>, pass: &mut impl BlockPass) {
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
+    let source = Source { data, t, frame, about: None };
     // Room that is not always needed, and that takes time to clear.
-    let mut widened: Option<Widened> = None;
-    if x.element() == t.element() {
+    let mut widened: Option<Widened<'_>> = None;
+    if x.element() == t.element() && frame.readings == Readings::default() {
         let in_place = with_element!(x.element(), E => {
             let pair = x.as_slice::<E>(order).zip(t.as_slice::<E>(order));
             pair.map(|(xs, ts)| {
                 for block in chunks(range.clone(), BLOCK_ELEMENTS) {
                     let n = block.len() as u64;
                     if !is_whole(&block) {
-                        widened.get_or_insert_with(Widened::new).hand_to(pass, data, t, block);
-                    } else if let Some(weights) = data.weights() {
-                        let ws = &mut widened.get_or_insert_with(Widened::new).ws[..block.len()];
-                        read_finite(weights, order, block.start, ws);
+                        widened.get_or_insert_with(|| Widened::new(source)).hand_to(pass, block);
+                    } else if data.weights().is_some() {
+                        let ws = &mut widened.get_or_insert_with(|| Widened::new(source)).ws[..block.len()];
+                        frame.read_weights(data, order, block.start, ws);
                         pass.take(&xs[block.clone()], &ts[block], &*ws, n);
                     } else {
                         pass.take(&xs[block.clone()], &ts[block], Once, n);
@@ -206,32 +260,56 @@ fn visit(data: &Dataset, t: &Matrix, range: Range<usize>, pass: &mut impl BlockP
             return;
         }
     }
-    let widened = widened.get_or_insert_with(Widened::new);
-    chunks(range, BLOCK_ELEMENTS).for_each(|block| widened.hand_to(pass, data, t, block));
+    let widened = widened.get_or_insert_with(|| Widened::new(source));
+    chunks(range, BLOCK_ELEMENTS).for_each(|block| widened.hand_to(pass, block));
+}
+
+/// What blocks are read from, and how.
+#[derive(Clone, Copy)]
+struct Source<'d> {
+    data: &'d Dataset,
+    t: &'d Matrix,
+    frame: &'d Frame,
+    /// A point that is taken off X and T once they are read.
+    about: Option<[Double; 2]>,
+}
+
+impl Source<'_> {
+    fn read(&self, start: usize, xs: &mut [f64], ts: &mut [f64]) {
+        let (order, Readings { x, t }) = (self.data.order(), self.frame.readings);
+        for (matrix, reading, axis, out) in [(self.data.x(), x, 0, xs), (self.t, t, 1, ts)] {
+            match self.about {
+                Some(point) => deviations::read(matrix, reading, point[axis], order, start, out),
+                None if reading.is_plain() => read_finite(matrix, order, start, out),
+                None => frame::read(matrix, reading, order, start, out, None),
+            }
+        }
+    }
 }
 
 /// Room for a block in f64.
-struct Widened {
+struct Widened<'d> {
+    source: Source<'d>,
     xs: [f64; BLOCK_ELEMENTS],
     ts: [f64; BLOCK_ELEMENTS],
     ws: [f64; BLOCK_ELEMENTS],
 }
 
-impl Widened {
-    fn new() -> Self {
+impl<'d> Widened<'d> {
+    fn new(source: Source<'d>) -> Self {
         let none = [0f64; BLOCK_ELEMENTS];
-        Self { xs: none, ts: none, ws: none }
+        Self { source, xs: none, ts: none, ws: none }
     }
 
     /// Hands a block to a pass. A hole is another pair of the block, of weight
     /// 0: that takes no branches.
-    fn hand_to(&mut self, pass: &mut impl BlockPass, data: &Dataset, t: &Matrix, block: Range<usize>) {
+    fn hand_to(&mut self, pass: &mut impl BlockPass, block: Range<usize>) {
+        let Source { data, frame, .. } = self.source;
         let (order, start, len) = (data.order(), block.start, block.len());
         let [xs, ts, ws] = [&mut self.xs, &mut self.ts, &mut self.ws].map(|values| &mut values[..len]);
-        read_finite(data.x(), order, start, xs);
-        read_finite(t, order, start, ts);
-        if let Some(weights) = data.weights() {
-            read_finite(weights, order, start, ws);
+        self.source.read(start, xs, ts);
+        if data.weights().is_some() {
+            frame.read_weights(data, order, start, ws);
         }
         let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) else {
             let n = len as u64;

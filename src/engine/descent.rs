@@ -42,8 +42,25 @@ pub struct DescentRule {
     pub start: Affine,
     /// The learning rate η.
     pub learning_rate: f64,
-    /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
-    pub tolerance: f64,
+    /// Stops when |∂L/∂W| and |∂L/∂b| are at most these; with a 0 it never
+    /// does.
+    pub tolerance: [f64; 2],
+}
+
+impl DescentRule {
+    /// Whether there is a tolerance.
+    #[must_use]
+    pub fn has_tolerance(&self) -> bool {
+        self.tolerance.iter().all(|&tolerance| tolerance > 0.0)
+    }
+
+    /// Whether these gradients are within the tolerance.
+    #[must_use]
+    pub fn tolerates(&self, evaluation: &Evaluation) -> bool {
+        let gradients = [evaluation.grad_weight, evaluation.grad_bias];
+        let is_within = |(gradient, tolerance): (f64, f64)| gradient.abs() <= tolerance;
+        self.has_tolerance() && gradients.into_iter().zip(self.tolerance).all(is_within)
+    }
 }
 
 /// W and b, what a pass found there, and whether a step follows.

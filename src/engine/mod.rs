@@ -7,6 +7,7 @@
 
 mod cpu;
 mod descent;
+mod frame;
 pub mod gpu;
 mod notice;
 mod probe;
@@ -24,7 +25,7 @@ pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
 
 use crate::data::{DataError, Dataset};
-use crate::math::{Affine, Moments, ResidualSums};
+use crate::math::{Affine, Line, Moments, Readings, ResidualSums};
 use gpu::GpuError;
 
 /// Takes the chunks of a forward pass, in the dataset's order.
@@ -56,6 +57,35 @@ pub trait Engine {
     /// reports.
     fn moments(&mut self) -> Result<Moments, EngineError>;
 
+    /// The sums over all elements about a point that the line goes through, in
+    /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
+    /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
+    /// that [`residual_sums`](Self::residual_sums) cannot have.
+    ///
+    /// # Errors
+    /// Those of [`residual_sums`](Self::residual_sums).
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+        let _ = digits;
+        let sums = self.residual_sums(line.affine())?;
+        Ok(about(line, sums))
+    }
+
+    /// The least share of T's variance of which this engine's passes tell how
+    /// much of it a line leaves unexplained: below it, residuals are what
+    /// rounding leaves, unless all [`Digits`] are asked for.
+    fn resolved_share(&self) -> f64 {
+        RESOLVED_SHARE
+    }
+
+    /// The moments of the data as the host has them, in f64, if those of
+    /// [`moments`](Self::moments) are of elements with fewer digits.
+    ///
+    /// # Errors
+    /// Those of [`moments`](Self::moments).
+    fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
+        Ok(None)
+    }
+
     /// Y = X·W + b as f32, chunk by chunk.
     ///
     /// # Errors
@@ -78,6 +108,26 @@ pub trait Engine {
     fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
         None
     }
+}
+
+/// With how many digits residuals are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digits {
+    /// Those that the engine's passes have.
+    Usual,
+    /// Twice those of f64, on the host: so many that only what the data
+    /// themselves do not hold is lost.
+    Double,
+}
+
+/// Of sums in f64 about the means, of which a share of 10⁻³ is left, about
+/// twelve digits remain, with a point that is far from the mean nine.
+pub(crate) const RESOLVED_SHARE: f64 = 1e-3;
+
+/// Sums about the point of a line in its units, from sums about 0.
+fn about(line: &Line, sums: ResidualSums) -> ResidualSums {
+    let rx = (-line.x.value()).mul_add(sums.r, sums.rx);
+    line.in_units(ResidualSums { rx, ..sums }, &Readings::default())
 }
 
 /// The kinds of engine.

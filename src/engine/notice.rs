@@ -16,7 +16,7 @@ pub enum Notice {
         /// The type they were brought to.
         to: ElementType,
         /// What was taken off them before.
-        pivot: f64,
+        shift: f64,
         /// How many of them are now another number.
         count: u64,
         /// Of how many.
@@ -40,16 +40,16 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rounded { label, from, to, pivot, count, n } => {
+            Self::Rounded { label, from, to, shift, count, n } => {
                 write!(f, "{label}: {count} of {n} {from} elements were rounded to {to}")?;
-                if *pivot != 0.0 {
-                    write!(f, ", after {pivot:?} was taken off")?;
+                if *shift != 0.0 {
+                    write!(f, ", after {shift:?} was taken off")?;
                 }
                 match to {
                     ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
                     _ => f.write_str(
-                        ", the widest type linfit computes in; take a constant off them first if their \
-                         differences matter",
+                        ", the widest type linfit computes in: they are spread over more than its 2^53 whole \
+                         numbers",
                     ),
                 }
             }

@@ -1,6 +1,7 @@
-use super::{Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, ElementType, Matrix};
-use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums};
+use super::frame::{self, Frame};
+use super::{Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
+use crate::data::{Dataset, Matrix};
+use crate::math::{Affine, Compensated, Double, Line, Moments, PivotSums, ResidualSums, scaled};
 
 /// Elements brought to f64 at a time.
 const CHUNK_ELEMENTS: usize = 1 << 14;
@@ -11,8 +12,16 @@ const CHUNK_ELEMENTS: usize = 1 << 14;
 #[derive(Debug)]
 pub struct Reference<'d> {
     data: &'d Dataset,
+    frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
+}
+
+/// A pair as it is read: x and t in two parts, and its weight.
+struct Pair {
+    x: [f64; 2],
+    t: [f64; 2],
+    w: f64,
 }
 
 /// The sizes that errors of a pass are relative to.
@@ -53,30 +62,64 @@ impl<'d> Reference<'d> {
             precision: None,
             detail: None,
         };
-        Self { data, info, notices: rounding_to_f64(data) }
+        let frame = Frame::of(data);
+        Self { data, frame, info, notices: frame.notices(data) }
     }
 
-    /// Calls `each` with x, t and the weight of every pair that counts, in
-    /// order.
-    fn each_pair(&self, mut each: impl FnMut(f64, f64, f64)) -> Result<(), EngineError> {
+    /// Calls `each` with every pair that counts, in order.
+    fn each_pair(&self, mut each: impl FnMut(Pair)) -> Result<(), EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
-        let (mut xs, mut ts) = (vec![0.0; CHUNK_ELEMENTS], vec![0.0; CHUNK_ELEMENTS]);
-        let mut ws = vec![1.0; CHUNK_ELEMENTS];
+        let mut room = [(); 5].map(|()| vec![0.0; CHUNK_ELEMENTS]);
+        let readings = self.frame.readings;
         for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
-            let n = range.len();
-            x.read(order, range.start, &mut xs[..n]);
-            t.read(order, range.start, &mut ts[..n]);
-            if let Some(weights) = self.data.weights() {
-                weights.read(order, range.start, &mut ws[..n]);
-            }
+            let (start, n) = (range.start, range.len());
+            let [xs, x_rests, ts, t_rests, ws] = room.each_mut().map(|values| &mut values[..n]);
+            frame::read(x, readings.x, order, start, xs, Some(x_rests));
+            frame::read(t, readings.t, order, start, ts, Some(t_rests));
+            self.frame.read_weights(self.data, order, start, ws);
             for k in 0..n {
-                if self.data.validity().is_none_or(|validity| validity.contains(range.start + k)) {
-                    each(xs[k], ts[k], ws[k]);
+                if self.data.validity().is_none_or(|validity| validity.contains(start + k)) {
+                    each(Pair { x: [xs[k], x_rests[k]], t: [ts[k], t_rests[k]], w: ws[k] });
                 }
             }
             self.data.release(&range);
         }
         Ok(self.data.check_intact()?)
+    }
+
+    /// The sums of X and T as they are read.
+    fn framed_sums(&self, at: Affine) -> Result<ResidualSums, EngineError> {
+        let there = self.frame.readings.model(at);
+        let mut sums = [Compensated::default(); 4];
+        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+            let residual = there.apply(x) - t;
+            let terms = [w, w * residual * residual, w * residual * x, w * residual];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+        })?;
+        let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
+        Ok(self.frame.readings.sums(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r }))
+    }
+
+    /// The means first, then, from the data again, the sums about them: two
+    /// passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
+    /// two-pass algorithm).
+    fn framed_moments(&self) -> Result<Moments, EngineError> {
+        let mut means = [Compensated::default(); 3];
+        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+            means.iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
+        })?;
+        let [weight_sum, x, t] = means.map(Compensated::value);
+        let (x_pivot, t_pivot) = (x / weight_sum, t / weight_sum);
+        let mut sums = [Compensated::default(); 5];
+        self.each_pair(|Pair { x, t, w }| {
+            let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
+            sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
+        })?;
+        let [x, t, xx, xt, tt] = sums.map(Compensated::value);
+        let n = self.data.valid_len();
+        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
+        let moments = Moments::from_pivot_sums(&sums);
+        Ok(moments.of_readings(&self.frame.readings, self.frame.weight_exponent))
     }
 
     /// The sizes that errors of a pass at `at` are relative to.
@@ -85,8 +128,10 @@ impl<'d> Reference<'d> {
     /// [`EngineError::NoTarget`].
     pub fn term_scales(&self, at: Affine) -> Result<TermScales, EngineError> {
         let mut sums = [Compensated::default(); 6];
-        self.each_pair(|x, t, w| {
-            let residual = at.apply(x) - t;
+        let (readings, there) = (self.frame.readings, self.frame.readings.model(at));
+        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+            let residual = scaled(there.apply(x) - t, -readings.t.exponent);
+            let (x, t) = (readings.x.undo(x.into()).value(), readings.t.undo(t.into()).value());
             let parts = (x * at.weight).abs() + at.bias.abs() + t.abs();
             let terms =
                 [1.0, residual * residual, (residual * x).abs(), residual.abs(), parts * parts, x * x];
@@ -138,34 +183,35 @@ impl Engine for Reference<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+        let sums = self.framed_sums(at)?;
+        if self.frame.may_leave_range(&[sums.rr / sums.weight_sum]) && self.frame.scale(self.data) {
+            return self.framed_sums(at);
+        }
+        Ok(sums)
+    }
+
+    fn moments(&mut self) -> Result<Moments, EngineError> {
+        let moments = self.framed_moments()?;
+        if self.frame.may_lose(&moments) && self.frame.scale(self.data) {
+            return self.framed_moments();
+        }
+        Ok(moments)
+    }
+
+    /// With twice the digits of f64 in any case.
+    fn sums_about(&mut self, line: &Line, _digits: Digits) -> Result<ResidualSums, EngineError> {
+        let there = line.read(&self.frame.readings);
         let mut sums = [Compensated::default(); 4];
-        self.each_pair(|x, t, w| {
-            let residual = at.apply(x) - t;
-            let terms = [w, w * residual * residual, w * residual * x, w * residual];
+        self.each_pair(|Pair { x, t, w }| {
+            let x = Double::sum(x[0], x[1]).minus(there.x);
+            let t = Double::sum(t[0], t[1]).minus(there.y);
+            let residual = x.times(there.weight).minus(t).value();
+            let terms = [w, w * residual * residual, w * residual * x.value(), w * residual];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
         let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
-        Ok(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r })
-    }
-
-    /// The means first, then, from the data again, the sums about them: two
-    /// passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
-    /// two-pass algorithm).
-    fn moments(&mut self) -> Result<Moments, EngineError> {
-        let mut means = [Compensated::default(); 3];
-        self.each_pair(|x, t, w| {
-            means.iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
-        })?;
-        let [weight_sum, x, t] = means.map(Compensated::value);
-        let (x_pivot, t_pivot) = (x / weight_sum, t / weight_sum);
-        let mut sums = [Compensated::default(); 5];
-        self.each_pair(|x, t, w| {
-            let (x, t) = (x - x_pivot, t - t_pivot);
-            sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
-        })?;
-        let [x, t, xx, xt, tt] = sums.map(Compensated::value);
-        let n = self.data.valid_len();
-        Ok(Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt }))
+        let sums = ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r };
+        Ok(line.in_units(sums, &self.frame.readings))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the pass's result is f32")]
@@ -182,22 +228,6 @@ impl Engine for Reference<'_> {
 /// Bytes of X, T and the weights as stored.
 pub(super) fn stored_bytes(data: &Dataset) -> u64 {
     data.matrices().map(Matrix::stored_bytes).sum()
-}
-
-/// A notice for each matrix with elements that are not exact in f64.
-pub(super) fn rounding_to_f64(data: &Dataset) -> Vec<Notice> {
-    let rounded = |matrix: &Matrix| Notice::Rounded {
-        label: matrix.label().to_owned(),
-        from: matrix.element(),
-        to: ElementType::F64,
-        pivot: 0.0,
-        count: matrix.rounded_to_f64(),
-        n: matrix.len() as u64,
-    };
-    data.matrices()
-        .map(rounded)
-        .filter(|notice| !matches!(notice, Notice::Rounded { count: 0, .. }))
-        .collect()
 }
 
 #[cfg(test)]

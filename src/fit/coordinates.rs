@@ -1,6 +1,6 @@
 use super::FitError;
-use crate::engine::{DescentRule, Evaluated, Onward};
-use crate::math::{Affine, Curvature, Evaluation, Moments};
+use crate::engine::{DescentRule, Digits, Engine, EngineError, Evaluated, Onward};
+use crate::math::{Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, scaled};
 
 /// The coordinates in which a descent steps.
 ///
@@ -17,15 +17,20 @@ pub enum Coordinates {
     ///
     /// With w·σt/σx = W and t̄ + σt·b' − W·x̄ = b, a step of gradient descent
     /// in (w, b') moves W by −η·(∂L/∂W − x̄·∂L/∂b)/σx² and the prediction at
-    /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out. Of ∂L/∂W − x̄·∂L/∂b, which is
-    /// (2/N)·Σ r·(x − x̄), about (x̄/σx)² roundings of the sums are lost while
-    /// the residuals have a mean, and x̄/σx once they have none: with f64 sums
-    /// of no account, with f32 sums not.
+    /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out. ∂L/∂W − x̄·∂L/∂b is
+    /// (2/N)·Σ r·(x − x̄), in which the height of the line cancels: passes add
+    /// it up as such about (x̄, t̄), because as a difference it would lose
+    /// (x̄/σx)² roundings. W and the prediction at x̄ are what is held; b follows
+    /// from them.
     Standardized {
         /// x̄.
-        x_mean: f64,
-        /// σx², the mean of (x − x̄)².
+        x_mean: Double,
+        /// t̄.
+        t_mean: Double,
+        /// σx², the mean of (x − x̄)², in the units of the moments.
         x_variance: f64,
+        /// The powers of two of these units: of X and of T.
+        units: [i32; 2],
     },
 }
 
@@ -42,7 +47,12 @@ impl Coordinates {
         if x_variance == 0.0 {
             return Err(FitError::NoSpread(moments.x_mean));
         }
-        Ok(Self::Standardized { x_mean: moments.x_mean, x_variance })
+        Ok(Self::Standardized {
+            x_mean: moments.x_centre(),
+            t_mean: moments.t_centre(),
+            x_variance,
+            units: moments.units(),
+        })
     }
 
     /// How the loss curves in these coordinates; `None` if that overflows.
@@ -63,31 +73,60 @@ pub(super) struct Position {
     model: Affine,
     /// The prediction at x̄, which unlike b loses no digits to W·x̄; only in
     /// standardized coordinates.
-    centre: f64,
+    centre: Double,
 }
 
 impl Position {
     pub(super) fn new(start: Affine, coordinates: Coordinates) -> Self {
         let centre = match coordinates {
-            Coordinates::Original => 0.0,
-            Coordinates::Standardized { x_mean, .. } => start.apply(x_mean),
+            Coordinates::Original => Double::default(),
+            Coordinates::Standardized { x_mean, .. } => x_mean.times(start.weight).plus(start.bias),
         };
         Self { coordinates, model: start, centre }
     }
 
     /// W and b here.
+    #[cfg(test)]
     pub(super) fn model(&self) -> Affine {
         self.model
     }
 
+    /// What a pass finds here, and the number of elements.
+    pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Slopes, u64), EngineError> {
+        match self.coordinates {
+            Coordinates::Original => {
+                let sums = engine.residual_sums(self.model)?;
+                Ok((Slopes { evaluation: Evaluation::from_sums(&sums), about_mean: 0.0 }, sums.n))
+            }
+            Coordinates::Standardized { x_mean, t_mean, units, .. } => {
+                let line = Line { weight: self.model.weight.into(), x: x_mean, y: t_mean, units };
+                let sums = engine.sums_about(&line, Digits::Usual)?;
+                let about_mean = Evaluation::from_sums(&sums).grad_weight;
+                let height = scaled(self.centre.minus(t_mean).value(), units[1]);
+                Ok((Slopes { evaluation: line.evaluation(&sums.raised(height)), about_mean }, sums.n))
+            }
+        }
+    }
+
+    /// The same from the moments.
+    #[inline]
+    pub(super) fn slopes(&self, quadratic: &Quadratic) -> Slopes {
+        match self.coordinates {
+            Coordinates::Original => Slopes { evaluation: quadratic.evaluate(self.model), about_mean: 0.0 },
+            Coordinates::Standardized { t_mean, .. } => {
+                quadratic.evaluate_about(self.model.weight, self.centre.minus(t_mean).value())
+            }
+        }
+    }
+
     /// What was found here, and whether a step follows; if so, takes it.
     #[inline]
-    pub(super) fn advance(&mut self, evaluation: Evaluation, rule: &DescentRule) -> Evaluated {
-        let model = self.model;
-        let next = self.stepped(&evaluation, rule.learning_rate);
+    pub(super) fn advance(&mut self, slopes: Slopes, rule: &DescentRule) -> Evaluated {
+        let (model, evaluation) = (self.model, slopes.evaluation);
+        let next = self.stepped(&slopes, rule.learning_rate);
         let onward = if !evaluation.is_finite() {
             Onward::Diverged
-        } else if rule.tolerance > 0.0 && evaluation.gradient_norm() <= rule.tolerance {
+        } else if rule.tolerates(&evaluation) {
             Onward::Tolerance
         } else if !next.model.is_finite() {
             Onward::Diverged
@@ -99,14 +138,16 @@ impl Position {
     }
 
     #[inline]
-    fn stepped(self, evaluation: &Evaluation, learning_rate: f64) -> Self {
+    fn stepped(self, slopes: &Slopes, learning_rate: f64) -> Self {
+        let evaluation = &slopes.evaluation;
         match self.coordinates {
             Coordinates::Original => Self { model: self.model.descend(evaluation, learning_rate), ..self },
-            Coordinates::Standardized { x_mean, x_variance } => {
-                let slope = (evaluation.grad_weight - x_mean * evaluation.grad_bias) / x_variance;
+            Coordinates::Standardized { x_mean, x_variance, units, .. } => {
+                let slope = scaled(slopes.about_mean / x_variance, units[0] - units[1]);
                 let weight = self.model.weight - learning_rate * slope;
-                let centre = self.centre - learning_rate * evaluation.grad_bias;
-                Self { model: Affine { weight, bias: centre - weight * x_mean }, centre, ..self }
+                let centre = self.centre.minus(learning_rate * evaluation.grad_bias);
+                let bias = centre.minus(x_mean.times(weight)).value();
+                Self { model: Affine { weight, bias }, centre, ..self }
             }
         }
     }
@@ -128,15 +169,16 @@ mod tests {
         let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         let moments = Moments::from_pivot_sums(&sums);
         let coordinates = Coordinates::standardized(&moments).unwrap();
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: 0.0 };
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.0; 2] };
         let mut position = Position::new(rule.start, coordinates);
-        let first = position.advance(moments.quadratic().evaluate(position.model()), &rule);
+        let slopes = |position: &Position| position.slopes(&moments.quadratic());
+        let first = position.advance(slopes(&position), &rule);
         assert_eq!((first.model, first.onward), (Affine::default(), Onward::Step));
         assert_eq!(first.evaluation, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
         assert_eq!(position.model(), Affine::new(1.0, 0.5));
         // With η = ½ the next step is the last.
         let last = DescentRule { learning_rate: 0.5, ..rule };
-        position.advance(moments.quadratic().evaluate(position.model()), &last);
+        position.advance(slopes(&position), &last);
         assert_eq!(position.model(), Affine::new(2.0, 1.0));
     }
 }

@@ -1,9 +1,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use super::statistics::refined;
 use super::{Fit, FitError, State, StopReason};
 use crate::engine::Engine;
-use crate::math::{Evaluation, Moments};
+use crate::math::{Affine, Evaluation, Moments, scaled};
 
 /// The least-squares line in closed form: W = Mxt/Mxx, b = t̄ − W·x̄, where
 /// the gradients are 0 and the loss is least.
@@ -30,6 +31,10 @@ impl Exact {
     /// The line that the engine's moments determine, and, by one pass more,
     /// the loss and gradients there. `observe` sees that one state.
     ///
+    /// Where the rounding of b, or of W·x + b, would be seen in the loss, loss
+    /// and gradients are those of the least-squares line itself, of which
+    /// [`Fit::model`] has the digits that f64 has.
+    ///
     /// # Errors
     /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
     /// than every other. [`FitError::MomentsOverflow`].
@@ -40,9 +45,17 @@ impl Exact {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         let started = Instant::now();
-        let model = moments.least_squares().ok_or_else(|| undetermined(moments))?;
-        let sums = engine.residual_sums(model)?;
-        let evaluation = Evaluation::from_sums(&sums);
+        let mut line = moments.line().ok_or_else(|| undetermined(moments))?;
+        let evaluation = if hides(moments, line.affine()) {
+            let exact = engine.host_moments()?.unwrap_or(*moments);
+            let (rr, refined) = refined(engine, &exact, exact.line().unwrap_or(line))?;
+            line = refined;
+            let loss = scaled(rr / exact.weight_sum, -2 * exact.units()[1]);
+            Evaluation { loss, ..Evaluation::default() }
+        } else {
+            Evaluation::from_sums(&engine.residual_sums(line.affine())?)
+        };
+        let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();
         let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
         Ok(Fit {
@@ -50,11 +63,24 @@ impl Exact {
             evaluation,
             steps: 0,
             stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
-            n: sums.n,
+            n: moments.n,
             seconds,
             step_median_seconds: seconds,
         })
     }
+}
+
+/// Whether the rounding of W·x + b − t to f64 hides more than 1e-10 of the
+/// residuals of a line.
+pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
+    /// Of what rounding leaves, the share that residuals must be.
+    const VISIBLE: f64 = 1e-10;
+    if moments.units() != [0; 2] {
+        return true;
+    }
+    let parts = model.bias.abs() + (model.weight * moments.x_mean).abs() + moments.t_mean.abs();
+    let residual = (moments.least_squares_rr() / moments.weight_sum).sqrt();
+    f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
 
 /// Why no single line is the best.

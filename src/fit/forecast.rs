@@ -43,19 +43,33 @@ impl Forecast {
     /// close to it once one of the two parts is alone.
     #[must_use]
     pub fn gradient_norm(&self, steps: u64) -> f64 {
-        let of = |axis: usize| {
+        let [weight, bias] = self.gradients(steps);
+        weight.max(bias)
+    }
+
+    /// The same of each of the two.
+    fn gradients(&self, steps: u64) -> [f64; 2] {
+        [0, 1].map(|axis: usize| {
             let along = self.parts.iter().filter(|(_, part)| part[axis] != 0.0);
             along.map(|(factor, part)| part[axis].abs() * factor.after(steps)).sum::<f64>()
-        };
-        of(0).max(of(1))
+        })
     }
 
     /// The steps after which the gradients are within the tolerance, at most,
     /// rounding aside; `None` if they never are.
     #[must_use]
     pub fn steps_to(&self, tolerance: f64) -> Option<u64> {
+        self.steps_within([tolerance; 2])
+    }
+
+    /// The same with a tolerance for each of the two.
+    #[must_use]
+    pub fn steps_within(&self, tolerances: [f64; 2]) -> Option<u64> {
         const MOST: u64 = 1 << 52;
-        let reached = |steps| self.gradient_norm(steps) <= tolerance;
+        let reached = |steps| {
+            let gradients = self.gradients(steps);
+            gradients.iter().zip(&tolerances).all(|(gradient, tolerance)| gradient <= tolerance)
+        };
         if !reached(MOST) {
             return None;
         }

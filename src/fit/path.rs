@@ -4,7 +4,6 @@ use std::time::Instant;
 use super::coordinates::Position;
 use super::steps::StepsPerSubmit;
 use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError, Evaluated};
-use crate::math::Evaluation;
 
 /// The states that a descent goes through, one after the other, wherever the
 /// updates are made.
@@ -50,9 +49,9 @@ impl<'e> HostPath<'e> {
 
     fn next(&mut self) -> Result<(Evaluated, f64), EngineError> {
         let started = Instant::now();
-        let sums = self.engine.residual_sums(self.position.model())?;
-        self.elements = sums.n;
-        let evaluated = self.position.advance(Evaluation::from_sums(&sums), &self.rule);
+        let (slopes, elements) = self.position.pass(self.engine)?;
+        self.elements = elements;
+        let evaluated = self.position.advance(slopes, &self.rule);
         Ok((evaluated, started.elapsed().as_secs_f64()))
     }
 }

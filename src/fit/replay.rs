@@ -21,7 +21,7 @@ impl Replay {
             elements: moments.n,
             weight_sum: moments.weight_sum,
             coordinates,
-            rule: DescentRule { start, learning_rate: 0.0, tolerance: 0.0 },
+            rule: DescentRule { start, learning_rate: 0.0, tolerance: [0.0; 2] },
             position: Position::new(start, coordinates),
         }
     }
@@ -37,12 +37,12 @@ impl DeviceDescent for Replay {
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
         let mut rows = Vec::with_capacity(evaluations as usize);
         for _ in 0..evaluations {
-            let mut evaluation = self.quadratic.evaluate(self.position.model());
+            let mut slopes = self.position.slopes(&self.quadratic);
             // A pass adds up Σr², which overflows before its mean does.
-            if (evaluation.loss * self.weight_sum).is_infinite() {
-                evaluation.loss = f64::INFINITY;
+            if (slopes.evaluation.loss * self.weight_sum).is_infinite() {
+                slopes.evaluation.loss = f64::INFINITY;
             }
-            let row = self.position.advance(evaluation, &self.rule);
+            let row = self.position.advance(slopes, &self.rule);
             rows.push(row);
             if row.onward != Onward::Step {
                 break;

@@ -4,6 +4,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::coordinates::{Coordinates, Position};
+use super::exact::hides;
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
 use super::steps::StepsPerSubmit;
@@ -36,6 +37,10 @@ pub struct Sgd {
     pub steps: u64,
     /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
     pub tolerance: f64,
+    /// The same for each of the two, instead, as
+    /// [`relative_to`](Self::relative_to) finds them; not used if `tolerance` is
+    /// not 0.
+    pub tolerances: [f64; 2],
     /// W and b before the first step.
     pub start: Affine,
     /// Where W and b are updated.
@@ -64,6 +69,7 @@ impl Default for Sgd {
             learning_rate: 0.01,
             steps: 1000,
             tolerance: 0.0,
+            tolerances: [0.0; 2],
             start: Affine::default(),
             update: Update::Auto,
             coordinates: Coordinates::Original,
@@ -217,6 +223,24 @@ impl Sgd {
         Ok(())
     }
 
+    /// The tolerances of |∂L/∂W| and |∂L/∂b| that are a share of their scales,
+    /// 2·√(E x²)·σt and 2·σt: within them, the line is on average no farther
+    /// than that share of σt above or below the data. Without spread, T's root
+    /// mean square stands for σt.
+    #[must_use]
+    pub fn relative_to(moments: &Moments, share: f64) -> [f64; 2] {
+        let [x_variance, t_variance] = moments.variances();
+        let t = if moments.tt > 0.0 { t_variance.sqrt() } else { moments.t_mean.abs() };
+        let x = x_variance.sqrt().hypot(moments.x_mean);
+        [share * 2.0 * x * t, share * 2.0 * t]
+    }
+
+    /// The tolerances of |∂L/∂W| and of |∂L/∂b|; 0 where there are none.
+    #[must_use]
+    pub fn both_tolerances(&self) -> [f64; 2] {
+        if self.tolerance > 0.0 { [self.tolerance; 2] } else { self.tolerances }
+    }
+
     /// Refuses a learning rate with which the steps that are asked for would
     /// diverge, from the data's curvature in the coordinates of the descent.
     ///
@@ -291,6 +315,11 @@ impl Sgd {
         let evaluations = self.steps.saturating_add(1);
         let path = BatchPath::new(&mut replay, &rule, StepsPerSubmit::Auto, evaluations)?;
         let fit = self.follow(Path::Batches(path), started, observe)?;
+        // What is held in standardized coordinates has more digits than b, and
+        // residuals may be so small that they are seen.
+        if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
+            return Ok(Fit { seconds: started.elapsed().as_secs_f64(), ..fit });
+        }
         let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
         let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };
@@ -340,8 +369,8 @@ impl Sgd {
     }
 
     fn rule(&self) -> DescentRule {
-        let Self { learning_rate, tolerance, start, .. } = *self;
-        DescentRule { start, learning_rate, tolerance }
+        let Self { learning_rate, start, .. } = *self;
+        DescentRule { start, learning_rate, tolerance: self.both_tolerances() }
     }
 
     /// Where the states come from.

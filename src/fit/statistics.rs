@@ -1,8 +1,8 @@
 use serde::Serialize;
 use statrs::function::beta::checked_beta_reg;
 
-use crate::engine::{Engine, EngineError};
-use crate::math::{Curvature, Moments};
+use crate::engine::{Digits, Engine, EngineError, RESOLVED_SHARE};
+use crate::math::{Curvature, Line, Moments, scaled};
 
 /// What statistics says about the least-squares line of the data, and what
 /// the curvature of the loss says about learning rates.
@@ -47,32 +47,36 @@ pub struct Statistics {
     pub lambda_max: Option<f64>,
 }
 
-/// Below this share of Mtt too few digits of the residuals' sum of squares
-/// are left in the moments (about twelve), and a pass finds it.
-const CANCELLED_SHARE: f64 = 1e-3;
+/// What the residuals of a line leave unexplained below this share of Mtt is
+/// the rounding of the numbers that they are computed with, (2⁻⁹⁸)²: as far as
+/// can be told, the line goes through every point.
+const ROUNDING_SHARE: f64 = f64::from_bits((1023 - 2 * 98) << 52);
 
 impl Statistics {
     /// Those of data with these moments, and the curvature in the coordinates
     /// that a descent goes in. Costs a pass where the line explains T almost
-    /// completely.
+    /// completely, and some, with twice the digits of f64, where so little is
+    /// left that the engine's own can't tell it.
     ///
     /// # Errors
-    /// Those of the pass.
+    /// Those of the passes.
     pub fn measure(
         engine: &mut dyn Engine,
         moments: &Moments,
         curvature: Option<Curvature>,
     ) -> Result<Self, EngineError> {
-        let mut rr = moments.least_squares_rr();
-        if let Some(line) = moments.least_squares()
-            && rr < CANCELLED_SHARE * moments.tt
-        {
-            rr = engine.residual_sums(line)?.rr;
+        let Some(line) = moments.line() else {
+            return Ok(Self::new(moments, moments.least_squares_rr(), curvature));
+        };
+        if let Some(rr) = resolved_squares(engine, moments, &line)? {
+            return Ok(Self::new(moments, rr, curvature));
         }
-        Ok(Self::new(moments, rr, curvature))
+        let moments = engine.host_moments()?.unwrap_or(*moments);
+        let rr = moments.line().map(|line| refined(engine, &moments, line)).transpose()?;
+        Ok(Self::new(&moments, rr.map_or(moments.least_squares_rr(), |(rr, _)| rr), curvature))
     }
 
-    /// From the moments and Σr² of the least-squares line.
+    /// From the moments and Σr² of the least-squares line, in their units.
     #[must_use]
     pub fn new(moments: &Moments, rr: f64, curvature: Option<Curvature>) -> Self {
         let rates = curvature.map_or_else(Self::default, |curvature| Self {
@@ -103,17 +107,67 @@ impl Statistics {
             return known;
         }
         let freedom = n as f64 - 2.0;
+        let [x_unit, t_unit] = moments.units();
         let residual_std = (rr / freedom).sqrt();
         let stderr_weight = residual_std / xx.sqrt();
+        let x_root = (xx / weight_sum).sqrt().hypot(scaled(x_mean, x_unit));
         Self {
-            residual_std: Some(residual_std),
-            stderr_weight: Some(stderr_weight),
-            stderr_bias: Some(stderr_weight * (xx / weight_sum + x_mean * x_mean).sqrt()),
-            t_weight: finite(line.weight / stderr_weight),
+            residual_std: finite(scaled(residual_std, -t_unit - moments.weight_exponent() / 2)),
+            stderr_weight: finite(scaled(stderr_weight, x_unit - t_unit)),
+            stderr_bias: finite(scaled(stderr_weight * x_root, -t_unit)),
+            t_weight: finite(xt / xx / stderr_weight),
             p_value: unexplained.and_then(|share| p_value(share, explained(moments, share), freedom)),
             ..known
         }
     }
+}
+
+/// Σr² of the least-squares line, in the units of the moments, if the engine's
+/// own passes have the digits for it.
+fn resolved_squares(
+    engine: &mut dyn Engine,
+    moments: &Moments,
+    line: &Line,
+) -> Result<Option<f64>, EngineError> {
+    let rr = moments.least_squares_rr();
+    if rr >= RESOLVED_SHARE * moments.tt {
+        return Ok(Some(rr));
+    }
+    let resolved = engine.resolved_share();
+    if resolved >= RESOLVED_SHARE {
+        return Ok(None);
+    }
+    let rr = engine.sums_about(line, Digits::Usual)?.rr;
+    Ok(Some(rr).filter(|&rr| rr >= resolved * moments.tt))
+}
+
+/// Σr² of the least-squares line, in the units of the moments, and the line,
+/// from residuals with twice the digits of f64. W of the moments has not enough
+/// of them: what is left of Σr and Σr·(x − x̄) tells by how much it and the
+/// height of the line are off (Gauss–Newton, here exact), and what that adds to
+/// Σr².
+pub(super) fn refined(
+    engine: &mut dyn Engine,
+    moments: &Moments,
+    mut line: Line,
+) -> Result<(f64, Line), EngineError> {
+    const MOST_PASSES: u32 = 4;
+    /// What is taken off Σr² is known to about 1e-15 of itself.
+    const SETTLED: f64 = 1e-4;
+    let mut least = 0.0;
+    for _ in 0..MOST_PASSES {
+        let sums = engine.sums_about(&line, Digits::Double)?;
+        let (weight, height) = (sums.rx / moments.xx, sums.r / sums.weight_sum);
+        let gained = weight * sums.rx + height * sums.r;
+        least = (sums.rr - gained).max(0.0);
+        let [x, t] = line.units;
+        line.weight = line.weight.minus(scaled(weight, x - t));
+        line.y = line.y.minus(scaled(height, -t));
+        if !(gained > SETTLED * sums.rr) {
+            break;
+        }
+    }
+    Ok((if least <= ROUNDING_SHARE * moments.tt { 0.0 } else { least }, line))
 }
 
 /// R² from the products, which has digits of its own where it is small.

@@ -5,20 +5,28 @@
 //! built on this one. A pass over data yields [`ResidualSums`], at one W and b,
 //! or [`Moments`], for all of them; an [`Evaluation`] is what they mean;
 //! [`Affine::descend`] is what is done about it. [`Quadratic`] is the loss as
-//! a whole, and [`Curvature`] what its shape says about learning rates.
+//! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
+//! has too few digits there is [`Double`], and a [`Line`] made of them; a
+//! [`Reading`] brings elements into f64's range and digits.
 
 mod affine;
 mod compensated;
 mod curvature;
+mod double;
 mod evaluation;
+mod line;
 mod moments;
 mod quadratic;
+mod reading;
 mod sums;
 
 pub use affine::Affine;
 pub use compensated::{Compensated, two_sum};
 pub use curvature::Curvature;
+pub use double::{Double, exponent_of, scaled};
 pub use evaluation::Evaluation;
+pub use line::Line;
 pub use moments::{Moments, PivotSums};
-pub use quadratic::Quadratic;
+pub use quadratic::{Quadratic, Slopes};
+pub use reading::{Reading, Readings};
 pub use sums::{ResidualSums, SumsAccumulator};

@@ -1,5 +1,5 @@
 use super::compensated::two_sum;
-use super::{Affine, Quadratic, ResidualSums};
+use super::{Affine, Double, Line, Quadratic, Readings, ResidualSums, scaled};
 
 /// The means of X and T and the sums of squares and products of what differs
 /// from them: what one pass over the data has to yield so that loss and
@@ -30,6 +30,13 @@ pub struct Moments {
     /// What rounding to f64 took from x̄ and t̄.
     x_rest: f64,
     t_rest: f64,
+    /// The powers of two a and c of the units of Mxx, Mxt and Mtt, which are
+    /// given times 2²ᵃ, 2ᵃ⁺ᶜ and 2²ᶜ: 0 unless they would leave the range of
+    /// f64. The means have no units of their own.
+    units: [i32; 2],
+    /// The power of two that weights were multiplied with, and with them all
+    /// sums; even.
+    weight_exponent: i32,
 }
 
 /// What a loop adds up over a part of the data, with every x and t taken
@@ -78,6 +85,7 @@ impl Moments {
             tt: (sums.tt - sums.t * t).max(0.0),
             x_rest,
             t_rest,
+            ..Self::default()
         }
         .or_overflowed(sums.xx, sums.tt)
     }
@@ -102,6 +110,7 @@ impl Moments {
         if other.n == 0 {
             return self;
         }
+        let other = other.in_units(self.units, self.weight_exponent);
         let weight_sum = self.weight_sum + other.weight_sum;
         // The distance of the means, rounded once, however large they are.
         let apart = |a: (f64, f64), b: (f64, f64)| {
@@ -114,6 +123,7 @@ impl Moments {
         let weight = self.weight_sum * share;
         let (x_mean, x_rest) = moved((self.x_mean, self.x_rest), x * share);
         let (t_mean, t_rest) = moved((self.t_mean, self.t_rest), t * share);
+        let (x, t) = (scaled(x, self.units[0]), scaled(t, self.units[1]));
         Self {
             n: self.n + other.n,
             weight_sum,
@@ -124,7 +134,70 @@ impl Moments {
             tt: self.tt + other.tt + weight * t * t,
             x_rest,
             t_rest,
+            ..self
         }
+    }
+
+    /// The moments of the data, from those of data that were read so.
+    #[must_use]
+    pub fn of_readings(self, readings: &Readings, weight_exponent: i32) -> Self {
+        let (x, t) = (readings.x.undo(self.x_centre()), readings.t.undo(self.t_centre()));
+        Self {
+            x_mean: x.value(),
+            x_rest: x.rest(),
+            t_mean: t.value(),
+            t_rest: t.rest(),
+            units: [self.units[0] + readings.x.exponent, self.units[1] + readings.t.exponent],
+            weight_exponent: self.weight_exponent + weight_exponent,
+            ..self
+        }
+    }
+
+    /// The same in other units.
+    fn in_units(self, units: [i32; 2], weight_exponent: i32) -> Self {
+        let w = weight_exponent - self.weight_exponent;
+        let [x, t] = [units[0] - self.units[0], units[1] - self.units[1]];
+        Self {
+            weight_sum: scaled(self.weight_sum, w),
+            xx: scaled(self.xx, 2 * x + w),
+            xt: scaled(self.xt, x + t + w),
+            tt: scaled(self.tt, 2 * t + w),
+            units,
+            weight_exponent,
+            ..self
+        }
+    }
+
+    /// The powers of two of the units of Mxx, Mxt and Mtt: of X and of T.
+    #[must_use]
+    pub fn units(&self) -> [i32; 2] {
+        self.units
+    }
+
+    /// The power of two that the weights were multiplied with, and with them
+    /// all sums.
+    #[must_use]
+    pub fn weight_exponent(&self) -> i32 {
+        self.weight_exponent
+    }
+
+    /// x̄ with all its digits.
+    #[must_use]
+    pub fn x_centre(&self) -> Double {
+        Double::sum(self.x_mean, self.x_rest)
+    }
+
+    /// t̄ with all its digits.
+    #[must_use]
+    pub fn t_centre(&self) -> Double {
+        Double::sum(self.t_mean, self.t_rest)
+    }
+
+    /// σx², the variance of X, and σt².
+    #[must_use]
+    pub fn variances(&self) -> [f64; 2] {
+        let of = |squares: f64, unit: i32| scaled(squares / self.weight_sum, -2 * unit);
+        [of(self.xx, self.units[0]), of(self.tt, self.units[1])]
     }
 
     /// The moments of all parts, combined two and two, so that rounding grows
@@ -154,14 +227,20 @@ impl Moments {
     /// element, or all x equal.
     #[must_use]
     pub fn least_squares(&self) -> Option<Affine> {
+        self.line().map(|line| line.affine())
+    }
+
+    /// The least-squares line, with the digits that b = t̄ − W·x̄ loses where
+    /// the means are far from 0 for the spread.
+    #[must_use]
+    pub fn line(&self) -> Option<Line> {
         if self.n < 2 || self.xx == 0.0 || !self.is_finite() {
             return None;
         }
-        let weight = self.xt / self.xx;
-        // One rounding, where t̄ and W·x̄ cancel.
-        let bias = (-weight).mul_add(self.x_mean, self.t_mean) + (self.t_rest - weight * self.x_rest);
-        let line = Affine { weight, bias };
-        line.is_finite().then_some(line)
+        let [x, t] = self.units;
+        let weight = scaled(self.xt / self.xx, x - t).into();
+        let line = Line { weight, x: self.x_centre(), y: self.t_centre(), units: self.units };
+        line.affine().is_finite().then_some(line)
     }
 
     /// Σ r² of the least-squares line, Mtt − Mxt²/Mxx, which is Mtt if all x

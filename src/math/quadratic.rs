@@ -1,4 +1,4 @@
-use super::{Affine, Curvature, Evaluation, Moments};
+use super::{Affine, Curvature, Evaluation, Moments, scaled};
 
 /// The loss as a function of W and b, which is a paraboloid:
 ///
@@ -11,12 +11,15 @@ use super::{Affine, Curvature, Evaluation, Moments};
 pub struct Quadratic {
     x_mean: f64,
     t_mean: f64,
-    /// v.
+    /// v, in units of X.
     variance: f64,
-    /// W*; 0 if all x are equal, since W then matters only within d.
+    /// W*, in units of T over those of X; 0 if all x are equal, since W then
+    /// matters only within d.
     weight: f64,
-    /// L*.
+    /// L*, in units of T.
     least: f64,
+    /// The powers of two of these units: of X and of T.
+    units: [i32; 2],
 }
 
 impl Quadratic {
@@ -29,6 +32,7 @@ impl Quadratic {
             variance: moments.xx / n,
             weight,
             least: moments.least_squares_rr() / n,
+            units: moments.units(),
         }
     }
 
@@ -36,27 +40,57 @@ impl Quadratic {
     /// ∂L/∂W = 2·(v·(W − W*) + d·x̄), ∂L/∂b = 2·d.
     #[must_use]
     pub fn evaluate(&self, at: Affine) -> Evaluation {
-        let d = at.weight * self.x_mean + (at.bias - self.t_mean);
-        let off = at.weight - self.weight;
+        self.evaluate_about(at.weight, at.weight * self.x_mean + (at.bias - self.t_mean)).evaluation
+    }
+
+    /// Loss and gradients where the line of slope W lies by d above the point
+    /// of the means.
+    #[must_use]
+    pub fn evaluate_about(&self, weight: f64, d: f64) -> Slopes {
+        let [x, t] = self.units;
+        let off = scaled(weight, t - x) - self.weight;
         let slope = self.variance * off;
-        Evaluation {
-            loss: self.least + slope * off + d * d,
-            grad_weight: 2.0 * (slope + d * self.x_mean),
+        let high = scaled(d, t);
+        let evaluation = Evaluation {
+            loss: scaled(self.least + slope * off + high * high, -2 * t),
+            grad_weight: if self.units == [0; 2] {
+                2.0 * (slope + d * self.x_mean)
+            } else {
+                scaled(2.0 * slope, -x - t) + 2.0 * d * self.x_mean
+            },
             grad_bias: 2.0 * d,
-        }
+        };
+        Slopes { evaluation, about_mean: 2.0 * slope }
     }
 
     /// W and b where the loss is least; of many, the one with W = 0.
     #[must_use]
     pub fn optimum(&self) -> Affine {
-        Affine { weight: self.weight, bias: (-self.weight).mul_add(self.x_mean, self.t_mean) }
+        let weight = scaled(self.weight, self.units[0] - self.units[1]);
+        Affine { weight, bias: (-weight).mul_add(self.x_mean, self.t_mean) }
+    }
+
+    /// L*, the least loss of all lines.
+    #[must_use]
+    pub fn least(&self) -> f64 {
+        scaled(self.least, -2 * self.units[1])
     }
 
     /// How the loss curves, the same everywhere.
     #[must_use]
     pub fn curvature(&self) -> Curvature {
-        Curvature::new(self.x_mean, self.variance)
+        Curvature::new(self.x_mean, scaled(self.variance, -2 * self.units[0]))
     }
+}
+
+/// Loss and gradients, and the gradient of W about a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slopes {
+    /// In W and b.
+    pub evaluation: Evaluation,
+    /// ∂L/∂W − x̄·∂L/∂b = 2·v·(W − W*), without the cancellation, in the units
+    /// of the moments.
+    pub about_mean: f64,
 }
 
 #[cfg(test)]

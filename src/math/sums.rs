@@ -32,6 +32,14 @@ impl ResidualSums {
             r: self.r + other.r,
         }
     }
+
+    /// The sums of residuals that are all higher by h, about a mean x̄, where
+    /// Σ w·(x − x̄) = 0: of (r + h)² there is 2·h·Σ r + h²·Σ w more.
+    #[must_use]
+    pub fn raised(self, h: f64) -> Self {
+        let by = h * self.weight_sum;
+        Self { rr: self.rr + 2.0 * h * self.r + h * by, r: self.r + by, ..self }
+    }
 }
 
 /// Adds up [`ResidualSums`] of many parts without losing digits.

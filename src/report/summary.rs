@@ -79,7 +79,9 @@ impl Outlook {
 
     fn of(sgd: &Sgd, moments: &Moments) -> Option<Self> {
         let forecast = Forecast::new(moments, sgd.coordinates, sgd.start, sgd.learning_rate)?;
-        let steps_to_tolerance = (sgd.tolerance > 0.0).then(|| forecast.steps_to(sgd.tolerance)).flatten();
+        let tolerances = sgd.both_tolerances();
+        let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
+        let steps_to_tolerance = is_given.then(|| forecast.steps_within(tolerances)).flatten();
         Some(Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) })
     }
 }
@@ -118,6 +120,12 @@ pub struct FitReport {
     pub statistics: Statistics,
     /// What the curvature foretold of the descent; null without one.
     pub forecast: Option<Outlook>,
+    /// The least loss of all lines.
+    #[serde(skip)]
+    pub least_loss: f64,
+    /// Whether the loss of a descent is far above it.
+    #[serde(skip)]
+    pub is_far: bool,
     /// What computed it.
     pub engine: EngineInfo,
     /// How a GPU carried the sums; null for other engines.
@@ -142,7 +150,10 @@ impl FitReport {
         let timings =
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
         let sgd = solved.sgd.as_ref();
+        let least_loss = solved.moments.quadratic().least();
         Self {
+            least_loss,
+            is_far: sgd.is_some() && is_far(fit.evaluation.loss, least_loss, &solved.moments),
             weight: fit.model.weight,
             bias: fit.model.bias,
             loss: fit.evaluation.loss,
@@ -185,11 +196,15 @@ impl fmt::Display for FitReport {
         }
         self.write_steps(f)?;
         self.write_statistics(f)?;
-        // Nobody should paste what a divergence left.
-        if self.stop_reason != StopReason::Diverged {
-            let (weight, bias) = (exact(self.weight), exact(self.bias));
-            writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}")?;
-            writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}")?;
+        // Nobody should paste what a descent left that has not come to the line.
+        let is_of_line = !self.is_far && self.stop_reason != StopReason::Diverged;
+        let line = self.statistics.weight.zip(self.statistics.bias);
+        let pasted = if is_of_line { Some((self.weight, self.bias)) } else { line };
+        if let Some((weight, bias)) = pasted {
+            let (weight, bias) = (exact(weight), exact(bias));
+            let which = if is_of_line { "" } else { " (of the least-squares line)" };
+            writeln!(f, "  CF         scale_factor = {weight}, add_offset = {bias}{which}")?;
+            writeln!(f, "  GDAL       -a_scale {weight} -a_offset {bias}{which}")?;
         }
         write!(f, "  engine     {}", self.engine)?;
         if let Some(reason) = &self.engine_reason {
@@ -276,6 +291,18 @@ impl FitReport {
         }
         writeln!(f)
     }
+}
+
+/// Whether a loss is more than a hundredth above the least, and by more than
+/// what rounding may leave of it: of a line through all points, which no
+/// descent reaches, a residual of some 3e-5 of T's spread.
+fn is_far(loss: f64, least: f64, moments: &Moments) -> bool {
+    const SHARE: f64 = 0.01;
+    const SPREAD_SHARE: f64 = 1e-9;
+    const ROUNDING: f64 = 1e-24;
+    let [_, t_variance] = moments.variances();
+    let floor = SPREAD_SHARE * t_variance + ROUNDING * moments.t_mean * moments.t_mean;
+    loss - least > SHARE * least + floor
 }
 
 /// Y = X·W + b with the numbers in.

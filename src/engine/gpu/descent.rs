@@ -115,17 +115,18 @@ impl Descent {
         let uniform = DescentUniform {
             mean: self.partials.mean,
             rate: split(-rule.learning_rate),
-            tolerance: split(rule.tolerance),
-            x_pivot: split(self.origin.x),
+            tolerance: split(rule.tolerance[0]),
+            bias_tolerance: split(rule.tolerance[1]),
+            x_pivot: split(self.origin.x.value()),
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
-            has_tolerance: u32::from(rule.tolerance > 0.0),
+            has_tolerance: u32::from(rule.has_tolerance()),
             zero: 0,
             most_steps: match self.way {
                 Way::Alone { most_steps, .. } => most_steps,
                 Way::Dispatched { .. } => 1,
             },
-            unused: [0; 3],
+            unused: 0,
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
@@ -169,7 +170,7 @@ impl DeviceDescent for Gpu<'_> {
         };
         descent.begin(&self.device, rule)?;
         self.descent = Some(descent);
-        Ok(self.set_model(rule.start)?)
+        Ok(self.set_model(self.inputs.origin(self.precision).centred(rule.start))?)
     }
 
     fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
@@ -285,7 +286,7 @@ mod tests {
             Tuning { alone_elements: 1 << 20, workgroup_size: 128, ..Tuning::DISCRETE },
             Tuning { alone_elements: 1 << 20, workgroup_size: 1, ..Tuning::SOFTWARE },
         ];
-        let rule = DescentRule { start: Affine::new(2.0, 1.0), learning_rate: 0.1, tolerance: 0.0 };
+        let rule = DescentRule { start: Affine::new(2.0, 1.0), learning_rate: 0.1, tolerance: [0.0; 2] };
         for n in [1usize, 3, 255, 4_097, 65_537] {
             let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap() - 3;
             let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
@@ -328,7 +329,7 @@ mod tests {
         let pair = |label| Matrix::from_vec(label, &[2], vec![1f32, 2.0]);
         let data = Dataset::pair(pair("x"), pair("t")).unwrap();
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: 0.0 };
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: [0.0; 2] };
         gpu.begin(&rule).unwrap();
         gpu.device.device.destroy();
         // `begin` only queues writes; a loss is noticed where it is waited for.

@@ -1,13 +1,17 @@
 use super::packing::Packing;
 use super::{Precision, split};
 use crate::data::{Dataset, ElementType, Matrix};
-use crate::math::{Affine, ResidualSums};
+use crate::math::{Affine, Double, Line, Readings, ResidualSums};
 
-/// How a matrix's elements are brought to the device: e as (e − pivot)·scale.
+/// How a matrix's elements are brought to the device: e as
+/// ((e − shift) − pivot)·scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passage {
     /// How they lie there.
     pub(super) packing: Packing,
+    /// What is taken off whole numbers of 64 bits before f64 has to hold the
+    /// rest; 0 for all others.
+    pub(super) shift: i128,
     /// What is taken off in f64, before f32 has to hold the rest: 0 unless the
     /// elements have more digits than f32 and lie far from 0 for their spread.
     pub(super) pivot: f64,
@@ -17,6 +21,9 @@ pub(super) struct Passage {
     /// A point near the mean of what is on the device, about which moments are
     /// summed there; 0 if that is near 0 for the spread.
     pub(super) centre: f32,
+    /// The standard deviation of some elements from all over the data, however
+    /// much these weigh.
+    pub(super) spread: f64,
     /// Whether residuals and predictions in f32 are computed about it too.
     pub(super) is_far: bool,
 }
@@ -45,12 +52,13 @@ const OFF_CENTRE: f64 = 1.0;
 const WEIGHT_BITS: f64 = 20.0;
 
 impl Inputs {
-    /// Looks at some elements from all over the data.
-    pub(super) fn of(data: &Dataset) -> Self {
-        let x = Passage::of_values(data.x(), data);
+    /// Looks at some elements from all over the data, which f64 holds if they are
+    /// read so.
+    pub(super) fn of(data: &Dataset, readings: &Readings) -> Self {
+        let x = Passage::of_values(data.x(), data, readings.x.shift);
         Self {
             x,
-            t: data.t().map_or(x, |t| Passage::of_values(t, data)),
+            t: data.t().map_or(x, |t| Passage::of_values(t, data, readings.t.shift)),
             weights: data.weights().map(|weights| Passage::of_weights(weights, data)),
             has_holes: data.validity().is_some(),
             has_t: data.t().is_some(),
@@ -83,16 +91,16 @@ impl Inputs {
 
     /// W and b that predict from what is on the device, about X's centre.
     pub(super) fn to_predict(self, at: Affine) -> Affine {
-        let origin = self.x.pivot + f64::from(self.x.residual_centre());
-        Affine { bias: at.weight.mul_add(origin, at.bias), ..at }
+        let origin = self.x.origin().plus(f64::from(self.x.residual_centre()));
+        Affine { bias: origin.times(at.weight).plus(at.bias).value(), ..at }
     }
 
     /// What residuals are computed about with a precision.
     pub(super) fn origin(&self, precision: Precision) -> Origin {
         let of = |passage: Passage| match precision {
-            Precision::Fast => passage.pivot + f64::from(passage.residual_centre()),
+            Precision::Fast => passage.origin().plus(f64::from(passage.residual_centre())),
             // They have the digits to compute about 0.
-            Precision::Compensated | Precision::F64 => passage.pivot,
+            Precision::Compensated | Precision::F64 => passage.origin(),
         };
         Origin { x: of(self.x), t: of(self.t) }
     }
@@ -111,31 +119,53 @@ impl Inputs {
 /// A point (p, q) that is taken off X and T before residuals are computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Origin {
-    pub(super) x: f64,
-    pub(super) t: f64,
+    pub(super) x: Double,
+    pub(super) t: Double,
 }
 
 impl Origin {
+    /// p·W − q.
+    fn rise(self, weight: impl Into<Double>) -> Double {
+        self.x.times(weight).minus(self.t)
+    }
+
     /// W and b about it: x·W + b − t = (x − p)·W + (b + p·W − q) − (t − q).
     pub(super) fn centred(self, at: Affine) -> Affine {
-        Affine { bias: at.bias + at.weight.mul_add(self.x, -self.t), ..at }
+        Affine { bias: self.rise(at.weight).plus(at.bias).value(), ..at }
+    }
+
+    /// The same of a line, which has more digits: from (x₀, y₀) about it,
+    /// (y₀ − q) − (x₀ − p)·W.
+    pub(super) fn centred_line(self, line: &Line) -> Affine {
+        let bias = line.y.minus(self.t).minus(line.x.minus(self.x).times(line.weight));
+        Affine { weight: line.weight.value(), bias: bias.value() }
     }
 
     /// The other way round.
     pub(super) fn uncentred(self, at: Affine) -> Affine {
-        Affine { bias: at.bias - at.weight.mul_add(self.x, -self.t), ..at }
+        Affine { bias: Double::from(at.bias).minus(self.rise(at.weight)).value(), ..at }
     }
 
     /// Σ r·x from sums with (x − p): Σ r·(x − p) + p·Σ r.
     pub(super) fn uncentred_sums(self, sums: ResidualSums) -> ResidualSums {
-        if self.x == 0.0 { sums } else { ResidualSums { rx: self.x.mul_add(sums.r, sums.rx), ..sums } }
+        self.sums_about(0.0.into(), sums)
+    }
+
+    /// Σ r·(x − x₀) from sums with (x − p).
+    pub(super) fn sums_about(self, x: Double, sums: ResidualSums) -> ResidualSums {
+        let off = self.x.minus(x);
+        if off.value() == 0.0 {
+            sums
+        } else {
+            ResidualSums { rx: off.times(sums.r).plus(sums.rx).value(), ..sums }
+        }
     }
 }
 
 impl Passage {
     /// Of X or T.
-    fn of_values(matrix: &Matrix, data: &Dataset) -> Self {
-        let (element, sample) = (matrix.element(), Sample::of(matrix, data));
+    fn of_values(matrix: &Matrix, data: &Dataset, shift: i128) -> Self {
+        let (element, sample) = (matrix.element(), Sample::of(matrix, data, shift));
         let packing = Packing::of(element);
         let has_more_digits = packing == Packing::F32 && !element.is_exact_in_f32();
         let pivot = if has_more_digits { sample.point(element, FAR) } else { 0.0 };
@@ -144,7 +174,7 @@ impl Passage {
         // What is beyond f32 is found when it is sent.
         let centre = if centre.is_finite() { centre } else { 0.0 };
         let is_far = rest.mean.abs() >= FAR * rest.deviation;
-        Self { packing, pivot, scale: 1.0, centre, is_far }
+        Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far }
     }
 
     fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
@@ -154,15 +184,17 @@ impl Passage {
         if bits.abs() <= WEIGHT_BITS {
             return Self {
                 packing: Packing::of(matrix.element()),
+                shift: 0,
                 pivot: 0.0,
                 scale: 1.0,
                 centre: 0.0,
+                spread: 0.0,
                 is_far: false,
             };
         }
         // Within f64 as well; what then leaves f32 is found on the way there.
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
-        Self { packing: Packing::F32, pivot: 0.0, scale, centre: 0.0, is_far: false }
+        Self { packing: Packing::F32, shift: 0, pivot: 0.0, scale, centre: 0.0, spread: 0.0, is_far: false }
     }
 
     /// What residuals and predictions in f32 take off on the device.
@@ -172,10 +204,16 @@ impl Passage {
 
     /// Whether elements are sent as they are, or rounded to f32 and no more.
     pub(super) fn is_plain(&self) -> bool {
-        self.pivot == 0.0 && self.scale == 1.0
+        self.shift == 0 && self.pivot == 0.0 && self.scale == 1.0
     }
 
-    /// An element on its way to the device, before f32 rounds it.
+    /// All that is taken off on the host.
+    pub(super) fn origin(&self) -> Double {
+        Double::whole(self.shift).plus(self.pivot)
+    }
+
+    /// An element, less the shift, on its way to the device, before f32 rounds
+    /// it.
     pub(super) fn apply(&self, element: f64) -> f64 {
         (element - self.pivot) * self.scale
     }
@@ -192,7 +230,7 @@ impl Sample {
     const PLACES: usize = 64;
     const ELEMENTS: usize = 16;
 
-    fn of(matrix: &Matrix, data: &Dataset) -> Self {
+    fn of(matrix: &Matrix, data: &Dataset, shift: i128) -> Self {
         /// The golden ratio's fraction: its multiples spread over an interval
         /// evenly, and meet no row or column of an image twice.
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -213,7 +251,7 @@ impl Sample {
             for _ in 0..elements {
                 let Some(k) = data.next_valid(next) else { break };
                 let mut value = [0f64];
-                matrix.read(order, k, &mut value);
+                matrix.read_shifted(order, k, shift, &mut value, None);
                 values.push(value[0]);
                 next = k + 1;
             }
@@ -294,7 +332,7 @@ mod tests {
             ..Default::default()
         };
         let data = Dataset::pair_with(matrix("x"), matrix("t"), u64::MAX, rules).unwrap();
-        let sample = Sample::of(data.x(), &data);
+        let sample = Sample::of(data.x(), &data, 0);
         assert!((sample.mean - 1000.0).abs() < 0.1 && sample.deviation < 1.0, "{sample:?}");
         let masked = |valid: std::ops::Range<usize>| {
             let mask: Vec<u8> = (0..1000).map(|k| u8::from(valid.contains(&k))).collect();
@@ -303,7 +341,7 @@ mod tests {
             let mask = Some(Matrix::from_vec("mask", &[1000], mask));
             let rules = crate::data::HoleRules { mask, ..Default::default() };
             let data = Dataset::pair_with(column("x"), column("t"), u64::MAX, rules).unwrap();
-            Sample::of(data.x(), &data)
+            Sample::of(data.x(), &data, 0)
         };
         // The last element alone is found from everywhere.
         let last = masked(999..1000);
@@ -315,7 +353,15 @@ mod tests {
     /// shortest buffer decides.
     #[test]
     fn the_shortest_buffer_says_how_many_pairs_there_are() {
-        let passage = |packing| Passage { packing, pivot: 0.0, scale: 1.0, centre: 0.0, is_far: false };
+        let passage = |packing| Passage {
+            packing,
+            shift: 0,
+            pivot: 0.0,
+            scale: 1.0,
+            centre: 0.0,
+            spread: 0.0,
+            is_far: false,
+        };
         let inputs = Inputs {
             x: passage(Packing::F32),
             t: passage(Packing::U8),
@@ -340,7 +386,7 @@ mod tests {
     /// r = 2·1002 − 1500 − 505 = −1, and 2·2 + (2000 − 1500 − 500) − 5 = −1.
     #[test]
     fn residuals_are_those_of_the_data() {
-        let origin = Origin { x: 1000.0, t: 500.0 };
+        let origin = Origin { x: 1000.0.into(), t: 500.0.into() };
         let at = Affine::new(2.0, -1500.0);
         assert_eq!(origin.centred(at), Affine::new(2.0, 0.0));
         assert_eq!(origin.uncentred(origin.centred(at)), at);

@@ -77,7 +77,8 @@ pub(super) struct DescentUniform {
     /// Always 0; the shader's compiler must not know.
     pub(super) zero: u32,
     pub(super) most_steps: u32,
-    pub(super) unused: [u32; 3],
+    pub(super) unused: u32,
+    pub(super) bias_tolerance: [f32; 2],
 }
 
 /// The uniform of the self-test; `Test` in `self_test.wgsl`.

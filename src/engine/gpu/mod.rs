@@ -39,10 +39,10 @@ pub use precision::Precision;
 pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
-use super::reference::rounding_to_f64;
-use super::{Cpu, DeviceDescent, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
+use super::frame::Frame;
+use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
 use crate::data::{DataError, Dataset};
-use crate::math::{Affine, Compensated, Moments, PivotSums, ResidualSums, SumsAccumulator};
+use crate::math::{Affine, Compensated, Line, Moments, PivotSums, Readings, ResidualSums, SumsAccumulator};
 use descent::Descent;
 use device::Device;
 use inputs::Inputs;
@@ -54,6 +54,8 @@ use stream::Stream;
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu<'d> {
     data: &'d Dataset,
+    /// How f64 holds the data, on their way to f32.
+    readings: Readings,
     inputs: Inputs,
     info: EngineInfo,
     notices: Vec<Notice>,
@@ -61,6 +63,8 @@ pub struct Gpu<'d> {
     tuning: Tuning,
     precision: Precision,
     forward: Kernel,
+    /// Whether the elements that weigh most are too near one another for f32.
+    is_narrow: bool,
     /// Where a pass is taken: W and b, or a pivot.
     point: wgpu::Buffer,
     held: Held<'d>,
@@ -158,11 +162,13 @@ impl<'d> Gpu<'d> {
             detail: None,
         };
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
-        let inputs = Inputs::of(data);
+        let frame = Frame::of(data);
+        let inputs = Inputs::of(data, &frame.readings);
         data.check_intact()?;
         let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
+        gpu.readings = frame.readings;
         // On their way to f32 elements are f64 once.
-        gpu.notices = rounding_to_f64(data);
+        gpu.notices = frame.notices(data);
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::Residuals)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
@@ -207,6 +213,7 @@ impl<'d> Gpu<'d> {
         let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::Residuals)?);
         gpu.held =
             Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
+        gpu.readings = self.readings;
         Ok(Some(gpu))
     }
 
@@ -224,6 +231,8 @@ impl<'d> Gpu<'d> {
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         Ok(Self {
             data,
+            readings: Readings::default(),
+            is_narrow: false,
             inputs,
             info,
             notices: Vec::new(),
@@ -242,9 +251,22 @@ impl<'d> Gpu<'d> {
         SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, &self.inputs)
     }
 
-    /// Sets W and b for a residual pass.
+    /// The residual sums at W and b about the origin, with x about it.
+    fn sums_at(&mut self, there: Affine) -> Result<ResidualSums, EngineError> {
+        self.set_model(there)?;
+        let sums = self.sums(Quantity::Residuals)?;
+        let scale = self.inputs.weight_scale();
+        let sums = sums.iter().map(|sums| {
+            let [rr, rx, r, _] = sums.map(|sum| sum / scale);
+            ResidualSums { rr, rx, r, ..ResidualSums::default() }
+        });
+        let sums = sums.collect::<SumsAccumulator>().total();
+        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
+        Ok(ResidualSums { n, weight_sum, ..sums })
+    }
+
+    /// Sets W and b, about the origin, for a residual pass.
     fn set_model(&self, at: Affine) -> Result<(), GpuError> {
-        let at = self.inputs.origin(self.precision).centred(at);
         self.set_point(match self.precision {
             Precision::Fast | Precision::Compensated => bytemuck::cast([split(at.weight), split(at.bias)]),
             Precision::F64 => bytemuck::cast([at.weight, at.bias]),
@@ -280,9 +302,13 @@ impl<'d> Gpu<'d> {
     /// and f64 may be too small as well.
     fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
         // The least that every device keeps is 2⁻¹²⁶: of a mean square, the last
-        // of 24 bits, or of 48.
-        let bits = if self.precision == Precision::Compensated { 48 } else { 24 };
-        let least = f64::from(bits - 126).exp2() * moments.weight_sum;
+        // of 24 bits, or of 48. With f64 it is the elements that are lost.
+        let bits = match self.precision {
+            Precision::Fast => 24 - 126,
+            Precision::Compensated => 48 - 126,
+            Precision::F64 => 2 * (24 - 126),
+        };
+        let least = f64::from(bits).exp2() * moments.weight_sum;
         let how = if !moments.is_finite() {
             "overflow"
         } else if moments.xx < least || moments.tt < least {
@@ -290,20 +316,29 @@ impl<'d> Gpu<'d> {
         } else {
             return Ok(());
         };
-        if self.precision == Precision::F64 {
-            return Ok(());
-        }
         let exact = Cpu::new(self.data).moments()?;
         let vanished = |exact: f64| exact > 0.0 && exact < least;
         let is_lost = match how {
+            // Scaled, nothing overflows.
             "overflow" => exact.is_finite(),
-            _ => vanished(exact.xx) || vanished(exact.tt),
+            _ => exact.units() != [0; 2] || vanished(exact.xx) || vanished(exact.tt),
         };
         if !is_lost {
             return Ok(());
         }
         let (x, t) = (self.data.x().label().to_owned(), targets(self.data)?.label().to_owned());
         Err(DataError::SquaresBeyondF32 { x, t, how }.into())
+    }
+
+    /// Whether weights leave hardly any spread: the elements that weigh most are
+    /// then so near one another that f32, which holds all of them, has too few
+    /// digits for what is between those.
+    fn is_narrow_in(&self, moments: &Moments) -> bool {
+        /// Of the spread of all, a share of which f32 leaves 18 bits.
+        const NARROW: f64 = 1.0 / 64.0;
+        let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
+        self.inputs.weights.is_some()
+            && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
     }
 
     /// The moments from sums about a point on the device.
@@ -408,16 +443,8 @@ impl Engine for Gpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        self.set_model(at)?;
-        let sums = self.sums(Quantity::Residuals)?;
-        let scale = self.inputs.weight_scale();
-        let sums = sums.iter().map(|sums| {
-            let [rr, rx, r, _] = sums.map(|sum| sum / scale);
-            ResidualSums { rr, rx, r, ..ResidualSums::default() }
-        });
-        let sums = sums.collect::<SumsAccumulator>().total();
-        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        Ok(self.inputs.origin(self.precision).uncentred_sums(ResidualSums { n, weight_sum, ..sums }))
+        let origin = self.inputs.origin(self.precision);
+        Ok(origin.uncentred_sums(self.sums_at(origin.centred(at))?))
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
@@ -428,8 +455,38 @@ impl Engine for Gpu<'_> {
         if let Some(centres) = self.better_centres(centres, &moments) {
             moments = self.moments_about(centres)?;
         }
+        self.is_narrow = self.is_narrow_in(&moments);
+        if self.is_narrow {
+            return Cpu::new(self.data).moments();
+        }
         self.check_squares(&moments)?;
-        Ok(moments)
+        Ok(moments.of_readings(&self.readings, 0))
+    }
+
+    /// Twice the digits of f64 are had on the host.
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+        match digits {
+            Digits::Usual => {
+                let origin = self.inputs.origin(self.precision);
+                let sums = self.sums_at(origin.centred_line(line))?;
+                Ok(line.in_units(origin.sums_about(line.x, sums), &Readings::default()))
+            }
+            Digits::Double => Cpu::new(self.data).sums_about(line, digits),
+        }
+    }
+
+    fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
+        Cpu::new(self.data).moments().map(Some)
+    }
+
+    fn resolved_share(&self) -> f64 {
+        match self.precision {
+            // Residuals are off by some 2⁻²³ of T's spread, and their mean
+            // square by the square of that: 1e-6 of it at this share.
+            Precision::Fast if !self.is_narrow => 1e-7,
+            // The moments tell them above it, the host below.
+            _ => super::RESOLVED_SHARE,
+        }
     }
 
     fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {

@@ -340,10 +340,11 @@ mod tests {
     use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
     use super::*;
     use crate::data::Matrix;
+    use crate::math::Readings;
 
     /// At W = b = 0, a new buffer holding zeros, and about 0.
     fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
-        let mut inputs = Inputs::of(data);
+        let mut inputs = Inputs::of(data, &Readings::default());
         (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
         let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();

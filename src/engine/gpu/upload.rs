@@ -189,7 +189,7 @@ impl<'m> Uploader<'m> {
             label: self.matrix.label().to_owned(),
             from: self.matrix.element(),
             to: ElementType::F32,
-            pivot: self.passage.pivot,
+            shift: self.passage.origin().value(),
             count: self.rounded,
             n: self.matrix.len() as u64,
         })
@@ -257,7 +257,7 @@ impl Conversion<'_> {
             return matrix.rounding_to_f32(order, range);
         }
         let mut exact = vec![0f64; out.len()];
-        matrix.read(order, start, &mut exact);
+        matrix.read_shifted(order, start, self.passage.shift, &mut exact, None);
         let mut rounding = Rounding::default();
         for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
             if self.validity.is_some_and(|validity| !validity.contains(k)) {

@@ -1,0 +1,127 @@
+//! Residuals about a point that a line goes through, r = (x − x₀)·W − (t − y₀),
+//! in twice the digits of f64.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+
+use super::lanes::{LANES, mul_add, tree_sum};
+use super::{BLOCK_ELEMENTS, Frame, fill_unset, frame, read_finite};
+use crate::data::{Dataset, Matrix, Order};
+use crate::math::{Double, Line, Reading, ResidualSums, SumsAccumulator, two_sum};
+
+/// The elements from number `start` on, as they are read, less a point.
+pub(super) fn read(
+    matrix: &Matrix,
+    reading: Reading,
+    point: Double,
+    order: Order,
+    start: usize,
+    out: &mut [f64],
+) {
+    read_as(matrix, reading, order, start, out, None);
+    let (high, low) = (point.value(), point.rest());
+    out.iter_mut().for_each(|value| *value = (*value - high) - low);
+}
+
+/// The same with what rounding takes.
+fn read_double(
+    matrix: &Matrix,
+    reading: Reading,
+    point: Double,
+    order: Order,
+    start: usize,
+    out: &mut [f64],
+    rests: &mut [f64],
+) {
+    read_as(matrix, reading, order, start, out, Some(rests));
+    let (high, low) = (point.value(), point.rest());
+    for (value, rest) in out.iter_mut().zip(rests) {
+        let (difference, error) = two_sum(*value, -high);
+        *rest = (*rest - low) + error;
+        *value = difference;
+    }
+}
+
+fn read_as(
+    matrix: &Matrix,
+    reading: Reading,
+    order: Order,
+    start: usize,
+    out: &mut [f64],
+    rests: Option<&mut [f64]>,
+) {
+    if reading.is_plain() && !(rests.is_some() && matrix.is_wide_integer()) {
+        read_finite(matrix, order, start, out);
+        rests.into_iter().for_each(|rests| rests.fill(0.0));
+    } else {
+        frame::read(matrix, reading, order, start, out, rests);
+    }
+}
+
+/// The sums over a chunk about a line that is in the frame's coordinates.
+pub(super) fn sums(
+    data: &Dataset,
+    t: &Matrix,
+    frame: &Frame,
+    line: &Line,
+    chunk: Range<usize>,
+) -> ResidualSums {
+    let mut room = [[0f64; BLOCK_ELEMENTS]; 5];
+    let mut all = SumsAccumulator::default();
+    for block in super::chunks(chunk, BLOCK_ELEMENTS) {
+        let (order, start, len) = (data.order(), block.start, block.len());
+        let [x, x_rest, t_value, t_rest, w] = room.each_mut().map(|values| &mut values[..len]);
+        read_double(data.x(), frame.readings.x, line.x, order, start, x, x_rest);
+        read_double(t, frame.readings.t, line.y, order, start, t_value, t_rest);
+        frame.read_weights(data, order, start, w);
+        let mut n = len as u64;
+        if let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) {
+            let words = validity.words(&block);
+            // Whatever is at other places; on the line, it adds nothing.
+            for values in [x, x_rest, t_value, t_rest, w] {
+                fill_unset(words, values, 0.0);
+            }
+            n = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        }
+        let [x, x_rest, t_value, t_rest, w] = room.each_ref().map(|values| &values[..len]);
+        let weight = (line.weight.value(), line.weight.rest());
+        all.add(ResidualSums { n, ..block_sums([x, x_rest], [t_value, t_rest], w, weight) });
+    }
+    all.total()
+}
+
+/// The sums over a block. What rounding takes of each residual is at most a few
+/// 2⁻¹⁰⁴ of (x − x₀)·W.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn block_sums(x: [&[f64]; 2], t: [&[f64]; 2], w: &[f64], weight: (f64, f64)) -> ResidualSums {
+    let (mut rr, mut rx, mut r) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
+    let mut weight_sum = [0f64; LANES];
+    let [x, x_rest, t, t_rest] = [x[0], x[1], t[0], t[1]];
+    let groups = x.chunks(LANES).zip(x_rest.chunks(LANES)).zip(t.chunks(LANES)).zip(t_rest.chunks(LANES));
+    for ((((x, x_rest), t), t_rest), w) in groups.zip(w.chunks(LANES)) {
+        for (lane, ((((&x, &x_rest), &t), &t_rest), &w)) in
+            x.iter().zip(x_rest).zip(t).zip(t_rest).zip(w).enumerate()
+        {
+            let product = x * weight.0;
+            // Exact with or without the instruction; the latter is slow.
+            let error = x.mul_add(weight.0, -product);
+            let error = error + (x * weight.1 + x_rest * weight.0);
+            let (difference, rounding) = two_sum(product, -t);
+            let residual = difference + (rounding + (error - t_rest));
+            let weighed = w * residual;
+            rr[lane] = mul_add!(weighed, residual, rr[lane]);
+            rx[lane] = mul_add!(weighed, x, rx[lane]);
+            r[lane] += weighed;
+            weight_sum[lane] += w;
+        }
+    }
+    ResidualSums {
+        n: x.len() as u64,
+        weight_sum: tree_sum(weight_sum),
+        rr: tree_sum(rr),
+        rx: tree_sum(rx),
+        r: tree_sum(r),
+    }
+}
