@@ -150,7 +150,9 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         saturated: Saturated::default(),
     };
 
-    let result = if arguments.dtype == OutputType::F32 {
+    let result = if data.valid_len() == 0 {
+        output.take_nothing(arguments.dtype)
+    } else if arguments.dtype == OutputType::F32 {
         let mut engine = arguments.engine.open(&data, arguments.verbosity)?.engine;
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
@@ -162,15 +164,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         let engine = Cpu::new(&data);
         arguments.verbosity.notices(engine.notices());
         engine
-            .forward_as(model, &mut |ys: &[f64]| match arguments.dtype {
-                OutputType::F32 | OutputType::F64 => output.take(ys),
-                OutputType::U8 => output.take_whole::<u8>(ys),
-                OutputType::I8 => output.take_whole::<i8>(ys),
-                OutputType::U16 => output.take_whole::<u16>(ys),
-                OutputType::I16 => output.take_whole::<i16>(ys),
-                OutputType::U32 => output.take_whole::<u32>(ys),
-                OutputType::I32 => output.take_whole::<i32>(ys),
-            })
+            .forward_as(model, &mut |ys: &[f64]| output.take_as(arguments.dtype, ys))
             .map_err(CliError::from)
     };
     let Output { file, progress, saturated, alike, .. } = output;
@@ -213,8 +207,8 @@ fn nodata_of_y(arguments: &PredictArguments, x: &Matrix, nulls_stay: bool) -> Re
         }
         return Ok(Some(nodata));
     }
-    if x.nodata().is_some() || !x.has_nulls() || nulls_stay {
-        return Ok(x.nodata());
+    if x.fill().is_some() || !x.has_nulls() || nulls_stay {
+        return Ok(x.fill());
     }
     if !element.is_float() {
         return Err(CliError::Usage(format!(
@@ -268,6 +262,35 @@ struct Output<'d> {
 }
 
 impl Output<'_> {
+    /// What stands for nothing wherever it is asked for: nothing is predicted from
+    /// nothing, so no engine is needed.
+    fn take_nothing(&mut self, dtype: OutputType) -> Result<(), CliError> {
+        const RUN_ELEMENTS: usize = 1 << 16;
+        let zeros = vec![0f64; RUN_ELEMENTS.min(self.data.len())];
+        while self.written < self.data.len() {
+            let ys = &zeros[..RUN_ELEMENTS.min(self.data.len() - self.written)];
+            self.take_as(dtype, ys).map_err(EngineError::Sink)?;
+        }
+        Ok(())
+    }
+
+    /// Predictions in f64, of which the file shall have another type.
+    fn take_as(&mut self, dtype: OutputType, ys: &[f64]) -> io::Result<()> {
+        match dtype {
+            OutputType::F32 => {
+                let ys: Vec<f32> = ys.iter().map(|y| y.to_f32()).collect();
+                self.take(&ys)
+            }
+            OutputType::F64 => self.take(ys),
+            OutputType::U8 => self.take_whole::<u8>(ys),
+            OutputType::I8 => self.take_whole::<i8>(ys),
+            OutputType::U16 => self.take_whole::<u16>(ys),
+            OutputType::I16 => self.take_whole::<i16>(ys),
+            OutputType::U32 => self.take_whole::<u32>(ys),
+            OutputType::I32 => self.take_whole::<i32>(ys),
+        }
+    }
+
     /// Fractions as they are, and nodata where X has it.
     fn take<R: Real>(&mut self, ys: &[R]) -> io::Result<()> {
         let finite = |ys: &[R]| ys.iter().all(|y| y.is_finite());

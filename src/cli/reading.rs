@@ -19,6 +19,10 @@ pub(super) struct ReadingArguments {
     /// Bytes before the first of them. Default: 0
     #[arg(long, value_name = "BYTES", requires = "raw_dtype")]
     raw_offset: Option<u64>,
+
+    /// Use all pixels of an image with an alpha band, also those that are transparent, where it is 0
+    #[arg(long)]
+    no_alpha: bool,
 }
 
 impl ReadingArguments {
@@ -29,7 +33,7 @@ impl ReadingArguments {
             shape: self.raw_shape.as_ref().map(|shape| shape.0.clone()),
             offset: self.raw_offset.unwrap_or(0),
         });
-        Reading { memory_bytes, raw }
+        Reading { memory_bytes, raw, alpha: !self.no_alpha }
     }
 }
 

@@ -23,6 +23,12 @@ impl Nulls {
         self.words.get(k / WORD).is_some_and(|word| word >> (k % WORD) & 1 == 1)
     }
 
+    /// How many are null.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
     /// Whether none is.
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()

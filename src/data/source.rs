@@ -76,11 +76,13 @@ pub struct Reading {
     pub memory_bytes: u64,
     /// What stands in files of plain numbers.
     pub raw: Option<RawLayout>,
+    /// Whether the pixels of an image of which its alpha band is 0 are excluded.
+    pub alpha: bool,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { memory_bytes: u64::MAX, raw: None }
+        Self { memory_bytes: u64::MAX, raw: None, alpha: true }
     }
 }
 
@@ -303,6 +305,7 @@ impl Opened {
             key: source.key.as_deref(),
             memory_bytes: reading.memory_bytes,
             raw: reading.raw.as_ref(),
+            alpha: reading.alpha,
         }
     }
 }
@@ -317,6 +320,8 @@ pub(super) struct Input<'a> {
     /// How much of what is decoded may be in memory.
     pub(super) memory_bytes: u64,
     pub(super) raw: Option<&'a RawLayout>,
+    /// Whether an image's alpha band excludes pixels.
+    pub(super) alpha: bool,
 }
 
 impl Input<'_> {
@@ -358,6 +363,25 @@ impl Input<'_> {
                 count: names.len(),
                 available: available(),
             }),
+        }
+    }
+
+    /// Like [`choose`](Self::choose), of so many that are numbered from 1; of
+    /// millions, none is named in vain.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn choose_number(&self, what: &'static str, count: usize) -> Result<usize, DataError> {
+        let available = || listed((0..count).map(|place| (place + 1).to_string()));
+        match self.key {
+            Some(key) => {
+                let place = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let place = place.filter(|place| *place < count && (place + 1).to_string() == key);
+                place.ok_or_else(|| self.no_such(what, key, available()))
+            }
+            None if count == 1 => Ok(0),
+            None if count == 0 => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
+            None => {
+                Err(DataError::WhichArray { path: self.path.to_owned(), what, count, available: available() })
+            }
         }
     }
 
