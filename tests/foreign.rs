@@ -43,7 +43,7 @@ fn source(name: &str) -> Source {
 /// file, which must not make a difference.
 fn read(name: &str) -> Result<Matrix, DataError> {
     let matrix = Reading::default().open(&source(name))?;
-    let spooled = Reading { memory_bytes: 100, raw: None }.open(&source(name))?;
+    let spooled = Reading { memory_bytes: 100, ..Reading::default() }.open(&source(name))?;
     assert_eq!(values(&matrix), values(&spooled), "{name}");
     assert_eq!((matrix.shape(), matrix.element()), (spooled.shape(), spooled.element()), "{name}");
     assert_eq!(matrix.label(), spooled.label());
@@ -1025,7 +1025,7 @@ mod raw {
         fs::write(&path, bytes).unwrap();
         let shape = shape.map(|extents| Shape(extents.to_vec()));
         let raw = Some(RawLayout { dtype: dtype.parse().unwrap(), shape, offset });
-        Reading { memory_bytes: 0, raw }.open(&Source { path, key: None })
+        Reading { memory_bytes: 0, raw, ..Reading::default() }.open(&Source { path, key: None })
     }
 
     #[test]
@@ -1129,7 +1129,7 @@ mod results {
                         shape: Some(image_shape.clone()),
                         offset: 0,
                     });
-                    let reading = Reading { memory_bytes: u64::MAX, raw };
+                    let reading = Reading { memory_bytes: u64::MAX, raw, ..Reading::default() };
                     for key in [None, key] {
                         let y = open(directory.path().join(&name), key, &reading);
                         assert_eq!(y.shape(), shape, "{name}");
@@ -1299,7 +1299,7 @@ fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
     // Some file systems wait for the disk when a file is written over.
     let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();
-    let reading = Reading { memory_bytes: 1 << 20, raw: None };
+    let reading = Reading { memory_bytes: 1 << 20, ..Reading::default() };
     let matrix = reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) });
     match matrix {
         // A damaged shape may promise more than a test should read.

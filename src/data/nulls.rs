@@ -3,7 +3,7 @@ const WORD: usize = 64;
 
 /// Which elements of a table's column or of an image are null: a bit for each,
 /// as far as the last null, numbered row by row.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Nulls {
     words: Vec<u64>,
 }

@@ -65,8 +65,9 @@ impl Notes {
                 // The digits may be fewer than the number has.
                 let exact = value.attribute("le_hex_equiv").and_then(|hex| from_hex(&hex));
                 let name = format!("NoDataValue in {}", self.name);
-                nodata =
-                    Some(exact.map_or_else(|| NodataAttribute::of_image(&name, text), NodataAttribute::Number));
+                nodata = Some(
+                    exact.map_or_else(|| NodataAttribute::of_image(&name, text), NodataAttribute::Number),
+                );
             }
         });
         nodata

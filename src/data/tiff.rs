@@ -80,9 +80,11 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let directory = &page.directory;
     refuse_colours(input, directory)?;
     let image = Image::of(input, &map, directory, band % page.samples)?;
-    let image = image.further(band / page.samples)?.filter(|image| page.slices == 1 || image.is_one_of_many());
+    let image =
+        image.further(band / page.samples)?.filter(|image| page.slices == 1 || image.is_one_of_many());
     let image = image.ok_or_else(|| {
-        let found = format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
+        let found =
+            format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
         input.unsupported(found, "save them as pages, with ImageJ's or tifffile's writer")
     })?;
     image.check_claims()?;

@@ -91,7 +91,9 @@ impl<'a> Image<'a> {
         let size = |what| directory.number(what)?.ok_or_else(|| invalid("it does not say its size"));
         let whole = |number: u64| usize::try_from(number).ok().filter(|&number| number > 0);
         let extent = |number: u64| {
-            whole(number).filter(|_| number <= u64::from(u32::MAX)).ok_or_else(|| invalid("its size is no size"))
+            whole(number)
+                .filter(|_| number <= u64::from(u32::MAX))
+                .ok_or_else(|| invalid("its size is no size"))
         };
         let (width, height) = (extent(size(tag::WIDTH)?)?, extent(size(tag::HEIGHT)?)?);
         if directory.number(tag::FILL_ORDER)? == Some(LEAST_BIT_FIRST) {
@@ -203,7 +205,8 @@ impl<'a> Image<'a> {
     fn block(&self, k: usize) -> Result<Block, DataError> {
         let invalid = |reason: &str| self.input.invalid(KIND, reason);
         let number = (self.plane as u64).saturating_mul(self.in_plane() as u64).saturating_add(k as u64);
-        let fewer = || invalid("it has fewer strips or tiles than its size asks for; it is truncated or damaged");
+        let fewer =
+            || invalid("it has fewer strips or tiles than its size asks for; it is truncated or damaged");
         let offset = self.blocks.offsets.whole(number).ok_or_else(fewer)?;
         let count = self.blocks.counts.and_then(|counts| counts.whole(number));
         if offset == 0 && count == Some(0) {
@@ -274,8 +277,10 @@ impl<'a> Image<'a> {
 
     /// Whether a block's size is not in the file and was calculated.
     pub(super) fn has_no_sizes(&self) -> bool {
-        let is_bogus = |k: u64| self.blocks.offsets.whole(k) > Some(0)
-            && self.blocks.counts.is_none_or(|counts| counts.whole(k).unwrap_or(0) == 0);
+        let is_bogus = |k: u64| {
+            self.blocks.offsets.whole(k) > Some(0)
+                && self.blocks.counts.is_none_or(|counts| counts.whole(k).unwrap_or(0) == 0)
+        };
         (0..self.blocks.offsets.count).any(is_bogus)
     }
 
@@ -372,7 +377,8 @@ impl<'a> Image<'a> {
     }
 
     fn decompressed(&self, place: Range<usize>) -> Result<Decompressed<'_>, DataError> {
-        Decompressed::new(self.map, place, self.compression, self.input.memory_bytes).map_err(|e| self.failed(&e))
+        Decompressed::new(self.map, place, self.compression, self.input.memory_bytes)
+            .map_err(|e| self.failed(&e))
     }
 
     fn failed(&self, error: &io::Error) -> DataError {

@@ -85,7 +85,8 @@ pub(in super::super) fn mask_file(
     // Without these GDAL does not use it either.
     let flags = item(&page.directory, &format!("INTERNAL_MASK_FLAGS_{band}"))?;
     let Some(flags) = flags.and_then(|flags| flags.trim().parse::<u64>().ok()) else {
-        let reason = "it does not say which bands it is of (GDAL's item INTERNAL_MASK_FLAGS); give --mask to use it";
+        let reason =
+            "it does not say which bands it is of (GDAL's item INTERNAL_MASK_FLAGS); give --mask to use it";
         return Ok(Err(Note::NotMasked { by: name, reason }));
     };
     let band = if flags & OF_ALL_BANDS == 0 { band } else { 1 };
@@ -103,7 +104,9 @@ fn item(directory: &Directory<'_>, name: &str) -> Result<Option<String>, DataErr
     xml::visit(&notes, |open, text| {
         let [root, last] = open else { return };
         let is_of_file = last.attribute("sample").is_none() && last.attribute("domain").is_none();
-        if root.name == "GDALMetadata" && is_of_file && last.attribute("name").is_some_and(|found| found == name)
+        if root.name == "GDALMetadata"
+            && is_of_file
+            && last.attribute("name").is_some_and(|found| found == name)
         {
             item = Some(text.to_owned());
         }
@@ -242,7 +245,8 @@ pub(super) fn transparent(
     let Some(extra) = page.directory.find(tag::EXTRA_SAMPLES)? else { return Ok(None) };
     let all = samples(&page.directory)?;
     let is_alpha = |k: u64| [Some(ASSOCIATED), Some(UNASSOCIATED)].contains(&extra.whole(k));
-    let Some(last) = extra.count.checked_sub(1).filter(|_| extra.count < all as u64 && page.slices == 1) else {
+    let Some(last) = extra.count.checked_sub(1).filter(|_| extra.count < all as u64 && page.slices == 1)
+    else {
         return Ok(None);
     };
     if !is_alpha(last) {

@@ -139,7 +139,8 @@ impl Read for Lzw<'_> {
             let is_end = bytes.is_empty();
             let result = self.decoder.decode_bytes(bytes, buffer);
             self.stored.consume(result.consumed_in);
-            let status = result.status.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+            let status =
+                result.status.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
             let is_over = is_end || matches!(status, weezl::LzwStatus::Done);
             if result.consumed_out > 0 || is_over {
                 return Ok(result.consumed_out);
@@ -239,9 +240,12 @@ impl Packing {
         if self.predictor == Predictor::Horizontal {
             match self.bits {
                 8 => self.sum(row, |[a], [b]| [a.wrapping_add(b)]),
-                16 => self.sum(row, |a, b| u16::from_ne_bytes(a).wrapping_add(u16::from_ne_bytes(b)).to_ne_bytes()),
-                32 => self.sum(row, |a, b| u32::from_ne_bytes(a).wrapping_add(u32::from_ne_bytes(b)).to_ne_bytes()),
-                _ => self.sum(row, |a, b| u64::from_ne_bytes(a).wrapping_add(u64::from_ne_bytes(b)).to_ne_bytes()),
+                16 => self
+                    .sum(row, |a, b| u16::from_ne_bytes(a).wrapping_add(u16::from_ne_bytes(b)).to_ne_bytes()),
+                32 => self
+                    .sum(row, |a, b| u32::from_ne_bytes(a).wrapping_add(u32::from_ne_bytes(b)).to_ne_bytes()),
+                _ => self
+                    .sum(row, |a, b| u64::from_ne_bytes(a).wrapping_add(u64::from_ne_bytes(b)).to_ne_bytes()),
             }
         }
     }
