@@ -113,6 +113,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
+    let told = data.matrices().flat_map(|m| m.notes().iter().map(move |note| (m.label(), note)));
+    let told = told.filter(|(_, note)| note.is_exclusion() && !note.is_detail());
+    report.masked_by = told.map(|(label, note)| format!("{label}: {note}")).collect();
     report.weight_sum = data.weights().map(|_| data.weight_sum());
     if let Some(mut file) = save {
         let path = arguments.save.clone().unwrap_or_default();

@@ -143,6 +143,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let nodata = nodata_of_y(arguments, data.x(), nulls_stay)?;
     // Before there is an output: a driver that takes the program with it leaves
     // no unfinished file.
+    let engine = engine.filter(|_| data.valid_len() > 0);
     let engine = engine.map(|engine| engine.open(&data, arguments.verbosity)).transpose()?;
     let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
     let mut output = Output {
@@ -157,7 +158,9 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         saturated: Saturated::default(),
     };
 
-    let result = if let Some(Opened { mut engine, .. }) = engine {
+    let result = if data.valid_len() == 0 {
+        output.take_nothing(arguments.dtype)
+    } else if let Some(Opened { mut engine, .. }) = engine {
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
         let known = engine.notices().len();
@@ -171,15 +174,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.notices(engine.notices());
         let _listening = interrupt::Watch::brief();
         engine
-            .forward_as(model, &mut |ys: &[f64]| match arguments.dtype {
-                OutputType::F32 | OutputType::F64 => output.take(ys),
-                OutputType::U8 => output.take_whole::<u8>(ys),
-                OutputType::I8 => output.take_whole::<i8>(ys),
-                OutputType::U16 => output.take_whole::<u16>(ys),
-                OutputType::I16 => output.take_whole::<i16>(ys),
-                OutputType::U32 => output.take_whole::<u32>(ys),
-                OutputType::I32 => output.take_whole::<i32>(ys),
-            })
+            .forward_as(model, &mut |ys: &[f64]| output.take_as(arguments.dtype, ys))
             .map_err(CliError::from)
     };
     let Output { file, progress, saturated, alike, .. } = output;
@@ -222,8 +217,8 @@ fn nodata_of_y(arguments: &PredictArguments, x: &Matrix, nulls_stay: bool) -> Re
         }
         return Ok(Some(nodata));
     }
-    if x.nodata().is_some() || !x.has_nulls() || nulls_stay {
-        return Ok(x.nodata());
+    if x.fill().is_some() || !x.has_nulls() || nulls_stay {
+        return Ok(x.fill());
     }
     if !element.is_float() {
         return Err(CliError::Usage(format!(
@@ -277,6 +272,35 @@ struct Output<'d> {
 }
 
 impl Output<'_> {
+    /// What stands for nothing wherever it is asked for: nothing is predicted from
+    /// nothing, so no engine is needed.
+    fn take_nothing(&mut self, dtype: OutputType) -> Result<(), CliError> {
+        const RUN_ELEMENTS: usize = 1 << 16;
+        let zeros = vec![0f64; RUN_ELEMENTS.min(self.data.len())];
+        while self.written < self.data.len() {
+            let ys = &zeros[..RUN_ELEMENTS.min(self.data.len() - self.written)];
+            self.take_as(dtype, ys).map_err(EngineError::Sink)?;
+        }
+        Ok(())
+    }
+
+    /// Predictions in f64, of which the file shall have another type.
+    fn take_as(&mut self, dtype: OutputType, ys: &[f64]) -> io::Result<()> {
+        match dtype {
+            OutputType::F32 => {
+                let ys: Vec<f32> = ys.iter().map(|y| y.to_f32()).collect();
+                self.take(&ys)
+            }
+            OutputType::F64 => self.take(ys),
+            OutputType::U8 => self.take_whole::<u8>(ys),
+            OutputType::I8 => self.take_whole::<i8>(ys),
+            OutputType::U16 => self.take_whole::<u16>(ys),
+            OutputType::I16 => self.take_whole::<i16>(ys),
+            OutputType::U32 => self.take_whole::<u32>(ys),
+            OutputType::I32 => self.take_whole::<i32>(ys),
+        }
+    }
+
     /// Fractions as they are, and nodata where X has it.
     fn take<R: Real>(&mut self, ys: &[R]) -> io::Result<()> {
         let finite = |ys: &[R]| ys.iter().all(|y| y.is_finite());

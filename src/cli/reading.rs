@@ -28,6 +28,10 @@ pub(super) struct ReadingArguments {
     /// Skip lines of .csv and .tsv files that begin with this character. Default: # before the first row
     #[arg(long, value_name = "CHAR", value_parser = comment)]
     comment: Option<u8>,
+
+    /// Use all pixels of an image with an alpha band, also those that are transparent, where it is 0
+    #[arg(long)]
+    no_alpha: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,7 +57,12 @@ impl ReadingArguments {
             offset: self.raw_offset.unwrap_or(0),
         });
         let header = self.header.map(|answer| answer == Answer::Yes);
-        Reading { memory_bytes, raw, text: TextRules { header, comment: self.comment } }
+        Reading {
+            memory_bytes,
+            raw,
+            text: TextRules { header, comment: self.comment },
+            alpha: !self.no_alpha,
+        }
     }
 }
 

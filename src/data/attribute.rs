@@ -19,6 +19,16 @@ impl NodataAttribute {
         names.iter().find_map(|name| Some(Self::parse(name, value(name)?)))
     }
 
+    /// The attribute of that name of an image, which may say NaN as Windows
+    /// wrote it.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn of_image(name: &str, text: &str) -> Self {
+        let is_nan = ["1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "1.#SNAN"]
+            .iter()
+            .any(|nan| text.trim().get(..nan.len()).is_some_and(|start| start.eq_ignore_ascii_case(nan)));
+        if is_nan { Self::Number(f64::NAN) } else { Self::parse(name, text) }
+    }
+
     /// The attribute of that name, which says `text`.
     pub(super) fn parse(name: &str, text: &str) -> Self {
         match nodata(text) {

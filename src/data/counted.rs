@@ -39,7 +39,7 @@ impl Counted {
         let nodata = |matrix: Option<&Matrix>, given| {
             let Some(matrix) = matrix else { return Ok(None) };
             let value = matrix.nodata_unless(given)?;
-            Ok::<_, DataError>(value.map(|value| Nodata::of(value, matrix.element())))
+            Ok::<_, DataError>(value.map(|value| Nodata::of(value, matrix)))
         };
         let (x_nodata, t_nodata) = (nodata(Some(x), rules.x_nodata)?, nodata(t, rules.t_nodata)?);
         let has_nulls = x.has_nulls() || t.is_some_and(Matrix::has_nulls);
@@ -88,7 +88,8 @@ impl Counted {
             elements: x.len(),
             excluded,
         };
-        if validity.count() == 0 {
+        // From nothing nothing is predicted, which is no error.
+        if validity.count() == 0 && t.is_some() {
             return Err(DataError::NoneValid { label: x.label().to_owned(), excluded });
         }
         let n = validity.count() as f64;
@@ -114,9 +115,12 @@ fn check_scale(weights: &Matrix, mean: f64) -> Result<(), DataError> {
 #[derive(Debug, Clone, Copy)]
 enum Nodata {
     Nan,
-    /// As elements have it: the f32 nearest to -3.4e38 is what stands for
-    /// nothing in a raster that says so, however many digits it gives.
+    /// As elements have it: that of an f32 is the nearest to what the text says.
     Value(f64),
+    /// Of an image of f32 or f16: what is as good as equal.
+    NearF32(f32),
+    /// The same of f64.
+    NearF64(f64),
     /// One of the whole numbers of 64 bits of which f64 has not all; elements that
     /// are it are read as NaN.
     Whole(i128),
@@ -128,7 +132,7 @@ impl Nodata {
         clippy::cast_sign_loss,
         reason = "rounding is the meaning, and beyond the greatest whole number its text was that"
     )]
-    fn of(value: f64, element: ElementType) -> Self {
+    fn of(value: f64, matrix: &Matrix) -> Self {
         /// 2^53, up to which f64 has all whole numbers, and 2^63.
         const DENSE: f64 = 9_007_199_254_740_992.0;
         const TOP: f64 = 9_223_372_036_854_775_808.0;
@@ -136,17 +140,58 @@ impl Nodata {
             return Self::Nan;
         }
         let is_sparse = value.abs() >= DENSE;
-        Self::Value(match element {
-            ElementType::I64 if is_sparse && value.abs() <= TOP => return Self::Whole((value as i64).into()),
+        let as_gdal = matrix.is_compared_as_gdal_does();
+        match matrix.element() {
+            ElementType::I64 if is_sparse && value.abs() <= TOP => Self::Whole((value as i64).into()),
             ElementType::U64 if is_sparse && (0.0..=2.0 * TOP).contains(&value) => {
-                return Self::Whole((value as u64).into());
+                Self::Whole((value as u64).into())
             }
-            ElementType::F32 => f64::from(value as f32),
-            ElementType::F16 => half::f16::from_f64(value).to_f64(),
-            ElementType::Bf16 => half::bf16::from_f64(value).to_f64(),
-            _ => value,
-        })
+            ElementType::F16 | ElementType::F32 if as_gdal => Self::NearF32(value as f32),
+            ElementType::F64 if as_gdal => Self::NearF64(value),
+            ElementType::F32 => Self::Value(f64::from(value as f32)),
+            ElementType::F16 => Self::Value(half::f16::from_f64(value).to_f64()),
+            ElementType::Bf16 => Self::Value(half::bf16::from_f64(value).to_f64()),
+            // GDAL casts it, once it is known to be in the type's range.
+            element if as_gdal && is_in_range(value, element) => Self::Value(value.trunc()),
+            _ => Self::Value(value),
+        }
     }
+}
+
+/// Whether GDAL takes a nodata value for one of elements of this type
+/// (`GDALNoDataMaskBand::IsNoDataInRange`): it may have a fraction, which is
+/// then cut off, but must not be beyond the type's range.
+pub(super) fn is_in_range(value: f64, element: ElementType) -> bool {
+    let (low, high) = match element {
+        ElementType::Bool => (0.0, 1.0),
+        ElementType::U8 => (0.0, u8::MAX.into()),
+        ElementType::I8 => (i8::MIN.into(), i8::MAX.into()),
+        ElementType::U16 => (0.0, u16::MAX.into()),
+        ElementType::I16 => (i16::MIN.into(), i16::MAX.into()),
+        ElementType::U32 => (0.0, u32::MAX.into()),
+        ElementType::I32 => (i32::MIN.into(), i32::MAX.into()),
+        ElementType::U64 => (0.0, 18_446_744_073_709_551_616.0),
+        ElementType::I64 => (-9_223_372_036_854_775_808.0, 9_223_372_036_854_775_808.0),
+        ElementType::F16 | ElementType::Bf16 | ElementType::F32 | ElementType::F64 => return true,
+    };
+    (low..=high).contains(&value)
+}
+
+/// GDAL's ARE_REAL_EQUAL (gcore/gdal_priv.h, `ulp` = 2), by which its nodata
+/// mask compares f32 (gcore/gdalnodatamaskband.cpp): equal, or nearer than
+/// 2·2⁻²³·|a + b|, which is 4.8e-7 of the value, computed in f32. There the sum
+/// of two that are beyond half of f32's range is infinite, so that all such
+/// numbers of one sign are the same: -3.4e38 in any spelling. That is meant to
+/// be so: whoever writes it has no measurements there.
+fn is_near_f32(a: f32, b: f32) -> bool {
+    a == b || (a - b).abs() < f32::EPSILON * (a + b).abs() * 2.0
+}
+
+/// The same of f64, with the same relative distance: GDAL takes f32's epsilon
+/// here too, "for backward compatibility", so that the nodata value of an f64
+/// raster may have been written with the digits of an f32.
+fn is_near_f64(a: f64, b: f64) -> bool {
+    a == b || (a - b).abs() < f64::from(f32::EPSILON) * (a + b).abs() * 2.0
 }
 
 /// A matrix and what stands for nothing in it.
@@ -265,6 +310,13 @@ impl Side<'_> {
         match self.nodata {
             None => {}
             Some(Nodata::Value(nodata)) => mark(verdicts, values, verdict, |value| value == nodata),
+            #[expect(clippy::cast_possible_truncation, reason = "elements of this kind are f32")]
+            Some(Nodata::NearF32(nodata)) => {
+                mark(verdicts, values, verdict, |value| is_near_f32(value as f32, nodata));
+            }
+            Some(Nodata::NearF64(nodata)) => {
+                mark(verdicts, values, verdict, |value| is_near_f64(value, nodata));
+            }
             Some(Nodata::Nan | Nodata::Whole(_)) => mark(verdicts, values, verdict, f64::is_nan),
         }
         if self.matrix.has_nulls() {

@@ -19,7 +19,7 @@ impl Dataset {
     /// must be a finite number.
     ///
     /// # Errors
-    /// [`DataError::ShapeMismatch`], [`DataError::NotFinite`].
+    /// [`DataError::ShapeMismatch`], [`DataError::NotFinite`], [`DataError::NoElements`].
     pub fn pair(x: Matrix, t: Matrix) -> Result<Self, DataError> {
         Self::pair_within(x, t, u64::MAX)
     }
@@ -56,6 +56,7 @@ impl Dataset {
                 t_shape: t.shape().clone(),
             });
         }
+        x.refuse_empty()?;
         stream_beyond(
             memory_bytes,
             [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],

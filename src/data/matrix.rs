@@ -73,6 +73,8 @@ pub struct Matrix {
     path: Option<std::path::PathBuf>,
     streamed: Option<usize>,
     nodata: Option<NodataAttribute>,
+    fill: Option<f64>,
+    is_compared_as_gdal_does: bool,
     nulls: Option<Arc<Nulls>>,
     georeference: Option<Georeference>,
     notes: Vec<Note>,
@@ -111,6 +113,8 @@ impl Matrix {
             path: None,
             streamed: None,
             nodata: None,
+            fill: None,
+            is_compared_as_gdal_does: false,
             nulls: None,
             georeference: None,
             notes: Vec::new(),
@@ -121,9 +125,6 @@ impl Matrix {
     pub(super) fn from_bytes(path: &Path, bytes: Box<dyn Bytes>, layout: Layout) -> Result<Self, DataError> {
         let absurd = || DataError::AbsurdShape { path: path.to_owned(), shape: layout.shape.to_string() };
         let elements = layout.shape.elements().ok_or_else(absurd)?;
-        if elements == 0 {
-            return Err(DataError::NoElements { path: path.to_owned(), shape: layout.shape });
-        }
         let expected_bytes = elements.checked_mul(layout.element.size() as u64).ok_or_else(absurd)?;
         let found_bytes = bytes.bytes().len().saturating_sub(layout.offset) as u64;
         if found_bytes < expected_bytes {
@@ -141,6 +142,8 @@ impl Matrix {
             path: Some(path.to_owned()),
             streamed: None,
             nodata: None,
+            fill: None,
+            is_compared_as_gdal_does: false,
             nulls: None,
             georeference: None,
             notes: Vec::new(),
@@ -163,6 +166,49 @@ impl Matrix {
     pub(super) fn with_nodata(mut self, nodata: Option<NodataAttribute>) -> Self {
         self.nodata = nodata;
         self
+    }
+
+    /// The matrix with the value that its file has where there is nothing, of
+    /// which something else tells where that is.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn with_fill(mut self, nodata: Option<NodataAttribute>) -> Self {
+        self.fill = match nodata {
+            Some(NodataAttribute::Number(value)) => Some(value),
+            _ => None,
+        };
+        self
+    }
+
+    /// The value to be written where there is nothing: the nodata value, or what
+    /// the file has there.
+    #[must_use]
+    pub fn fill(&self) -> Option<f64> {
+        self.nodata().or(self.fill)
+    }
+
+    /// The matrix, an image, whose elements equal its nodata value where GDAL
+    /// says so.
+    #[cfg_attr(not(feature = "tiff"), expect(dead_code, reason = "only images are compared so"))]
+    pub(super) fn compared_as_gdal_does(mut self) -> Self {
+        self.is_compared_as_gdal_does = true;
+        self
+    }
+
+    /// Whether elements are compared with a nodata value as GDAL does it.
+    pub(super) fn is_compared_as_gdal_does(&self) -> bool {
+        self.is_compared_as_gdal_does
+    }
+
+    /// Fails if there are no elements, of which nothing can be fitted.
+    ///
+    /// # Errors
+    /// [`DataError::NoElements`].
+    pub(super) fn refuse_empty(&self) -> Result<(), DataError> {
+        if self.elements > 0 {
+            return Ok(());
+        }
+        let path = self.path.clone().unwrap_or_else(|| self.label.clone().into());
+        Err(DataError::NoElements { path, shape: self.shape.clone() })
     }
 
     /// The matrix with what an image says of its place.
@@ -267,7 +313,7 @@ impl Matrix {
         &self.shape
     }
 
-    /// The number of elements, at least 1 for a matrix read from a file.
+    /// The number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.elements

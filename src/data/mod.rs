@@ -12,7 +12,8 @@
 //! `parquet`, `arrow`, `csv`. What cannot be mapped as it is, such as
 //! compressed images and text, a [`Matrix`] takes from a spool: decoded once,
 //! chunk by chunk, to memory or, beyond a bound, to a temporary file.
-//! [`results`] writes predictions in most of these formats, and [`output`]
+//! What an image's own masks and markers exclude, in the file or in `sidecar`
+//! files beside it, is null. [`results`] writes predictions in most of these formats, and [`output`]
 //! sees to it that no half-written file is ever left.
 
 #[cfg(feature = "parquet")]
@@ -44,6 +45,8 @@ mod raw;
 pub mod results;
 mod safetensors;
 mod shape;
+#[cfg(any(feature = "png", feature = "tiff"))]
+mod sidecar;
 mod source;
 mod spool;
 pub mod synthetic;
@@ -51,6 +54,8 @@ pub mod synthetic;
 mod tiff;
 mod validity;
 mod whole;
+#[cfg(any(feature = "png", feature = "tiff"))]
+mod xml;
 
 pub use attribute::nodata;
 pub use dataset::Dataset;

@@ -3,7 +3,7 @@ const WORD: usize = 64;
 
 /// Which elements of a table's column or of an image are null: a bit for each,
 /// as far as the last null, numbered row by row.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Nulls {
     words: Vec<u64>,
 }
@@ -21,6 +21,12 @@ impl Nulls {
     /// Whether element number `k` is null.
     pub(super) fn contains(&self, k: usize) -> bool {
         self.words.get(k / WORD).is_some_and(|word| word >> (k % WORD) & 1 == 1)
+    }
+
+    /// How many are null.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
     /// Whether none is.

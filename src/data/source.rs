@@ -79,6 +79,8 @@ pub struct Reading {
     pub raw: Option<RawLayout>,
     /// What text files do not say of themselves.
     pub text: TextRules,
+    /// Whether the pixels of an image of which its alpha band is 0 are excluded.
+    pub alpha: bool,
 }
 
 /// What is to be known of text files and is not in them.
@@ -94,7 +96,7 @@ pub struct TextRules {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { memory_bytes: u64::MAX, raw: None, text: TextRules::default() }
+        Self { memory_bytes: u64::MAX, raw: None, text: TextRules::default(), alpha: true }
     }
 }
 
@@ -330,6 +332,7 @@ impl Opened {
             memory_bytes: reading.memory_bytes,
             raw: reading.raw.as_ref(),
             text: reading.text,
+            alpha: reading.alpha,
         }
     }
 }
@@ -345,6 +348,8 @@ pub(super) struct Input<'a> {
     pub(super) memory_bytes: u64,
     pub(super) raw: Option<&'a RawLayout>,
     pub(super) text: TextRules,
+    /// Whether an image's alpha band excludes pixels.
+    pub(super) alpha: bool,
 }
 
 impl Input<'_> {
@@ -386,6 +391,25 @@ impl Input<'_> {
                 count: names.len(),
                 available: available(),
             }),
+        }
+    }
+
+    /// Like [`choose`](Self::choose), of so many that are numbered from 1; of
+    /// millions, none is named in vain.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn choose_number(&self, what: &'static str, count: usize) -> Result<usize, DataError> {
+        let available = || listed((0..count).map(|place| (place + 1).to_string()));
+        match self.key {
+            Some(key) => {
+                let place = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let place = place.filter(|place| *place < count && (place + 1).to_string() == key);
+                place.ok_or_else(|| self.no_such(what, key, available()))
+            }
+            None if count == 1 => Ok(0),
+            None if count == 0 => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
+            None => {
+                Err(DataError::WhichArray { path: self.path.to_owned(), what, count, available: available() })
+            }
         }
     }
 

@@ -104,6 +104,10 @@ pub struct FitReport {
     pub n: u64,
     /// Elements that don't, and why; null if all count.
     pub excluded: Option<Excluded>,
+    /// The masks and markers of X's and T's files that exclude elements, counted
+    /// among the nodata values, each with the file's name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masked_by: Vec<String>,
     /// Σ w over those that count; null without weights.
     pub weight_sum: Option<f64>,
     /// Updates made.
@@ -161,6 +165,7 @@ impl FitReport {
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
             excluded: None,
+            masked_by: Vec::new(),
             weight_sum: None,
             steps: fit.steps,
             solver: solved.method,
@@ -191,6 +196,7 @@ impl fmt::Display for FitReport {
                 excluded.reasons().map(|(number, reason)| format!("{} {reason}", count(number))).collect();
             writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
         }
+        self.masked_by.iter().try_for_each(|by| writeln!(f, "  masked     {by}"))?;
         if let Some(weight_sum) = self.weight_sum {
             writeln!(f, "  weights    {:<24} in sum", exact(weight_sum))?;
         }

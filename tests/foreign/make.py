@@ -234,6 +234,170 @@ def masks():
     pages("mask-alone.tif", mask)
 
 
+def markers():
+    """Images with everything that GDAL takes for a mask, and with neighbours that it does not; markers.json
+    has, for each band, a bit a pixel of what rasterio's read_masks says, 1 where the pixel is valid."""
+    said = []
+
+    def listen(name, bands=1):
+        with rasterio.open(OUT / name) as file:
+            for band in range(1, bands + 1):
+                valid = file.read_masks(band) != 0
+                said.append({"file": name, "band": band, "valid": "".join("01"[int(v)] for v in valid.ravel())})
+
+    def grid(dtype, bands=1):
+        row, column, band = np.ogrid[:9, :12, :bands]
+        return (1 + row + 3 * column + 5 * band).astype(dtype)
+
+    def tagged(name, pixels, nodata, **how):
+        tifffile.imwrite(OUT / name, pixels, extratags=[(42113, 2, 0, nodata, True)], metadata=None, **how)
+        listen(name)
+
+    def written(name, pixels, mask=None, internal=True, tags={}, **how):
+        pixels = np.moveaxis(pixels, 2, 0)
+        shape = dict(height=9, width=12, count=len(pixels), dtype=pixels.dtype)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(OUT / name, "w", **{"driver": "GTiff", **shape, **how}) as file:
+            file.write(pixels)
+            if tags:
+                file.update_tags(**tags)
+            if mask is not None:
+                file.write_mask(mask)
+        listen(name, len(pixels))
+
+    hole = grid("i8")[:, :, 0] % 4 == 0
+    there = np.where(hole, 0, 255).astype("u1")
+
+    def holed(dtype, value, near=()):
+        pixels = grid(dtype)[:, :, 0]
+        pixels[hole] = value
+        for k, other in enumerate(near):
+            pixels[8, 2 * k + 1] = other
+        return pixels
+
+    lowest = np.finfo("f4").min
+    for name, dtype, value, text, near in [
+        ("f4-short", "f4", lowest, "-3.402823e+38", (-2e38, -1e38, 3.4e38)),
+        ("f4-shorter", "f4", lowest, "-3.4e38", (-2e38, -1e38)),
+        ("f4-long", "f4", lowest, "-3.4028234663852886e+38", ()),
+        ("f4-tenth", "f4", -9999.9, "-9999.9", (-9999.899, -9999.89)),
+        ("f8-short", "f8", float(lowest), "-3.40282346638529e+38", ()),
+        ("f8-tenth", "f8", float(np.float32(-9999.9)), "-9999.9", (-9999.9, -9999.904, -9999.91)),
+        ("f8-tiny", "f8", 1e-300, "1e-300", (1.0000001e-300, 1.00001e-300, 0)),
+        ("f8-highest", "f8", np.finfo("f8").max, "1.79769313486232e+308", (1e308, 1e307)),
+        ("f4-nan", "f4", np.nan, "-1.#IND", ()),
+        ("f2", "f2", 65504, "65504", (65472, 60000)),
+        ("u1-fraction", "u1", 12, "12.5", (13,)),
+        ("i2-fraction", "i2", -12, "-12.9", (-13,)),
+        ("u2-fraction", "u2", 12, "12.5", (13,)),
+        ("u1-beyond", "u1", 255, "300", (44,)),
+        ("u1-below", "u1", 255, "-1", ()),
+        ("i8", "i8", 2**63 - 1, "9223372036854775807", (2**63 - 2,)),
+    ]:
+        tagged(f"nodata-{name}.tif", holed(dtype, value, near), text)
+
+    written("mask-nodata.tif", holed("u1", 7)[:, :, None], there[:, ::-1], nodata=7)
+    written("msk.tif", grid("u1", 3), there, internal=False)
+    written("msk-tiles.tif", grid("f4", 2), there, internal=False, tiled=True, blockxsize=16, blockysize=16, nodata=4)
+    written("msk.png", grid("u2"), there, internal=False, driver="PNG")
+    with rasterio.open(OUT / "msk-tiles.tif.msk", "r+") as file:
+        file.build_overviews([2])
+    # Without flags GDAL does not use it.
+    written("msk-mute.tif", grid("u1"))
+    tifffile.imwrite(OUT / "msk-mute.tif.msk", there, metadata=None)
+    said.pop()
+    listen("msk-mute.tif")
+    # A mask a band.
+    written("msk-two.tif", grid("u1", 2))
+    said[-2:] = []
+    flags = "<GDALMetadata>" + "".join(f'<Item name="INTERNAL_MASK_FLAGS_{b}">0</Item>' for b in (1, 2)) + "</GDALMetadata>"
+    tifffile.imwrite(
+        OUT / "msk-two.tif.msk", np.stack([there, there[::-1]], 2), photometric="minisblack", planarconfig="contig",
+        extratags=[(42112, 2, 0, flags, True)], metadata=None,
+    )
+    listen("msk-two.tif", 2)
+
+    def beside(name, xml, bands=1):
+        (OUT / f"{name}.aux.xml").write_text(f"<PAMDataset>{xml}</PAMDataset>\n")
+        said[-bands:] = []
+        listen(name, bands)
+
+    band = '<PAMRasterBand band="{}"><NoDataValue{}>{}</NoDataValue></PAMRasterBand>'
+    written("aux.tif", grid("f4", 3))
+    beside("aux.tif", band.format(2, "", "1.20000000000000E+01") + band.format(3, ' le_hex_equiv="0000000000002E40"', "1.4E+01"), 3)
+    written("aux-and-tag.tif", grid("u1"), nodata=4)
+    beside("aux-and-tag.tif", band.format(1, "", "7"))
+    written("aux-values.tif", np.where(hole[:, :, None], 0, grid("u1", 2)), nodata=9)
+    beside("aux-values.tif", '<Metadata><MDI key="NODATA_VALUES">0 0</MDI></Metadata>', 2)
+    written("aux.png", grid("u1"), driver="PNG")
+    beside("aux.png", band.format(1, "", "10"))
+
+    some = np.where(hole[:, :, None], [3, 200, 3], grid("u1", 3)).astype("u1")
+    some[0, 0] = [3, 200, 4]
+    for how in ("pixel", "band"):
+        written(f"values-{how}.tif", some, tags={"NODATA_VALUES": "3 200 3"}, interleave=how, compress="LZW")
+    written("values-float.tif", some.astype("f4"), tags={"NODATA_VALUES": "3 200 3"})
+    written("values-and-nodata.tif", some, tags={"NODATA_VALUES": "3 200 3"}, nodata=4)
+    written("values-few.tif", some, tags={"NODATA_VALUES": "3 200"})
+
+    def alpha(dtype, bands, most):
+        pixels = grid(dtype, bands)
+        pixels[:, :, -1] = np.where(hole, 0, most)
+        pixels[0, 1, -1] = 1
+        return pixels
+
+    written("alpha-grey.tif", alpha("u1", 2, 255), alpha="YES")
+    written("alpha-grey-16.tif", alpha("u2", 2, 65535), alpha="YES", compress="DEFLATE", predictor=2)
+    written("alpha-rgb-planes.tif", alpha("u1", 4, 255), alpha="YES", photometric="RGB", interleave="band")
+    written("alpha-rgb-associated.tif", alpha("u2", 4, 65535), alpha="PREMULTIPLIED", photometric="RGB", BIGTIFF="YES", tiled=True, blockxsize=16, blockysize=16)
+    written("alpha-and-nodata.tif", alpha("u1", 2, 255), alpha="YES", nodata=4)
+    written("alpha-second-of-five.tif", alpha("u1", 5, 255), alpha="YES")
+    for name, pixels in [("alpha-grey", alpha("u1", 2, 255)), ("alpha-rgb", alpha("u1", 4, 255)), ("alpha-rgb-16", alpha("u2", 4, 65535))]:
+        written(f"{name}.png", pixels, driver="PNG")
+
+    def trns(name, pixels, depth, kind, colour):
+        """A PNG with a transparent colour."""
+        def chunk(kind, data):
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        rows = b"".join(b"\0" + row.tobytes() for row in pixels.astype(">u2" if depth == 16 else "u1"))
+        head = struct.pack(">IIBBBBB", 12, 9, depth, kind, 0, 0, 0)
+        chunks = [(b"IHDR", head), (b"tRNS", struct.pack(f">{len(colour)}H", *colour)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+        (OUT / name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in chunks))
+        listen(name, len(colour))
+
+    trns("trns-8.png", holed("u1", 9), 8, 0, [9])
+    trns("trns-16.png", holed("u2", 4660, (4661,)), 16, 0, [4660])
+    trns("trns-rgb-8.png", some, 8, 2, [3, 200, 3])
+    trns("trns-rgb-16.png", some.astype("u2") * 257, 16, 2, [771, 51400, 771])
+
+    (OUT / "markers.json").write_text(json.dumps(said, indent=0) + "\n")
+
+    # A reduced copy first: the image in full in a directory beneath it, behind it, and nowhere.
+    small, full = grid("u2")[::3, ::3, 0], grid("u2")[:, :, 0]
+    with tifffile.TiffWriter(OUT / "reduced-beneath.tif") as file:
+        file.write(small, subfiletype=1, subifds=1, metadata=None)
+        file.write(full, metadata=None)
+    with tifffile.TiffWriter(OUT / "reduced-first.tif") as file:
+        file.write(small, subfiletype=1, metadata=None)
+        file.write(full, metadata=None)
+    tifffile.imwrite(OUT / "reduced-only.tif", full, subfiletype=1, metadata=None)
+
+    # Places without sizes.
+    def unsized(name, **how):
+        tifffile.imwrite(OUT / name, full, metadata=None, **how)
+        with tifffile.TiffFile(OUT / name, mode="r+") as file:
+            tags = file.pages[0].tags
+            tag = tags[279] if 279 in tags else tags[325]
+            tag.overwrite([0] * tag.count if tag.count > 1 else 0)
+
+    unsized("unsized.tif")
+    unsized("unsized-strips.tif", rowsperstrip=2)
+    unsized("unsized-tiles.tif", tile=(16, 16))
+    unsized("unsized-big.tif", bigtiff=True, byteorder=">")
+    unsized("unsized-deflate.tif", compression="deflate")
+    unsized("unsized-lzw.tif", compression="lzw", predictor=True)
+    unsized("unsized-deflate-strips.tif", compression="deflate", rowsperstrip=2)
+
+
 def scaled():
     """What GDAL notes of bands: scale and offset."""
     how = dict(driver="GTiff", height=ROWS, width=COLUMNS, count=3, dtype="int16", compress="DEFLATE")
@@ -688,6 +852,7 @@ if __name__ == "__main__":
     tiffs()
     small_samples()
     masks()
+    markers()
     scaled()
     stacks()
     tables()

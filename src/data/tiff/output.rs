@@ -26,6 +26,9 @@ pub(in super::super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec
         || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: x.shape().clone() };
     let [height, width] = x.shape().0[..] else { return Err(misfit()) };
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
+    if width == 0 || height == 0 {
+        return Err(misfit());
+    }
     let row_bytes = u64::from(width) * element.size() as u64;
     let image = Output { x, element, nodata, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
     image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))

@@ -1,74 +1,100 @@
 //! Which of a file's directories are pages, and which are masks of them.
 
-use std::io::BufReader;
-
-use ::tiff::TiffResult;
-use ::tiff::decoder::Decoder;
-use ::tiff::tags::Tag;
-
-use super::super::DataError;
 use super::super::source::Input;
-use super::bands::Bands;
-use super::{KIND, failed};
+use super::super::{DataError, Note};
+use super::directory::{Directory, File};
+use super::{KIND, image, tag};
 
 /// A page that is neither a reduced copy of another nor a mask.
-pub(super) struct Page {
-    /// Its place among all directories.
-    pub(super) number: usize,
+pub(super) struct Page<'a> {
+    pub(super) directory: Directory<'a>,
     /// Samples of a pixel.
     pub(super) samples: usize,
     /// Images that follow one another where its directory says that one is.
     pub(super) slices: usize,
     /// The directory of its mask.
-    pub(super) mask: Option<usize>,
+    pub(super) mask: Option<Directory<'a>>,
 }
 
-impl Page {
+impl Page<'_> {
     pub(super) fn bands(&self) -> usize {
         self.samples.saturating_mul(self.slices)
     }
 }
 
-/// The pages of a file. A mask belongs to the page before it, as GDAL and those
-/// who write cloud-optimised files have it.
-pub(super) fn pages(
+/// The bits of NewSubfileType.
+const REDUCED: u64 = 0b001;
+const MASK: u64 = 0b100;
+
+/// What kind of image a directory says that it is.
+fn kind(directory: &Directory<'_>) -> Result<u64, DataError> {
+    /// Of the older tag.
+    const OLD_REDUCED: u64 = 2;
+    if let Some(kind) = directory.number(tag::KIND)? {
+        return Ok(kind);
+    }
+    Ok(if directory.number(tag::OLD_KIND)? == Some(OLD_REDUCED) { REDUCED } else { 0 })
+}
+
+/// The pages of a file, and what is to be known of how they were found. A mask
+/// belongs to the page before it, as GDAL and those who write cloud-optimised
+/// files have it.
+pub(super) fn pages<'a>(
     input: &Input<'_>,
-    decoder: &mut Decoder<BufReader<Bands>>,
-) -> Result<Vec<Page>, DataError> {
-    const REDUCED: u32 = 0b001;
-    const MASK: u32 = 0b100;
-    let failed = |e| failed(input, e);
-    let mut pages: Vec<Page> = Vec::new();
-    let mut directories = 0;
-    loop {
-        let kind: u32 = decoder.find_tag_unsigned(Tag::NewSubfileType).map_err(failed)?.unwrap_or(0);
+    file: &File<'a>,
+) -> Result<(Vec<Page<'a>>, Option<Note>), DataError> {
+    let directories = file.directories()?;
+    let mut pages: Vec<Page<'a>> = Vec::new();
+    for (place, &directory) in directories.iter().enumerate() {
+        let kind = kind(&directory)?;
         match pages.last_mut() {
             Some(page) if kind & (MASK | REDUCED) == MASK => {
-                if page.mask.replace(directories).is_some() {
+                if page.mask.replace(directory).is_some() {
                     let found = "it has several masks for one page".to_owned();
                     return Err(
                         input.unsupported(found, "save its bands and a mask as files, and give --mask")
                     );
                 }
             }
-            Some(_) if kind & REDUCED != 0 => {}
-            _ => {
-                let samples: Option<u16> = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(failed)?;
-                let samples = usize::from(samples.unwrap_or(1));
-                pages.push(Page { number: directories, samples, slices: 1, mask: None });
-            }
+            _ if kind & REDUCED != 0 => {}
+            // The mask of a reduced copy that comes first, of which none is read.
+            None if kind & MASK != 0 && place > 0 => {}
+            _ => pages.push(page(directory)?),
         }
-        directories += 1;
-        if !decoder.more_images() {
-            break;
-        }
-        decoder.next_image().map_err(failed)?;
     }
-    if let ([page], 1) = (&mut pages[..], directories) {
-        page.slices = slices(decoder, page.samples).map_err(failed)?;
-        let file_bytes = input.file.metadata().map_err(|e| DataError::io(input.path, e))?.len();
-        if page.bands() as u64 > file_bytes {
+    let mut note = None;
+    if kind(&directories[0])? & REDUCED != 0 {
+        if pages.is_empty() {
+            pages = beneath(file, &directories[0])?;
+        }
+        note = Some(if pages.is_empty() { Note::OnlyReduced } else { Note::ReducedFirst });
+        if pages.is_empty() {
+            pages.push(page(directories[0])?);
+        }
+    }
+    if let ([page], 1) = (&mut pages[..], directories.len()) {
+        page.slices = slices(&page.directory, page.samples)?;
+        if page.slices > 1 && page.bands() as u64 > file.bytes.len() as u64 {
             return Err(input.invalid(KIND, "it has fewer images than it says; it is truncated or damaged"));
+        }
+    }
+    Ok((pages, note))
+}
+
+fn page(directory: Directory<'_>) -> Result<Page<'_>, DataError> {
+    Ok(Page { directory, samples: image::samples(&directory)?, slices: 1, mask: None })
+}
+
+/// The images that a directory points to that are no reduced copies.
+fn beneath<'a>(file: &File<'a>, directory: &Directory<'a>) -> Result<Vec<Page<'a>>, DataError> {
+    /// More than any camera or microscope writes.
+    const MOST: u64 = 1 << 16;
+    let mut pages = Vec::new();
+    let Some(places) = directory.find(tag::SUB_DIRECTORIES)? else { return Ok(pages) };
+    for place in (0..places.count.min(MOST)).filter_map(|k| places.whole(k)) {
+        let directory = file.directory(place)?;
+        if kind(&directory)? & (REDUCED | MASK) == 0 {
+            pages.push(page(directory)?);
         }
     }
     Ok(pages)
@@ -77,17 +103,15 @@ pub(super) fn pages(
 /// How many images there are in a file of a single directory: ImageJ, for large
 /// stacks, and tifffile, if asked to, describe but the first, and say how many
 /// follow it.
-fn slices(decoder: &mut Decoder<BufReader<Bands>>, samples: usize) -> TiffResult<usize> {
-    let (width, height) = decoder.dimensions()?;
-    let text = decoder.find_tag(Tag::ImageDescription)?.and_then(|text| text.into_string().ok());
-    let text = text.unwrap_or_default();
+fn slices(directory: &Directory<'_>, samples: usize) -> Result<usize, DataError> {
+    let (width, height) = (directory.number(tag::WIDTH)?, directory.number(tag::HEIGHT)?);
+    let text = directory.text(tag::DESCRIPTION)?.unwrap_or_default();
     let images = if text.starts_with("ImageJ=") {
         text.lines().find_map(|line| line.strip_prefix("images=")?.trim().parse().ok())
     } else {
-        let pixel_count = u64::from(width) * u64::from(height);
-        pixel_count
-            .checked_mul(samples as u64)
-            .and_then(|of_one| Some(truncated_elements(&text)? / of_one.max(1)))
+        let of_one = width.zip(height).and_then(|(width, height)| width.checked_mul(height));
+        let of_one = of_one.and_then(|pixels| pixels.checked_mul(samples as u64));
+        of_one.and_then(|of_one| Some(truncated_elements(&text)? / of_one.max(1)))
     };
     Ok(images.and_then(|images: u64| usize::try_from(images).ok()).unwrap_or(1).max(1))
 }
