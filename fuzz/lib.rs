@@ -1,0 +1,159 @@
+//! What a fuzzer does with the bytes of one file: it opens them as linfit
+//! does, and reads everything that opened. A target a format calls
+//! [`Case::run`]; `tests/fuzz.rs` runs the same on seeds and on files that
+//! once failed.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use linfit::data::{Dataset, HoleRules, RawLayout, RawType, Reading, Source};
+use linfit::engine::{Engine, Reference};
+use linfit::math::Affine;
+use linfit::report::{Baseline, load_model};
+
+/// The memory that a reader may use for what it decodes.
+pub const MEMORY_BYTES: u64 = 16 << 20;
+
+/// The memory that the whole process may use: that, and room for a decoder.
+pub const LIVE_BYTES: usize = 256 << 20;
+
+/// An allocator that gives no more than [`LIVE_BYTES`] at a time. A fallible
+/// allocation then fails, and another one ends the process, as on a machine
+/// with little memory.
+pub struct Bounded;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every request goes to the system's allocator unchanged, or is
+// refused with null, as an allocator may.
+unsafe impl GlobalAlloc for Bounded {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size() > LIVE_BYTES {
+            LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller's layout.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size() > LIVE_BYTES {
+            LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the caller's layout.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's pointer, which came from the system.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// A file that bytes are tried as.
+pub struct Case {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Data,
+    Model,
+    Baseline,
+}
+
+impl Case {
+    /// A file in `directory` whose name ends in `.extension`: of data, or one
+    /// of the other files that linfit reads: `model.json`,
+    /// `model.safetensors`, `baseline.json`.
+    #[must_use]
+    pub fn new(directory: &Path, extension: &str) -> Self {
+        let kind = match extension {
+            "model.json" | "model.safetensors" => Kind::Model,
+            "baseline.json" => Kind::Baseline,
+            _ => Kind::Data,
+        };
+        Self { path: directory.join(format!("input.{extension}")), kind }
+    }
+
+    /// Opens the bytes and reads all that they hold.
+    ///
+    /// # Panics
+    /// If linfit breaks a promise: the message of an error has several lines or
+    /// control characters, or is too long for a person to read.
+    pub fn run(&self, bytes: &[u8]) {
+        // Some file systems wait for the disk when a file is written over.
+        let _ = std::fs::remove_file(&self.path);
+        if std::fs::write(&self.path, bytes).is_err() {
+            return;
+        }
+        match self.kind {
+            Kind::Data => [None, Some("0"), Some("1"), Some("x")].into_iter().for_each(|key| self.open(key)),
+            Kind::Model => check(load_model(&self.path).map(drop)),
+            Kind::Baseline => check(Baseline::load(&self.path).map(drop)),
+        }
+    }
+
+    fn open(&self, key: Option<&str>) {
+        let raw = self
+            .path
+            .extension()
+            .filter(|extension| *extension == "raw")
+            .and_then(|_| "u16be".parse::<RawType>().ok())
+            .map(|dtype| RawLayout { dtype, shape: None, offset: 0 });
+        let reading = Reading { memory_bytes: MEMORY_BYTES, raw, ..Reading::default() };
+        let source = Source { path: self.path.clone(), key: key.map(str::to_owned) };
+        let opened = (|| {
+            let (x, t) = reading.open_pair(&source, &source)?;
+            x.notes().iter().for_each(|note| drop(note.to_string()));
+            // A sparse file may hold more than a fuzzer should read.
+            if x.len() > 1 << 22 {
+                return Ok(None);
+            }
+            Dataset::pair_with(x, t, MEMORY_BYTES, HoleRules::default()).map(Some)
+        })();
+        match opened {
+            Ok(Some(data)) => {
+                check(Reference::new(&data).residual_sums(Affine::new(0.7, -0.3)).map(drop));
+            }
+            Ok(None) => {}
+            Err(error) => check(Err::<(), _>(error)),
+        }
+    }
+}
+
+/// Holds an error to what is promised of its text.
+fn check<E: std::fmt::Display>(result: Result<(), E>) {
+    if let Err(error) = result {
+        let text = error.to_string();
+        assert!(!text.chars().any(char::is_control), "control characters: {text:?}");
+        assert!(text.len() < 4096, "a message of {} bytes", text.len());
+    }
+}
+
+/// A fuzz target for files whose names end in this.
+#[macro_export]
+macro_rules! target {
+    ($extension:literal) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::Bounded = $crate::Bounded;
+
+        libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+            static CASE: std::sync::OnceLock<$crate::Case> = std::sync::OnceLock::new();
+            CASE.get_or_init(|| {
+                // A directory of this process, in memory where the system has
+                // such.
+                let shared = std::path::Path::new("/dev/shm");
+                let base = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+                let directory = base.join(format!("linfit-fuzz-{}", std::process::id()));
+                let _ = std::fs::create_dir_all(&directory);
+                $crate::Case::new(&directory, $extension)
+            })
+            .run(bytes);
+        });
+    };
+}

@@ -1,0 +1,3 @@
+#![no_main]
+
+linfit_fuzz::target!("arrow");
