@@ -193,10 +193,15 @@ fn by_digits(unsigned: &[u8], number: f64) -> Kind {
     of_decimal(written.as_bytes()[..end].iter().copied().filter(u8::is_ascii_digit).eq(digits))
 }
 
-/// Whether a whole number beyond 2⁵³ has become another one in f64.
+/// Whether a whole number beyond 2⁵³ has become another one in f64. Its zeros
+/// at the end are digits, too.
 pub(super) fn is_rounded(whole: &[u8], number: f64) -> bool {
-    let unsigned = whole.strip_prefix(b"-").or_else(|| whole.strip_prefix(b"+")).unwrap_or(whole);
-    by_digits(unsigned, number.abs()) == Kind::Lost
+    match std::str::from_utf8(whole).ok().and_then(|text| text.parse::<i128>().ok()) {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and at most 2¹²⁷, at which it is cut")]
+        Some(whole) => number as i128 != whole,
+        // Of so many digits none is known to be kept.
+        None => true,
+    }
 }
 
 #[cfg(test)]
@@ -254,10 +259,9 @@ mod tests {
             assert_eq!(kind(text), Kind::Beyond, "{text}");
         }
         assert!(is_rounded(b"9007199254740993", 9_007_199_254_740_992.0));
-        assert!(
-            !is_rounded(b"-100000000000000000000000", -1e23)
-                || 1e23 as u128 != 100_000_000_000_000_000_000_000
-        );
+        // 10²² is the greatest power of ten that f64 holds.
+        assert!(is_rounded(b"-100000000000000000000000", -1e23));
+        assert!(!is_rounded(b"10000000000000000000000", 1e22));
         assert!(!is_rounded(b"18446744073709551616", 18_446_744_073_709_551_616.0));
     }
 
