@@ -548,10 +548,9 @@ fn rows_across_blocks() {
     let directory = directory();
     for ends in ["\n", "\r\n", "\r"] {
         for shift in 0..5 {
-            let mut text = format!("{}{ends}a,b{ends}", "#".repeat(1 + shift));
-            for k in 0..60_000 {
-                text += &format!("\"{k}\",\"x\"\"{ends},\"{ends}");
-            }
+            let head = format!("{}{ends}a,b{ends}", "#".repeat(1 + shift));
+            let row = |k: u32| format!("\"{k}\",\"x\"\"{ends},\"{ends}");
+            let text = [vec![head], (0..60_000).map(row).collect()].concat().concat();
             let matrix = open_bytes(&directory.path().join("f.csv"), text.as_bytes(), Some("a")).unwrap();
             assert!(values(&matrix).into_iter().enumerate().all(|(k, value)| value == k as f64));
             assert_eq!(matrix.len(), 60_000);
