@@ -18,7 +18,9 @@ use std::path::Path;
 use common::{DTYPES, to_f32};
 use common::{Dtype, Endian, Npy, Number, Parsed, column_major, header, parse_npy};
 use linfit::data::npy::NpyWriter;
-use linfit::data::{DataError, Dataset, Matrix, Order, Shape, Source, open, open_pair, with_element};
+use linfit::data::{
+    DataError, Dataset, ElementType, Matrix, Note, Order, Shape, Source, open, open_pair, with_element,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -481,6 +483,97 @@ fn pairs_of_columns() {
         let (x, t) = open_pair(&source(&path, Some("a")), &source(other, key)).unwrap();
         assert_eq!((values(&x), values(&t)), (vec![1.0, 2.0], expected.to_vec()));
     }
+}
+
+/// Whole numbers that f64 does not hold stay whole; where some are not, what
+/// f64 loses of them is counted.
+#[test]
+fn whole_numbers_beyond_f64() {
+    type Case<'a> = (&'a str, ElementType, &'a [i128], Option<(u64, u64)>);
+    use ElementType::{F64, I64, U64};
+    const ODD: i128 = (1 << 53) + 1;
+    let (most, most_unsigned) = (i128::from(i64::MAX), i128::from(u64::MAX));
+    let cases: &[Case] = &[
+        ("9007199254740993\n1\n", I64, &[ODD, 1], None),
+        ("-9223372036854775808\n9223372036854775807\n", I64, &[-most - 1, most], None),
+        ("1\n\n9007199254740993\n", I64, &[1, 0, ODD], None),
+        ("9007199254740993\nNA\n5.0\ntrue\n-2e3\n", I64, &[ODD, 0, 5, 1, -2000], None),
+        ("\"9007199254740993\"\n +7 \n", I64, &[ODD, 7], None),
+        ("18446744073709551615\n0\n", U64, &[most_unsigned, 0], None),
+        ("1\n9223372036854775807\n18446744073709551615\n", U64, &[1, most, most_unsigned], None),
+        ("9007199254740992\n-9007199254740992\n", F64, &[1 << 53, -(1 << 53)], None),
+        ("-1\n18446744073709551615\n", F64, &[-1, 1 << 64], Some((1, 2))),
+        ("18446744073709551615\n-1\n", F64, &[1 << 64, -1], Some((1, 1))),
+        (
+            "0.0\n9007199254740993\n1e17\n99999999999999999999\n",
+            F64,
+            &[0, 1 << 53, 10i128.pow(17), 10i128.pow(20)],
+            Some((2, 2)),
+        ),
+        ("18446744073709551616\n36893488147419103232\n", F64, &[1 << 64, 1 << 65], None),
+    ];
+    let directory = directory();
+    for (text, element, expected, lost) in cases {
+        let matrix = open_bytes(&directory.path().join("f.csv"), text.as_bytes(), None).unwrap();
+        assert_eq!(matrix.element(), *element, "{text}");
+        let found: Vec<i128> = match element {
+            I64 => copied::<i64>(&matrix).into_iter().map(i128::from).collect(),
+            U64 => copied::<u64>(&matrix).into_iter().map(i128::from).collect(),
+            _ => values(&matrix).into_iter().map(|value| value as i128).collect(),
+        };
+        assert_eq!(found, *expected, "{text}");
+        let n = expected.len() as u64;
+        let noted = matrix.notes().iter().find(|note| matches!(note, Note::DigitsLost { .. }));
+        let expected = lost.map(|(count, first_line)| Note::DigitsLost { count, n, first_line });
+        assert_eq!(noted, expected.as_ref(), "{text}");
+    }
+    // A fraction after whole numbers, and one column of two.
+    let path = directory.path().join("f.csv");
+    fs::write(&path, "a,b\n9007199254740993,9007199254740993\n0.5,1\n").unwrap();
+    let (a, b) = open_pair(&source(&path, Some("a")), &source(&path, Some("b"))).unwrap();
+    assert_eq!((a.element(), values(&a)), (F64, vec![9_007_199_254_740_992.0, 0.5]));
+    assert_eq!((b.element(), copied::<i64>(&b)), (I64, vec![(1 << 53) + 1, 1]));
+    assert_eq!((a.notes().len(), b.notes().len()), (1, 0));
+}
+
+fn copied<E: linfit::data::Element>(matrix: &Matrix) -> Vec<E> {
+    let mut elements = vec![E::zeroed(); matrix.len()];
+    matrix.copy(Order::C, 0, &mut elements);
+    elements
+}
+
+/// Whatever the place of a record in the reader's blocks.
+#[test]
+fn rows_across_blocks() {
+    let directory = directory();
+    for ends in ["\n", "\r\n", "\r"] {
+        for shift in 0..5 {
+            let head = format!("{}{ends}a,b{ends}", "#".repeat(1 + shift));
+            let row = |k: u32| format!("\"{k}\",\"x\"\"{ends},\"{ends}");
+            let text = [vec![head], (0..60_000).map(row).collect()].concat().concat();
+            let matrix = open_bytes(&directory.path().join("f.csv"), text.as_bytes(), Some("a")).unwrap();
+            assert!(values(&matrix).into_iter().enumerate().all(|(k, value)| value == k as f64));
+            assert_eq!(matrix.len(), 60_000);
+        }
+    }
+}
+
+#[test]
+fn a_row_beyond_all_bounds_is_refused() {
+    let wide = |bytes: usize| format!("1{}\n", ",1".repeat(bytes / 2)).into_bytes();
+    let cases: &[(&str, Vec<u8>)] = &[
+        ("f.csv:1:", wide(17 << 20)),
+        ("f.csv:2:", [b"1,2\n", &wide(17 << 20)[..]].concat()),
+        ("f.csv:1:", vec![b'7'; 17 << 20]),
+        ("f.csv:1:", vec![b'#'; 17 << 20]),
+    ];
+    let directory = directory();
+    for (line, text) in cases {
+        let error = open_bytes(&directory.path().join("f.csv"), text, Some("0")).unwrap_err();
+        assert_message("long", &error, line, &["16 MiB"]);
+    }
+    let matrix = open_bytes(&directory.path().join("f.csv"), &wide(3 << 20), Some("1000000")).unwrap();
+    assert_eq!(values(&matrix), [1.0]);
 }
 
 /// The published regression of petal width on petal length, over Fisher's own

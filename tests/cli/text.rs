@@ -187,7 +187,7 @@ fn a_stray_quote_swallows_no_rows() {
     lab.write("inch.csv", "n,x,t\na,1,2\n\"5 pipe,2,4\nc,3,7\nd,4,8\n6\" pipe,5,11\ne,6,13\n");
     lab.run("fit inch.csv:x inch.csv:t").ends_refused(&["inch.csv:6: text follows a closing quote"]);
     // Far from its end.
-    let rows: String = (0..200_000).map(|k| format!("{k},{k},ok\n")).collect();
+    let rows = (0..200_000).map(|k| format!("{k},{k},ok\n")).collect::<Vec<_>>().concat();
     lab.write("far.csv", format!("x,t,note\n1,2,\"open\n{rows}"));
     lab.run("fit far.csv:x far.csv:t").ends_refused(&["far.csv:2: a quote opens", "1 MiB"]);
     // Quotes that swallow nothing: within a field, and closed over lines.
@@ -218,7 +218,8 @@ fn time_stamps_are_read_as_they_are() {
     let rows = |separator: &str| -> String {
         (0..40i64)
             .map(|k| format!("{}{separator}{}\n", 1_700_000_000_000_000_000 + 50 * k, 7 + 3 * k))
-            .collect()
+            .collect::<Vec<_>>()
+            .concat()
     };
     let stamps: Vec<_> =
         (0..40i128).map(|k| crate::Number::Int(1_700_000_000_000_000_000 + 50 * k)).collect();

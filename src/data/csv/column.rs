@@ -138,8 +138,7 @@ impl Making {
     fn push_number(&mut self, field: &[u8], number: f64, kind: Kind, line: u64) -> Result<(), Refused> {
         let part = match &mut self.store {
             Store::F64(part) => part,
-            Store::I64(_) => return self.push_whole(field, number, kind),
-            Store::U64(_) => return self.push_whole(field, number, kind),
+            Store::I64(_) | Store::U64(_) => return self.push_whole(field, number, kind),
         };
         match kind {
             Kind::Whole => {}
