@@ -79,6 +79,9 @@ mod program {
                 assert_eq!(output.status.code(), Some(2), "{argument}: {stderr}");
                 assert!(stderr.lines().count() == 1 && stderr.contains(name), "{stderr}");
                 assert!(begun.elapsed() < Duration::from_secs(10), "{argument}: {:?}", begun.elapsed());
+                if ["gzip", "lz4", "snappy"].iter().any(|codec| name.starts_with(codec)) && key == "a" {
+                    assert!(stderr.contains("makes no more than"), "{stderr}");
+                }
                 if key == "0" {
                     assert!(
                         stderr.contains("damaged") && stderr.contains("claims")
@@ -225,33 +228,26 @@ mod columns {
             let places: Vec<usize> =
                 (8..good.len()).filter(|&at| good[at..].starts_with(&magic)).map(|at| at - 8).collect();
             assert!(!places.is_empty(), "{name}");
-            let mut refused = 0;
+            let (mut refused, mut claims) = (0, 0);
             for at in places {
                 let length = i64::from_le_bytes(good[at..at + 8].try_into().unwrap());
                 assert!((1..10_000).contains(&length), "{length}");
-                for claim in
-                    [length + 1, length - 1, length * 1_000, 84_000_000_000, i64::MAX, i64::MIN, -2, 0]
-                {
+                let read = |claim: i64, key: &str| {
                     let mut bytes = good.clone();
                     bytes[at..at + 8].copy_from_slice(&claim.to_le_bytes());
-                    for key in ["i32", "f64"] {
-                        match open_bytes(&directory, name, &bytes, Some(key)) {
-                            // The buffer of another column.
-                            Ok(values) => assert_eq!(values.len(), 300),
-                            Err(text) => {
-                                refused += 1;
-                                assert!(
-                                    text.contains("damaged")
-                                        || text.contains("claims")
-                                        || text.contains("shorter"),
-                                    "{text}"
-                                );
-                            }
-                        }
+                    open_bytes(&directory, name, &bytes, Some(key))
+                };
+                // A buffer of another column may claim anything.
+                for key in ["i32", "f64"].into_iter().filter(|key| read(-2, key).is_err()) {
+                    assert_eq!(read(length, key).unwrap().len(), 300);
+                    for claim in [length + 1, length - 1, length * 200, 84_000_000_000, i64::MAX, i64::MIN, 0]
+                    {
+                        refused += usize::from(read(claim, key).is_err());
+                        claims += 1;
                     }
                 }
             }
-            assert!(refused >= 16, "{name}: {refused}");
+            assert!(claims > 0 && refused == claims, "{name}: {refused} of {claims}");
         }
     }
 }
