@@ -79,6 +79,9 @@ mod program {
                 assert_eq!(output.status.code(), Some(2), "{argument}: {stderr}");
                 assert!(stderr.lines().count() == 1 && stderr.contains(name), "{stderr}");
                 assert!(begun.elapsed() < Duration::from_secs(10), "{argument}: {:?}", begun.elapsed());
+                if ["gzip", "lz4", "snappy"].iter().any(|codec| name.starts_with(codec)) && key == "a" {
+                    assert!(stderr.contains("makes no more than"), "{stderr}");
+                }
                 if key == "0" {
                     assert!(
                         stderr.contains("damaged") && stderr.contains("claims")
@@ -97,7 +100,7 @@ mod program {
         let out = fs::File::create(directory.join("out.json")).unwrap();
         let mut child = command.args(arguments).current_dir(directory).stdout(out).spawn().unwrap();
         let status = format!("/proc/{}/status", child.id());
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + Duration::from_mins(2);
         let mut most = 0;
         let ended = loop {
             // The system's own mark of the highest level, until it ends.
@@ -192,7 +195,7 @@ mod columns {
             let x = open(&file, Some("x")).unwrap();
             assert_eq!(values(&x), (0..20).map(|k| f64::from(k) * 3.0).collect::<Vec<_>>(), "{name}");
             let field = open(&file, Some("s.x")).unwrap();
-            let is_null = |k: usize| k % 4 == 0 || k % 10 == 3;
+            let is_null = |k: usize| k.is_multiple_of(4) || k % 10 == 3;
             assert!((0..20).all(|k| field.is_null(k) == is_null(k)), "{name}");
             let want = |k: usize| if is_null(k) { 0.0 } else { k as f64 * 2.0 };
             assert_eq!(values(&field), (0..20).map(want).collect::<Vec<_>>(), "{name}");
@@ -225,33 +228,26 @@ mod columns {
             let places: Vec<usize> =
                 (8..good.len()).filter(|&at| good[at..].starts_with(&magic)).map(|at| at - 8).collect();
             assert!(!places.is_empty(), "{name}");
-            let mut refused = 0;
+            let (mut refused, mut claims) = (0, 0);
             for at in places {
                 let length = i64::from_le_bytes(good[at..at + 8].try_into().unwrap());
                 assert!((1..10_000).contains(&length), "{length}");
-                for claim in
-                    [length + 1, length - 1, length * 1_000, 84_000_000_000, i64::MAX, i64::MIN, -2, 0]
-                {
+                let read = |claim: i64, key: &str| {
                     let mut bytes = good.clone();
                     bytes[at..at + 8].copy_from_slice(&claim.to_le_bytes());
-                    for key in ["i32", "f64"] {
-                        match open_bytes(&directory, name, &bytes, Some(key)) {
-                            // The buffer of another column.
-                            Ok(values) => assert_eq!(values.len(), 300),
-                            Err(text) => {
-                                refused += 1;
-                                assert!(
-                                    text.contains("damaged")
-                                        || text.contains("claims")
-                                        || text.contains("shorter"),
-                                    "{text}"
-                                );
-                            }
-                        }
+                    open_bytes(&directory, name, &bytes, Some(key))
+                };
+                // A buffer of another column may claim anything.
+                for key in ["i32", "f64"].into_iter().filter(|key| read(-2, key).is_err()) {
+                    assert_eq!(read(length, key).unwrap().len(), 300);
+                    for claim in [length + 1, length - 1, length * 200, 84_000_000_000, i64::MAX, i64::MIN, 0]
+                    {
+                        refused += usize::from(read(claim, key).is_err());
+                        claims += 1;
                     }
                 }
             }
-            assert!(refused >= 16, "{name}: {refused}");
+            assert!(claims > 0 && refused == claims, "{name}: {refused} of {claims}");
         }
     }
 }

@@ -93,9 +93,10 @@ fn stored(input: &Input<'_>, start: u64, claims: &Claims<'_>) -> Result<Matrix, 
     layout.offset += start;
     let range = start..start + member.len();
     if sum(&map, range, bytes > input.memory_bytes) != claims.sum {
-        return Err(match map.is_intact() {
-            true => damaged(input, claims.name, "its checksum is not the archive's"),
-            false => DataError::Shrunk { path: input.path.to_owned() },
+        return Err(if map.is_intact() {
+            damaged(input, claims.name, "its checksum is not the archive's")
+        } else {
+            DataError::Shrunk { path: input.path.to_owned() }
         });
     }
     Matrix::from_bytes(input.path, Box::new(map), layout)

@@ -45,6 +45,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     Ok(Matrix::from_bytes(input.path, Box::new(map), layout)?.keyed(name).with_nodata(nodata))
 }
 
+/// A longer header the format's library refuses, and so does what reads it in
+/// its place.
+const MAX_HEADER_BYTES: usize = 100_000_000;
+
 /// What a file says of its tensors.
 struct Header {
     /// Its length, without the bytes that give it.
@@ -69,7 +73,8 @@ impl Header {
     /// `None` if there are none, or something else is wrong.
     fn with_others(file: &[u8]) -> Option<Self> {
         let (length, rest) = file.split_first_chunk()?;
-        let (text, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (text, data) = rest.split_at_checked(length).filter(|_| length <= MAX_HEADER_BYTES)?;
         let mut header: Map<String, Value> = serde_json::from_slice(text).ok()?;
         let mut others = Vec::new();
         for (name, entry) in header.iter_mut().filter(|(name, _)| *name != "__metadata__") {

@@ -11,7 +11,7 @@ use super::super::spool::Spool;
 use super::super::{DataError, Element, Matrix, Order, Shape};
 use super::buffer::Buffer;
 use super::column::Column;
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Meaning};
 use super::message::Message;
 use super::places::{self, Place};
 use super::values::{bits, keys, numbers};
@@ -211,14 +211,17 @@ impl<'r> Reader<'r> {
             looked_up.clear();
             for (k, key) in keys(stored_type, bytes).ok_or_else(unlike)?.into_iter().enumerate() {
                 let meaning = match dictionary {
-                    _ if nulls.contains(first + k) => None,
+                    _ if nulls.contains(first + k) => Meaning::Null,
                     Some(dictionary) => key.and_then(|key| dictionary.get(key)).ok_or_else(unlike)?,
                     None => return Err(self.invalid("a batch comes before its dictionary")),
                 };
-                if meaning.is_none() {
-                    nulls.insert(first + k);
-                }
-                looked_up.push(meaning.unwrap_or_else(E::zeroed));
+                looked_up.push(match meaning {
+                    Meaning::Value(value) => value,
+                    Meaning::Null => {
+                        nulls.insert(first + k);
+                        E::zeroed()
+                    }
+                });
             }
             spool.append(&looked_up)
         })?;

@@ -43,10 +43,15 @@ impl<E: Element> Dictionary<E> {
         &mut self.nulls
     }
 
-    /// What a key stands for: `Some(None)` if that is null, `None` if it is
-    /// nothing.
-    pub(super) fn get(&self, key: usize) -> Option<Option<E>> {
+    /// What a key stands for; `None` if it is nothing.
+    pub(super) fn get(&self, key: usize) -> Option<Meaning<E>> {
         let value = *self.values.get(key)?;
-        Some(Some(value).filter(|_| !self.nulls.contains(key)))
+        Some(if self.nulls.contains(key) { Meaning::Null } else { Meaning::Value(value) })
     }
+}
+
+/// What a key stands for.
+pub(super) enum Meaning<E> {
+    Null,
+    Value(E),
 }

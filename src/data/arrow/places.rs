@@ -54,8 +54,12 @@ impl Walk {
         let buffers = match field.data_type() {
             DataType::Null | DataType::RunEndEncoded(..) => 0,
             DataType::Struct(_) | DataType::FixedSizeList(..) => 1,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => 3,
-            DataType::ListView(_) | DataType::LargeListView(_) => 3,
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::ListView(_)
+            | DataType::LargeListView(_) => 3,
             DataType::Utf8View | DataType::BinaryView => {
                 usize::try_from(self.variadic.pop_front()?).ok()?.checked_add(2)?
             }

@@ -96,7 +96,7 @@ pub(super) fn numbers<E: Element>(data_type: &DataType, bytes: &[u8], count: usi
     if data_type.is_decimal() {
         return bytemuck::try_cast_vec(decimals(data_type, bytes)?).ok();
     }
-    if data_type.primitive_width() != Some(size_of::<E>()) || bytes.len() % size_of::<E>() != 0 {
+    if data_type.primitive_width() != Some(size_of::<E>()) || !bytes.len().is_multiple_of(size_of::<E>()) {
         return None;
     }
     Some(bytemuck::pod_collect_to_vec(bytes))

@@ -18,6 +18,9 @@ use super::thrift::{Walk, Walked};
 /// encrypted.
 const SIGNATURE: &[u8] = b"PAR1";
 
+/// The type of a page that is an index.
+const INDEX_PAGE: i64 = 1;
+
 /// Columns in columns. The crate descends by recursion.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
@@ -79,12 +82,14 @@ fn check_schema(walk: &mut Walk<'_>) -> Walked<()> {
     Ok(())
 }
 
-/// Checks the pages of a chunk of a column, one header after another.
+/// Checks the pages of a chunk of a column, one header after another. Gives the
+/// bytes that each of them claims to have once decompressed, but for an index,
+/// which is no page of the column's.
 pub(super) fn check_pages(
     input: &Input<'_>,
     file: &[u8],
     chunk: &ColumnChunkMetaData,
-) -> Result<(), DataError> {
+) -> Result<Vec<u64>, DataError> {
     let invalid = |fault: &str| input.invalid(KIND, &format!("a page is damaged: {fault}"));
     let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
     let range = || {
@@ -92,6 +97,7 @@ pub(super) fn check_pages(
         file.get(start..start.checked_add(usize::try_from(chunk.compressed_size()).ok()?)?)
     };
     let mut rest = range().ok_or_else(|| invalid("the pages lie beyond the end of the file"))?;
+    let mut claimed = Vec::new();
     while !rest.is_empty() {
         let page = Page::read(rest).map_err(|fault| invalid(&fault))?;
         let (_, after) = rest[page.header_bytes..]
@@ -103,13 +109,16 @@ pub(super) fn check_pages(
         page.check(chunk).map_err(|fault| invalid(&fault))?;
         // The crate asks for this memory in a way that ends the program if
         // there is not so much.
-        if page.needs_memory(chunk) {
+        if is_packed(chunk) {
             let memory_bytes = input.memory_bytes.max(LEAST_PAGE_BYTES);
             room::<u8>(input.path, "page", page.uncompressed_bytes, memory_bytes).map(drop)?;
         }
+        if !page.is_index {
+            claimed.push(page.uncompressed_bytes);
+        }
         rest = after;
     }
-    Ok(())
+    Ok(claimed)
 }
 
 /// What the header of a page claims.
@@ -117,6 +126,7 @@ struct Page {
     header_bytes: usize,
     compressed_bytes: u64,
     uncompressed_bytes: u64,
+    is_index: bool,
     /// Values of a dictionary.
     dictionary_values: Option<u64>,
 }
@@ -126,9 +136,9 @@ impl Page {
         let mut walk = Walk::new(bytes);
         walk.check(PAGE)?;
         let header_bytes = bytes.len() - walk.left();
-        let (mut compressed, mut uncompressed, mut values, mut is_typed) = (None, None, None, false);
+        let (mut compressed, mut uncompressed, mut values, mut page_type) = (None, None, None, None);
         Walk::new(bytes).fields(|walk, id, kind| match id {
-            PAGE_TYPE => walk.integer().map(|_| is_typed = true),
+            PAGE_TYPE => walk.integer().map(|number| page_type = Some(number)),
             UNCOMPRESSED_BYTES => walk.integer().map(|bytes| uncompressed = Some(bytes)),
             COMPRESSED_BYTES => walk.integer().map(|bytes| compressed = Some(bytes)),
             DICTIONARY => walk.fields(|walk, id, kind| match id {
@@ -138,13 +148,15 @@ impl Page {
             _ => walk.skip(kind),
         })?;
         let count = |claimed: i64| u64::try_from(claimed).map_err(|_| format!("it claims {claimed} bytes"));
-        let (Some(compressed), Some(uncompressed), true) = (compressed, uncompressed, is_typed) else {
+        let (Some(compressed), Some(uncompressed), Some(page_type)) = (compressed, uncompressed, page_type)
+        else {
             return Err("its header has not all that it must have".to_owned());
         };
         Ok(Self {
             header_bytes,
             compressed_bytes: count(compressed)?,
             uncompressed_bytes: count(uncompressed)?,
+            is_index: page_type == INDEX_PAGE,
             dictionary_values: values.map(count).transpose()?,
         })
     }
@@ -152,28 +164,27 @@ impl Page {
     /// Checks that a page can hold what it claims.
     fn check(&self, chunk: &ColumnChunkMetaData) -> Walked<()> {
         let Self { compressed_bytes, uncompressed_bytes, .. } = *self;
-        if let Some(ratio) = utmost_ratio(chunk.compression()) {
-            if uncompressed_bytes > compressed_bytes.saturating_mul(ratio) {
-                return Err(format!(
-                    "it claims {uncompressed_bytes} bytes once decompressed, where {} makes no more than {} of its \
-                     {compressed_bytes}",
-                    name(chunk.compression()),
-                    compressed_bytes.saturating_mul(ratio),
-                ));
-            }
+        let utmost = utmost_ratio(chunk.compression()).map(|ratio| compressed_bytes.saturating_mul(ratio));
+        if let Some(utmost) = utmost.filter(|&utmost| uncompressed_bytes > utmost) {
+            let codec = name(chunk.compression());
+            return Err(format!(
+                "it claims {uncompressed_bytes} bytes once decompressed, where {codec} makes no more than {utmost} of \
+                 its {compressed_bytes}"
+            ));
         }
         if let Some(values) = self.dictionary_values {
-            let has_bytes = if self.needs_memory(chunk) { uncompressed_bytes } else { compressed_bytes };
+            let has_bytes = if is_packed(chunk) { uncompressed_bytes } else { compressed_bytes };
             if values > has_bytes / least_bytes(chunk) {
                 return Err(format!("it claims a dictionary of {values} values in {has_bytes} bytes"));
             }
         }
         Ok(())
     }
+}
 
-    fn needs_memory(&self, chunk: &ColumnChunkMetaData) -> bool {
-        chunk.compression() != Compression::UNCOMPRESSED
-    }
+/// Whether the pages of a chunk are decompressed.
+fn is_packed(chunk: &ColumnChunkMetaData) -> bool {
+    chunk.compression() != Compression::UNCOMPRESSED
 }
 
 /// How many bytes a compression makes of one at most; `None` if its format has

@@ -2,14 +2,19 @@
 
 mod claims;
 mod format;
+mod pages;
 mod thrift;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use ::parquet::arrow::{ArrowWriter, ProjectionMask, parquet_to_arrow_schema_by_columns};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowGroups,
+};
+use ::parquet::arrow::{
+    ArrowWriter, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
+};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
@@ -23,6 +28,7 @@ use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
 use super::{DataError, ElementType, Matrix};
+use pages::{Claims, Groups};
 
 const KIND: &str = "Parquet";
 
@@ -47,13 +53,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let leaves = leaves(&column, builder.parquet_schema());
     // Of a column of fields nothing but the one that is read.
     column.fields.fill(0);
-    for row_group in builder.metadata().row_groups() {
+    let mut page_claims = Claims::new();
+    for (k, row_group) in builder.metadata().row_groups().iter().enumerate() {
         for &leaf in &leaves {
             let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
             if chunk.compression() == Compression::LZO {
                 return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
             }
-            claims::check_pages(input, map.bytes(), chunk)?;
+            page_claims.insert((k, leaf), claims::check_pages(input, map.bytes(), chunk)?);
         }
     }
     let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
@@ -68,8 +75,18 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
             return Err(no_number(input, &column.name, noted.data_type()));
         }
     }
-    let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
-    column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))
+    let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
+    let metadata = Arc::clone(builder.metadata());
+    let groups = Groups { file: Arc::new(input.clone_file()?), metadata, claims: Arc::new(page_claims) };
+    let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
+    let batches = batches.map_err(failed)?;
+    let matrix = column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))?;
+    let (claimed, found) = (groups.num_rows(), matrix.len());
+    if claimed != found {
+        let fault = format!("its footer claims {claimed} rows, its pages have {found}");
+        return Err(input.invalid(KIND, &format!("it is damaged: {fault}")));
+    }
+    Ok(matrix)
 }
 
 /// The places among a schema's innermost columns of the one that is read.

@@ -100,7 +100,7 @@ impl<'f> Walk<'f> {
         let mut last = 0i16;
         loop {
             let head = self.byte()?;
-            if head & 0x0f == 0 {
+            if head % 16 == 0 {
                 return Ok(());
             }
             let kind = Kind::of(head & 0x0f).ok_or("a field has no type that Thrift has")?;
