@@ -34,13 +34,11 @@ fn is_whole(name: &str, found: &[u8], whole: &[u8], repeats: bool) -> bool {
     if repeats {
         return found == whole;
     }
-    match name.rsplit_once('.') {
-        Some((_, "json")) => serde_json::from_slice::<serde_json::Value>(found).is_ok(),
-        _ => {
-            let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
-            lines(found) == lines(whole) && found.ends_with(b"\n")
-        }
+    if name.rsplit_once('.').is_some_and(|(_, extension)| extension == "json") {
+        return serde_json::from_slice::<serde_json::Value>(found).is_ok();
     }
+    let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().count();
+    lines(found) == lines(whole) && found.ends_with(b"\n")
 }
 
 #[test]

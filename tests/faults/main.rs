@@ -33,7 +33,7 @@ use linfit::data::{ElementType, Order, Shape};
 use tempfile::TempDir;
 
 /// Longer than any run here takes.
-const TIMEOUT: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Whether all cases are asked for.
 fn takes_all() -> bool {
@@ -227,7 +227,7 @@ impl Ended {
 
     /// Ended by an error that names what is wrong, without a result.
     #[track_caller]
-    fn is_refused(self, parts: &[&str]) -> Self {
+    fn ends_refused(self, parts: &[&str]) -> Self {
         assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
         let error = self.stderr.lines().find(|line| line.starts_with("linfit: ")).unwrap_or_default();
         for part in parts {

@@ -235,9 +235,12 @@ mod tests {
         let path = directory.path().join("out");
         for round in 0..2 {
             for named in [true, false] {
-                let make = || match named {
-                    true => Temporary::named(directory.path(), None).unwrap(),
-                    false => Temporary::create(directory.path(), &path).unwrap(),
+                let make = || {
+                    if named {
+                        Temporary::named(directory.path(), None).unwrap()
+                    } else {
+                        Temporary::create(directory.path(), &path).unwrap()
+                    }
                 };
                 let before = names(directory.path());
                 let mut dropped = make();
