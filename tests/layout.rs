@@ -63,9 +63,10 @@ fn crates_stay_in_their_rooms() {
         ("ctrlc::", "cli/interrupt.rs"),
         ("npyz::", "data/npy.rs"),
         ("memmap2::", "data/mapping.rs"),
-        ("libc::", "data/mapping.rs"),
+        ("libc::", "data/mapping|main.rs"),
+        ("rustix::", "data/output"),
         ("sysinfo::", "cli/memory.rs"),
-        ("NamedTempFile", "data/output.rs"),
+        ("tempfile::Builder", "data/output"),
         ("tempfile::tempfile", "data/spool.rs"),
         ("use ::csv", "data/csv.rs"),
         ("use ::tiff", "data/tiff"),
@@ -86,6 +87,7 @@ fn crates_stay_in_their_rooms() {
             .map(|(name, _)| name)
             .collect();
         assert!(!users.is_empty(), "{crate_name} is used nowhere");
-        assert!(users.iter().all(|name| name.starts_with(room)), "{crate_name} outside {room}: {users:?}");
+        let is_in_room = |name: &String| room.split('|').any(|room| name.starts_with(room));
+        assert!(users.iter().all(is_in_room), "{crate_name} outside {room}: {users:?}");
     }
 }

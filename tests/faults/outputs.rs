@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::{Ended, Lab, Running, chosen, is_slow, make_fifo, ran, takes_all};
+use crate::{Ended, Lab, Running, chosen, is_run, make_fifo, ran};
 
 /// Every kind of output: the command, and the name that it writes.
 const OUTPUTS: [(&str, &str); 21] = [
@@ -31,7 +31,7 @@ const OUTPUTS: [(&str, &str); 21] = [
 ];
 
 fn outputs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OUTPUTS.into_iter().filter(|(line, _)| takes_all() || !is_slow(line))
+    OUTPUTS.into_iter().filter(|(line, _)| is_run(line))
 }
 
 /// Which file a limit meets first: another than the one meant, if that is
