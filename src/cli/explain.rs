@@ -84,10 +84,12 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
         matrix.read(Order::C, 0, &mut values);
         values
     };
+    let (x, t) = (values(data.x()), data.t().map(values).unwrap_or_default());
+    data.check_intact()?;
     let diverged = fit.stop_reason == StopReason::Diverged;
     let explanation = Explanation {
-        x: values(data.x()),
-        t: data.t().map(values).unwrap_or_default(),
+        x,
+        t,
         columns: data.x().shape().0.last().map_or(1, |&extent| usize::try_from(extent).unwrap_or(usize::MAX)),
         learning_rate: sgd.learning_rate,
         states,

@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
         }
         tell(&format_args!("linfit: internal error: {panic}; please report it"));
     }));
-    let arguments = parse(std::env::args_os().map(spell_out_stdin).collect());
+    let arguments = parse(&std::env::args_os().map(spell_out_stdin).collect::<Vec<_>>());
     if !matches!(arguments.command, Command::TryDrivers(_)) {
         interrupt::install();
         guard_mappings();
@@ -128,8 +128,8 @@ fn do_without_threads() {
 
 /// The arguments; without them the process ends with help, the version or a
 /// usage error.
-fn parse(arguments: Vec<OsString>) -> Arguments {
-    let wrong = match Arguments::try_parse_from(&arguments) {
+fn parse(arguments: &[OsString]) -> Arguments {
+    let wrong = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => return arguments,
         Err(wrong) => wrong,
     };

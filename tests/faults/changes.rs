@@ -141,7 +141,7 @@ fn a_fit_of_a_changed_file_ends_and_names_it() {
             assert_eq!(running.end().code, Some(130), "{line}: {fault:?}");
             continue;
         }
-        running.end().is_refused(&[&format!("{file}: "), fault.told()]);
+        running.end().ends_refused(&[&format!("{file}: "), fault.told()]);
         assert_eq!(lab.names(), before, "{line}: {fault:?}");
     }
     ran("fits of changing files", cases.len());
@@ -177,7 +177,7 @@ fn predictions_from_a_changed_file_end_and_name_it() {
             let size = if dtype == "f32" { 4 } else { 8 };
             assert_eq!(start.len() + rest.len(), ((1 << 20) + 5) * size);
         } else {
-            running.end().is_refused(&[&format!("x.{format}: "), fault.told()]);
+            running.end().ends_refused(&[&format!("x.{format}: "), fault.told()]);
         }
     }
     ran("predictions from changing files", cases.len());
@@ -262,7 +262,7 @@ fn a_file_that_shrinks_at_any_moment_never_gives_another_line() {
             assert_eq!(ended.code, Some(2), "{ended:?}");
             refused += 1;
         } else {
-            ended.is_refused(&[&format!("t.{format}")]);
+            ended.ends_refused(&[&format!("t.{format}")]);
             refused += 1;
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::{Ended, Lab, Running, chosen, is_slow, make_fifo, ran, takes_all};
+use crate::{Ended, Lab, Running, chosen, is_run, make_fifo, ran};
 
 /// Every kind of output: the command, and the name that it writes.
 const OUTPUTS: [(&str, &str); 21] = [
@@ -31,7 +31,7 @@ const OUTPUTS: [(&str, &str); 21] = [
 ];
 
 fn outputs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OUTPUTS.into_iter().filter(|(line, _)| takes_all() || !is_slow(line))
+    OUTPUTS.into_iter().filter(|(line, _)| is_run(line))
 }
 
 /// Which file a limit meets first: another than the one meant, if that is
@@ -174,7 +174,7 @@ fn what_cannot_be_written_is_an_error_and_leaves_nothing() {
             _ => &shown,
         };
         assert!(ended.stderr.len() < 2000, "{fault:?}: {ended:?}");
-        ended.is_refused(&[shown, "cannot be written"]);
+        ended.ends_refused(&[shown, "cannot be written"]);
         let made = ["disk", "full", "a", "b", name];
         let after: Vec<_> =
             lab.contents().into_iter().filter(|(name, _)| !made.contains(&name.as_str())).collect();
@@ -198,7 +198,7 @@ fn what_stood_there_stays() {
         let line = line.replace("OUT", name);
         let mut command = lab.shell("ulimit -f 0;", &line);
         let ended = Running::start(&mut command, &line).end();
-        ended.is_refused(&[first_written(&line, name), "cannot be written"]);
+        ended.ends_refused(&[first_written(&line, name), "cannot be written"]);
         assert_eq!(lab.contents(), before, "{line}");
     }
     ran("outputs over an older file", cases.len());
@@ -252,7 +252,7 @@ fn no_output_is_also_an_input_or_another_output() {
             _ => continue,
         };
         let before = lab.contents();
-        lab.run(&line.replace("OUT", &output)).is_refused(&["name the same file"]);
+        lab.run(&line.replace("OUT", &output)).ends_refused(&["name the same file"]);
         assert_eq!(lab.contents(), before, "{line} {way}");
     }
     ran("outputs that are inputs", cases.len());
@@ -325,7 +325,7 @@ fn a_temporary_file_that_cannot_be_written_is_an_error() {
             command.stdin(fs::File::open(lab.path("x.npy")).unwrap());
         }
         let named = if format == "stdin" { "stdin" } else { &input };
-        Running::start(&mut command, &line).end().is_refused(&[named, "temporary file"]);
+        Running::start(&mut command, &line).end().ends_refused(&[named, "temporary file"]);
         assert_eq!(fs::read_dir(lab.path("tmp")).unwrap().count(), 0);
     }
     ran("temporary files that cannot be written", cases.len());

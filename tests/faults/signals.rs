@@ -52,7 +52,7 @@ fn a_file_size_limit_is_no_death() {
     let lab = Lab::with_pair(100);
     let line = "fit x.npy t.npy --engine cpu --steps 5000 --history out.csv";
     let mut command = lab.shell("ulimit -f 100;", line);
-    Running::start(&mut command, line).end().is_refused(&["out.csv: cannot be written", "too large"]);
+    Running::start(&mut command, line).end().ends_refused(&["out.csv: cannot be written", "too large"]);
     assert!(!lab.path("out.csv").exists());
     ran("size limits", 2);
 }

@@ -139,15 +139,22 @@ fn at_first(permissions: Option<&Permissions>) -> Permissions {
 /// A file without a name in a directory; `None` where there are none.
 #[cfg(target_os = "linux")]
 fn nameless(directory: &Path, permissions: Option<&Permissions>) -> Option<io::Result<File>> {
+    use rustix::{fs::OFlags, io::Errno};
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let mode = at_first(permissions).mode();
-    let opened =
-        File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(mode).open(directory);
+    let flags = OFlags::TMPFILE.bits().cast_signed();
+    let opened = File::options().read(true).write(true).custom_flags(flags).mode(mode).open(directory);
     match opened {
         // Such a file is named by its place among the open ones.
         Ok(file) if !proc_name(&file).exists() => None,
         // Of file systems and of systems that have none.
-        Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => None,
+        Err(e)
+            if [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL]
+                .map(Errno::raw_os_error)
+                .contains(&e.raw_os_error().unwrap_or(0)) =>
+        {
+            None
+        }
         opened => Some(opened),
     }
 }
@@ -235,9 +242,12 @@ mod tests {
         let path = directory.path().join("out");
         for round in 0..2 {
             for named in [true, false] {
-                let make = || match named {
-                    true => Temporary::named(directory.path(), None).unwrap(),
-                    false => Temporary::create(directory.path(), &path).unwrap(),
+                let make = || {
+                    if named {
+                        Temporary::named(directory.path(), None).unwrap()
+                    } else {
+                        Temporary::create(directory.path(), &path).unwrap()
+                    }
                 };
                 let before = names(directory.path());
                 let mut dropped = make();
