@@ -213,7 +213,7 @@ impl Ran {
 }
 
 /// What breaks, where, and the words for it.
-const FAULTS: [(&str, &str, &str); 14] = [
+const FAULTS: [(&str, &str, &str); 15] = [
     ("load", "segv", "crashed with signal 11 (SIGSEGV) while its adapters were listed"),
     ("load", "hang", "did not answer within 2 s"),
     ("load", "deafhang", "did not answer within 2 s"),
@@ -227,6 +227,7 @@ const FAULTS: [(&str, &str, &str); 14] = [
     ("vkEnumeratePhysicalDevices", "chatter", "ended the process with code 7"),
     ("vkCreateDevice", "overflow", "crashed with signal 6 (SIGABRT) while llvmpipe"),
     ("vkCreateDevice", "spin", "did not answer within 2 s"),
+    ("unload", "_exit0", "ended the process with code 0 while it was closed"),
     ("unload", "kill", "crashed with signal 9 (SIGKILL) while it was closed"),
 ];
 

@@ -52,8 +52,10 @@ enum Step {
     List,
     /// Opening the adapter of this name, now that all are listed.
     Open(String),
-    /// Ending, which closes the drivers.
+    /// Closing the drivers.
     Close,
+    /// Ending: they are closed but for what they do when a process ends.
+    End,
 }
 
 /// What a process tells.
@@ -173,7 +175,7 @@ impl Trial {
         stderr.wait_for_end(LAST_WORDS);
         let (step, found) = steps.heard(|steps| (steps.last.clone(), steps.found));
         let fault = match status {
-            Some(status) if status.success() && step == Some(Step::Close) => None,
+            Some(status) if status.success() && step == Some(Step::End) => None,
             Some(status) => Some(how_it_ended(status)),
             None => Some(format!("did not answer within {} s", self.limit.as_secs_f64())),
         };
@@ -185,7 +187,7 @@ impl Trial {
         let fault = fault.map(|fault| match step {
             Step::List => format!("{fault} while its adapters were listed"),
             Step::Open(name) => format!("{fault} while {name} was opened"),
-            Step::Close => format!("{fault} while it was closed"),
+            Step::Close | Step::End => format!("{fault} while it was closed"),
         });
         Ok(Ending { fault, found, stderr: stderr.heard(Tail::text) })
     }
@@ -402,7 +404,9 @@ pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
         // That it can't be opened is told by whoever asks for it.
         let _ = Device::open(adapter);
     }
-    tell(Message::Step(Step::Close))
+    tell(Message::Step(Step::Close))?;
+    drop(adapters);
+    tell(Message::Step(Step::End))
 }
 
 /// What a process may use here at most, without which drivers may not start.
@@ -501,16 +505,18 @@ mod tests {
         let say = |step: &str| format!("printf '\\036%s{{\"Step\":{step}}}\\037' \"$1\"; ");
         let fault = |script: &str| shell(script).run(&[]).unwrap().fault;
         let told = |script: &str| fault(script).unwrap();
-        assert_eq!(fault(&say("\"Close\"")), None);
+        assert_eq!(fault(&say("\"End\"")), None);
         assert_eq!(
             told(&(say("\"List\"") + "kill -SEGV $$")),
             "crashed with signal 11 (SIGSEGV) while its adapters were listed"
         );
         assert_eq!(told(&(say("{\"Open\":\"A\"}") + "exit 101")), "made wgpu panic while A was opened");
-        assert_eq!(told(&(say("\"Close\"") + "exit 1")), "ended the process with code 1 while it was closed");
+        assert_eq!(told(&(say("\"End\"") + "exit 1")), "ended the process with code 1 while it was closed");
+        let closing = "ended the process with code 0 while it was closed";
+        assert_eq!(told(&say("\"Close\"")), closing);
         let started = Instant::now();
         // What it starts holds its output open.
-        assert_eq!(fault(&(say("\"Close\"") + "sleep 100 & exit 0")), None);
+        assert_eq!(fault(&(say("\"End\"") + "sleep 100 & exit 0")), None);
         for script in ["sleep 100; exit 0", "exec >&- 2>&-; sleep 100"] {
             let slow = Trial { limit: Duration::from_secs(2), ..shell(&(say("\"List\"") + script)) };
             assert_eq!(
