@@ -127,7 +127,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     if let Some(curvature) = curvature
         && sgd.is_some()
         && arguments.solver.chooses_rate()
-        && curvature.best_rate() >= curvature.largest.recip()
+        && curvature.condition().is_finite()
         && curvature.condition() > 1.0 / f64::EPSILON
     {
         arguments.verbosity.note(&format!(
