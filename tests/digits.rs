@@ -272,11 +272,9 @@ fn a_relative_tolerance_knows_the_scale() {
     let mut steps = Vec::new();
     for exponent in [-40, 0, 40] {
         let scale = 2f64.powi(exponent);
-        let x: Vec<f32> = (0..n).map(|k| (noise(k) * 2f64.powi(10)).round() as i16).map(f32::from).collect();
-        let t: Vec<f32> = (0..n)
-            .zip(&x)
-            .map(|(k, x)| ((0.5 * x + (100.0 * noise(!k)).round() as f32) as f64 * scale) as f32)
-            .collect();
+        let whole = |size: f64, k: u64| (size * noise(k)).round();
+        let x: Vec<f64> = (0..n).map(|k| whole(1024.0, k)).collect();
+        let t: Vec<f64> = (0..n).zip(&x).map(|(k, x)| scale * (0.5 * x + whole(100.0, !k))).collect();
         let data = pair(x, t);
         let mut of = |engine: &mut dyn Engine| {
             let moments = engine.moments().unwrap();

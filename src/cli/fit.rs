@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     if let Some(curvature) = curvature
         && sgd.is_some()
         && arguments.solver.chooses_rate()
-        && curvature.best_rate() >= curvature.largest.recip()
+        && curvature.condition().is_finite()
         && curvature.condition() > 1.0 / f64::EPSILON
     {
         arguments.verbosity.note(&format!(
@@ -161,8 +161,12 @@ fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
         return None;
     }
     let ratio = report.loss / report.least_loss;
-    let times = if ratio.is_finite() { format!("{ratio:.3e} times") } else { "far above".to_owned() };
-    let ended = format!("the descent ended far from the least-squares line, with {times} the least loss");
+    let how = if ratio.is_finite() {
+        format!("with {ratio:.3e} times the least loss")
+    } else {
+        "which goes through every point".to_owned()
+    };
+    let ended = format!("the descent ended far from the least-squares line, {how}");
     let tolerance = sgd.tolerance;
     Some(match fit.stop_reason {
         StopReason::Tolerance if tolerance > 0.0 => {

@@ -163,7 +163,7 @@ pub(super) fn refined(
         let [x, t] = line.units;
         line.weight = line.weight.minus(scaled(weight, x - t));
         line.y = line.y.minus(scaled(height, -t));
-        if !(gained > SETTLED * sums.rr) {
+        if gained.is_nan() || gained <= SETTLED * sums.rr {
             break;
         }
     }

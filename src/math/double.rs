@@ -131,7 +131,9 @@ mod tests {
     fn whole_numbers_of_64_bits_lose_nothing() {
         for value in [i128::from(i64::MAX), i128::from(u64::MAX), -(1 << 64) + 1, (1 << 53) + 1, 0, -7] {
             let got = Double::whole(value);
-            assert_eq!(got.hi as i128 + got.lo as i128, value, "{got:?}");
+            #[expect(clippy::cast_possible_truncation, reason = "both are whole numbers")]
+            let sum = got.hi as i128 + got.lo as i128;
+            assert_eq!(sum, value, "{got:?}");
         }
     }
 

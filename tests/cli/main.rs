@@ -122,6 +122,12 @@ impl Lab {
         self.npy(name, ElementType::F32, &[values.len() as u64], &numbers)
     }
 
+    /// A `.npy` file of one dimension and type f64.
+    fn f64s(&self, name: &str, values: &[f64]) -> &Self {
+        let numbers: Vec<Number> = values.iter().map(|&value| Number::Float(value)).collect();
+        self.npy(name, ElementType::F64, &[values.len() as u64], &numbers)
+    }
+
     /// The X = [[1, 2], [3, 4]] and T = 2·X + 1 of the worked example.
     fn worked_example(&self) -> &Self {
         self.npy("x.npy", ElementType::F32, &[2, 2], &[1.0, 2.0, 3.0, 4.0].map(Number::Float)).npy(

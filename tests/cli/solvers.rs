@@ -324,3 +324,66 @@ fn fits_are_reproducible() {
         }
     }
 }
+
+/// Farads: the gradients at 0 are some 1e-11, below a tolerance of 1e-9.
+#[test]
+fn a_tolerance_that_the_start_meets_is_said_and_a_relative_one_is_not_met() {
+    let lab = Lab::new();
+    let (x, t): (Vec<f64>, Vec<f64>) =
+        (0..40).map(|k| (f64::from(k) / 8.0, (f64::from(k) * 0.5 + f64::from(k % 3)) * 1e-12)).unzip();
+    lab.f64s("x.npy", &x).f64s("t.npy", &t);
+    let outcome = lab.run("fit x.npy t.npy --standardize --lr auto --tol 1e-9 --engine cpu").succeeds();
+    assert!(
+        outcome.stderr.contains("--tol 1e-9 is absolute") && outcome.stderr.contains("--rtol"),
+        "{}",
+        outcome.stderr
+    );
+    // What may be pasted is the line's.
+    let line = lab.run("fit x.npy t.npy --solver exact --engine cpu --json").succeeds().json();
+    assert!(
+        outcome.stdout.contains("add_offset") && outcome.stdout.contains("of the least-squares line"),
+        "{}",
+        outcome.stdout
+    );
+    for engine in ["cpu", "reference", "gpu"] {
+        for options in [
+            "--standardize --lr auto",
+            "--standardize --lr 0.3 --solver moments",
+            "--lr 0.05 --steps 100000 --solver moments",
+        ] {
+            let command = format!("fit x.npy t.npy --rtol 1e-6 --json --engine {engine} {options}");
+            let outcome = lab.run(&command).exits(0);
+            let report = outcome.json();
+            assert_eq!(report["stop_reason"], "tolerance", "{command}");
+            assert!(
+                (number(&report, "weight") / number(&line, "weight") - 1.0).abs() < 1e-5,
+                "{command}: {report}"
+            );
+            assert!(!outcome.stderr.contains("far from"), "{command}: {}", outcome.stderr);
+        }
+    }
+    lab.run("fit x.npy t.npy --rtol 1e-6 --tol 1e-6").ends_refused(&["--rtol", "--tol"]);
+    lab.run("fit x.npy t.npy --rtol 1e-6 --solver exact").ends_refused(&["--rtol"]);
+    lab.run("fit x.npy t.npy --rtol -1").ends_refused(&["tolerance"]);
+}
+
+/// Ten steps of 0.01 are not enough; a thousand of the best rate are.
+#[test]
+fn a_descent_that_ends_far_from_the_line_says_so() {
+    let lab = Lab::new();
+    lab.f64s("x.npy", &[1.0, 2.0, 3.0, 4.0]).f64s("t.npy", &[3.0, 5.0, 7.5, 9.0]);
+    let far = lab.run("fit x.npy t.npy --steps 10 --engine cpu").succeeds();
+    assert!(far.stderr.contains("far from the least-squares line"), "{}", far.stderr);
+    assert!(
+        far.stdout.contains("scale_factor = 2.05, add_offset = 1 (of the least-squares line)"),
+        "{}",
+        far.stdout
+    );
+    let near = lab.run("fit x.npy t.npy --lr auto --engine cpu").succeeds();
+    assert!(!near.stderr.contains("far from") && !near.stdout.contains("(of the"), "{}", near.stderr);
+    let quiet = lab.run("fit x.npy t.npy --steps 10 --engine cpu --quiet").succeeds();
+    assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
+    // Who asks for no steps asks for the loss there.
+    let none = lab.run("fit x.npy t.npy --steps 0 --engine cpu").succeeds();
+    assert!(!none.stderr.contains("far from"), "{}", none.stderr);
+}

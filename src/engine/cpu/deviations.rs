@@ -68,7 +68,7 @@ pub(super) fn sums(
     line: &Line,
     chunk: Range<usize>,
 ) -> ResidualSums {
-    let mut room = [[0f64; BLOCK_ELEMENTS]; 5];
+    let mut room = [(); 5].map(|()| vec![0f64; BLOCK_ELEMENTS]);
     let mut all = SumsAccumulator::default();
     for block in super::chunks(chunk, BLOCK_ELEMENTS) {
         let (order, start, len) = (data.order(), block.start, block.len());

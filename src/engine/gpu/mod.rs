@@ -336,8 +336,12 @@ impl<'d> Gpu<'d> {
     fn is_narrow_in(&self, moments: &Moments) -> bool {
         /// Of the spread of all, a share of which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
+        /// Of smaller ones the squares vanish, and residuals with them.
+        const LEAST_SPREAD: f64 = 1e-18;
         let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
+        let least = self.inputs.x.spread.min(self.inputs.t.spread);
         self.inputs.weights.is_some()
+            && least > LEAST_SPREAD
             && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
     }
 
