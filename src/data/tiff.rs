@@ -195,6 +195,7 @@ fn refuse_colours(input: &Input<'_>, directory: &Directory<'_>) -> Result<(), Da
             }
             "its colours are YCbCr, of fewer pixels than its brightness"
         }
+        None => "it does not say its photometric interpretation",
         _ => return Ok(()),
     };
     Err(input.unsupported(found.to_owned(), "convert it to greyscale or RGB"))
