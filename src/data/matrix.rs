@@ -164,9 +164,9 @@ impl Matrix {
     /// The matrix with the value that its file has where there is nothing, of
     /// which something else tells where that is.
     #[cfg(any(feature = "png", feature = "tiff"))]
-    pub(super) fn with_fill(mut self, nodata: Option<NodataAttribute>) -> Self {
+    pub(super) fn with_fill(mut self, nodata: Option<&NodataAttribute>) -> Self {
         self.fill = match nodata {
-            Some(NodataAttribute::Number(value)) => Some(value),
+            Some(NodataAttribute::Number(value)) => Some(*value),
             _ => None,
         };
         self
