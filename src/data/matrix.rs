@@ -218,6 +218,7 @@ impl Matrix {
     }
 
     /// The matrix with notes on how it is read.
+    #[allow(dead_code, reason = "the formats that note something may be left out")]
     pub(super) fn noted(mut self, notes: impl IntoIterator<Item = Note>) -> Self {
         self.notes.extend(notes);
         self

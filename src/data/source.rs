@@ -321,6 +321,7 @@ pub(super) struct Input<'a> {
     pub(super) memory_bytes: u64,
     pub(super) raw: Option<&'a RawLayout>,
     /// Whether an image's alpha band excludes pixels.
+    #[allow(dead_code, reason = "images may be left out")]
     pub(super) alpha: bool,
 }
 
