@@ -905,7 +905,11 @@ mod columns {
             let validity = data.validity().unwrap();
             let is_hole = |k: usize| x_is_null(k) || k == 40;
             assert!((0..LENGTH as usize).all(|k| validity.contains(k) != is_hole(k)), "{file}");
-            let error = inputs("none", None).unwrap_err().to_string();
+            let none = inputs("none", None).unwrap();
+            assert_eq!((none.valid_len(), none.validity().unwrap().excluded().x_nodata), (0, LENGTH));
+            let t = Reading::default().open(&source(&format!("{file}:none"))).unwrap();
+            let x = Reading::default().open(&source(&format!("{file}:none"))).unwrap();
+            let error = Dataset::pair(x, t).unwrap_err().to_string();
             assert!(error.contains("no pair") && error.contains("300 nodata in X"), "{error}");
         }
     }

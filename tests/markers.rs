@@ -125,7 +125,7 @@ fn each_marker_is_named_in_a_note() {
         ("values-few.tif", 1, &["NODATA_VALUES 3 200 excludes no pixels"]),
         ("trns-8.png", 0, &["nodata value 9.0", "tRNS"]),
         ("trns-rgb-16.png", 3, &["tRNS", "771 51400 771"]),
-        ("alpha-grey.tif", 1, &["27 pixels are excluded by its alpha band 2", "--no-alpha"]),
+        ("alpha-grey.tif", 1, &["26 pixels are excluded by its alpha band 2", "--no-alpha"]),
         ("alpha-rgb.png", 1, &["alpha band 4", "--no-alpha"]),
         ("alpha-second-of-five.tif", 1, &["its alpha band 2 excludes no pixels"]),
         ("reduced-first.tif", 0, &["first image calls itself a reduced copy"]),

@@ -559,8 +559,10 @@ mod tests {
     fn none_valid_is_an_error() {
         let x = matrix(&[0.0, 0.0]);
         let rules = HoleRules { x_nodata: Some(0.0), ..HoleRules::default() };
-        let error = of(&x, None, Order::C, &rules).unwrap_err();
+        let error = of(&x, Some(&x), Order::C, &rules).unwrap_err();
         assert!(matches!(error, DataError::NoneValid { .. }), "{error}");
+        // There is no target, so nothing is fitted.
+        assert_eq!(of(&x, None, Order::C, &rules).unwrap().unwrap().count(), 0);
     }
 
     /// Where the weight is 0, X and T may be anything; what is left weighs 0.5 + 3.

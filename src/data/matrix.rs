@@ -171,9 +171,9 @@ impl Matrix {
     /// The matrix with the value that its file has where there is nothing, of
     /// which something else tells where that is.
     #[cfg(any(feature = "png", feature = "tiff"))]
-    pub(super) fn with_fill(mut self, nodata: Option<NodataAttribute>) -> Self {
+    pub(super) fn with_fill(mut self, nodata: Option<&NodataAttribute>) -> Self {
         self.fill = match nodata {
-            Some(NodataAttribute::Number(value)) => Some(value),
+            Some(NodataAttribute::Number(value)) => Some(*value),
             _ => None,
         };
         self
@@ -225,6 +225,7 @@ impl Matrix {
     }
 
     /// The matrix with notes on how it is read.
+    #[allow(dead_code, reason = "the formats that note something may be left out")]
     pub(super) fn noted(mut self, notes: impl IntoIterator<Item = Note>) -> Self {
         self.notes.extend(notes);
         self

@@ -276,7 +276,7 @@ fn decode<E: Element>(
     let matrix = match masked {
         Some((by, nulls)) => {
             notes.push(Note::Masked { by, count: nulls.count() });
-            matrix.with_nulls(nulls).with_fill(nodata)
+            matrix.with_nulls(nulls).with_fill(nodata.as_ref())
         }
         None => matrix.with_nodata(nodata),
     };

@@ -101,14 +101,13 @@ fn from_hex(hex: &str) -> Option<f64> {
     Some(f64::from_bits(bits.swap_bytes()))
 }
 
+/// A mask's name, and the pixels that it excludes, or why it isn't used.
+pub(super) type Mask = (String, Result<Nulls, Note>);
+
 /// The mask in `FILE.msk` of a band, numbered from 1, of an image of so many
 /// columns and rows: its name, and the pixels that it excludes, or why it
 /// isn't used.
-pub(super) fn mask(
-    input: &Input<'_>,
-    band: usize,
-    size: [usize; 2],
-) -> Result<Option<(String, Result<Nulls, Note>)>, DataError> {
+pub(super) fn mask(input: &Input<'_>, band: usize, size: [usize; 2]) -> Result<Option<Mask>, DataError> {
     let Some(path) = beside(input, &[".msk", ".MSK"]) else { return Ok(None) };
     let nulls = nulls(&path, input, band, size)?;
     Ok(Some((name(&path), nulls)))

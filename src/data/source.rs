@@ -349,6 +349,7 @@ pub(super) struct Input<'a> {
     pub(super) raw: Option<&'a RawLayout>,
     pub(super) text: TextRules,
     /// Whether an image's alpha band excludes pixels.
+    #[allow(dead_code, reason = "images may be left out")]
     pub(super) alpha: bool,
 }
 

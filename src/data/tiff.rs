@@ -129,7 +129,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     notes.extend(directory.text(tag::GDAL_METADATA)?.and_then(|text| scaling(&text, band.number - 1)));
     let matrix = if count > 1 { matrix.keyed(input.key.unwrap_or("1")) } else { matrix };
     // A mask decides alone; the value is still the one to write for nothing.
-    let matrix = if is_masked { matrix.with_fill(nodata) } else { matrix.with_nodata(nodata) };
+    let matrix = if is_masked { matrix.with_fill(nodata.as_ref()) } else { matrix.with_nodata(nodata) };
     Ok(matrix.noted(notes).compared_as_gdal_does().located(georeference(directory)?))
 }
 
@@ -195,6 +195,7 @@ fn refuse_colours(input: &Input<'_>, directory: &Directory<'_>) -> Result<(), Da
             }
             "its colours are YCbCr, of fewer pixels than its brightness"
         }
+        None => "it does not say its photometric interpretation",
         _ => return Ok(()),
     };
     Err(input.unsupported(found.to_owned(), "convert it to greyscale or RGB"))

@@ -176,7 +176,7 @@ impl<'a> Directory<'a> {
             (0..field.count.min(rest)).any(|k| field.whole(k) != first)
         });
         if differs {
-            let what = if tag == super::tag::BITS { "bits" } else { "kinds" };
+            let what = if tag == super::tag::BITS { "numbers of bits" } else { "sample formats" };
             return Err(self.file.input.unsupported(
                 format!("its samples have different {what}"),
                 "save its bands as files, for example with gdal_translate -b",

@@ -92,7 +92,7 @@ impl<'a> Image<'a> {
         let whole = |number: u64| usize::try_from(number).ok().filter(|&number| number > 0);
         let extent = |number: u64| {
             whole(number)
-                .filter(|_| number <= u64::from(u32::MAX))
+                .filter(|_| u32::try_from(number).is_ok())
                 .ok_or_else(|| invalid("its size is no size"))
         };
         let (width, height) = (extent(size(tag::WIDTH)?)?, extent(size(tag::HEIGHT)?)?);
