@@ -20,6 +20,7 @@ mod progress;
 mod reading;
 mod solver;
 mod stopwatch;
+mod threads;
 mod truth;
 mod tune;
 mod tuning;
@@ -90,6 +91,7 @@ pub fn run() -> ExitCode {
     }));
     let arguments = Arguments::parse_from(std::env::args_os().map(spell_out_stdin));
     interrupt::install();
+    threads::settle();
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
