@@ -49,7 +49,8 @@ fn files(directory: &str) -> Vec<(&'static str, PathBuf)> {
         .map(|entry| entry.expect("a file of the repository").path())
         .filter_map(|path| {
             let name = path.file_name()?.to_str()?;
-            let extension = EXTENSIONS.into_iter().find(|extension| name.ends_with(&format!(".{extension}")))?;
+            let extension =
+                EXTENSIONS.into_iter().find(|extension| name.ends_with(&format!(".{extension}")))?;
             Some((extension, path))
         })
         .collect();

@@ -15,10 +15,10 @@ mod adapter;
 #[path = "common/noise.rs"]
 mod noise;
 
-use linfit::data::{Dataset, Matrix};
+use linfit::data::{Dataset, HoleRules, Matrix};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
-use linfit::engine::{Engine, Reference};
-use linfit::math::Affine;
+use linfit::engine::{DescentRule, Engine, Reference};
+use linfit::math::{Affine, Evaluation};
 
 use adapter::software_adapter;
 use noise::noise;
@@ -34,6 +34,89 @@ fn noisy_line(n: u64, mean: f64, spread: f64) -> Dataset {
 fn open(data: &Dataset, precision: Precision, memory_bytes: u64) -> Gpu<'_> {
     let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
     Gpu::open_with(&software_adapter(), data, &settings).unwrap()
+}
+
+/// W and b that no float is equal to, and of which no product is without
+/// rounding: at rounder ones what is lost elsewhere is not seen.
+const GENERIC: [Affine; 6] = [
+    Affine::new(1.3, -0.4),
+    Affine::new(0.7, 0.3),
+    Affine::new(-0.618_034, 0.577_216),
+    Affine::new(2.1, 1.05),
+    Affine::new(37.7, -11.3),
+    Affine::new(0.001, 0.001),
+];
+
+/// The largest error of sums, of loss and gradients, as `linfit compare` has
+/// them: relative to the size of their terms.
+fn error_of(got: [f64; 3], reference: &mut Reference<'_>, at: Affine) -> f64 {
+    let want = Evaluation::from_sums(&reference.residual_sums(at).unwrap());
+    let scales = reference.term_scales(at).unwrap();
+    let errors = [
+        (got[0] - want.loss) / scales.loss,
+        (got[1] - want.grad_weight) / scales.grad_weight,
+        (got[2] - want.grad_bias) / scales.grad_bias,
+    ];
+    errors.into_iter().fold(0.0, |worst: f64, error| worst.max(error.abs()))
+}
+
+/// Rounding averages out: the more elements, the less of it is left. What W and b
+/// lose in f32 does not, and would be 4e-8 here, whatever the number of elements.
+#[test]
+fn fast_loses_nothing_of_the_weight_and_the_bias() {
+    for (n, tolerance) in [(4_096, 3e-8), ((1 << 20) + 3, 3e-9)] {
+        for data in [noisy_line(n, 0.5, 4.0), noisy_line(n, 300.0, 4.0)] {
+            let mut reference = Reference::new(&data);
+            for memory in [u64::MAX, 0] {
+                let mut gpu = open(&data, Precision::Fast, memory);
+                for at in GENERIC {
+                    let Evaluation { loss, grad_weight, grad_bias } =
+                        Evaluation::from_sums(&gpu.residual_sums(at).unwrap());
+                    let error = error_of([loss, grad_weight, grad_bias], &mut reference, at);
+                    assert!(error <= tolerance, "{n}, {at:?}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+/// The same where the device updates: in one workgroup, and in many.
+#[test]
+fn fast_loses_nothing_of_them_on_the_device() {
+    for (n, tolerance) in [(4_096, 3e-8), ((1 << 20) + 3, 3e-9)] {
+        let data = noisy_line(n, 300.0, 4.0);
+        let mut reference = Reference::new(&data);
+        let mut gpu = open(&data, Precision::Fast, u64::MAX);
+        let descent = gpu.descent().unwrap();
+        for start in GENERIC {
+            descent.begin(&DescentRule { start, learning_rate: 1e-7, tolerance: [0.0; 2] }).unwrap();
+            for row in descent.advance(3).unwrap() {
+                let Evaluation { loss, grad_weight, grad_bias } = row.evaluation;
+                let error = error_of([loss, grad_weight, grad_bias], &mut reference, row.model);
+                assert!(error <= tolerance, "{n}, {:?}: {error:e}", row.model);
+            }
+        }
+    }
+}
+
+/// Weights over six orders of magnitude, holes, and small whole numbers.
+#[test]
+fn fast_loses_nothing_of_them_where_pairs_weigh_different_amounts() {
+    let n = 300_007u64;
+    let x: Vec<i16> = (0..n).map(|k| (1000.0 * noise(k)) as i16).collect();
+    let t: Vec<f32> = (0..n).map(|k| (1000.0 * noise(!k)) as f32).collect();
+    let weights: Vec<f64> =
+        (0..n).map(|k| if k % 7 == 0 { 0.0 } else { 10f64.powf(3.0 * noise(k / 3)) }).collect();
+    let rules = HoleRules { weights: Some(Matrix::from_vec("w", &[n], weights)), ..HoleRules::default() };
+    let (x, t) = (Matrix::from_vec("x", &[n], x), Matrix::from_vec("t", &[n], t));
+    let data = Dataset::pair_with(x, t, u64::MAX, rules).unwrap();
+    let mut reference = Reference::new(&data);
+    let mut gpu = open(&data, Precision::Fast, u64::MAX);
+    for at in GENERIC {
+        let got = Evaluation::from_sums(&gpu.residual_sums(at).unwrap());
+        let error = error_of([got.loss, got.grad_weight, got.grad_bias], &mut reference, at);
+        assert!(error <= 3e-9, "{at:?}: {error:e}");
+    }
 }
 
 /// Near the optimum residuals are what is left of larger numbers, and the terms

@@ -241,3 +241,69 @@ fn text_is_decoded_within_the_bound() {
     let path = path.to_str().unwrap();
     decodes_within(&format!("{path}:x"), &format!("{path}:t"), 4 << 20, 8);
 }
+
+/// A matrix in a file, 4 bytes an element, without being in memory whole.
+#[cfg(target_os = "linux")]
+fn large(path: &Path, (rows, columns): (u64, u64), order: Order, value: impl Fn(u64, u64) -> f32) {
+    let shape = Shape(vec![rows, columns]);
+    let mut file = NpyWriter::create(path, &shape, ElementType::F32, order).unwrap();
+    let (outer, inner) = if order == Order::C { (rows, columns) } else { (columns, rows) };
+    for o in 0..outer {
+        let line = (0..inner).map(|i| if order == Order::C { value(o, i) } else { value(i, o) });
+        file.write(&line.collect::<Vec<_>>()).unwrap();
+    }
+    file.finish().unwrap();
+}
+
+/// Matrices of 96 MB in one order and the other pass through 16 MiB, whoever
+/// visits them, with the numbers that they have in memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_in_different_orders_pass_through_little_memory() {
+    const MEMORY_MIB: u64 = 16;
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let shape = (4_000u64, 6_000u64);
+    let x = |i: u64, j: u64| ((i * 6_007 + j * 31) % 1_021) as f32;
+    // T = 3·X − 7 in places where a mistaken element changes it.
+    let t = |i: u64, j: u64| 3.0 * x(i, j) - 7.0;
+    let weight = |i: u64, j: u64| ((i + 2 * j) % 5) as f32 + 1.0;
+    for (name, order) in [("c", Order::C), ("f", Order::Fortran)] {
+        large(Path::new(&path(&format!("x{name}.npy"))), shape, order, x);
+        large(Path::new(&path(&format!("t{name}.npy"))), shape, order, t);
+    }
+    large(Path::new(&path("w.npy")), shape, Order::Fortran, weight);
+    std::fs::write(path("m.json"), r#"{"weight": 3, "bias": -7}"#).unwrap();
+    let run = |line: &str| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
+        command.current_dir(directory.path()).args(line.split(' ')).args(["--memory", "16MiB", "-q"]);
+        let (peak, output) = peak_mib(command);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        (peak, output.stdout)
+    };
+    // What a software adapter takes with nothing to do.
+    large(Path::new(&path("s.npy")), (2, 1), Order::C, x);
+    let driver = run("fit s.npy s.npy --engine gpu --steps 1 --json").0;
+    for (line, base) in [
+        ("fit xf.npy tc.npy --engine cpu --solver exact", 64),
+        ("fit xc.npy tc.npy --weights w.npy --engine cpu --solver exact", 64),
+        ("fit xc.npy tc.npy --mask w.npy --engine cpu --solver exact", 64),
+        ("fit xf.npy tc.npy --engine reference --solver exact", 64),
+        ("fit xc.npy tf.npy --engine gpu --solver exact", driver + 16),
+    ] {
+        let (peak, output) = run(&format!("{line} --json"));
+        let json: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        let found = [&json["weight"], &json["bias"]].map(|number| number.as_f64().unwrap());
+        assert!((found[0] - 3.0).abs() < 1e-6 && (found[1] + 7.0).abs() < 1e-3, "{line}: {found:?}");
+        assert!(peak <= MEMORY_MIB + base, "{line}: {peak} MiB, {driver} of them the driver's");
+    }
+    let (peak, _) = run("predict m.json xf.npy -o y.raw --engine cpu");
+    assert!(peak <= MEMORY_MIB + 64, "predict: {peak} MiB");
+    let y = std::fs::read(path("y.raw")).unwrap();
+    for (i, j) in [(0, 0), (0, 5_999), (3_999, 0), (1_234, 4_321), (3_999, 5_999)] {
+        let at = 4 * usize::try_from(i * shape.1 + j).unwrap();
+        assert_eq!(f32::from_le_bytes(y[at..at + 4].try_into().unwrap()), t(i, j), "{i}, {j}");
+    }
+    let (peak, _) = run("compare xc.npy tc.npy --json");
+    assert!(peak <= driver + MEMORY_MIB + 64, "compare: {peak} MiB, {driver} of them the driver's");
+}

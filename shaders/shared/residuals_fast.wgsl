@@ -1,5 +1,6 @@
-// r = x·W + b − t and the sums (Σr², Σr·x, Σr), in f32 with W and b as
-// two-floats. CPU twin: engine/reference.rs `residual_sums`.
+// r = x·W + b − t and the sums (Σr², Σr·x, Σr), in f32, at a W and b of
+// few digits. CPU twins: engine/reference.rs `residual_sums`, and, for the other
+// digits, engine/gpu/coarse.rs.
 //
 // X and T are taken about a centre, a point near their means, or 0: of x·W + b − t
 // with large x and t, f32 would keep few digits. The bias is b + p·W − q then,
@@ -19,8 +20,7 @@ struct Block {
 fn residual(at: Point, dx: vec4<f32>, dt: vec4<f32>) -> vec4<f32> {
     // T before b: what is left of x·W − t is small where the fit is good, and
     // so is what rounding takes from it.
-    let high = fma(vec4(at.weight.x), dx, -dt) + vec4(at.bias.x);
-    return high + fma(vec4(at.weight.y), dx, vec4(at.bias.y));
+    return fma(vec4(at.coarse.x), dx, -dt) + vec4(at.coarse.y);
 }
 
 fn take_residuals(block: ptr<function, Block>, dx: vec4<f32>, rs: vec4<f32>, weighed: vec4<f32>) {

@@ -13,7 +13,13 @@ struct Descent {
     mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
     rate: vec2<f32>,      // (hi, lo) of −η
     tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂W
+    bias_tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂b
     x_pivot: vec2<f32>,   // (hi, lo) of what was taken off X on its way here
+    x_mean: vec2<f32>,    // (hi, lo) of the mean of x, less the pivot
+    x_square: vec2<f32>,  // and of x², likewise
+    x_size: f32,          // of x about the pivot, a power of two
+    x_reciprocal: f32,    // 1 / x_size
+    t_size: f32,          // of t, likewise
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
     partial_scale: f32,
@@ -21,8 +27,6 @@ struct Descent {
     has_tolerance: u32,
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
-    unused0: u32,
-    bias_tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂b
 }
 
 struct Row {
@@ -80,6 +84,51 @@ fn goes_on() -> bool {
     return history.stopped == 0u && history.count < history.wanted;
 }
 
+// W and b with few digits. CPU twin: engine/gpu/coarse.rs `Sizes::coarse`.
+fn coarse(weight: f32, bias: f32) -> vec2<f32> {
+    let size = max(max(abs(weight) * descent.x_size, abs(bias)), descent.t_size);
+    if !(size < 0x1p100) {
+        return vec2(weight, bias);
+    }
+    let unit = bitcast<f32>(bitcast<u32>(size) & 0x7f800000u) * 0x1p-11;
+    let unit_of_weight = unit * descent.x_reciprocal;
+    return vec2(round(weight / unit_of_weight) * unit_of_weight, round(bias / unit) * unit);
+}
+
+// The rest of a number of which residuals are computed with `near`, which is so
+// near that the difference is exact.
+fn left_out(v: vec2<f32>, near: f32) -> vec2<f32> {
+    let sum = normal(vec4(v.x - near), vec4(v.y));
+    return vec2(sum.hi.x, sum.lo.x);
+}
+
+// (L, ∂L/∂W, ∂L/∂b, –) at W and b from those where the residual is less by
+// w·x + v. CPU twin: engine/gpu/coarse.rs `Spread::moved`.
+fn put_back(evaluation: Sum, w: vec2<f32>, v: vec2<f32>) -> Sum {
+    if w.x == 0.0 && v.x == 0.0 {
+        return evaluation;
+    }
+    let mean = descent.x_mean;
+    let square = descent.x_square;
+    // Twice (–, w·x² + v·x, w·x + v, –).
+    let of_w = multiply(Sum(vec4(w.x), vec4(w.y)), Sum(vec4(0.0, square.x, mean.x, 0.0), vec4(0.0, square.y, mean.y, 0.0)));
+    let of_v = multiply(Sum(vec4(v.x), vec4(v.y)), Sum(vec4(0.0, mean.x, 1.0, 0.0), vec4(0.0, mean.y, 0.0, 0.0)));
+    let more = add(of_w, of_v);
+    let gradients = add(evaluation, Sum(2.0 * more.hi, 2.0 * more.lo));
+    // w times, and v times, the mean of the gradients at both ends.
+    let ends = add(evaluation, gradients);
+    let half_ends = Sum(0.5 * ends.hi, 0.5 * ends.lo);
+    let terms = multiply(Sum(vec4(0.0, w.x, v.x, 0.0), vec4(0.0, w.y, v.y, 0.0)), half_ends);
+    let of_loss = add(Sum(vec4(terms.hi.y), vec4(terms.lo.y)), Sum(vec4(terms.hi.z), vec4(terms.lo.z)));
+    let loss = add(evaluation, of_loss);
+    // No mean of squares is negative.
+    let is_negative = loss.hi.x < 0.0;
+    return Sum(
+        vec4(select(loss.hi.x, 0.0, is_negative), gradients.hi.yzw),
+        vec4(select(loss.lo.x, 0.0, is_negative), gradients.lo.yzw),
+    );
+}
+
 // Evaluates `totals[0]`, writes it down and updates W and b, unless the descent
 // has stopped. For the first invocation only.
 fn take_step() {
@@ -91,7 +140,14 @@ fn take_step() {
     let rate = Sum(vec4(descent.rate.x), vec4(descent.rate.y));
     let pivot = descent.x_pivot;
     let is_centred = pivot.x != 0.0;
-    var evaluation = Sum(means.hi * factors, means.lo * factors);
+    let weight = parameters.weight;
+    let bias = parameters.bias;
+    let near = parameters.coarse;
+    var evaluation = put_back(
+        Sum(means.hi * factors, means.lo * factors),
+        left_out(weight, near.x),
+        left_out(bias, near.y),
+    );
     if is_centred {
         // x·r = (x − p)·r + p·r
         let more = multiply(
@@ -102,8 +158,6 @@ fn take_step() {
     }
 
     // W and b stand where their gradients do.
-    let weight = parameters.weight;
-    let bias = parameters.bias;
     let at = Sum(vec4(0.0, weight.x, bias.x, 0.0), vec4(0.0, weight.y, bias.y, 0.0));
     var step = multiply(evaluation, rate);
     if is_centred {
@@ -134,6 +188,7 @@ fn take_step() {
     if onward == ONWARD {
         parameters.weight = next_weight;
         parameters.bias = next_bias;
+        parameters.coarse = coarse(next_weight.x, next_bias.x);
         history.step += 1u;
     } else {
         history.stopped = 1u;

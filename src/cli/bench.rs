@@ -13,7 +13,7 @@ use super::memory::half_of_free;
 use super::paths::check_outputs;
 use super::progress::Progress;
 use super::stopwatch::{Stopwatch, timed};
-use super::truth::{TOLERANCE, Truth, is_beyond, relative};
+use super::truth::{POINTS, TOLERANCE, Truth, TruthAt, is_beyond, relative};
 use super::tune::Tuner;
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
@@ -30,9 +30,8 @@ use crate::report::{Baseline, BenchReport, BenchResult, ReadBandwidth, Timing};
 /// Memory that the read bandwidth is measured on: more than any cache.
 const PROBE_BYTES: usize = 512 << 20;
 
-/// W and b of the passes: anything but 0 or 1, which could be left out
-/// unnoticed.
-const AT: Affine = Affine { weight: 0.5, bias: 0.25 };
+/// W and b of the passes that are timed.
+const AT: Affine = POINTS[0];
 
 /// Elements of X unless the user says otherwise.
 const DEFAULT_SIZES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
@@ -49,8 +48,8 @@ const MAX_STEPS: u64 = 1000;
 /// Measures the throughput of every pass, engine and adapter over a sweep of sizes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The data are random and made in memory. Every pass is first checked against the f64 reference; a
-mismatch is an error (exit code 1), and nothing is timed. Then come warm-up runs, and at least 10
+The data are random and made in memory. Every pass is first checked against the f64 reference, at
+several W and b that no float is equal to; a mismatch is an error (exit code 1), and nothing is timed. Then come warm-up runs, and at least 10
 timed ones. The table gives their median and interquartile range.
 
   forward        Y = X·W + b as f32. On a GPU this includes reading Y back to the host
@@ -440,7 +439,7 @@ impl Subject {
         let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element: arguments.dtype.0, seed: 0 };
         let (x, t) = recipe.matrices(elements)?;
         let data = Dataset::pair(x, t)?;
-        let truth = Truth::of(&data, AT)?;
+        let truth = Truth::of_points(&data)?;
         // Below 1/(1 + mean of x²) no descent diverges.
         let learning_rate = 0.01 / (1.0 + mean_square(data.x()));
         Ok(Self { data, truth, learning_rate })
@@ -473,8 +472,8 @@ impl Subject {
     /// lead, relative to the size of the gradients' terms.
     fn step_error(&self, engine: &mut dyn Engine, update: Update) -> Result<f64, CliError> {
         let fit = self.descent(1, update).fit(engine, &mut |_| ControlFlow::Continue(()))?;
-        let want = AT.descend(&self.truth.evaluation, self.learning_rate);
-        let scales = &self.truth.scales;
+        let TruthAt { at, evaluation, scales } = &self.truth.first;
+        let want = at.descend(evaluation, self.learning_rate);
         let weight = relative(fit.model.weight - want.weight, self.learning_rate * scales.grad_weight);
         let bias = relative(fit.model.bias - want.bias, self.learning_rate * scales.grad_bias);
         Ok(weight + bias)

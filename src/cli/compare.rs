@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
 use super::precision::PrecisionArguments;
-use super::truth::{TOLERANCE, Truth};
+use super::truth::{POINTS, TOLERANCE, Truth, TruthAt};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
@@ -16,7 +16,7 @@ use crate::data::Dataset;
 use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
 use crate::math::Affine;
-use crate::report::{Comparison, EngineComparison, ReferenceValues};
+use crate::report::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 
 /// Passes timed per engine; the median is reported.
 const TIMED_PASSES: usize = 5;
@@ -30,6 +30,8 @@ the residuals are less than 2.4 % of the x·W, b and t they are made of, that sh
 instead: f32 has no more digits of them. The moments, of which statistics, learning rates and
 the solvers moments and exact are made, are compared too. `digits` is how many the worst of all these
 has. The largest error of Y is held against the largest |Y|.
+Unless --w0 or --b0 says where, the passes are made at several W and b that no float is equal to: at
+round ones such as 0.5 nothing is rounded. Each error is shown where it is worst.
 Exit code 1 if any engine is beyond the tolerance.
 
 Examples:
@@ -48,13 +50,14 @@ pub(super) struct CompareArguments {
     #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
     tol: f64,
 
-    /// The weight of the pass
-    #[arg(long, default_value_t = 0.5, value_name = "W", allow_hyphen_values = true)]
-    w0: f64,
+    /// The weight of the pass; without this and --b0, the passes are made at several W and b, and the
+    /// worst errors are shown [default with --b0: 1.3]
+    #[arg(long, value_name = "W", allow_hyphen_values = true)]
+    w0: Option<f64>,
 
-    /// The bias of the pass
-    #[arg(long, default_value_t = 0.25, value_name = "B", allow_hyphen_values = true)]
-    b0: f64,
+    /// The bias of the pass [default with --w0: -0.4]
+    #[arg(long, value_name = "B", allow_hyphen_values = true)]
+    b0: Option<f64>,
 
     #[command(flatten)]
     precision: PrecisionArguments,
@@ -74,7 +77,9 @@ pub(super) struct CompareArguments {
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
-    let at = Affine::new(arguments.w0, arguments.b0);
+    let [first, others @ ..] = POINTS;
+    let at = Affine::new(arguments.w0.unwrap_or(first.weight), arguments.b0.unwrap_or(first.bias));
+    let others = if arguments.w0.is_some() || arguments.b0.is_some() { &[][..] } else { &others[..] };
     if !at.is_finite() {
         return Err(CliError::Usage("--w0 and --b0 must be finite numbers".to_owned()));
     }
@@ -88,8 +93,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let memory_bytes = arguments.memory.host_bytes();
     let data = arguments.pair.load(memory_bytes, arguments.verbosity)?;
 
-    let truth = Truth::of(&data, at)?;
-    let evaluation = truth.evaluation;
+    let truth = Truth::of(&data, at, others)?;
     let (tolerance, verbosity) = (arguments.tol, arguments.verbosity);
     let mut rules = Rules { truth, tolerance, verbosity, noted: Vec::new() };
 
@@ -133,19 +137,20 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         }
     }
 
-    let comparison = Comparison {
-        n: data.valid_len(),
-        tolerance: arguments.tol,
-        reference: ReferenceValues {
-            weight: at.weight,
-            bias: at.bias,
-            loss: evaluation.loss,
-            grad_weight: evaluation.grad_weight,
-            grad_bias: evaluation.grad_bias,
-            seconds: rules.truth.seconds,
-        },
-        results,
+    let point = |TruthAt { at, evaluation, .. }: &TruthAt| ReferencePoint {
+        weight: at.weight,
+        bias: at.bias,
+        loss: evaluation.loss,
+        grad_weight: evaluation.grad_weight,
+        grad_bias: evaluation.grad_bias,
     };
+    let Truth { first, others, seconds, .. } = &rules.truth;
+    let reference = ReferenceValues {
+        first: point(first),
+        others: others.iter().map(point).collect(),
+        seconds: *seconds,
+    };
+    let comparison = Comparison { n: data.valid_len(), tolerance: arguments.tol, reference, results };
     print(&comparison, arguments.json)?;
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }
@@ -215,7 +220,7 @@ impl Rules {
                 self.noted.push(notice.clone());
             }
         }
-        let seconds = median_pass(engine.as_mut(), self.truth.at)?;
+        let seconds = median_pass(engine.as_mut(), self.truth.first.at)?;
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
         let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
         Ok(EngineComparison {
@@ -298,7 +303,7 @@ mod tests {
         let t = Matrix::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
         let data = Dataset::pair(x, t).unwrap();
         let mut rules = Rules {
-            truth: Truth::of(&data, Affine::new(0.5, 0.25)).unwrap(),
+            truth: Truth::of_points(&data).unwrap(),
             tolerance: 1e-5,
             verbosity: Verbosity { quiet: true, verbose: false },
             noted: Vec::new(),

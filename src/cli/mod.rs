@@ -21,6 +21,7 @@ mod progress;
 mod reading;
 mod solver;
 mod stopwatch;
+mod threads;
 mod truth;
 mod tune;
 mod tuning;
@@ -94,7 +95,7 @@ pub fn run() -> ExitCode {
     if !matches!(arguments.command, Command::TryDrivers(_)) {
         interrupt::install();
         guard_mappings();
-        do_without_threads();
+        threads::settle();
     }
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
@@ -114,15 +115,6 @@ pub fn run() -> ExitCode {
             tell(&format_args!("linfit: {error}"));
             ExitCode::from(error.exit_code())
         }
-    }
-}
-
-/// Has the one thread there is do the work of all passes, where the system has
-/// no room for others.
-fn do_without_threads() {
-    // The pool cannot be asked for twice, so it is a thread of its own that tells.
-    if std::thread::Builder::new().spawn(|| ()).is_err() {
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     }
 }
 

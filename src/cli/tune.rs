@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
-use super::truth::Truth;
+use super::truth::{POINTS, Truth};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, tuning};
 use crate::data::synthetic::Recipe;
@@ -12,7 +12,7 @@ use crate::math::Affine;
 use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
 
 /// W and b of the passes.
-const AT: Affine = Affine { weight: 0.5, bias: 0.25 };
+const AT: Affine = POINTS[0];
 
 /// The fewest turns that a median is taken of.
 const LEAST_TURNS: usize = 5;
@@ -40,7 +40,7 @@ impl Tuner {
     /// Measures each adapter, prints what was found and keeps it.
     pub(super) fn run(self, adapters: &[&Adapter]) -> Result<Outcome, CliError> {
         let data = data(self.elements)?;
-        let truth = Truth::of(&data, AT)?;
+        let truth = Truth::of_points(&data)?;
         let (mut reports, mut failure, mut outcome) = (Vec::new(), None, Outcome::Done);
         for adapter in adapters {
             let mut report = match self.tune(adapter, &data, &truth) {

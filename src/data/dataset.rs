@@ -64,6 +64,11 @@ impl Dataset {
         // Sums don't depend on the order, so the stored one is the best; two
         // different ones have to be matched element by element.
         let order = if t.is_stored_in(x.order()) { x.order() } else { Order::C };
+        stream_in(
+            order,
+            memory_bytes,
+            [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],
+        )?;
         let counted = Counted::of(&x, Some(&t), order, &rules)?;
         Ok(Self { x, t: Some(t), weights: rules.weights, order, counted })
     }
@@ -113,6 +118,7 @@ impl Dataset {
         mut rules: HoleRules,
     ) -> Result<Self, DataError> {
         stream_beyond(memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
+        stream_in(order, memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         let counted = Counted::of(&x, None, order, &rules)?;
         Ok(Self { x, t: None, weights: rules.weights, order, counted })
     }
@@ -220,6 +226,12 @@ fn stream_beyond(memory_bytes: u64, matrices: [Option<&mut Matrix>; 4]) -> Resul
     }
     let run = streamed_run(memory_bytes, sum(|matrix| matrix.element().size() as u64));
     matrices.into_iter().flatten().try_for_each(|matrix| matrix.stream_or_refuse(run))
+}
+
+/// Has matrices that are streamed stored in one order, by which they can be
+/// visited without going back and forth in their files.
+fn stream_in(order: Order, memory_bytes: u64, matrices: [Option<&mut Matrix>; 4]) -> Result<(), DataError> {
+    matrices.into_iter().flatten().try_for_each(|matrix| matrix.stream_in(order, memory_bytes))
 }
 
 /// Elements that each thread may go through before it gives their memory

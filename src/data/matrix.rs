@@ -1,3 +1,5 @@
+mod reorder;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

@@ -6,8 +6,26 @@ use serde::Serialize;
 use super::numbers::{count, seconds, short};
 
 /// What the reference found.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReferenceValues {
+    /// At the first W and b.
+    #[serde(flatten)]
+    pub first: ReferencePoint,
+    /// And at others, if there are any.
+    pub others: Vec<ReferencePoint>,
+    /// Seconds of its pass.
+    pub seconds: f64,
+}
+
+impl ReferenceValues {
+    fn points(&self) -> impl Iterator<Item = &ReferencePoint> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// What the reference found at a W and b.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ReferencePoint {
     /// W of the pass.
     pub weight: f64,
     /// b of the pass.
@@ -18,8 +36,6 @@ pub struct ReferenceValues {
     pub grad_weight: f64,
     /// ∂L/∂b.
     pub grad_bias: f64,
-    /// Seconds of its pass.
-    pub seconds: f64,
 }
 
 /// How one engine's pass differs from the reference.
@@ -31,7 +47,7 @@ pub struct EngineComparison {
     pub adapter: Option<String>,
     /// How sums are carried, for a GPU.
     pub precision: Option<&'static str>,
-    /// Error of the loss, relative to the loss.
+    /// Error of the loss, relative to the loss, where it is worst.
     pub rel_error_loss: Option<f64>,
     /// Error of ∂L/∂W, relative to (2/N)·Σ|r·x|.
     pub rel_error_grad_weight: Option<f64>,
@@ -93,16 +109,16 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let r = &self.reference;
-        writeln!(f, "{} elements at W = {}, b = {}", count(self.n), short(r.weight), short(r.bias))?;
-        writeln!(
-            f,
-            "reference: loss {:e}, ∂L/∂W {:e}, ∂L/∂b {:e}, {}",
-            r.loss,
-            r.grad_weight,
-            r.grad_bias,
-            seconds(r.seconds)
-        )?;
+        let pass = seconds(self.reference.seconds);
+        writeln!(f, "{} elements; the reference takes {pass} a pass", count(self.n))?;
+        for ReferencePoint { weight, bias, loss, grad_weight, grad_bias } in self.reference.points() {
+            writeln!(
+                f,
+                "at W = {}, b = {}: loss {loss:e}, ∂L/∂W {grad_weight:e}, ∂L/∂b {grad_bias:e}",
+                short(*weight),
+                short(*bias),
+            )?;
+        }
         writeln!(f)?;
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -150,7 +166,8 @@ impl fmt::Display for Comparison {
         }
         write!(
             f,
-            "errors are relative (gradients: to the size of their terms); tolerance {:e}",
+            "errors are relative (gradients: to the size of their terms){}; tolerance {:e}",
+            if self.reference.others.is_empty() { "" } else { ", the worst at these W and b" },
             self.tolerance
         )
     }

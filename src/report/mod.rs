@@ -12,7 +12,7 @@ mod summary;
 mod tuning;
 
 pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};
-pub use comparison::{Comparison, EngineComparison, ReferenceValues};
+pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;

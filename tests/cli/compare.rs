@@ -12,17 +12,33 @@ fn noisy_pair() -> Lab {
 fn json_has_the_fields_it_promises() {
     let lab = noisy_pair();
     let (xs, ts) = (values(&lab.read_npy("x.npy")), values(&lab.read_npy("t.npy")));
-    for (options, w, b) in [("", 0.5, 0.25), ("--w0 -3 --b0 1.5 -q", -3.0, 1.5)] {
+    for (options, w, b, others) in [
+        ("", 1.3, -0.4, 2),
+        ("--w0 -3 --b0 1.5 -q", -3.0, 1.5, 0),
+        ("--w0 0.1", 0.1, -0.4, 0),
+        ("--b0 9", 1.3, 9.0, 0),
+    ] {
         let report = lab.run(&format!("compare x.npy t.npy --json {options}")).succeeds().json();
         assert_eq!(fields(&report), ["n", "reference", "results", "tolerance"]);
         assert_eq!(report["n"], 123 * 45);
         assert_eq!(report["tolerance"], 1e-5);
 
         let reference = &report["reference"];
-        assert_eq!(fields(reference), ["bias", "grad_bias", "grad_weight", "loss", "seconds", "weight"]);
+        assert_eq!(
+            fields(reference),
+            ["bias", "grad_bias", "grad_weight", "loss", "others", "seconds", "weight"]
+        );
         assert_eq!((number(reference, "weight"), number(reference, "bias")), (w, b));
         assert!(number(reference, "seconds") > 0.0);
         truth(&xs, &ts, w, b).check(reference, F64_SUMS);
+        let points = reference["others"].as_array().unwrap();
+        assert_eq!(points.len(), others, "{report}");
+        for point in points {
+            assert_eq!(fields(point), ["bias", "grad_bias", "grad_weight", "loss", "weight"]);
+            let (w, b) = (number(point, "weight"), number(point, "bias"));
+            assert!(f64::from(w as f32) != w && f64::from(b as f32) != b, "a round point sees nothing");
+            truth(&xs, &ts, w, b).check(point, F64_SUMS);
+        }
 
         let results = report["results"].as_array().unwrap();
         assert_eq!(results.len(), 4, "{report}");
@@ -70,7 +86,9 @@ fn json_has_the_fields_it_promises() {
 fn the_table_has_a_row_for_every_engine() {
     let lab = noisy_pair();
     let table = lab.run("compare x.npy t.npy").succeeds().stdout;
-    assert!(table.starts_with("5,535 elements at W = 0.5, b = 0.25\nreference: loss "), "{table}");
+    assert!(table.starts_with("5,535 elements; the reference takes "), "{table}");
+    assert_eq!(table.matches("\nat W = ").count(), 3, "{table}");
+    assert!(table.contains("\nat W = 1.3, b = -0.4: loss "), "{table}");
     let rows: Vec<&str> = table.lines().filter(|line| line.ends_with(" ok")).map(str::trim_start).collect();
     assert_eq!(rows.len(), 4, "{table}");
     assert!(rows[0].starts_with("cpu ") && rows[1].starts_with("gpu "), "{table}");

@@ -353,3 +353,21 @@ mod signals {
         assert_eq!((rest.as_str(), lab.files().len()), ("", 0));
     }
 }
+
+/// However little address space there is, an answer or an error, and no panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn little_address_space_is_no_panic() {
+    let lab = Lab::new();
+    lab.run("generate -x x.npy -t t.npy --shape 1024x512").succeeds();
+    let program = assert_cmd::cargo::cargo_bin!("linfit").display().to_string();
+    for mib in [44, 46, 48, 50, 52, 60, 80, 150] {
+        let line =
+            format!("ulimit -v {}; exec {program} fit x.npy t.npy --engine cpu --solver exact", mib * 1000);
+        let ran =
+            std::process::Command::new("sh").args(["-c", &line]).current_dir(lab.path(".")).output().unwrap();
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(matches!(ran.status.code(), Some(0 | 2)), "{mib}: {:?} {told}", ran.status);
+        assert!(ran.status.success() || told.contains("memory"), "{mib}: {told}");
+    }
+}

@@ -1,5 +1,6 @@
 use bytemuck::Zeroable;
 
+use super::coarse::{Sizes, Spread};
 use super::device::Device;
 use super::inputs::Origin;
 use super::kernels::{
@@ -24,6 +25,8 @@ pub(super) struct Descent {
     partials: Partials,
     /// What residuals are computed about.
     origin: Origin,
+    /// And of what size their parts are.
+    sizes: Sizes,
     /// Updates since the start, by the host's count.
     step: u32,
 }
@@ -106,11 +109,13 @@ impl Descent {
         let staging = Staging::new(device, "history staging", history_bytes)?;
         let partials = Partials::new(count, gpu.data.weight_sum() * gpu.inputs.weight_scale());
         let origin = gpu.inputs.origin(gpu.precision);
-        Ok(Self { way, uniform: rule, bindings, history, staging, partials, origin, step: 0 })
+        let sizes = gpu.inputs.sizes();
+        Ok(Self { way, uniform: rule, bindings, history, staging, partials, origin, sizes, step: 0 })
     }
 
-    /// Starts over with a rule.
-    fn begin(&mut self, device: &Device, rule: &DescentRule) -> Result<(), GpuError> {
+    /// Starts over with a rule, over data of which X has this spread about the
+    /// origin.
+    fn begin(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
         self.step = 0;
         let uniform = DescentUniform {
             mean: self.partials.mean,
@@ -118,6 +123,11 @@ impl Descent {
             tolerance: split(rule.tolerance[0]),
             bias_tolerance: split(rule.tolerance[1]),
             x_pivot: split(self.origin.x.value()),
+            x_mean: split(spread.mean),
+            x_square: split(spread.square),
+            x_size: self.sizes.x,
+            x_reciprocal: 1.0 / self.sizes.x,
+            t_size: self.sizes.t,
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
             has_tolerance: u32::from(rule.has_tolerance()),
@@ -126,7 +136,6 @@ impl Descent {
                 Way::Alone { most_steps, .. } => most_steps,
                 Way::Dispatched { .. } => 1,
             },
-            unused: 0,
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
@@ -163,12 +172,13 @@ impl Descent {
 
 impl DeviceDescent for Gpu<'_> {
     fn begin(&mut self, rule: &DescentRule) -> Result<(), EngineError> {
+        let spread = self.spread()?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,
             None => Descent::new(self, resident)?,
         };
-        descent.begin(&self.device, rule)?;
+        descent.begin(&self.device, rule, spread)?;
         self.descent = Some(descent);
         Ok(self.set_model(self.inputs.origin(self.precision).centred(rule.start))?)
     }

@@ -3,6 +3,7 @@
 use super::kernels::{WindowUniform, binding};
 use super::packing::Packing;
 use super::plan::FORWARD_ELEMENTS;
+use super::stream::elements_within;
 use super::upload::{Pending, Staging, Uploader};
 use super::{Gpu, GpuError, Held, STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
 use crate::engine::{EngineError, Sink, chunks};
@@ -19,11 +20,17 @@ impl Gpu<'_> {
     /// Y = X·W + b, chunk by chunk.
     pub(super) fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         let there = self.inputs.to_predict(at);
-        self.set_point(bytemuck::cast([[split(there.weight)[0], 0.0], [split(there.bias)[0], 0.0]]))?;
+        self.set_point(&[[split(there.weight)[0], 0.0], [split(there.bias)[0], 0.0]])?;
         // Chunks that are sent take turns in two slots of half the size: while
         // the device computes one, the one before is taken and the next is read.
         let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
-        let most = self.data.len().min(FORWARD_ELEMENTS as usize / slots);
+        let most = match self.held {
+            Held::Resident(_) => FORWARD_ELEMENTS as usize,
+            // Of X, of Y, and of Y on its way back.
+            _ => elements_within(self.memory_bytes / slots as u64, self.inputs.x.packing.size() as u64 + 8)
+                .min(FORWARD_ELEMENTS as usize / slots),
+        };
+        let most = self.data.len().min(most);
         let packing = self.inputs.x.packing;
         let mut uploader = Uploader::new(self.data.x(), self.data, self.inputs.x);
         let slots: Vec<ForwardSlot> =

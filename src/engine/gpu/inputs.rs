@@ -1,3 +1,4 @@
+use super::coarse::Sizes;
 use super::packing::Packing;
 use super::{Precision, split};
 use crate::data::{Dataset, ElementType, Matrix};
@@ -26,6 +27,8 @@ pub(super) struct Passage {
     pub(super) spread: f64,
     /// Whether residuals and predictions in f32 are computed about it too.
     pub(super) is_far: bool,
+    /// Of what is on the device, less what residuals take off it: a power of two.
+    pub(super) size: f32,
 }
 
 /// What the passes of a dataset read: X, T, weights and bits for holes, as far
@@ -105,6 +108,11 @@ impl Inputs {
         Origin { x: of(self.x), t: of(self.t) }
     }
 
+    /// Of X and T where residuals are computed.
+    pub(super) fn sizes(&self) -> Sizes {
+        Sizes { x: self.x.size, t: self.t.size }
+    }
+
     /// Whether the device takes anything off X or T.
     pub(super) fn is_centred(&self) -> bool {
         self.x.residual_centre() != 0.0 || self.t.residual_centre() != 0.0
@@ -174,7 +182,9 @@ impl Passage {
         // What is beyond f32 is found when it is sent.
         let centre = if centre.is_finite() { centre } else { 0.0 };
         let is_far = rest.mean.abs() >= FAR * rest.deviation;
-        Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far }
+        let off = if is_far { rest.mean - f64::from(centre) } else { rest.mean };
+        let size = power_of_two(off.hypot(rest.deviation));
+        Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far, size }
     }
 
     fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
@@ -190,11 +200,21 @@ impl Passage {
                 centre: 0.0,
                 spread: 0.0,
                 is_far: false,
+                size: 1.0,
             };
         }
         // Within f64 as well; what then leaves f32 is found on the way there.
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
-        Self { packing: Packing::F32, shift: 0, pivot: 0.0, scale, centre: 0.0, spread: 0.0, is_far: false }
+        Self {
+            packing: Packing::F32,
+            shift: 0,
+            pivot: 0.0,
+            scale,
+            centre: 0.0,
+            spread: 0.0,
+            is_far: false,
+            size: 1.0,
+        }
     }
 
     /// What residuals and predictions in f32 take off on the device.
@@ -217,6 +237,12 @@ impl Passage {
     pub(super) fn apply(&self, element: f64) -> f64 {
         (element - self.pivot) * self.scale
     }
+}
+
+/// The power of two at or below a size, or one that f32 has with room to spare.
+fn power_of_two(size: f64) -> f32 {
+    const MOST: f64 = 60.0;
+    split(size.log2().floor().clamp(-MOST, MOST).exp2())[0]
 }
 
 /// Some elements that count, from all over a matrix.
@@ -361,6 +387,7 @@ mod tests {
             centre: 0.0,
             spread: 0.0,
             is_far: false,
+            size: 1.0,
         };
         let inputs = Inputs {
             x: passage(Packing::F32),

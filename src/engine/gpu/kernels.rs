@@ -36,13 +36,23 @@ impl WindowUniform {
     }
 }
 
-/// W and b, each as an unevaluated sum of two f32; `Parameters` in the
-/// shaders.
+/// W and b, each as an unevaluated sum of two f32; what `Parameters` in the
+/// shaders begin with.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Parameters {
     pub(super) weight: [f32; 2],
     pub(super) bias: [f32; 2],
+}
+
+/// Where a pass is taken; `Parameters` in the shaders, or, of another kind, no
+/// longer than these.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Point {
+    pub(super) parameters: Parameters,
+    pub(super) coarse: [f32; 2],
+    pub(super) unused: [f32; 2],
 }
 
 /// The uniform of the finishing kernel; `Finish` in `finish.wgsl`.
@@ -70,15 +80,19 @@ pub(super) struct DescentUniform {
     pub(super) mean: [f32; 2],
     pub(super) rate: [f32; 2],
     pub(super) tolerance: [f32; 2],
+    pub(super) bias_tolerance: [f32; 2],
     pub(super) x_pivot: [f32; 2],
+    pub(super) x_mean: [f32; 2],
+    pub(super) x_square: [f32; 2],
+    pub(super) x_size: f32,
+    pub(super) x_reciprocal: f32,
+    pub(super) t_size: f32,
     pub(super) partial_scale: f32,
     pub(super) partial_count: u32,
     pub(super) has_tolerance: u32,
     /// Always 0; the shader's compiler must not know.
     pub(super) zero: u32,
     pub(super) most_steps: u32,
-    pub(super) unused: u32,
-    pub(super) bias_tolerance: [f32; 2],
 }
 
 /// The uniform of the self-test; `Test` in `self_test.wgsl`.

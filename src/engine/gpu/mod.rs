@@ -10,10 +10,12 @@
 //! data that are on the device (`resident`) or sent through it (`stream`): one
 //! dispatch a window leaves partial sums, a last dispatch adds them up, and one
 //! small read-back brings loss and gradients. `forward` predicts. `descent` runs
-//! many passes, each with the update that follows, for one read-back.
+//! many passes, each with the update that follows, for one read-back. `coarse`
+//! puts back what of W and b residuals in f32 are computed without.
 
 mod adapter;
 mod clock;
+mod coarse;
 mod descent;
 mod device;
 mod drivers;
@@ -43,10 +45,11 @@ use super::frame::Frame;
 use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
 use crate::data::{DataError, Dataset};
 use crate::math::{Affine, Compensated, Line, Moments, PivotSums, Readings, ResidualSums, SumsAccumulator};
+use coarse::Spread;
 use descent::Descent;
 use device::Device;
 use inputs::Inputs;
-use kernels::{Kernel, Parameters, Quantity, SumsKernel, compile_forward};
+use kernels::{Kernel, Parameters, Point, Quantity, SumsKernel, compile_forward};
 use partials::Sums;
 use resident::{Resident, ResidentPass, Window};
 use stream::Stream;
@@ -62,12 +65,18 @@ pub struct Gpu<'d> {
     device: Device,
     tuning: Tuning,
     precision: Precision,
+    /// What of data that are sent through may be on the device.
+    memory_bytes: u64,
     forward: Kernel,
     /// Whether the elements that weigh most are too near one another for f32.
     is_narrow: bool,
     /// Where a pass is taken: W and b, or a pivot.
     point: wgpu::Buffer,
     held: Held<'d>,
+    /// Found when they are first asked for.
+    moments: Option<Moments>,
+    /// The same; see [`coarse`].
+    spread: Option<Spread>,
     /// Made when it is first asked for.
     descent: Option<Descent>,
     /// Whether sums of two f32 keep rounding errors; found out when it is first
@@ -167,6 +176,7 @@ impl<'d> Gpu<'d> {
         data.check_intact()?;
         let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
         gpu.readings = frame.readings;
+        gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
         gpu.notices = frame.notices(data);
         if data.t().is_some() {
@@ -176,11 +186,11 @@ impl<'d> Gpu<'d> {
             } else {
                 None
             };
-            gpu.held = match uploaded {
-                Some(windows) => {
-                    Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
-                }
-                None => Held::Streamed(Box::new(Stream::new(&gpu.device, kernel, &gpu.point, data, inputs)?)),
+            gpu.held = if let Some(windows) = uploaded {
+                Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
+            } else {
+                let stream = Stream::new(&gpu.device, kernel, &gpu.point, data, inputs, memory_bytes)?;
+                Held::Streamed(Box::new(stream))
             };
         }
         Ok(gpu)
@@ -214,6 +224,9 @@ impl<'d> Gpu<'d> {
         gpu.held =
             Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
         gpu.readings = self.readings;
+        // Of the data, which are the same; moments are what this tuning makes
+        // of them.
+        gpu.spread = self.spread;
         Ok(Some(gpu))
     }
 
@@ -228,7 +241,7 @@ impl<'d> Gpu<'d> {
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let forward = compile_forward(&device, &tuning, &inputs.x)?;
-        let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
+        let point = create_buffer(&device, "point", size_of::<Point>() as u64, STORAGE_INPUT)?;
         Ok(Self {
             data,
             readings: Readings::default(),
@@ -239,9 +252,12 @@ impl<'d> Gpu<'d> {
             device,
             tuning,
             precision,
+            memory_bytes: u64::MAX,
             forward,
             point,
             held: Held::InputsOnly,
+            moments: None,
+            spread: None,
             descent: None,
             keeps_rounding: None,
         })
@@ -262,19 +278,23 @@ impl<'d> Gpu<'d> {
         });
         let sums = sums.collect::<SumsAccumulator>().total();
         let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        Ok(ResidualSums { n, weight_sum, ..sums })
+        self.with_left_out(ResidualSums { n, weight_sum, ..sums }, there)
     }
 
     /// Sets W and b, about the origin, for a residual pass.
     fn set_model(&self, at: Affine) -> Result<(), GpuError> {
-        self.set_point(match self.precision {
-            Precision::Fast | Precision::Compensated => bytemuck::cast([split(at.weight), split(at.bias)]),
-            Precision::F64 => bytemuck::cast([at.weight, at.bias]),
-        })
+        if self.precision == Precision::F64 {
+            return self.set_point(&[at.weight, at.bias]);
+        }
+        self.set_point(&[Point {
+            parameters: Parameters { weight: split(at.weight), bias: split(at.bias) },
+            coarse: self.inputs.sizes().coarse(at),
+            unused: [0.0; 2],
+        }])
     }
 
-    fn set_point(&self, point: [u8; 16]) -> Result<(), GpuError> {
-        self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, &point))
+    fn set_point<P: bytemuck::NoUninit>(&self, point: &[P]) -> Result<(), GpuError> {
+        self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, bytemuck::cast_slice(point)))
     }
 
     /// The sums of a pass at the point that was set, those of parts of one kind
@@ -297,10 +317,8 @@ impl<'d> Gpu<'d> {
         }
     }
 
-    /// Fails if squares were lost in f32, whose range is that of their roots
-    /// squared. The host decides what looks like it: data may have no spread,
-    /// and f64 may be too small as well.
-    fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
+    /// The least sum of squares of which no digit was lost below f32's range.
+    fn least_squares(&self, moments: &Moments) -> f64 {
         // The least that every device keeps is 2⁻¹²⁶: of a mean square, the last
         // of 24 bits, or of 48. With f64 it is the elements that are lost.
         let bits = match self.precision {
@@ -308,7 +326,14 @@ impl<'d> Gpu<'d> {
             Precision::Compensated => 48 - 126,
             Precision::F64 => 2 * (24 - 126),
         };
-        let least = f64::from(bits).exp2() * moments.weight_sum;
+        f64::from(bits).exp2() * moments.weight_sum
+    }
+
+    /// Fails if squares were lost in f32, whose range is that of their roots
+    /// squared. The host decides what looks like it: data may have no spread,
+    /// and f64 may be too small as well.
+    fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
+        let least = self.least_squares(moments);
         let how = if !moments.is_finite() {
             "overflow"
         } else if moments.xx < least || moments.tt < least {
@@ -345,9 +370,49 @@ impl<'d> Gpu<'d> {
             && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
     }
 
+    /// The moments as the device has them, of which squares may be lost.
+    fn moments_in_range(&mut self) -> Result<Moments, EngineError> {
+        if let Some(moments) = self.moments {
+            return Ok(moments);
+        }
+        self.prepare_moments()?;
+        let centres = [self.inputs.x.centre, self.inputs.t.centre];
+        let mut moments = self.moments_about(centres)?;
+        // Elements may be elsewhere than a sample of them was.
+        if let Some(centres) = self.better_centres(centres, &moments) {
+            moments = self.moments_about(centres)?;
+        }
+        Ok(*self.moments.insert(moments))
+    }
+
+    /// The spread of X about the origin of residuals.
+    fn spread(&mut self) -> Result<Spread, EngineError> {
+        if let Some(spread) = self.spread {
+            return Ok(spread);
+        }
+        let moments = self.moments_in_range()?;
+        let moments = if moments.is_finite() && moments.xx >= self.least_squares(&moments) {
+            moments.of_readings(&self.readings, 0)
+        } else {
+            Cpu::new(self.data).moments()?
+        };
+        let spread = Spread::about(self.inputs.origin(self.precision).x, &moments);
+        Ok(*self.spread.insert(spread))
+    }
+
+    /// The sums at W and b from those at what of them residuals in f32 are
+    /// computed at, all about the origin.
+    fn with_left_out(&mut self, sums: ResidualSums, at: Affine) -> Result<ResidualSums, EngineError> {
+        let left_out = self.inputs.sizes().left_out(at);
+        if self.precision != Precision::Fast || left_out == Affine::default() {
+            return Ok(sums);
+        }
+        Ok(self.spread()?.moved(sums, left_out))
+    }
+
     /// The moments from sums about a point on the device.
     fn moments_about(&mut self, centres: [f32; 2]) -> Result<Moments, EngineError> {
-        self.set_point(bytemuck::cast(centres.map(|centre| [centre, 0.0])))?;
+        self.set_point(&centres.map(|centre| [centre, 0.0]))?;
         let mut sums = [Compensated::default(); 5];
         for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
             let [linear, quadratic] = [pair[0], pair[1]];
@@ -452,13 +517,7 @@ impl Engine for Gpu<'_> {
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        self.prepare_moments()?;
-        let centres = [self.inputs.x.centre, self.inputs.t.centre];
-        let mut moments = self.moments_about(centres)?;
-        // Elements may be elsewhere than a sample of them was.
-        if let Some(centres) = self.better_centres(centres, &moments) {
-            moments = self.moments_about(centres)?;
-        }
+        let moments = self.moments_in_range()?;
         self.is_narrow = self.is_narrow_in(&moments);
         if self.is_narrow {
             return Cpu::new(self.data).moments();

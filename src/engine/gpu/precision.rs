@@ -9,8 +9,9 @@ use super::{Adapter, GpuError, STORAGE, STORAGE_INPUT, create_buffer};
 /// host joins what the device leaves in f64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
-    /// f32, in runs so short that rounding stays small: about 1e-8 of the sum
-    /// of the terms' sizes.
+    /// f32, in runs so short, and at a W and b of so few digits, that rounding
+    /// averages out: about 1e-9 of the sum of the terms' sizes, and of few
+    /// elements, or few different ones, what f32 has, 1e-7.
     #[default]
     Fast,
     /// Two f32 for each number, the second for what the first cannot hold

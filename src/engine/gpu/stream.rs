@@ -10,8 +10,11 @@ use super::{GpuError, Inputs};
 use crate::data::{Dataset, Validity};
 use crate::engine::{EngineError, Notice, chunks};
 
-/// Elements of X, and of T, sent at a time: 4 MiB each.
+/// The most elements of X, and of T, sent at a time: 4 MiB each.
 const WINDOW_ELEMENTS: usize = 1 << 20;
+
+/// The least, however little memory there is.
+const LEAST_WINDOW_ELEMENTS: usize = 1 << 16;
 
 /// Windows under way: while one is computed, the next is sent and the one
 /// after it read.
@@ -230,6 +233,20 @@ impl Slot {
     }
 }
 
+/// How many elements of so many bytes to send at a time, for them to take no more
+/// than half of the memory: what is read for them takes some too. A power of two,
+/// because how elements are spread over windows decides how sums are rounded:
+/// not every byte of memory shall change it.
+pub(super) fn elements_within(memory_bytes: u64, bytes: u64) -> usize {
+    let most = usize::try_from(memory_bytes / 2 / bytes.max(1)).unwrap_or(usize::MAX);
+    (1usize << most.max(1).ilog2()).max(LEAST_WINDOW_ELEMENTS)
+}
+
+/// Elements of a window, of which several are under way.
+fn window_elements(memory_bytes: u64, pair_bytes: u64) -> usize {
+    elements_within(memory_bytes / SLOTS as u64, pair_bytes).min(WINDOW_ELEMENTS)
+}
+
 impl<'d> Stream<'d> {
     pub(super) fn new(
         device: &Device,
@@ -237,8 +254,10 @@ impl<'d> Stream<'d> {
         point: &wgpu::Buffer,
         data: &'d Dataset,
         inputs: Inputs,
+        memory_bytes: u64,
     ) -> Result<Self, EngineError> {
-        let ranges: Vec<Range<usize>> = chunks(0..data.len(), WINDOW_ELEMENTS).collect();
+        let window = window_elements(memory_bytes, inputs.pair_bytes() as u64);
+        let ranges: Vec<Range<usize>> = chunks(0..data.len(), window).collect();
         let longest = ranges.first().map_or(0, ExactSizeIterator::len);
         let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
             .map(|_| Slot::new(device, longest, &inputs))
@@ -336,7 +355,7 @@ impl<'d> Stream<'d> {
 #[cfg(test)]
 mod tests {
     use super::super::device::tests::software_adapter;
-    use super::super::kernels::Parameters;
+    use super::super::kernels::Point;
     use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
     use super::*;
     use crate::data::Matrix;
@@ -348,8 +367,8 @@ mod tests {
         (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
         let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();
-        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
-        Stream::new(device, kernel, &point, data, inputs).unwrap()
+        let point = create_buffer(device, "point", size_of::<Point>() as u64, STORAGE_INPUT).unwrap();
+        Stream::new(device, kernel, &point, data, inputs, u64::MAX).unwrap()
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more
@@ -378,6 +397,20 @@ mod tests {
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
             }
+        }
+    }
+
+    #[test]
+    fn windows_are_no_larger_than_the_memory() {
+        assert_eq!(window_elements(u64::MAX, 8), WINDOW_ELEMENTS);
+        assert_eq!(window_elements(0, 8), LEAST_WINDOW_ELEMENTS);
+        for memory in [4 << 20, 16 << 20, 40 << 20] {
+            let window = window_elements(memory, 8);
+            assert!(
+                (SLOTS * window * 8) as u64 <= memory / 2 && window.is_multiple_of(32),
+                "{memory} {window}"
+            );
+            assert!((SLOTS * window * 16) as u64 > memory / 2 || window == WINDOW_ELEMENTS);
         }
     }
 

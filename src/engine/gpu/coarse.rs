@@ -1,0 +1,136 @@
+//! The W and b that residuals in f32 are computed at, and the way from there to
+//! the W and b that were asked for.
+//!
+//! With all digits of W and b, f32 would lose some of every residual, and not
+//! like noise: a residual that was rounded to 24 bits stays the same whatever is
+//! added to it below half of the last, and what digits of b lie below there round
+//! all residuals of a size the same way. So every residual is off by about the
+//! same, and so is their mean, however many there are: 1e-8 to 6e-8. With a W and
+//! b of so few digits that they end where residuals do, what rounding takes
+//! differs from element to element and averages out.
+//!
+//! What is left out is put back afterwards, with no approximation: the residual
+//! at W + w and b + v is r + w·x + v, and of the sums of that only Σx and Σx²
+//! are not known yet.
+
+use super::split;
+use crate::math::{Affine, Double, Moments, ResidualSums, scaled};
+
+/// Sizes of X and T about what residuals are computed about, as powers of two:
+/// roughly the roots of their mean squares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Sizes {
+    pub(super) x: f32,
+    pub(super) t: f32,
+}
+
+impl Sizes {
+    /// W and b with the last digits that f32 has of a residual, less 12 bits to
+    /// keep what is added to them apart. CPU twin of `coarse` in
+    /// `shared/step.wgsl`.
+    pub(super) fn coarse(self, at: Affine) -> [f32; 2] {
+        let (x, t) = (f64::from(self.x), f64::from(self.t));
+        let size = (at.weight.abs() * x).max(at.bias.abs()).max(t);
+        let unit = (size.log2().floor() - 11.0).exp2();
+        let round = |value: f64, unit: f64| {
+            let rounded = (value / unit).round_ties_even() * unit;
+            split(if rounded.is_finite() { rounded } else { value })[0]
+        };
+        [round(at.weight, unit / x), round(at.bias, unit)]
+    }
+
+    /// What of W and b residuals are computed without.
+    pub(super) fn left_out(self, at: Affine) -> Affine {
+        let [weight, bias] = self.coarse(at).map(f64::from);
+        Affine { weight: at.weight - weight, bias: at.bias - bias }
+    }
+}
+
+/// Means over X about some point: what sums at one W and b lack for another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    /// Of x.
+    pub(super) mean: f64,
+    /// Of x².
+    pub(super) square: f64,
+}
+
+impl Spread {
+    /// About `origin`.
+    pub(super) fn about(origin: Double, moments: &Moments) -> Self {
+        let mean = moments.x_centre().minus(origin).value();
+        let squares = scaled(moments.xx, -2 * moments.units()[0]);
+        Self { mean, square: mean.mul_add(mean, squares / moments.weight_sum) }
+    }
+
+    /// Sums at W + w and b + v from those at W and b, with x about the same
+    /// point.
+    pub(super) fn moved(self, sums: ResidualSums, by: Affine) -> ResidualSums {
+        let Affine { weight: w, bias: v } = by;
+        if w == 0.0 && v == 0.0 {
+            return sums;
+        }
+        let r = sums.r + sums.weight_sum * w.mul_add(self.mean, v);
+        let rx = sums.rx + sums.weight_sum * w.mul_add(self.square, v * self.mean);
+        let rr = sums.rr + w.mul_add(sums.rx + rx, v * (sums.r + r));
+        // No sum of squares is negative; `max` would swallow a NaN.
+        let rr = if rr < 0.0 { 0.0 } else { rr };
+        ResidualSums { rr, rx, r, ..sums }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_and_what_is_not_make_the_whole() {
+        let sizes = Sizes { x: 1.0, t: 1.0 };
+        for value in [1.3, -0.4, 1e-30, 1e30, 0.0, 2.0, 0.5 + 1.0 / 4096.0, -1.0 / 3.0] {
+            let at = Affine::new(value, -value);
+            let ([weight, bias], rest) = (sizes.coarse(at).map(f64::from), sizes.left_out(at));
+            assert_eq!((rest.weight, rest.bias), (value - weight, -value - bias));
+            assert!(rest.weight.abs() <= value.abs().max(1.0) / 4096.0, "{value}");
+        }
+        // What ends where residuals do is all there.
+        assert_eq!(sizes.left_out(Affine::new(2047.0, -0.75)), Affine::new(0.0, -0.75 + 1.0));
+        assert_eq!(sizes.left_out(Affine::new(1.5, -0.75)), Affine::new(0.0, 0.0));
+        assert_eq!(Sizes { x: 1024.0, ..sizes }.left_out(Affine::new(-1.0 / 1024.0, 1.0)), Affine::default());
+    }
+
+    /// 0.001 is far below the last digit of residuals of 1,000, 0.1 is not.
+    #[test]
+    fn what_residuals_have_no_digits_of_is_left_out() {
+        let sizes = Sizes { x: 1.0, t: 4096.0 };
+        assert_eq!(sizes.coarse(Affine::new(0.001, 0.9)), [0.0, 0.0]);
+        assert_eq!(sizes.coarse(Affine::new(1.1, -3.1)), [2.0, -4.0]);
+        let beyond = Sizes { x: 2f32.powi(60), t: 1.0 }.coarse(Affine::new(1e300, 1e-300));
+        assert_eq!(beyond, [f32::INFINITY, 0.0]);
+    }
+
+    /// x = 1, 2, 4 about 1 and t = 3, 5, 7: whole numbers throughout.
+    #[test]
+    fn moved_sums_are_those_of_the_other_point() {
+        let (x, t) = ([0.0, 1.0, 3.0], [3.0, 5.0, 7.0]);
+        let sums = |weight: f64, bias: f64| {
+            let mut sums = ResidualSums { n: 3, weight_sum: 3.0, ..ResidualSums::default() };
+            for (x, t) in x.iter().zip(t) {
+                let r = weight * x + bias - t;
+                sums.rr += r * r;
+                sums.rx += r * x;
+                sums.r += r;
+            }
+            sums
+        };
+        let spread = Spread { mean: 4.0 / 3.0, square: 10.0 / 3.0 };
+        for (w, v) in [(0.0, 0.0), (1.0, 0.0), (0.0, -2.0), (-3.0, 5.0), (0.5, 0.25)] {
+            let (got, want) = (spread.moved(sums(2.0, 1.0), Affine::new(w, v)), sums(2.0 + w, 1.0 + v));
+            for (got, want) in [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)] {
+                assert!((got - want).abs() <= 1e-13 * (1.0 + want.abs()), "{got} for {want}");
+            }
+        }
+        // ∞ times nothing is nothing.
+        let beyond = Spread { mean: f64::INFINITY, square: f64::NAN };
+        assert_eq!(beyond.moved(sums(2.0, 1.0), Affine::default()), sums(2.0, 1.0));
+    }
+}
