@@ -34,6 +34,8 @@ impl Frame {
     /// exact in f64. Without a pass over others.
     pub(super) fn of(data: &Dataset) -> Self {
         let shift = |matrix: &Matrix| {
+            // Predictions are made from elements as f64 has them.
+            data.t()?;
             let first = data.next_valid(0)?;
             if matrix.rounded_to_f64(0) == 0 {
                 return None;

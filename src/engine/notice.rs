@@ -47,6 +47,10 @@ impl fmt::Display for Notice {
                 }
                 match to {
                     ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
+                    _ if *shift == 0.0 => f.write_str(
+                        ", the widest type linfit computes in; take a constant off them first if their \
+                         differences matter",
+                    ),
                     _ => f.write_str(
                         ", the widest type linfit computes in: they are spread over more than its 2^53 whole \
                          numbers",

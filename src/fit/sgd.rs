@@ -8,8 +8,8 @@ use super::exact::hides;
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
 use super::steps::StepsPerSubmit;
-use crate::engine::{DescentRule, Engine, EngineError, EngineKind, Onward};
-use crate::math::{Affine, Curvature, Evaluation, Moments};
+use crate::engine::{DescentRule, Digits, Engine, EngineError, EngineKind, Onward};
+use crate::math::{Affine, Curvature, Evaluation, Line, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
 /// W and b against the gradient of the loss.
@@ -318,7 +318,12 @@ impl Sgd {
         // What is held in standardized coordinates has more digits than b, and
         // residuals may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
-            return Ok(Fit { seconds: started.elapsed().as_secs_f64(), ..fit });
+            let line = Line { units: moments.units(), ..Line::of(fit.model, moments.x_centre()) };
+            let found = line.evaluation(&engine.sums_about(&line, Digits::Double)?);
+            let rounding = f64::EPSILON * fit.model.bias;
+            let is_seen = rounding * rounding > 1e-9 * found.loss;
+            let evaluation = if is_seen { fit.evaluation } else { found };
+            return Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit });
         }
         let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.

@@ -52,6 +52,10 @@ pub struct Statistics {
 /// can be told, the line goes through every point.
 const ROUNDING_SHARE: f64 = f64::from_bits((1023 - 2 * 98) << 52);
 
+/// Of the point itself it is (2⁻¹⁰⁴)², as no data have residuals between that
+/// and 0 that have 53 bits, or 64, themselves.
+const ROUNDING_OF_POINT: f64 = 1.0 / 64.0;
+
 impl Statistics {
     /// Those of data with these moments, and the curvature in the coordinates
     /// that a descent goes in. Costs a pass where the line explains T almost
@@ -167,7 +171,11 @@ pub(super) fn refined(
             break;
         }
     }
-    Ok((if least <= ROUNDING_SHARE * moments.tt { 0.0 } else { least }, line))
+    // A point far off for the spread has as many digits, and no more.
+    let [x, t] = line.units;
+    let parts = scaled(line.y.value().abs(), t) + (scaled(line.x.value(), x) * moments.xt / moments.xx).abs();
+    let hidden = ROUNDING_SHARE * (moments.tt + moments.weight_sum * (ROUNDING_OF_POINT * parts).powi(2));
+    Ok((if least <= hidden { 0.0 } else { least }, line))
 }
 
 /// R² from the products, which has digits of its own where it is small.
