@@ -25,7 +25,7 @@ fn data() -> PathBuf {
 /// Opens an array, with so little memory that what is decoded goes to a file.
 fn open(path: &Path, key: Option<&str>) -> Result<Matrix, DataError> {
     let source = Source { path: path.to_owned(), key: key.map(str::to_owned) };
-    Reading { memory_bytes: 100, raw: None }.open(&source)
+    Reading { memory_bytes: 100, ..Reading::default() }.open(&source)
 }
 
 fn open_bytes(directory: &TempDir, name: &str, bytes: &[u8], key: Option<&str>) -> Result<Vec<f64>, String> {
