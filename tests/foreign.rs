@@ -719,6 +719,12 @@ mod columns {
             assert_eq!(found.element(), ElementType::F64, "{file}:{name}");
             assert!(values(&found) == values(&want), "{file}:{name}");
             assert!((0..found.len()).all(|k| found.is_null(k) == (k % 32 == 31)), "{file}:{name}");
+            // By int(float(digits)) != digits in Python: all but 9 nulls.
+            let rounded: Vec<String> = found.notes().iter().map(ToString::to_string).collect();
+            match *name {
+                "d38" | "d76" => assert!(rounded[0].starts_with("291 of 300 decimals"), "{rounded:?}"),
+                _ => assert!(rounded.is_empty(), "{file}:{name}: {rounded:?}"),
+            }
         }
     }
 

@@ -52,6 +52,13 @@ pub enum Note {
         /// The line of the first, from 1.
         first_line: u64,
     },
+    /// Decimals have more digits than f64 holds.
+    DecimalsRounded {
+        /// How many numbers.
+        count: u64,
+        /// Of how many.
+        n: u64,
+    },
     /// A mask of the image's own, or what stands for one, excludes pixels.
     Masked {
         /// What it is.
@@ -119,6 +126,12 @@ pub enum HeaderSign {
 }
 
 impl Note {
+    /// The note about decimals with more digits than f64 holds, if there are any.
+    #[cfg(feature = "parquet")]
+    pub(super) fn of_decimals(count: u64, n: u64) -> Option<Self> {
+        (count > 0).then_some(Self::DecimalsRounded { count, n })
+    }
+
     /// Whether only a verbose command tells it.
     #[must_use]
     pub fn is_detail(&self) -> bool {
@@ -186,6 +199,11 @@ impl fmt::Display for Note {
                 f,
                 "{count} of {n} numbers have more digits than f64 holds, the first in line {first_line}; take a \
                  constant off them first if their differences matter"
+            ),
+            Self::DecimalsRounded { count, n } => write!(
+                f,
+                "{count} of {n} decimals have more digits than f64 holds and are rounded; cast whole ones to 64-bit \
+                 integers, which keep theirs, or take a constant off them first if their differences matter"
             ),
             Self::Masked { by, count } => {
                 write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })

@@ -8,13 +8,13 @@ use super::super::matrix::{Bytes, Layout};
 use super::super::nulls::Nulls;
 use super::super::source::Input;
 use super::super::spool::Spool;
-use super::super::{DataError, Element, Matrix, Order, Shape};
+use super::super::{DataError, Element, Matrix, Note, Order, Shape};
 use super::buffer::Buffer;
 use super::column::Column;
 use super::dictionary::{Dictionary, Meaning};
 use super::message::Message;
 use super::places::{self, Place};
-use super::values::{bits, keys, numbers};
+use super::values::{bits, keys, numbers, rounded_decimals};
 use super::{DAMAGED, KIND};
 use crate::with_element;
 
@@ -48,6 +48,8 @@ struct Numbers<E> {
     spool: Spool<E>,
     nulls: Nulls,
     rows: usize,
+    /// Decimals that have more digits than f64 holds.
+    rounded: u64,
     dictionary: Option<Dictionary<E>>,
 }
 
@@ -117,17 +119,19 @@ impl<'r> Reader<'r> {
                 spool: Spool::new(self.input.path, self.input.memory_bytes),
                 nulls: Nulls::default(),
                 rows: 0,
+                rounded: 0,
                 dictionary: None,
             };
             for message in messages {
                 self.take(message, dictionary_id, &mut numbers)?;
             }
-            let Numbers { spool, nulls, rows, .. } = numbers;
+            let Numbers { spool, nulls, rows, rounded, .. } = numbers;
             let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.column.name);
             if !self.map.is_intact() {
                 return Err(DataError::Shrunk { path: self.input.path.to_owned() });
             }
-            Ok(matrix.with_nulls(nulls).with_nodata(self.column.nodata.clone()))
+            let matrix = matrix.with_nulls(nulls).with_nodata(self.column.nodata.clone());
+            Ok(matrix.noted(Note::of_decimals(rounded, rows as u64)))
         })
     }
 
@@ -171,8 +175,10 @@ impl<'r> Reader<'r> {
         };
         let Some(dictionary) = &mut to.dictionary else { return Err(self.invalid(UNLIKE)) };
         let start = dictionary.len();
+        let rounded = &mut to.rounded;
         self.nulls(batch, Place::default(), start, dictionary.nulls_mut())?;
         self.pieces(batch, Place::default(), value_type, |bytes, piece| {
+            *rounded += rounded_decimals(value_type, bytes);
             let values = numbers::<E>(value_type, bytes, piece.len()).ok_or_else(|| self.invalid(UNLIKE))?;
             dictionary.append(self.input.path, &values, self.input.memory_bytes)
         })
@@ -184,7 +190,7 @@ impl<'r> Reader<'r> {
         if batch.rows == 0 {
             return Ok(());
         }
-        let Numbers { spool, nulls, rows, dictionary } = to;
+        let Numbers { spool, nulls, rows, rounded, dictionary } = to;
         let places = self.places(batch)?;
         for &place in &places {
             self.nulls(batch, place, *rows, nulls)?;
@@ -199,6 +205,7 @@ impl<'r> Reader<'r> {
         self.pieces(batch, place, stored_type, |bytes, piece| {
             let first = *rows + piece.start;
             if !matches!(data_type, DataType::Dictionary(..)) {
+                *rounded += rounded_decimals(data_type, bytes);
                 let mut values = numbers::<E>(data_type, bytes, piece.len()).ok_or_else(unlike)?;
                 for (k, value) in values.iter_mut().enumerate() {
                     // Whatever the file has in the place of a null.

@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use super::super::nulls::Nulls;
 use super::super::source::Input;
 use super::super::spool::Spool;
-use super::super::{Bool8, DataError, Element, Matrix, Shape};
+use super::super::{Bool8, DataError, Element, Matrix, Note, Shape};
 use super::KIND;
 use super::column::{Column, element_type};
 use crate::with_element;
@@ -25,6 +25,7 @@ impl Column {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
             let mut nulls = Nulls::default();
             let mut rows = 0;
+            let mut rounded = 0;
             for batch in batches {
                 let batch = batch?;
                 let mut array = batch.column(0);
@@ -33,11 +34,12 @@ impl Column {
                     array = array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
                     null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
                 }
-                append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
+                rounded += append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
                 rows += batch.num_rows();
             }
             let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
-            Ok(matrix.with_nulls(nulls).with_nodata(self.nodata.clone()))
+            let matrix = matrix.with_nulls(nulls).with_nodata(self.nodata.clone());
+            Ok(matrix.noted(Note::of_decimals(rounded, rows as u64)))
         })
     }
 }
@@ -49,24 +51,29 @@ fn null_rows(array: &dyn Array) -> Vec<usize> {
         .map_or_else(Vec::new, |nulls| (0..array.len()).filter(|&k| nulls.is_null(k)).collect())
 }
 
-/// Appends the values of an array, 0 for a null; `None` if they are of another
-/// type or fewer than they should be.
-fn append<E: Element>(array: &dyn Array, spool: &mut Spool<E>) -> Result<Option<()>, DataError> {
+/// Appends the values of an array, 0 for a null, and counts the decimals that are
+/// rounded; `None` if they are of another type or fewer than they should be.
+fn append<E: Element>(array: &dyn Array, spool: &mut Spool<E>) -> Result<Option<u64>, DataError> {
     let data_type = array.data_type();
     if element_type(data_type) != Some(E::TYPE) {
         return Ok(None);
     }
+    let mut rounded = 0;
     let values = match array.as_boolean_opt() {
         Some(bits) => {
             let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
             bytemuck::try_cast_vec(bytes).ok()
         }
-        None => stored(array).and_then(|bytes| numbers::<E>(data_type, &bytes, array.len())),
+        None => stored(array).and_then(|bytes| {
+            rounded = rounded_decimals(data_type, &bytes);
+            numbers::<E>(data_type, &bytes, array.len())
+        }),
     };
     let Some(mut values) = values else { return Ok(None) };
     // Whatever the file has in their place.
     null_rows(array).into_iter().for_each(|k| values[k] = E::zeroed());
-    spool.append(&values).map(Some)
+    spool.append(&values)?;
+    Ok(Some(rounded))
 }
 
 /// The bytes of an array of numbers.
@@ -147,6 +154,29 @@ fn decimals(data_type: &DataType, bytes: &[u8]) -> Option<Vec<f64>> {
         DataType::Decimal128(_, scale) => of(bytes, scale, i128::from_ne_bytes, Some),
         DataType::Decimal256(_, scale) => of(bytes, scale, I256::from_le_bytes, I256::to_i128),
         _ => None,
+    }
+}
+
+/// The number of decimals in bytes of a buffer that have more digits than f64
+/// holds.
+pub(super) fn rounded_decimals(data_type: &DataType, bytes: &[u8]) -> u64 {
+    fn of<const SIZE: usize>(bytes: &[u8], digits: impl Fn([u8; SIZE]) -> Option<i128>) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "the question is whether"
+        )]
+        let is_rounded = |digits: Option<i128>| digits.is_none_or(|digits| (digits as f64) as i128 != digits);
+        let (values, _) = bytes.as_chunks();
+        values.iter().filter(|&&bytes| is_rounded(digits(bytes))).count() as u64
+    }
+    match data_type {
+        DataType::Decimal64(..) => of(bytes, |bytes| Some(i64::from_ne_bytes(bytes).into())),
+        DataType::Decimal128(..) => of(bytes, |bytes| Some(i128::from_ne_bytes(bytes))),
+        DataType::Decimal256(..) => {
+            of(bytes, |bytes| <Decimal256Type as ArrowPrimitiveType>::Native::from_le_bytes(bytes).to_i128())
+        }
+        _ => 0,
     }
 }
 
