@@ -283,13 +283,13 @@ fn files_in_different_orders_pass_through_little_memory() {
     };
     // What a software adapter takes with nothing to do.
     large(Path::new(&path("s.npy")), (2, 1), Order::C, x);
-    let driver = run("fit s.npy s.npy --engine gpu --steps 1 --json").0;
+    let driver = run("fit s.npy s.npy --engine gpu --solver exact --json").0;
     for (line, base) in [
         ("fit xf.npy tc.npy --engine cpu --solver exact", 64),
         ("fit xc.npy tc.npy --weights w.npy --engine cpu --solver exact", 64),
         ("fit xc.npy tc.npy --mask w.npy --engine cpu --solver exact", 64),
         ("fit xf.npy tc.npy --engine reference --solver exact", 64),
-        ("fit xc.npy tf.npy --engine gpu --solver exact", driver + 16),
+        ("fit xc.npy tf.npy --engine gpu --solver exact", driver + 64),
     ] {
         let (peak, output) = run(&format!("{line} --json"));
         let json: serde_json::Value = serde_json::from_slice(&output).unwrap();

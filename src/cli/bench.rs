@@ -711,6 +711,6 @@ mod tests {
         assert!(check(0, false).unwrap_err().contains("∂L/∂W"));
         assert!(check(u32::MAX, true).unwrap_err().contains('Y'));
         // Right when asked for sums, wrong in the descent.
-        assert!(check(1, false).unwrap_err().contains("after a step"));
+        assert!(check(u32::try_from(POINTS.len()).unwrap(), false).unwrap_err().contains("after a step"));
     }
 }

@@ -48,6 +48,8 @@ impl Dataset {
         memory_bytes: u64,
         mut rules: HoleRules,
     ) -> Result<Self, DataError> {
+        x.refuse_empty()?;
+        t.refuse_empty()?;
         if x.shape() != t.shape() {
             return Err(DataError::ShapeMismatch {
                 x: x.label().to_owned(),
@@ -56,7 +58,6 @@ impl Dataset {
                 t_shape: t.shape().clone(),
             });
         }
-        x.refuse_empty()?;
         stream_beyond(
             memory_bytes,
             [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],

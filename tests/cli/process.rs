@@ -322,9 +322,10 @@ mod signals {
         let spawned = lab.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut child = Kept(spawned.unwrap());
         let begun = Instant::now();
-        // Its outputs are created between reading and the first pass.
-        while lab.files().len() < names.len() + 1 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "no temporary files: {:?}", lab.files());
+        // T is mapped last, right before the first pass.
+        let maps = format!("/proc/{}/maps", child.0.id());
+        while !std::fs::read_to_string(&maps).is_ok_and(|text| text.contains("/t.npy")) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "never mapped its files");
             assert!(child.0.try_wait().unwrap().is_none(), "ended before it was told to");
             std::thread::sleep(Duration::from_millis(1));
         }

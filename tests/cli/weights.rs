@@ -40,7 +40,7 @@ fn every_engine_and_solver_weighs() {
             }
         }
     }
-    let report = lab.run("compare x.npy t.npy --weights w.npy --json").succeeds().json();
+    let report = lab.run("compare x.npy t.npy --weights w.npy --w0 0.5 --b0 0.25 --json").succeeds().json();
     assert_eq!(report["n"], 3);
     // W = 1/2, b = 1/4: r = 1/4, −5/4, −3/4; L = (1/16 + 2·25/16 + 9/16)/4.
     assert_eq!(number(&report["reference"], "loss"), 15.0 / 16.0);

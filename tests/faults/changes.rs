@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::{Lab, Running, append, chosen, make_fifo, ran, random, truncate};
 
 /// Formats whose files are mapped: every pass reads them again.
-const MAPPED: [&str; 5] = ["npy", "npz", "tif", "safetensors", "raw"];
+const MAPPED: [&str; 6] = ["npy", "npz", "tif", "safetensors", "raw", "arrow"];
 
 /// Formats that are decoded once, whose files may go afterwards.
-const DECODED: [&str; 4] = ["csv", "parquet", "arrow", "tsv"];
+const DECODED: [&str; 3] = ["csv", "parquet", "tsv"];
 
 /// 10,007 f32 and a header end within a page.
 const ELEMENTS: usize = 10_007;
@@ -141,7 +141,10 @@ fn a_fit_of_a_changed_file_ends_and_names_it() {
             assert_eq!(running.end().code, Some(130), "{line}: {fault:?}");
             continue;
         }
-        running.end().ends_refused(&[&format!("{file}: "), fault.told()]);
+        let ended = running.end();
+        // Between the two a pass may have ended.
+        let is_halfway = fault == Fault::ShortenAndRestore && ended.stderr.contains("shrank");
+        ended.ends_refused(&[&format!("{file}: "), if is_halfway { "shrank" } else { fault.told() }]);
         assert_eq!(lab.names(), before, "{line}: {fault:?}");
     }
     ran("fits of changing files", cases.len());
@@ -151,7 +154,8 @@ fn a_fit_of_a_changed_file_ends_and_names_it() {
 #[test]
 fn predictions_from_a_changed_file_end_and_name_it() {
     let mut cases = Vec::new();
-    for format in MAPPED {
+    // So many elements are several batches of Arrow's, which are decoded.
+    for format in MAPPED.into_iter().filter(|format| *format != "arrow") {
         for fault in FAULTS {
             for dtype in ["f32", "f64"] {
                 cases.push((format, fault, dtype));
@@ -222,7 +226,7 @@ fn decoded_files_may_change_once_they_are_read() {
 #[test]
 fn a_file_that_shrinks_at_any_moment_never_gives_another_line() {
     let mut cases = Vec::new();
-    for format in MAPPED.into_iter().chain(["csv", "parquet", "arrow", "png"]) {
+    for format in MAPPED.into_iter().chain(["csv", "parquet", "png"]) {
         for engine in ["--engine cpu", "--engine reference", "--engine cpu --memory 64KB"] {
             for trial in 0..10 {
                 cases.push((format, engine, trial));
