@@ -145,6 +145,14 @@ macro_rules! target {
         libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             static CASE: std::sync::OnceLock<$crate::Case> = std::sync::OnceLock::new();
             CASE.get_or_init(|| {
+                // In the place of libFuzzer's: a decoder's panic that linfit
+                // catches is no find.
+                std::panic::set_hook(Box::new(|panic| {
+                    if !linfit::data::is_catching() {
+                        eprintln!("{panic}");
+                        std::process::abort();
+                    }
+                }));
                 // A directory of this process, in memory where the system has
                 // such.
                 let shared = std::path::Path::new("/dev/shm");
