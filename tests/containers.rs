@@ -217,6 +217,39 @@ mod columns {
         assert!(packed.is_spooled());
     }
 
+    /// A file whose footer names each of its row groups so many times.
+    fn named_again(rows: usize, times: usize) -> Vec<u8> {
+        use std::sync::Arc;
+
+        use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+        use parquet::arrow::ArrowWriter;
+        use parquet::file::metadata::{ParquetMetaDataBuilder, ParquetMetaDataWriter};
+
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![3.0; rows]));
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let metadata = writer.close().unwrap();
+        let groups = vec![metadata.row_groups().to_vec(); times].concat();
+        let metadata = ParquetMetaDataBuilder::new_from_metadata(metadata).set_row_groups(groups).build();
+        ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn row_groups_that_share_their_bytes_have_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = named_again(1 << 20, 9);
+        assert!(bytes.len() < 10_000, "{}", bytes.len());
+        let error = open_bytes(&directory, "x.parquet", &bytes, None).unwrap_err();
+        assert!(error.contains("9 row groups claim 9437184 rows, and share"), "{error}");
+        assert_eq!(open_bytes(&directory, "x.parquet", &named_again(1000, 2), None).unwrap(), [3.0; 2000]);
+        // Rows that are many and have bytes of their own.
+        let many = open_bytes(&directory, "x.parquet", &named_again(9 << 20, 1), None).unwrap();
+        assert_eq!(many.len(), 9 << 20);
+    }
+
     /// The length before a compressed buffer, as it is and as it may claim.
     #[test]
     fn a_buffer_has_the_length_that_it_claims() {

@@ -28,6 +28,12 @@ const MAX_SCHEMA_DEPTH: usize = 64;
 /// of 1 MiB unless they are told otherwise.
 const LEAST_PAGE_BYTES: u64 = 16 << 20;
 
+/// Bytes of numbers that chunks which share bytes of the file may stand for.
+const SHARED_BYTES: u64 = 64 << 20;
+
+/// Bytes of the largest number that is read.
+const MOST_NUMBER_BYTES: u64 = 8;
+
 /// Checks the footer of a file. A file without one is left to the crate, which
 /// says so.
 pub(super) fn check_footer(file: &[u8]) -> Walked<()> {
@@ -82,6 +88,38 @@ fn check_schema(walk: &mut Walk<'_>) -> Walked<()> {
     Ok(())
 }
 
+/// Checks that a column's chunks, one a row group, lie apart in the file. A page
+/// of a few bytes may stand for any number of equal rows, so that nothing else
+/// bounds what chunks that are named again and again expand to: where some
+/// share bytes, the column may have no more than [`SHARED_BYTES`].
+pub(super) fn check_apart<'m>(
+    input: &Input<'_>,
+    chunks: impl Iterator<Item = &'m ColumnChunkMetaData>,
+    rows: usize,
+) -> Result<(), DataError> {
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let mut places: Vec<(u64, u64)> = chunks
+        .map(|chunk| (number(start(chunk)), number(chunk.compressed_size())))
+        .filter(|&(_, bytes)| bytes > 0)
+        .collect();
+    places.sort_unstable();
+    let are_apart = places.iter().zip(places.iter().skip(1)).all(|(a, b)| a.0.saturating_add(a.1) <= b.0);
+    let bytes = (rows as u64).saturating_mul(MOST_NUMBER_BYTES);
+    if are_apart || bytes <= SHARED_BYTES {
+        return Ok(());
+    }
+    let fault = format!(
+        "{} row groups claim {rows} rows, and share the same bytes for them; is it damaged? If not, write it again",
+        places.len()
+    );
+    Err(input.invalid(KIND, &fault))
+}
+
+/// Where the pages of a chunk begin.
+fn start(chunk: &ColumnChunkMetaData) -> i64 {
+    chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset())
+}
+
 /// Checks the pages of a chunk of a column, one header after another. Gives the
 /// bytes that each of them claims to have once decompressed, but for an index,
 /// which is no page of the column's.
@@ -91,9 +129,8 @@ pub(super) fn check_pages(
     chunk: &ColumnChunkMetaData,
 ) -> Result<Vec<u64>, DataError> {
     let invalid = |fault: &str| input.invalid(KIND, &format!("a page is damaged: {fault}"));
-    let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
     let range = || {
-        let start = usize::try_from(start).ok()?;
+        let start = usize::try_from(start(chunk)).ok()?;
         file.get(start..start.checked_add(usize::try_from(chunk.compressed_size()).ok()?)?)
     };
     let mut rest = range().ok_or_else(|| invalid("the pages lie beyond the end of the file"))?;

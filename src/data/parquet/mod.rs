@@ -53,8 +53,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let leaves = leaves(&column, builder.parquet_schema());
     // Of a column of fields nothing but the one that is read.
     column.fields.fill(0);
+    let row_groups = builder.metadata().row_groups();
+    let rows = pages::rows(row_groups);
+    for &leaf in &leaves {
+        let chunks = row_groups.iter().filter_map(|group| group.columns().get(leaf));
+        claims::check_apart(input, chunks, rows)?;
+    }
     let mut page_claims = Claims::new();
-    for (k, row_group) in builder.metadata().row_groups().iter().enumerate() {
+    for (k, row_group) in row_groups.iter().enumerate() {
         for &leaf in &leaves {
             let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
             if chunk.compression() == Compression::LZO {

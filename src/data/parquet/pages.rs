@@ -29,10 +29,15 @@ pub(super) struct Groups {
 /// By the numbers of a row group and of a column.
 pub(super) type Claims = std::collections::HashMap<(usize, usize), Vec<u64>>;
 
+/// The rows that row groups claim to have.
+pub(super) fn rows(groups: &[RowGroupMetaData]) -> usize {
+    let rows = groups.iter().map(RowGroupMetaData::num_rows);
+    rows.map(|rows| usize::try_from(rows).unwrap_or(0)).fold(0, usize::saturating_add)
+}
+
 impl RowGroups for Groups {
     fn num_rows(&self) -> usize {
-        let rows = self.metadata.row_groups().iter().map(RowGroupMetaData::num_rows);
-        rows.map(|rows| usize::try_from(rows).unwrap_or(0)).fold(0, usize::saturating_add)
+        rows(self.metadata.row_groups())
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {

@@ -2,7 +2,10 @@
 //! its pixels.
 //!
 //! A claim is believed only as far as the file can back it. A block cannot
-//! expand more than its compression allows; blocks that the file does not have
+//! expand more than its compression allows, and all of them together not more
+//! than the whole file could by it: so much comes of blocks that have bytes of
+//! their own. Where blocks share bytes, as the equal tiles of some writers do,
+//! they may be more, up to [`SHARED_BYTES`]. Blocks that the file does not have
 //! ("sparse", in GDAL's word: offset and size are 0) may stand for as much as
 //! the best compression could make of the file, or for [`SPARSE_BYTES`].
 
@@ -26,6 +29,10 @@ const ROW_BYTES: u64 = 16 << 20;
 /// Bytes that pixels which the file does not have may take, however small it
 /// is.
 const SPARSE_BYTES: u64 = 64 << 20;
+
+/// Bytes, decompressed, that strips or tiles which share bytes of the file may
+/// take, however small it is.
+const SHARED_BYTES: u64 = 64 << 20;
 
 /// Pixels that are given at a time where the file has none.
 const RUN_PIXELS: usize = 1 << 16;
@@ -255,20 +262,31 @@ impl<'a> Image<'a> {
     /// Fails if the file cannot have what it claims. Must come before
     /// [`rows`](Self::rows), which believes it.
     pub(super) fn check_claims(&self) -> Result<(), DataError> {
-        let mut sparse_bytes = 0u64;
+        let file_bytes = self.map.bytes().len() as u64;
+        let (mut sparse_bytes, mut decoded_bytes) = (0u64, 0u64);
         for k in 0..self.in_plane() {
+            let [.., width, height] = self.area(k);
             if let Block::Sparse = self.block(k)? {
-                let [_, _, width, height] = self.area(k);
                 let bytes = (width as u64).saturating_mul(height as u64);
                 sparse_bytes = sparse_bytes.saturating_add(bytes.saturating_mul(self.element.size() as u64));
+            } else {
+                let bytes = self.row_bytes().unwrap_or(usize::MAX).saturating_mul(height);
+                decoded_bytes = decoded_bytes.saturating_add(bytes as u64);
             }
         }
-        let most = (self.map.bytes().len() as u64).saturating_mul(Compression::Zstd.most_expansion());
+        let most = file_bytes.saturating_mul(self.compression.most_expansion());
+        if decoded_bytes > most.max(SHARED_BYTES) {
+            let reason = format!(
+                "it claims strips or tiles of {decoded_bytes} bytes in all, of which many share the same of its \
+                 {file_bytes} bytes; is it damaged? If not, write it again, each with bytes of its own"
+            );
+            return Err(self.input.invalid(KIND, &reason));
+        }
+        let most = file_bytes.saturating_mul(Compression::Zstd.most_expansion());
         if sparse_bytes > most.max(SPARSE_BYTES) {
             let reason = format!(
-                "it claims {sparse_bytes} bytes of pixels of which it has none, in {} bytes; is it damaged? If \
-                 not, write it without sparse strips or tiles",
-                self.map.bytes().len()
+                "it claims {sparse_bytes} bytes of pixels of which it has none, in {file_bytes} bytes; is it damaged? \
+                 If not, write it without sparse strips or tiles"
             );
             return Err(self.input.invalid(KIND, &reason));
         }
