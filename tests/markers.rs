@@ -116,14 +116,15 @@ fn arrays_are_compared_exactly() {
 fn each_marker_is_named_in_a_note() {
     for (file, band, words) in [
         ("mask.tif", 1, &["its own mask"][..]),
+        ("mask-nodata.tif", 0, &["excluded by its own mask; its nodata value", "is not used beside it"]),
         ("msk.tif", 2, &["27 pixels are excluded by msk.tif.msk"]),
         ("msk.png", 0, &["msk.png.msk"]),
         ("msk-mute.tif", 0, &["msk-mute.tif.msk excludes no pixels", "--mask"]),
-        ("aux.tif", 2, &["nodata value 12.0 comes from aux.tif.aux.xml"]),
+        ("aux.tif", 2, &["nodata value 12 comes from aux.tif.aux.xml"]),
         ("aux-values.tif", 1, &["NODATA_VALUES 0 0"]),
         ("values-pixel.tif", 1, &["NODATA_VALUES 3 200 3"]),
         ("values-few.tif", 1, &["NODATA_VALUES 3 200 excludes no pixels"]),
-        ("trns-8.png", 0, &["nodata value 9.0", "tRNS"]),
+        ("trns-8.png", 0, &["nodata value 9 ", "tRNS"]),
         ("trns-rgb-16.png", 3, &["tRNS", "771 51400 771"]),
         ("alpha-grey.tif", 1, &["26 pixels are excluded by its alpha band 2", "--no-alpha"]),
         ("alpha-rgb.png", 1, &["alpha band 4", "--no-alpha"]),
@@ -275,5 +276,186 @@ fn claims_beyond_what_is_there_are_refused_at_once() {
         let error = Reading::default().open(&Source { path, key: None }).unwrap_err().to_string();
         assert!(error.contains(words), "{case}: {error}");
         assert!(start.elapsed() < Duration::from_secs(5), "{case}: {:?}", start.elapsed());
+    }
+}
+
+/// Many strips of the same few bytes, each of which has what it claims.
+#[test]
+fn strips_that_share_their_bytes_have_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = |strips: u32, compression: u32, stored: &[u8], width: u32| {
+        let (offsets, counts) = (vec![8; strips as usize], vec![stored.len() as u32; strips as usize]);
+        let (height, width) = ([strips], [width]);
+        let bytes = tiff(
+            &[
+                (256, &width),
+                (257, &height),
+                (258, &[8]),
+                (259, &[compression]),
+                (262, &[1]),
+                (273, &offsets),
+                (277, &[1]),
+                (278, &[1]),
+                (279, &counts),
+            ],
+            1,
+            stored,
+        );
+        let path = directory.path().join("x.tif");
+        fs::write(&path, bytes).unwrap();
+        Reading::default().open(&Source { path, key: None })
+    };
+    // 128 bytes each.
+    let packed = [129, 7].repeat(1 << 13);
+    for (case, opened) in [
+        ("packbits", image(10_000, 32_773, &packed, 1 << 20)),
+        ("stored", image(10_000, 1, &[7; 1 << 14], 1 << 14)),
+    ] {
+        let error = opened.unwrap_err().to_string();
+        assert!(error.contains("share the same") && error.contains("bytes of its own"), "{case}: {error}");
+    }
+    let shared = image(50, 32_773, &packed, 1 << 20).unwrap();
+    assert_eq!(shared.len(), 50 << 20);
+}
+
+/// As some writers store equal tiles.
+#[test]
+fn tiles_that_share_their_bytes_are_read() {
+    let tile: Vec<u8> = (0..=255).collect();
+    let other: Vec<u8> = (0..=255).rev().collect();
+    let bytes = tiff(
+        &[
+            (256, &[48]),
+            (257, &[16]),
+            (258, &[8]),
+            (259, &[1]),
+            (262, &[1]),
+            (277, &[1]),
+            (322, &[16]),
+            (323, &[16]),
+            (324, &[8, 264, 8]),
+            (325, &[256; 3]),
+        ],
+        1,
+        &[tile, other].concat(),
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.tif");
+    fs::write(&path, bytes).unwrap();
+    let x = Reading::default().open(&Source { path, key: None }).unwrap();
+    let want = |row: u32, column: u32| {
+        let place = 16 * row + column % 16;
+        f64::from(if column / 16 == 1 { 255 - place } else { place })
+    };
+    let want: Vec<f64> = (0..16).flat_map(|row| (0..48).map(move |column| want(row, column))).collect();
+    assert_eq!(values(&x), want);
+}
+
+/// An image of one column of one strip, and what its text tag of that number
+/// says, after its size.
+fn column(bits: u32, format: u32, data: &[u8], nodata: &str) -> Vec<u8> {
+    let rows = [data.len() as u32 * 8 / bits];
+    let text = format!("{nodata}\0\0\0\0\0");
+    let at = [8 + data.len() as u32];
+    let (bits, format, count) = ([bits], [format], [data.len() as u32]);
+    let entries: &[(u16, &[u32])] = &[
+        (256, &[1]),
+        (257, &rows),
+        (258, &bits),
+        (259, &[1]),
+        (262, &[1]),
+        (273, &[8]),
+        (277, &[1]),
+        (278, &rows),
+        (279, &count),
+        (339, &format),
+        (42_113, &at),
+    ];
+    let mut bytes = tiff(entries, 1, &[data, text.as_bytes()].concat());
+    // The last entry is a text.
+    let entry = bytes.len() - 16;
+    bytes[entry + 2..entry + 4].copy_from_slice(&2u16.to_le_bytes());
+    bytes[entry + 4..entry + 8].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    bytes
+}
+
+fn open_alone(directory: &Path, bytes: &[u8]) -> Matrix {
+    let path = directory.join("x.tif");
+    fs::write(&path, bytes).unwrap();
+    Reading::default().open(&Source { path, key: None }).unwrap()
+}
+
+/// f64 has none of these: it takes the first two for their neighbour.
+#[test]
+fn a_nodata_value_of_64_bits_is_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let near = 9_007_199_254_740_993i64;
+    let signed = |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    for (format, values, nodata) in [
+        (2, vec![near - 1, near, near + 1, -near, 5], "9007199254740993"),
+        (1, vec![near - 1, near, near + 1, near + 2, 5], " 9007199254740993"),
+        (2, vec![i64::MIN, i64::MIN + 1, i64::MIN + 2, 0, 5], "-9223372036854775807"),
+        (1, vec![-1, -2, -3, 0, 5], "18446744073709551614"),
+    ] {
+        let x = open_alone(directory.path(), &column(64, format, &signed(&values), nodata));
+        assert_eq!(valid(x, None), "10111", "{nodata}");
+    }
+    // A value that is given takes its place.
+    let bytes = column(64, 2, &signed(&[near, 5]), "9007199254740993");
+    assert_eq!(valid(open_alone(directory.path(), &bytes), Some(5.0)), "10");
+}
+
+/// As Windows wrote it; a value of metres is none.
+#[test]
+fn infinity_has_another_spelling() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = [1.0, f32::NEG_INFINITY, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let x = open_alone(directory.path(), &column(32, 3, &bytes, "-1.#INF"));
+    assert_eq!(valid(x, None), "101");
+    let x = open_alone(directory.path(), &column(32, 3, &bytes, "-9999m"));
+    let error = Dataset::inputs_with(x, u64::MAX, HoleRules::default()).unwrap_err().to_string();
+    assert!(error.contains("-9999m"), "{error}");
+}
+
+/// A file beside an image, as it is written and as it is not whole.
+#[test]
+fn notes_beside_an_image_are_read_as_gdal_reads_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |xml: &str| {
+        fs::write(directory.path().join("x.tif.aux.xml"), xml).unwrap();
+        open_alone(directory.path(), &column(8, 1, &[14, 15], "15"))
+    };
+    let whole =
+        "<PAMDataset><PAMRasterBand band='01'><NoDataValue>14</NoDataValue></PAMRasterBand></PAMDataset>";
+    assert_eq!(valid(beside(whole), None), "01");
+    assert_eq!(valid(beside(&whole.to_uppercase()), None), "01");
+    for xml in [whole.strip_suffix("</PAMDataset>").unwrap(), &whole[..70], ""] {
+        let x = beside(xml);
+        let notes: Vec<String> = x.notes().iter().map(ToString::to_string).collect();
+        assert_eq!(valid(x, None), "10", "{xml}");
+        assert!(notes.join("; ").contains("x.tif.aux.xml excludes no pixels: it is cut off"), "{notes:?}");
+    }
+}
+
+/// Of a chunk's two bytes as many bits count as a sample has.
+#[test]
+fn a_transparent_grey_has_the_bits_of_a_sample() {
+    use ::png::{BitDepth, ColorType, Encoder};
+    let directory = tempfile::tempdir().unwrap();
+    for (depth, byte, value, pixels) in [
+        (BitDepth::One, 0b0100_0000, 0x17, 2),
+        (BitDepth::Two, 0b0011_0000, 0x17, 2),
+        (BitDepth::Four, 0x57, 0x17, 2),
+    ] {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, pixels, 1);
+        encoder.set_color(ColorType::Grayscale);
+        encoder.set_depth(depth);
+        encoder.set_trns(vec![0, value]);
+        encoder.write_header().unwrap().write_image_data(&[byte]).unwrap();
+        let path = directory.path().join("x.png");
+        fs::write(&path, bytes).unwrap();
+        let x = Reading::default().open(&Source { path, key: None }).unwrap();
+        assert_eq!(valid(x, None), "10", "{depth:?}");
     }
 }

@@ -39,7 +39,8 @@ impl Counted {
         let nodata = |matrix: Option<&Matrix>, given| {
             let Some(matrix) = matrix else { return Ok(None) };
             let value = matrix.nodata_unless(given)?;
-            Ok::<_, DataError>(value.map(|value| Nodata::of(value, matrix)))
+            let whole = matrix.whole_nodata().filter(|_| given.is_none()).map(Nodata::Whole);
+            Ok::<_, DataError>(whole.or_else(|| value.map(|value| Nodata::of(value, matrix))))
         };
         let (x_nodata, t_nodata) = (nodata(Some(x), rules.x_nodata)?, nodata(t, rules.t_nodata)?);
         let has_nulls = x.has_nulls() || t.is_some_and(Matrix::has_nulls);

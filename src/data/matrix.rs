@@ -174,10 +174,7 @@ impl Matrix {
     /// which something else tells where that is.
     #[cfg(any(feature = "png", feature = "tiff"))]
     pub(super) fn with_fill(mut self, nodata: Option<&NodataAttribute>) -> Self {
-        self.fill = match nodata {
-            Some(NodataAttribute::Number(value)) => Some(*value),
-            _ => None,
-        };
+        self.fill = nodata.and_then(NodataAttribute::nearest);
         self
     }
 
@@ -266,11 +263,18 @@ impl Matrix {
         })
     }
 
-    /// The value that stands for a missing element, if the file names one.
+    /// The value that stands for a missing element, or the f64 nearest to it, if
+    /// the file names one.
     #[must_use]
     pub fn nodata(&self) -> Option<f64> {
+        self.nodata.as_ref().and_then(NodataAttribute::nearest)
+    }
+
+    /// The same where it is a whole number that f64 has not.
+    pub(super) fn whole_nodata(&self) -> Option<i128> {
         match self.nodata {
-            Some(NodataAttribute::Number(value)) => Some(value),
+            #[cfg(feature = "tiff")]
+            Some(NodataAttribute::Whole(value)) => Some(value),
             _ => None,
         }
     }

@@ -65,6 +65,8 @@ pub enum Note {
         by: String,
         /// How many pixels it excludes.
         count: u64,
+        /// The image's nodata value, if it has one too, which is not used then.
+        unused: Option<String>,
     },
     /// What could be a mask is not used.
     NotMasked {
@@ -76,7 +78,7 @@ pub enum Note {
     /// The nodata value comes from a file beside the image.
     NodataBeside {
         /// The value.
-        value: f64,
+        value: String,
         /// The file.
         file: String,
     },
@@ -135,7 +137,7 @@ impl Note {
     /// Whether only a verbose command tells it.
     #[must_use]
     pub fn is_detail(&self) -> bool {
-        matches!(self, Self::NotScaled { .. } | Self::Masked { count: 0, .. })
+        matches!(self, Self::NotScaled { .. } | Self::Masked { count: 0, unused: None, .. })
     }
 
     /// Whether it tells which elements are excluded.
@@ -205,11 +207,13 @@ impl fmt::Display for Note {
                 "{count} of {n} decimals have more digits than f64 holds and are rounded; cast whole ones to 64-bit \
                  integers, which keep theirs, or take a constant off them first if their differences matter"
             ),
-            Self::Masked { by, count } => {
-                write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })
+            Self::Masked { by, count, unused } => {
+                write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })?;
+                let Some(value) = unused else { return Ok(()) };
+                write!(f, "; its nodata value {value} is not used beside it")
             }
             Self::NotMasked { by, reason } => write!(f, "{by} excludes no pixels: {reason}"),
-            Self::NodataBeside { value, file } => write!(f, "its nodata value {value:?} comes from {file}"),
+            Self::NodataBeside { value, file } => write!(f, "its nodata value {value} comes from {file}"),
             Self::ReducedFirst => f.write_str(
                 "its first image calls itself a reduced copy and is passed over; what is read is the image \
                  in full that is there too",

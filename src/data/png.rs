@@ -145,27 +145,34 @@ impl Markers {
         let samples = info.color_type.samples();
         let size = [info.width as usize, info.height as usize];
         let mut notes = Vec::new();
-        let beside = sidecar::Notes::of(input)?;
-        // The decoder keeps a byte of each of those that have no more.
+        let beside = sidecar::Notes::of(input, &mut notes)?;
+        // The decoder keeps a byte of each of those that have no more. Of these
+        // as many bits count as a sample has.
+        let most = match info.bit_depth {
+            BitDepth::One => 1,
+            BitDepth::Two => 3,
+            BitDepth::Four => 15,
+            BitDepth::Eight | BitDepth::Sixteen => u8::MAX,
+        };
         let colours: Vec<u16> = match info.trns.as_deref().unwrap_or_default() {
             bytes if info.bit_depth == BitDepth::Sixteen => {
                 bytes.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect()
             }
-            bytes => bytes.iter().copied().map(u16::from).collect(),
+            bytes => bytes.iter().map(|&byte| u16::from(byte & most)).collect(),
         };
         let has_alpha = matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
         let colour = Some(colours).filter(|colours| colours.len() == samples && !has_alpha);
         let mut nodata = match &colour {
             Some(colours) if samples == 1 => {
-                notes
-                    .push(Note::NodataBeside { value: colours[0].into(), file: "its chunk tRNS".to_owned() });
+                let file = "its chunk tRNS".to_owned();
+                notes.push(Note::NodataBeside { value: colours[0].to_string(), file });
                 Some(NodataAttribute::Number(colours[0].into()))
             }
             _ => None,
         };
         if let (None, Some(beside)) = (&nodata, &beside) {
             nodata = beside.nodata(sample + 1);
-            if let Some(NodataAttribute::Number(value)) = nodata {
+            if let Some(value) = nodata.as_ref().and_then(NodataAttribute::shown) {
                 notes.push(Note::NodataBeside { value, file: beside.name.clone() });
             }
         }
@@ -181,7 +188,7 @@ impl Markers {
         };
         let is_nodata = match nodata {
             Some(NodataAttribute::Number(value)) => in_range(value),
-            Some(NodataAttribute::Unclear { .. }) => true,
+            Some(_) => true,
             None => false,
         };
         let values = beside.as_ref().and_then(sidecar::Notes::nodata_values);
@@ -275,7 +282,8 @@ fn decode<E: Element>(
     let nodata = markers.nodata.clone();
     let matrix = match masked {
         Some((by, nulls)) => {
-            notes.push(Note::Masked { by, count: nulls.count() });
+            let unused = nodata.as_ref().and_then(NodataAttribute::shown);
+            notes.push(Note::Masked { by, count: nulls.count(), unused });
             matrix.with_nulls(nulls).with_fill(nodata.as_ref())
         }
         None => matrix.with_nodata(nodata),

@@ -40,8 +40,9 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Those of an image, if it has some.
-    pub(super) fn of(input: &Input<'_>) -> Result<Option<Self>, DataError> {
+    /// Those of an image, if it has some that are whole: others GDAL does not
+    /// use either.
+    pub(super) fn of(input: &Input<'_>, notes: &mut Vec<Note>) -> Result<Option<Self>, DataError> {
         let Some(path) = beside(input, &[".aux.xml", ".AUX.XML"]) else { return Ok(None) };
         let failed = |e| DataError::io(&path, e);
         let mut xml = Vec::new();
@@ -49,7 +50,13 @@ impl Notes {
         if xml.len() as u64 > MOST_BYTES {
             return Err(failed(io::Error::other("is too large for notes on an image; move it elsewhere")));
         }
-        Ok(Some(Self { name: name(&path), xml: String::from_utf8_lossy(&xml).into_owned() }))
+        let (name, xml) = (name(&path), String::from_utf8_lossy(&xml).into_owned());
+        if !xml::visit(&xml, |_, _| ()) {
+            let reason = "it is cut off or damaged, so that GDAL does not use it either";
+            notes.push(Note::NotMasked { by: name, reason });
+            return Ok(None);
+        }
+        Ok(Some(Self { name, xml }))
     }
 
     /// The nodata value of a band, numbered from 1.
@@ -57,10 +64,10 @@ impl Notes {
         let mut nodata = None;
         xml::visit(&self.xml, |open, text| {
             let [root, of, value] = open else { return };
-            let is_it = root.name == "PAMDataset"
-                && of.name == "PAMRasterBand"
-                && value.name == "NoDataValue"
-                && of.attribute("band").is_some_and(|number| number.trim() == band.to_string());
+            let is_it = root.is("PAMDataset")
+                && of.is("PAMRasterBand")
+                && value.is("NoDataValue")
+                && of.attribute("band").is_some_and(|number| number.trim().parse() == Ok(band));
             if is_it {
                 // The digits may be fewer than the number has.
                 let exact = value.attribute("le_hex_equiv").and_then(|hex| from_hex(&hex));
@@ -79,10 +86,10 @@ impl Notes {
         xml::visit(&self.xml, |open, text| {
             let [root, metadata, item] = open else { return };
             let is_default = metadata.attribute("domain").is_none_or(|domain| domain.is_empty());
-            if root.name == "PAMDataset"
-                && metadata.name == "Metadata"
+            if root.is("PAMDataset")
+                && metadata.is("Metadata")
                 && is_default
-                && item.attribute("key").is_some_and(|key| key == NODATA_VALUES)
+                && item.attribute("key").is_some_and(|key| key.eq_ignore_ascii_case(NODATA_VALUES))
             {
                 values = Some(text.to_owned());
             }
@@ -151,6 +158,18 @@ mod tests {
         assert_eq!(notes.nodata(2), Some(NodataAttribute::Number(f64::from(f32::MIN))));
         assert!(matches!(notes.nodata(12), Some(NodataAttribute::Number(n)) if n.is_nan()));
         assert_eq!(notes.nodata(3), None);
+        assert_eq!(notes.nodata_values().as_deref(), Some("1 2"));
+    }
+
+    /// GDAL takes the band's number as a number, and sees no case in names.
+    #[test]
+    fn names_have_no_case_and_bands_are_numbers() {
+        let notes = notes(
+            "<pamdataset><METADATA><mdi KEY=\"nodata_values\">1 2</mdi></METADATA><PamRasterBand BAND=\" 01\">\
+             <NODATAVALUE>14</NODATAVALUE></PamRasterBand></pamdataset>",
+        );
+        assert_eq!(notes.nodata(1), Some(NodataAttribute::Number(14.0)));
+        assert_eq!(notes.nodata(10), None);
         assert_eq!(notes.nodata_values().as_deref(), Some("1 2"));
     }
 }

@@ -92,12 +92,16 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let mut notes: Vec<Note> = reduced.into_iter().collect();
     notes.extend(image.has_no_sizes().then_some(Note::SizesCalculated));
     let band = Band { image: &image, number: band + 1, is_of_first_page: place == 0 };
-    let beside = if band.is_of_first_page { sidecar::Notes::of(input)? } else { None };
+    let beside = if band.is_of_first_page { sidecar::Notes::of(input, &mut notes)? } else { None };
     let own = directory.text(tag::GDAL_NODATA)?.and_then(|text| nodata(&text));
+    let own = own.map(|own| own.of_elements(image.element));
     // GDAL lets what is beside the image replace what is in it.
-    let elsewhere = beside.as_ref().and_then(|beside| Some((beside.nodata(band.number)?, &beside.name)));
-    if let Some((NodataAttribute::Number(value), file)) = &elsewhere {
-        notes.push(Note::NodataBeside { value: *value, file: (*file).clone() });
+    let elsewhere = beside.as_ref().and_then(|beside| {
+        Some((beside.nodata(band.number)?.of_elements(image.element), beside.name.clone()))
+    });
+    if let Some((nodata, file)) = &elsewhere {
+        let file = file.clone();
+        notes.extend(nodata.shown().map(|value| Note::NodataBeside { value, file }));
     }
     let nodata = elsewhere.map(|(nodata, _)| nodata).or(own);
 
@@ -105,7 +109,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     let is_masked = excluded.is_some();
     let excluded = match &nodata {
         _ if is_masked => excluded,
-        Some(NodataAttribute::Unclear { .. }) => None,
+        Some(NodataAttribute::Unclear { .. } | NodataAttribute::Whole(_)) => None,
         Some(NodataAttribute::Number(value)) if counted::is_in_range(*value, image.element) => None,
         _ => markers::transparent(input, &map, page, &band, &mut notes)?,
     };
@@ -114,6 +118,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
         None => with_element!(image.element, E => {
             let sparse = match &nodata {
                 Some(NodataAttribute::Number(value)) => from_f64(image.element, *value),
+                Some(NodataAttribute::Whole(value)) => from_whole(image.element, *value),
                 _ => <E as bytemuck::Zeroable>::zeroed(),
             };
             image.matrix::<E>(sparse)
@@ -121,7 +126,8 @@ pub(super) fn open(input: &Input<'_>) -> Result<Matrix, DataError> {
     };
     let matrix = match excluded {
         Some((by, nulls)) => {
-            notes.push(Note::Masked { by, count: nulls.count() });
+            let unused = nodata.as_ref().filter(|_| is_masked).and_then(NodataAttribute::shown);
+            notes.push(Note::Masked { by, count: nulls.count(), unused });
             matrix.with_nulls(nulls)
         }
         None => matrix,
@@ -226,6 +232,22 @@ fn compression_name(method: u64) -> String {
     name.to_owned()
 }
 
+/// A value as an element of the type `E`, which must be as long.
+fn cast<E: Element>(value: impl bytemuck::Pod) -> E {
+    bytemuck::pod_read_unaligned(bytemuck::bytes_of(&value))
+}
+
+/// A whole number of 64 bits as an element of the type `E`, which must be
+/// `element`.
+#[expect(clippy::cast_precision_loss, reason = "only whole numbers of 64 bits have more digits than f64")]
+fn from_whole<E: Element>(element: ElementType, value: i128) -> E {
+    match element {
+        ElementType::I64 => cast(i64::try_from(value).unwrap_or_default()),
+        ElementType::U64 => cast(u64::try_from(value).unwrap_or_default()),
+        other => from_f64(other, value as f64),
+    }
+}
+
 /// A number as an element of the type `E`, which must be `element`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -233,9 +255,6 @@ fn compression_name(method: u64) -> String {
     reason = "a value that an image says stands for nothing is one its pixels can have"
 )]
 fn from_f64<E: Element>(element: ElementType, value: f64) -> E {
-    fn cast<E: Element>(value: impl bytemuck::Pod) -> E {
-        bytemuck::pod_read_unaligned(bytemuck::bytes_of(&value))
-    }
     match element {
         ElementType::Bool => cast(u8::from(value != 0.0)),
         ElementType::U8 => cast(value as u8),

@@ -9,6 +9,11 @@ pub(super) struct Open<'x> {
 }
 
 impl Open<'_> {
+    /// Whether it has that name: GDAL sees no case in names.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     /// The value of an attribute, if it is there.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
         let mut rest = self.attributes;
@@ -17,7 +22,7 @@ impl Open<'_> {
             let after = after.trim_start();
             let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
             let (value, behind) = after[1..].split_once(quote)?;
-            if key.trim() == name {
+            if key.trim().eq_ignore_ascii_case(name) {
                 return Some(unescaped(value));
             }
             rest = behind;
@@ -26,34 +31,45 @@ impl Open<'_> {
 }
 
 /// Calls `each` at the end of every element, with it and those around it, from
-/// the outermost on, and its own text.
-pub(super) fn visit(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) {
+/// the outermost on, and its own text. Returns whether all that was opened was
+/// closed, each element by its own name: else the text is cut off or damaged.
+pub(super) fn visit(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) -> bool {
     /// Deeper than any of GDAL's.
     const MOST_DEPTH: usize = 64;
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut rest = xml;
+    let mut is_whole = true;
+    let mut split = |text, end| {
+        let parts = str::split_once(text, end);
+        is_whole &= parts.is_some();
+        parts.unwrap_or((text, ""))
+    };
+    let mut are_tags_right = true;
+    let mut elements = 0u64;
     while let Some((text, after)) = rest.split_once('<') {
         if let Some(open) = open.last_mut() {
             open.text.push_str(&unescaped(text));
         }
-        let until = |end| after.split_once(end).unwrap_or((after, ""));
         rest = if let Some(comment) = after.strip_prefix("!--") {
-            comment.split_once("-->").unwrap_or((comment, "")).1
+            split(comment, "-->").1
         } else if let Some(data) = after.strip_prefix("![CDATA[") {
-            let (data, behind) = data.split_once("]]>").unwrap_or((data, ""));
+            let (data, behind) = split(data, "]]>");
             open.iter_mut().next_back().into_iter().for_each(|open| open.text.push_str(data));
             behind
         } else if after.starts_with(['?', '!']) {
-            until(">").1
-        } else if after.starts_with('/') {
+            split(after, ">").1
+        } else if let Some(after) = after.strip_prefix('/') {
+            let (name, behind) = split(after, ">");
+            are_tags_right &= open.last().is_some_and(|last| last.is(name.trim()));
             if let Some(last) = open.last_mut() {
                 let text = std::mem::take(&mut last.text);
                 each(&open, text.trim());
                 open.pop();
             }
-            until(">").1
+            behind
         } else {
             let (tag, behind) = after.split_at(tag_end(after));
+            (are_tags_right, elements) = (are_tags_right && behind.starts_with('>'), elements + 1);
             let is_empty = tag.ends_with('/');
             let tag = tag.strip_suffix('/').unwrap_or(tag);
             let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
@@ -63,11 +79,12 @@ pub(super) fn visit(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) {
                 open.pop();
             }
             if open.len() > MOST_DEPTH {
-                return;
+                return false;
             }
             behind.get(1..).unwrap_or_default()
         };
     }
+    is_whole && are_tags_right && elements > 0 && open.is_empty()
 }
 
 /// Where a tag ends: at the first `>` outside quotes.
@@ -101,11 +118,12 @@ mod tests {
         let xml = "<?xml version=\"1.0\"?><!-- <a>no</a> --><A x='1'>\n <B key=\"p > &quot;q&quot;\" b = '2'> 7 &lt; 8 </B>\
                    <C/><D><![CDATA[<raw>]]></D></A>";
         let mut found = Vec::new();
-        visit(xml, |open, text| {
+        let is_whole = visit(xml, |open, text| {
             let path: Vec<&str> = open.iter().map(|open| open.name).collect();
             let last = open.last().unwrap();
             found.push((path.join("/"), last.attribute("key"), last.attribute("b"), text.to_owned()));
         });
+        assert!(is_whole);
         let want = |path: &str, key: Option<&str>, b: Option<&str>, text: &str| {
             (path.to_owned(), key.map(str::to_owned), b.map(str::to_owned), text.to_owned())
         };
@@ -124,8 +142,10 @@ mod tests {
     fn what_is_cut_off_or_wrong_ends() {
         let xml = "<A k=\"v\"><B>1</B><!-- x --><C a='b'/></A></A></A><";
         for end in 0..=xml.len() {
-            visit(&xml[..end], |open, _| assert!(!open.is_empty()));
+            assert!(!visit(&xml[..end], |open, _| assert!(!open.is_empty())) || end == 41, "{end}");
         }
+        assert!(visit("<a b='1'><B/></A >", |_, _| ()));
+        assert!(["<a><b></a></b>", "<a/", "", "text"].iter().all(|xml| !visit(xml, |_, _| ())));
         visit(&"<a>".repeat(100_000), |_, _| ());
     }
 }

@@ -104,10 +104,8 @@ fn item(directory: &Directory<'_>, name: &str) -> Result<Option<String>, DataErr
     xml::visit(&notes, |open, text| {
         let [root, last] = open else { return };
         let is_of_file = last.attribute("sample").is_none() && last.attribute("domain").is_none();
-        if root.name == "GDALMetadata"
-            && is_of_file
-            && last.attribute("name").is_some_and(|found| found == name)
-        {
+        let is_it = |found: String| found.eq_ignore_ascii_case(name);
+        if root.is("GDALMetadata") && is_of_file && last.attribute("name").is_some_and(is_it) {
             item = Some(text.to_owned());
         }
     });
@@ -230,9 +228,14 @@ fn all_are<E: Element>(
 }
 
 /// The pixels that are transparent where an image's last band is its alpha band
-/// and another one is read: its name, and the pixels. GDAL has an alpha band in
-/// this place only mask another (of two bands or four), and calls
-/// the first one beyond grey alpha also where many follow.
+/// and another one is read: its name, and the pixels.
+///
+/// This goes beyond GDAL, in whose order of masks an alpha band stands here too
+/// but only where it is one of two bands or four and its samples are bytes or
+/// 16 bits: here one of any type, beside any number of bands, excludes the
+/// pixels where it is 0. What is transparent has no colour that means something,
+/// however it is stored; whoever wants it has `--no-alpha`. GDAL calls the first
+/// band beyond grey alpha also where others follow it; that one is only named.
 pub(super) fn transparent(
     input: &Input<'_>,
     map: &Mapping,
