@@ -217,6 +217,34 @@ mod columns {
         assert!(packed.is_spooled());
     }
 
+    /// Arrow lets anything stand in the place of a null.
+    #[test]
+    fn digits_under_a_null_are_not_counted() {
+        use std::sync::Arc;
+
+        use arrow_array::{Array, ArrayRef, Decimal128Array, DictionaryArray, Int8Array, RecordBatch};
+        use arrow_ipc::writer::FileWriter;
+
+        const LONG: i128 = (1 << 53) + 1;
+        let directory = tempfile::tempdir().unwrap();
+        let whole = Decimal128Array::from(vec![LONG, 7, LONG, LONG]);
+        let gaps = Decimal128Array::from(vec![Some(1), Some(1), None, None]);
+        let parts = whole.into_data().into_builder().nulls(gaps.nulls().cloned());
+        let values: ArrayRef = Arc::new(Decimal128Array::from(parts.build().unwrap()));
+        let keys = Int8Array::from(vec![Some(0), Some(0), Some(1), Some(2), None, Some(0)]);
+        let looked_up: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::clone(&values)));
+        for (column, want) in [(values, "1 of 4 decimals"), (looked_up, "3 of 6 decimals")] {
+            let batch = RecordBatch::try_from_iter_with_nullable([("x", column, true)]).unwrap();
+            let path = directory.path().join("x.arrow");
+            let mut writer = FileWriter::try_new(fs::File::create(&path).unwrap(), &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            let notes: Vec<String> =
+                open(&path, None).unwrap().notes().iter().map(ToString::to_string).collect();
+            assert!(notes.len() == 1 && notes[0].starts_with(want), "{notes:?}");
+        }
+    }
+
     /// A file whose footer names each of its row groups so many times.
     fn named_again(rows: usize, times: usize) -> Vec<u8> {
         use std::sync::Arc;

@@ -175,10 +175,9 @@ impl<'r> Reader<'r> {
         };
         let Some(dictionary) = &mut to.dictionary else { return Err(self.invalid(UNLIKE)) };
         let start = dictionary.len();
-        let rounded = &mut to.rounded;
         self.nulls(batch, Place::default(), start, dictionary.nulls_mut())?;
         self.pieces(batch, Place::default(), value_type, |bytes, piece| {
-            *rounded += rounded_decimals(value_type, bytes);
+            dictionary.note_rounded(start + piece.start, rounded_decimals(value_type, bytes));
             let values = numbers::<E>(value_type, bytes, piece.len()).ok_or_else(|| self.invalid(UNLIKE))?;
             dictionary.append(self.input.path, &values, self.input.memory_bytes)
         })
@@ -205,7 +204,8 @@ impl<'r> Reader<'r> {
         self.pieces(batch, place, stored_type, |bytes, piece| {
             let first = *rows + piece.start;
             if !matches!(data_type, DataType::Dictionary(..)) {
-                *rounded += rounded_decimals(data_type, bytes);
+                let places = rounded_decimals(data_type, bytes);
+                *rounded += places.iter().filter(|&k| !nulls.contains(first + k)).count() as u64;
                 let mut values = numbers::<E>(data_type, bytes, piece.len()).ok_or_else(unlike)?;
                 for (k, value) in values.iter_mut().enumerate() {
                     // Whatever the file has in the place of a null.
@@ -223,7 +223,10 @@ impl<'r> Reader<'r> {
                     None => return Err(self.invalid("a batch comes before its dictionary")),
                 };
                 looked_up.push(match meaning {
-                    Meaning::Value(value) => value,
+                    Meaning::Value { value, is_rounded } => {
+                        *rounded += u64::from(is_rounded);
+                        value
+                    }
                     Meaning::Null => {
                         nulls.insert(first + k);
                         E::zeroed()

@@ -13,11 +13,13 @@ const LEAST_BYTES: u64 = 16 << 20;
 pub(super) struct Dictionary<E> {
     values: Vec<E>,
     nulls: Nulls,
+    /// Decimals that have more digits than f64 holds.
+    rounded: Nulls,
 }
 
 impl<E: Element> Dictionary<E> {
     pub(super) fn new() -> Self {
-        Self { values: Vec::new(), nulls: Nulls::default() }
+        Self { values: Vec::new(), nulls: Nulls::default(), rounded: Nulls::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -43,15 +45,25 @@ impl<E: Element> Dictionary<E> {
         &mut self.nulls
     }
 
+    /// Notes which values are rounded, by their places after `first`.
+    pub(super) fn note_rounded(&mut self, first: usize, places: Vec<usize>) {
+        places.into_iter().for_each(|k| self.rounded.insert(first + k));
+    }
+
     /// What a key stands for; `None` if it is nothing.
     pub(super) fn get(&self, key: usize) -> Option<Meaning<E>> {
         let value = *self.values.get(key)?;
-        Some(if self.nulls.contains(key) { Meaning::Null } else { Meaning::Value(value) })
+        let is_rounded = self.rounded.contains(key);
+        Some(if self.nulls.contains(key) { Meaning::Null } else { Meaning::Value { value, is_rounded } })
     }
 }
 
 /// What a key stands for.
 pub(super) enum Meaning<E> {
     Null,
-    Value(E),
+    Value {
+        value: E,
+        /// Whether it is a decimal that has more digits than f64 holds.
+        is_rounded: bool,
+    },
 }

@@ -34,7 +34,9 @@ impl Column {
                     array = array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
                     null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
                 }
-                rounded += append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
+                let places = append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
+                // In the place of a null there may be anything.
+                rounded += places.iter().filter(|&k| !nulls.contains(rows + k)).count() as u64;
                 rows += batch.num_rows();
             }
             let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
@@ -51,14 +53,14 @@ fn null_rows(array: &dyn Array) -> Vec<usize> {
         .map_or_else(Vec::new, |nulls| (0..array.len()).filter(|&k| nulls.is_null(k)).collect())
 }
 
-/// Appends the values of an array, 0 for a null, and counts the decimals that are
+/// Appends the values of an array, 0 for a null, and tells which decimals are
 /// rounded; `None` if they are of another type or fewer than they should be.
-fn append<E: Element>(array: &dyn Array, spool: &mut Spool<E>) -> Result<Option<u64>, DataError> {
+fn append<E: Element>(array: &dyn Array, spool: &mut Spool<E>) -> Result<Option<Vec<usize>>, DataError> {
     let data_type = array.data_type();
     if element_type(data_type) != Some(E::TYPE) {
         return Ok(None);
     }
-    let mut rounded = 0;
+    let mut rounded = Vec::new();
     let values = match array.as_boolean_opt() {
         Some(bits) => {
             let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
@@ -157,10 +159,10 @@ fn decimals(data_type: &DataType, bytes: &[u8]) -> Option<Vec<f64>> {
     }
 }
 
-/// The number of decimals in bytes of a buffer that have more digits than f64
-/// holds.
-pub(super) fn rounded_decimals(data_type: &DataType, bytes: &[u8]) -> u64 {
-    fn of<const SIZE: usize>(bytes: &[u8], digits: impl Fn([u8; SIZE]) -> Option<i128>) -> u64 {
+/// The places of decimals in bytes of a buffer that have more digits than f64
+/// holds, those of nulls included, where there may be anything.
+pub(super) fn rounded_decimals(data_type: &DataType, bytes: &[u8]) -> Vec<usize> {
+    fn of<const SIZE: usize>(bytes: &[u8], digits: impl Fn([u8; SIZE]) -> Option<i128>) -> Vec<usize> {
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -168,7 +170,7 @@ pub(super) fn rounded_decimals(data_type: &DataType, bytes: &[u8]) -> u64 {
         )]
         let is_rounded = |digits: Option<i128>| digits.is_none_or(|digits| (digits as f64) as i128 != digits);
         let (values, _) = bytes.as_chunks();
-        values.iter().filter(|&&bytes| is_rounded(digits(bytes))).count() as u64
+        (0..values.len()).filter(|&k| is_rounded(digits(values[k]))).collect()
     }
     match data_type {
         DataType::Decimal64(..) => of(bytes, |bytes| Some(i64::from_ne_bytes(bytes).into())),
@@ -176,7 +178,7 @@ pub(super) fn rounded_decimals(data_type: &DataType, bytes: &[u8]) -> u64 {
         DataType::Decimal256(..) => {
             of(bytes, |bytes| <Decimal256Type as ArrowPrimitiveType>::Native::from_le_bytes(bytes).to_i128())
         }
-        _ => 0,
+        _ => Vec::new(),
     }
 }
 
