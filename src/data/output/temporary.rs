@@ -89,8 +89,10 @@ impl Temporary {
             // With the temporary name the error would tell of another file.
             let (file, name) = name.map_err(|e| io::Error::from(e.kind()))?.into_parts();
             // Before it was locked, another program may have taken it for one
-            // that was left behind.
-            if hold(&file) && !name.exists() {
+            // that was left behind. Such a program has the lock while it removes
+            // the name, so that waiting for the lock is waiting for the outcome.
+            hold(&file);
+            if !is_its_name(&file, &name) {
                 continue;
             }
             return Ok(Self { file, name: Some(Name::new(name)) });
@@ -123,10 +125,23 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Locks a file as one that a running program holds; whether it could. The
-/// system takes the lock away when the program ends, however it ends.
-fn hold(file: &File) -> bool {
-    file.try_lock_shared().is_ok()
+/// Locks a file as one that a running program holds. The system takes the lock
+/// away when the program ends, however it ends. Where there are no locks there
+/// is nobody who would take the file for one that was left behind.
+fn hold(file: &File) {
+    while file.lock_shared().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {}
+}
+
+/// Whether a name is that of a file, and not gone or another one's.
+fn is_its_name(file: &File, name: &Path) -> bool {
+    #[cfg(unix)]
+    if let Ok(file) = file.metadata() {
+        use std::os::unix::fs::MetadataExt;
+        return name
+            .symlink_metadata()
+            .is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()));
+    }
+    name.exists()
 }
 
 /// What a new file may be read and written by: no more than what it replaces.
@@ -282,6 +297,39 @@ mod tests {
         assert!(!left.contains(&".linfit-left.tmp".to_owned()), "{left:?}");
         held.persist(&directory.path().join("out")).unwrap();
         assert_eq!(names(directory.path()), [".linfit-folder.tmp", ".linfit-other", "linfit-a.tmp", "out"]);
+    }
+
+    /// Another program, which looks for what was left, may see a file before it
+    /// is held.
+    #[test]
+    fn a_file_that_another_program_removes_is_made_again() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let directory = tempfile::tempdir().unwrap();
+        let (is_over, removed) = (AtomicBool::new(false), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for name in names(directory.path()) {
+                        let Ok(file) = File::open(directory.path().join(&name)) else { continue };
+                        if file.try_lock().is_ok() {
+                            // Long enough that it is held while the other one looks.
+                            std::thread::sleep(std::time::Duration::from_millis(1));
+                            let _ = std::fs::remove_file(directory.path().join(&name));
+                            removed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+            let lost = (0..2_000).filter(|_| {
+                let made = Temporary::named(directory.path(), None).unwrap();
+                let name = made.name.as_ref().and_then(|name| name.0.as_ref()).unwrap().to_path_buf();
+                std::thread::sleep(std::time::Duration::from_micros(200));
+                !name.exists()
+            });
+            let lost = lost.count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(lost, 0, "{} were removed in all", removed.load(Ordering::Relaxed));
+        });
     }
 
     #[cfg(unix)]
