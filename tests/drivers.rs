@@ -448,6 +448,21 @@ fn what_was_found_is_kept_while_the_driver_is_the_same() {
     assert!(loads(&lab, "fit d.csv:x d.csv:t"));
     assert!(!loads(&lab, "fit d.csv:x d.csv:t"));
     assert!(tried(&lab));
+    // One that was too slow is known for a while.
+    let slow = lab.driver("vkCreateInstance", "hang");
+    lab.only(&[&slow]);
+    lab.set("LINFIT_DRIVER_SECONDS", SHORT);
+    assert!(loads(&lab, "fit d.csv:x d.csv:t"));
+    assert!(!loads(&lab, "fit d.csv:x d.csv:t"));
+    let cache = lab.path("cache/linfit/drivers.json");
+    let mut kept: Value = serde_json::from_str(&fs::read_to_string(&cache).unwrap()).unwrap();
+    for entry in kept["entries"].as_array_mut().unwrap() {
+        entry["found_at"] = (entry["found_at"].as_u64().unwrap() - 600).into();
+    }
+    fs::write(&cache, kept.to_string()).unwrap();
+    assert!(loads(&lab, "fit d.csv:x d.csv:t"));
+    lab.only(&[&broken]);
+    assert!(!loads(&lab, "fit d.csv:x d.csv:t"), "what crashed is known for the whole boot");
     // A cache that can't be read or written changes nothing but the time.
     fs::write(lab.path("cache/linfit/drivers.json"), "{").unwrap();
     assert!(loads(&lab, "fit d.csv:x d.csv:t"));

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Goes up when older files no longer mean the same.
 const FORMAT: u32 = 1;
+
+/// For how many seconds it is believed that drivers do not answer: not for the
+/// whole boot, since the machine may have had too much to do, and not for no
+/// time, since every command would wait for them again.
+const SLOW_SECONDS: u64 = 600;
 
 /// As many environments as a user may work in by turns.
 const MOST_ENTRIES: usize = 16;
@@ -100,14 +105,15 @@ impl Drivers {
             return Ok(Self { verdict });
         }
         let key = key();
-        let known = entries().into_iter().find(|entry| entry.key == key).map(|entry| entry.verdict);
+        let known = entries().into_iter().find(|entry| entry.key == key && !entry.is_stale(now()));
+        let known = known.map(|entry| entry.verdict);
         let verdict = match known.filter(is_enough) {
             Some(verdict) => verdict,
             None => match examine(verbosity)? {
                 Some(verdict) => {
                     // A driver may make the files of its devices when it is loaded.
                     let key = self::key();
-                    keep(Entry { key, verdict: verdict.clone() }, verbosity);
+                    keep(Entry::new(key, verdict.clone()), verbosity);
                     verdict
                 }
                 None => Verdict::default(),
@@ -135,7 +141,7 @@ impl Drivers {
         let found = Some(Found::of(adapters));
         if self.broken().is_empty() && self.verdict.found != found {
             self.verdict.found = found;
-            keep(Entry { key: key(), verdict: self.verdict.clone() }, verbosity);
+            keep(Entry::new(key(), self.verdict.clone()), verbosity);
         }
     }
 
@@ -282,6 +288,27 @@ struct Contents {
 struct Entry {
     key: String,
     verdict: Verdict,
+    /// When, in seconds since 1970; files of earlier versions do not say it.
+    #[serde(default)]
+    found_at: Option<u64>,
+}
+
+impl Entry {
+    fn new(key: String, verdict: Verdict) -> Self {
+        Self { key, verdict, found_at: Some(now()) }
+    }
+
+    /// Whether it is of drivers that were too slow, and longer ago than that
+    /// counts. A clock that was set back makes it so too.
+    fn is_stale(&self, now: u64) -> bool {
+        let age = self.found_at.and_then(|found_at| now.checked_sub(found_at));
+        self.verdict.is_of_time() && age.is_none_or(|age| age >= SLOW_SECONDS)
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Stands for this boot, these drivers and this program.
@@ -331,5 +358,34 @@ fn keep(entry: Entry, verbosity: Verbosity) {
     };
     if let Err(error) = write() {
         verbosity.detail(&format_args!("what was found of drivers is not kept: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_that_were_too_slow_are_tried_again_after_a_while() {
+        let entry = |reason: &str, found_at| {
+            let broken = BrokenDriver { driver: "d".to_owned(), library: None, reason: reason.to_owned() };
+            let verdict = Verdict { broken: vec![broken], ..Verdict::default() };
+            Entry { key: "k".to_owned(), verdict, found_at }
+        };
+        let slow = "did not answer within 20 s while its adapters were listed";
+        for (reason, found_at, is_stale) in [
+            (slow, Some(1_000_000), false),
+            (slow, Some(1_000_000 - 599), false),
+            (slow, Some(1_000_000 - 600), true),
+            (slow, Some(1_000_001), true),
+            (slow, None, true),
+            ("crashed with signal 11 while it was closed", Some(0), false),
+            ("crashed with signal 11 while it was closed", None, false),
+        ] {
+            assert_eq!(entry(reason, found_at).is_stale(1_000_000), is_stale, "{reason} {found_at:?}");
+        }
+        let text = to_json(&entry(slow, None)).unwrap();
+        let old: Entry = serde_json::from_str(&text.replace("\"found_at\"", "\"other\"")).unwrap();
+        assert!(old.is_stale(1));
     }
 }

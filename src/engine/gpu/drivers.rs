@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::manifests::{self, Manifest};
-use super::trial::{Ending, Found, Trial, TrialError, Variable};
+use super::trial::{Ending, Found, NO_ANSWER, Trial, TrialError, Variable};
 
 /// Processes that try drivers at the same time.
 const MOST_AT_ONCE: usize = 8;
@@ -52,6 +52,15 @@ pub struct Verdict {
     pub rest: Option<Rest>,
     /// What the drivers offer that may be opened, if it was found out.
     pub found: Option<Found>,
+}
+
+impl Verdict {
+    /// Whether it rests on a time limit alone for some drivers: on a machine that
+    /// had much to do good ones may have been too slow as well.
+    #[must_use]
+    pub fn is_of_time(&self) -> bool {
+        self.broken.iter().any(|broken| broken.reason.contains(NO_ANSWER))
+    }
 }
 
 /// How to open all drivers but the broken ones.

@@ -130,6 +130,9 @@ pub struct Trial {
 /// A variable of the environment, to be set or, without a value, removed.
 pub(super) type Variable = (String, Option<OsString>);
 
+/// What is said of those that a trial waited for in vain.
+pub(super) const NO_ANSWER: &str = "did not answer within";
+
 impl Trial {
     /// Opens what the drivers offer in this environment.
     pub(super) fn run(&self, environment: &[Variable]) -> Result<Ending, TrialError> {
@@ -177,7 +180,7 @@ impl Trial {
         let fault = match status {
             Some(status) if status.success() && step == Some(Step::End) => None,
             Some(status) => Some(how_it_ended(status)),
-            None => Some(format!("did not answer within {} s", self.limit.as_secs_f64())),
+            None => Some(format!("{NO_ANSWER} {} s", self.limit.as_secs_f64())),
         };
         let Some(step) = step else {
             // Whatever it was, no driver did it.
