@@ -61,14 +61,14 @@ pub(super) fn read<const COLUMNS: usize>(
     };
     let mut file_notes: Vec<Note> = head.note.take().into_iter().chain(skipped.notes()).collect();
     let mut matrices = Vec::with_capacity(COLUMNS);
-    for (column, Chosen { key, notes, .. }) in columns.into_iter().zip(head.columns) {
+    for (column, Chosen { choice, notes, .. }) in columns.into_iter().zip(head.columns) {
         let matrix = column.finish()?;
-        let matrix = match key {
-            Some(key) => matrix.keyed(&key),
+        let matrix = match &choice {
+            Some(choice) => matrix.keyed(choice.key()),
             None => matrix,
         };
         // Once for all columns.
-        matrices.push(matrix.noted(notes).noted(file_notes.drain(..)));
+        matrices.push(matrix.chosen(choice).noted(notes).noted(file_notes.drain(..)));
     }
     matrices.try_into().map_err(|_| DataError::Empty { path: input.path.to_owned() })
 }
@@ -110,6 +110,10 @@ fn pass<const COLUMNS: usize>(
     let mut not_rows = NotRows::default();
     let mut is_header = head.has_header;
     while let Some(record) = records.next().map_err(|e| fault(input, e))? {
+        if record.lines > 1 {
+            not_rows.long.add(record.line);
+            not_rows.long_lines += record.lines;
+        }
         let mut fields: [&[u8]; COLUMNS] = [b""; COLUMNS];
         match record.meaning {
             Meaning::Row if is_header => {
@@ -149,12 +153,16 @@ fn pass<const COLUMNS: usize>(
     Ok(Pass::Done(columns, not_rows))
 }
 
-/// Lines that are no rows, or empty ones.
+/// Lines that are no rows, or empty ones, or more than one a row.
 #[derive(Default)]
 struct NotRows {
     comments: Lines,
     empty: Lines,
     nulls: Lines,
+    /// The first lines of rows that take several.
+    long: Lines,
+    /// All lines of these.
+    long_lines: u64,
 }
 
 #[derive(Default)]
@@ -178,10 +186,13 @@ impl NotRows {
             let (count, first_line) = (lines.count, lines.first);
             (count > 0).then_some(Note::Lines { count, first_line, what })
         };
+        let Lines { count, first: first_line } = self.long;
+        let long = (count > 0).then_some(Note::LongRows { count, lines: self.long_lines, first_line });
         [
             note(&self.comments, LinesLike::Comments),
             note(&self.empty, LinesLike::Empty),
             note(&self.nulls, LinesLike::Nulls),
+            long,
         ]
         .into_iter()
         .flatten()

@@ -1,7 +1,7 @@
 use super::counted::Counted;
 use super::matrix::RESIDENT_RUN_ELEMENTS;
 use super::validity::{HoleRules, Validity};
-use super::{DataError, Matrix, Order};
+use super::{DataError, Matrix, Order, choice};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
 /// same shape, and how much each pair of elements counts.
@@ -48,6 +48,7 @@ impl Dataset {
         memory_bytes: u64,
         mut rules: HoleRules,
     ) -> Result<Self, DataError> {
+        check_choices([Some(&x), Some(&t), rules.mask.as_ref(), rules.weights.as_ref()])?;
         x.refuse_empty()?;
         t.refuse_empty()?;
         if x.shape() != t.shape() {
@@ -118,6 +119,7 @@ impl Dataset {
         memory_bytes: u64,
         mut rules: HoleRules,
     ) -> Result<Self, DataError> {
+        check_choices([Some(&x), None, rules.mask.as_ref(), rules.weights.as_ref()])?;
         stream_beyond(memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         stream_in(order, memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         let counted = Counted::of(&x, None, order, &rules)?;
@@ -217,6 +219,11 @@ impl Dataset {
     pub fn is_empty(&self) -> bool {
         self.x.is_empty()
     }
+}
+
+/// Fails if columns of one file were chosen by keys that contradict each other.
+fn check_choices(matrices: [Option<&Matrix>; 4]) -> Result<(), DataError> {
+    choice::check_all(matrices.into_iter().flatten().filter_map(Matrix::choice))
 }
 
 /// Has matrices streamed that take more memory together than they may.

@@ -115,6 +115,21 @@ pub enum DataError {
     #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", shown(path))]
     SameNames { path: PathBuf, what: &'static str, key: String, numbers: String },
 
+    #[error(
+        "{}: the key {name:?} is the name of column number {number}, and {other:?} is no name but the number of a \
+             column; give names of both: {available}; or numbers of both, and --header no, if the first row of a \
+             text is data",
+        shown(path)
+    )]
+    NameAndNumber { path: PathBuf, name: String, number: usize, other: String, available: String },
+
+    #[error(
+        "{}: the keys {:?} and {:?} both mean column number {number}; give keys of two columns, or the same key \
+             twice if one is meant",
+        shown(path), keys[0], keys[1]
+    )]
+    SameColumn { path: PathBuf, keys: [String; 2], number: usize },
+
     #[error("{}: has {count} {what}s; name one as {}:{}, from: {available}",
             shown(path), shown(path), what.to_uppercase())]
     WhichArray { path: PathBuf, what: &'static str, count: usize, available: String },

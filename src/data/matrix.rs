@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::attribute::NodataAttribute;
+use super::choice::Choice;
 use super::element::{Element, ElementType, Real};
 use super::error::{DataError, Shown, excerpt, shown};
 use super::georeference::Georeference;
@@ -73,6 +74,7 @@ pub struct Matrix {
     bytes: Box<dyn Bytes>,
     offset: usize,
     path: Option<std::path::PathBuf>,
+    choice: Option<Choice>,
     streamed: Option<usize>,
     nodata: Option<NodataAttribute>,
     fill: Option<f64>,
@@ -113,6 +115,7 @@ impl Matrix {
             bytes: Box::new(values),
             offset: 0,
             path: None,
+            choice: None,
             streamed: None,
             nodata: None,
             fill: None,
@@ -142,6 +145,7 @@ impl Matrix {
             bytes,
             offset: layout.offset,
             path: Some(path.to_owned()),
+            choice: None,
             streamed: None,
             nodata: None,
             fill: None,
@@ -156,6 +160,17 @@ impl Matrix {
     pub(super) fn keyed(mut self, key: &str) -> Self {
         self.label = format!("{}:{}", self.label, Shown::name(key));
         self
+    }
+
+    /// The matrix, a column that was chosen by a key.
+    pub(super) fn chosen(mut self, choice: Option<Choice>) -> Self {
+        self.choice = choice;
+        self
+    }
+
+    /// How it was chosen, if it is a column that a key was given for.
+    pub(super) fn choice(&self) -> Option<&Choice> {
+        self.choice.as_ref()
     }
 
     /// Says which value stands for nothing.

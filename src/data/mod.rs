@@ -21,6 +21,7 @@ mod arrow;
 mod attribute;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+mod choice;
 mod claims;
 mod counted;
 mod csv;

@@ -34,10 +34,18 @@ pub enum Note {
         /// Why it is read so.
         sign: HeaderSign,
     },
-    /// A key is the name of one column and the number of another.
+    /// Rows of a text file that take several lines.
+    LongRows {
+        /// How many they are.
+        count: u64,
+        /// The lines that they take together.
+        lines: u64,
+        /// The number of the first of these, from 1.
+        first_line: u64,
+    },
+    /// A key is the name of one column, as which it is read, and the number of
+    /// another.
     NameOrNumber {
-        /// Whether it is read as a name.
-        is_named: bool,
         /// The number of the column that is called so.
         name: usize,
         /// The key as a number.
@@ -112,6 +120,8 @@ pub enum NamesLike {
     Years,
     /// They are whole numbers, and those below have fractions.
     Whole,
+    /// They are far from those below.
+    Far,
 }
 
 /// What makes a row a header.
@@ -120,6 +130,8 @@ pub enum NamesLike {
 pub enum HeaderSign {
     /// There is text in it, in whichever column.
     Text,
+    /// The only text in it is of marks, such as `-`.
+    Marks,
     /// It has true or false above numbers.
     Truth,
     /// It has an empty field and 0, 1, 2, … above the index and the columns of
@@ -164,11 +176,21 @@ impl fmt::Display for Note {
                     }
                 }
             }
+            Self::LongRows { count, lines, first_line } => {
+                let (rows, first) =
+                    if *count == 1 { ("row takes", "beginning in") } else { ("rows take", "the first beginning in") };
+                write!(
+                    f,
+                    "{count} {rows} {lines} lines, {first} line {first_line}, by line ends within quotes; if that is \
+                     wrong, a quote is astray there"
+                )
+            }
             Self::FirstRowIsData { like } => {
                 let like = match like {
                     NamesLike::Counted => "they are 0, 1, 2, …",
                     NamesLike::Years => "they are years",
                     NamesLike::Whole => "they are whole numbers above fractions",
+                    NamesLike::Far => "they are far from the numbers below",
                 };
                 write!(
                     f,
@@ -179,6 +201,7 @@ impl fmt::Display for Note {
             Self::FirstRowIsHeader { name, sign } => {
                 let sign = match sign {
                     HeaderSign::Text => "it has text in another column",
+                    HeaderSign::Marks => "it has a mark that is no number, and no other text",
                     HeaderSign::Truth => "it has true or false above numbers",
                     HeaderSign::Counted => "it has an empty field and 0, 1, 2, …, as pandas writes them",
                 };
@@ -188,14 +211,9 @@ impl fmt::Display for Note {
                      --header no if it is data, --header yes if it is a header"
                 )
             }
-            Self::NameOrNumber { is_named: true, name, number } => write!(
+            Self::NameOrNumber { name, number } => write!(
                 f,
                 "read as the name of a column, which is number {name}; another one is number {number}"
-            ),
-            Self::NameOrNumber { is_named: false, name, number } => write!(
-                f,
-                "read as the number of a column, like the other argument's, and not as the name of number {name}, \
-                 which is called {number}"
             ),
             Self::DigitsLost { count, n, first_line } => write!(
                 f,

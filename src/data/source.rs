@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 
+use super::choice::Choice;
 use super::decoding::catch;
 use super::error::{Shown, excerpt, listed, reason, shown};
 use super::identity::Identity;
@@ -107,14 +109,19 @@ impl Reading {
     /// Whatever is wrong with the file; see [`DataError`].
     pub fn open(&self, source: &Source) -> Result<Matrix, DataError> {
         let opened = Opened::new(source)?;
-        let input = opened.input(source, self);
+        let choice = RefCell::default();
+        let input = opened.input(source, self, &choice);
         let format = opened.format(self)?;
-        let read = match format {
+        let mut read = match format {
             Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
             // Other people's decoders.
             _ => catch(|| format.open(&input))
                 .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
         };
+        if let Some(choice) = choice.take() {
+            let note = choice.note();
+            read = read.map(|matrix| matrix.noted(note).chosen(Some(choice)));
+        }
         opened.unchanged(read)
     }
 
@@ -130,7 +137,7 @@ impl Reading {
             let opened = Opened::new(x)?;
             if let Format::Csv { delimiter } = opened.format(self)? {
                 let keys = [x.key.as_deref(), t.key.as_deref()];
-                let read = csv::read(&opened.input(x, self), delimiter, keys);
+                let read = csv::read(&opened.input(x, self, &RefCell::default()), delimiter, keys);
                 return opened.unchanged(read).map(|[x, t]| (x, t));
             }
         }
@@ -324,7 +331,12 @@ impl Opened {
         Ok(begins_stream(map.bytes()))
     }
 
-    fn input<'a>(&'a self, source: &'a Source, reading: &'a Reading) -> Input<'a> {
+    fn input<'a>(
+        &'a self,
+        source: &'a Source,
+        reading: &'a Reading,
+        choice: &'a RefCell<Option<Choice>>,
+    ) -> Input<'a> {
         Input {
             path: &self.path,
             file: &self.file,
@@ -333,6 +345,7 @@ impl Opened {
             raw: reading.raw.as_ref(),
             text: reading.text,
             alpha: reading.alpha,
+            choice,
         }
     }
 }
@@ -351,6 +364,8 @@ pub(super) struct Input<'a> {
     /// Whether an image's alpha band excludes pixels.
     #[allow(dead_code, reason = "images may be left out")]
     pub(super) alpha: bool,
+    /// Which column the key means, as far as the reader says so.
+    pub(super) choice: &'a RefCell<Option<Choice>>,
 }
 
 impl Input<'_> {

@@ -124,8 +124,14 @@ fn a_key_is_a_name_first() {
     let (line, pandas) = ([2.25, -1.0 / 3.0, 3.0], "as pandas writes them");
     let named = "read as the name of a column";
     check(&lab, "pandas.csv:0 pandas.csv:1", line, &[pandas, named, pandas, named]);
-    // A number that is no name makes numbers of both.
-    check(&lab, "pandas.csv:1 pandas.csv:2", line, &[pandas, "read as the number of a column", pandas]);
+    // Read as a number, like the other, the first would be another column.
+    let both = ["the key \"1\" is the name of column number 2", "\"2\" is no name", "give names of both"];
+    lab.run("fit pandas.csv:1 pandas.csv:2").ends_refused(&both);
+    lab.run("fit pandas.csv:2 pandas.csv:1 --header yes").ends_refused(&both);
+    lab.run("fit pandas.csv:0 pandas.csv:1 --weights pandas.csv:2").ends_refused(&["\"2\" is no name"]);
+    // The first row is data then, and a key a number.
+    let ran = lab.run("fit pandas.csv:1 pandas.csv:2 --header no --solver exact --json").exits(0);
+    assert_eq!(number(&ran.json(), "n"), 4.0);
     check(&lab, "pandas.csv:0 pandas.csv:1 --header yes", line, &[named, named]);
     lab.write("bare.csv", "0,1\n5.0,11.0\n6.0,13.0\n7.0,15.5\n");
     check(&lab, "bare.csv:0 bare.csv:1 --header yes", line, &[]);
@@ -155,6 +161,14 @@ fn numbers_that_may_be_names_are_noted() {
         ("10,20\n5.0,11.0\n6.0,13.0\n", [":0", ":1"], "whole numbers above fractions"),
         ("0\n5.25\n6.5\n", ["", ""], "whole numbers above fractions"),
         ("7\n5.0\n6.5\n", ["", ""], "whole numbers above fractions"),
+        ("450\n0.11\n0.12\n0.14\n", ["", ""], "whole numbers above fractions"),
+        ("10,20\n0.5,2.5\n1.5,3\n2.25,4.5\n", [":0", ":1"], "whole numbers above fractions"),
+        ("450,550\n0.11,12\n0.12,13\n0.14,15\n", [":0", ":1"], "whole numbers above fractions"),
+        ("450,550\n12,0.11\n13,0.12\n15,0.14\n", [":0", ":1"], "whole numbers above fractions"),
+        ("1,2\n1.5,3\n2.5,5\n3,6.5\n4,7\n", [":0", ":1"], "whole numbers above fractions"),
+        ("2021,2020,2019\n5,11,12\n6,13,15\n7,15,19\n", [":0", ":2"], "years"),
+        ("2020,2019,2021\n5,11,12\n6,13,15\n", [":2", ":1"], "years"),
+        ("450,550\n12,13\n13,15\n14,19\n", [":0", ":1"], "far from the numbers below"),
     ] {
         let stderr = first_row(text, keys);
         assert!(stderr.contains(words) && stderr.contains("--header yes"), "{text}: {stderr}");
@@ -167,6 +181,16 @@ fn numbers_that_may_be_names_are_noted() {
         ("1\n1.5\n2.25\n", ["", ""]),
         ("0\n1\n2\n", ["", ""]),
         ("0.5,1.5\n1.5,2.5\n2.25,3\n", [":0", ":1"]),
+        ("1,2\n2,2.5\n3,3.5\n4,4.5\n", [":0", ":1"]),
+        ("12,100\n17,95.5\n15,130.25\n19,99.1\n", [":0", ":1"]),
+        ("0.0,1.0\n0.1,1.3\n0.2,1.4\n0.3,1.7\n", [":0", ":1"]),
+        ("0,0\n0.1,0.3\n0.2,0.5\n", [":0", ":1"]),
+        ("2021,1990\n2020,1991\n2019,1995\n", [":0", ":1"]),
+        ("2000,1900\n2300,2150\n1700,1750\n", [":0", ":1"]),
+        ("1000,500\n100,50\n10,5\n1,0.5\n", [":0", ":1"]),
+        ("5,7\n3,4\n8,9\n1,2\n", [":0", ":1"]),
+        ("255,0\n254,1\n250,3\n0,200\n", [":0", ":1"]),
+        ("100\n101\n105\n", ["", ""]),
     ] {
         assert_eq!(first_row(text, keys), "", "{text}");
     }
@@ -174,6 +198,70 @@ fn numbers_that_may_be_names_are_noted() {
     lab.write("d.csv", "2019,2020\n5,6\n7,9\n");
     lab.run("fit d.csv:2019 d.csv:2020").ends_refused(&["no column \"2019\"", "--header yes"]);
     check(&lab, "d.csv:2019 d.csv:2020 --header yes", [1.5, -1.5, 2.0], &[]);
+}
+
+/// Whether it is a name or a missing value, no reader knows.
+#[test]
+fn a_mark_in_the_first_row_is_noted() {
+    let lab = Lab::new();
+    let why = "because it has a mark that is no number, and no other text; use --header no if it is data";
+    for mark in ["-", "--", ".", "?", "\u{2013}"] {
+        lab.write("one.csv", format!("{mark}\n1\n2\n3\n")).write("t.csv", "t\n2\n4\n6\n");
+        check(&lab, "one.csv t.csv", [2.0, 0.0, 3.0], &[why]);
+        check(&lab, &format!("one.csv:{mark} t.csv"), [2.0, 0.0, 3.0], &[]);
+        check(&lab, "one.csv t.csv --header yes", [2.0, 0.0, 3.0], &[]);
+        lab.run("fit one.csv t.csv --header no").ends_refused(&["one.csv:1", "is not a number"]);
+        lab.write("two.csv", format!("{mark},5\n1,2\n2,4\n"));
+        check(&lab, "two.csv:0 two.csv:1", [2.0, 0.0, 2.0], &[why, why]);
+        lab.write("three.csv", format!("x,{mark}\n1,2\n2,4\n"));
+        check(&lab, "three.csv:x three.csv:1", [2.0, 0.0, 2.0], &["it has text in another column"]);
+    }
+    lab.write("names.csv", "x,y (%)\n1,2\n2,4\n");
+    check(&lab, "names.csv:0 names.csv:1", [2.0, 0.0, 2.0], &[]);
+    // What pandas reads as missing is data.
+    for missing in ["n/a", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"] {
+        lab.write("na.csv", format!("{missing},5\n1,2\n2,4\n"));
+        check(&lab, "na.csv:0 na.csv:1", [2.0, 0.0, 2.0], &[]);
+    }
+}
+
+/// A key means one column, whatever the command's other arguments are.
+#[test]
+fn a_key_means_the_same_column_everywhere() {
+    let lab = Lab::new();
+    lab.write("m.json", r#"{"weight": 1, "bias": 0}"#).write("k.csv", "idx,0,1\n7,1,3\n8,2,5\n9,4,9\n");
+    let number = |ran: &crate::Ran| ran.stderr.matches("read as the name of a column").count();
+    let mut files = vec!["k.csv".to_owned()];
+    if cfg!(feature = "parquet") {
+        for name in ["numbers-as-names.parquet", "numbers-as-names.feather"] {
+            files.push(format!("{}/tests/foreign/data/{name}", env!("CARGO_MANIFEST_DIR")));
+        }
+    }
+    for k in files {
+        let ran = lab.run(&format!("predict m.json {k}:1 -o y.csv")).exits(0);
+        assert_eq!((lab.read("y.csv").as_str(), number(&ran)), ("y\n3.0\n5.0\n9.0\n", 1), "{k}");
+        lab.run(&format!("predict m.json {k}:2 -o y.csv")).exits(0);
+        assert_eq!(lab.read("y.csv"), "y\n3.0\n5.0\n9.0\n", "{k}");
+        let ran = lab.run(&format!("fit {k}:0 {k}:1 --solver exact --json")).exits(0);
+        assert_eq!((crate::number(&ran.json(), "weight"), number(&ran)), (2.0, 2), "{k}");
+        let no_name = "\"2\" is no name but the number of a column";
+        for command in ["fit", "compare", "explain"] {
+            lab.run(&format!("{command} {k}:1 {k}:2")).ends_refused(&[no_name]);
+            lab.run(&format!("{command} {k}:2 {k}:1")).ends_refused(&[no_name]);
+        }
+        lab.run(&format!("fit {k}:0 {k}:idx --weights {k}:2")).ends_refused(&[no_name]);
+        lab.run(&format!("fit {k}:0 {k}:idx --mask {k}:2")).ends_refused(&[no_name]);
+        let same = "both mean column number 2";
+        lab.run(&format!("fit {k}:idx {k}:2 --weights {k}:+2")).ends_refused(&[same]);
+        // The same key twice is meant.
+        lab.run(&format!("fit {k}:1 {k}:1 --solver exact")).exits(0);
+    }
+    lab.write("a.csv", "x,t\n1,3\n2,5\n");
+    lab.run("fit a.csv:x a.csv:0")
+        .ends_refused(&["a.csv: the keys \"x\" and \"0\" both mean column number 0"]);
+    lab.run("fit a.csv:x ./a.csv:0").ends_refused(&["both mean column number 0"]);
+    lab.run("fit a.csv:x a.csv:t --weights a.csv:0").ends_refused(&["both mean column number 0"]);
+    check(&lab, "a.csv:x a.csv:x", [1.0, 0.0, 2.0], &[]);
 }
 
 /// pandas, polars and Python's strict reader refuse them, too.
@@ -190,12 +278,18 @@ fn a_stray_quote_swallows_no_rows() {
     let rows = (0..200_000).map(|k| format!("{k},{k},ok\n")).collect::<Vec<_>>().concat();
     lab.write("far.csv", format!("x,t,note\n1,2,\"open\n{rows}"));
     lab.run("fit far.csv:x far.csv:t").ends_refused(&["far.csv:2: a quote opens", "1 MiB"]);
+    // Closed by the next one, and a field of text.
+    lab.write("pairs.csv", "x,t,s\n1,2,\"a\n2,4,\"\n3,7,c\n4,8,\"\n5,9,\"\n");
+    let long = "pairs.csv:x: 2 rows take 4 lines, the first beginning in line 2";
+    check(&lab, "pairs.csv:x pairs.csv:t", [29.0 / 14.0, 1.0 / 7.0, 3.0], &[long]);
+    lab.write("name.csv", "x,\"t\r\n(cm)\",s\n1,2,a\n2,4,b\n");
+    check(&lab, "name.csv:x name.csv:1", [2.0, 0.0, 2.0], &["1 row takes 2 lines, beginning in line 1"]);
     // Quotes that swallow nothing: within a field, and closed over lines.
     lab.write(
         "fine.csv",
         "n,x,t\n6\" pipe,1,10\n\"two\r\nlines, \"\"one\"\" field\" , \"2\" ,20\n \"a,b\",3,30\n",
     );
-    check(&lab, "fine.csv:x fine.csv:t", [10.0, 0.0, 3.0], &[]);
+    check(&lab, "fine.csv:x fine.csv:t", [10.0, 0.0, 3.0], &["1 row takes 2 lines, beginning in line 3"]);
 }
 
 #[test]

@@ -544,6 +544,11 @@ def kinds():
     with pa.ipc.new_file(OUT / "twice.arrow", twice.schema) as file:
         file.write_table(twice)
 
+    # The names of columns that a table of pandas has got no names for.
+    named = pa.table({"idx": [7.0, 8.0, 9.0], "0": [1.0, 2.0, 4.0], "1": [3.0, 5.0, 9.0]})
+    pq.write_table(named, OUT / "numbers-as-names.parquet")
+    pa.feather.write_feather(named, OUT / "numbers-as-names.feather", compression="uncompressed")
+
 
 def texts():
     """As pandas and R write them: booleans, and nothing where nothing is."""

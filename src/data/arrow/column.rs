@@ -1,9 +1,12 @@
 //! The column that is read, found by its name or number.
 
+use std::sync::Arc;
+
 use arrow_ipc as ipc;
 use arrow_schema::{DataType, Field, Schema};
 
 use super::super::attribute::NodataAttribute;
+use super::super::choice::Choice;
 use super::super::error::{excerpt, listed};
 use super::super::source::Input;
 use super::super::{DataError, ElementType};
@@ -27,25 +30,16 @@ impl Column {
     /// either the only one.
     pub(in super::super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
         let columns = schema.fields();
-        let available = || {
-            listed(
-                columns
-                    .iter()
-                    .enumerate()
-                    .map(|(number, field)| format!("{} ({number})", excerpt(field.name()))),
-            )
-        };
         let Found { index, fields, path, field } = match input.key {
-            Some(key) => {
-                Found::by(input, schema, key)?.ok_or_else(|| input.no_such("column", key, available()))?
-            }
+            Some(key) => Found::by(input, schema, key)?
+                .ok_or_else(|| input.no_such("column", key, available(schema)))?,
             None if columns.len() == 1 => Found::column(schema, 0),
             None => {
                 return Err(DataError::WhichArray {
                     path: input.path.to_owned(),
                     what: "column",
                     count: columns.len(),
-                    available: available(),
+                    available: available(schema),
                 });
             }
         };
@@ -78,6 +72,12 @@ impl Column {
     }
 }
 
+/// The names and numbers of all columns.
+fn available(schema: &Schema) -> String {
+    let describe = |(number, field): (usize, &Arc<Field>)| format!("{} ({number})", excerpt(field.name()));
+    listed(schema.fields().iter().enumerate().map(describe))
+}
+
 /// A column, or a field of one.
 struct Found<'s> {
     /// The column's place.
@@ -100,7 +100,10 @@ impl<'s> Found<'s> {
         let by_name =
             |name: &str| input.only_one("column", name, columns.iter().map(|field| field.name() == name));
         let by_number = || key.parse().ok().filter(|&number: &usize| number < columns.len());
-        if let Some(index) = by_name(key)?.or_else(by_number) {
+        let available = || available(schema);
+        if let Some(choice) = Choice::of(input.path, key, [by_name(key)?, by_number()], available) {
+            let index = choice.column();
+            input.choice.replace(Some(choice));
             return Ok(Some(Self::column(schema, index)));
         }
         let mut names = key.split('.');
@@ -113,6 +116,8 @@ impl<'s> Found<'s> {
             found.path.push(name.to_owned());
             found.field = field;
         }
+        let place = std::iter::once(index).chain(found.fields.iter().copied()).collect();
+        input.choice.replace(Some(Choice::of_field(input.path, key, place)));
         Ok(Some(found))
     }
 }

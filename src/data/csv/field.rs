@@ -3,8 +3,20 @@
 use super::number::{self, Kind};
 
 /// What pandas, R and databases write for a missing value, beside an empty
-/// field.
-const MISSING: [&[u8]; 6] = [b"NA", b"N/A", b"<NA>", b"null", b"NULL", b"None"];
+/// field: what pandas reads as one, without its spellings of NaN.
+const MISSING: [&[u8]; 11] = [
+    b"NA",
+    b"N/A",
+    b"n/a",
+    b"<NA>",
+    b"null",
+    b"NULL",
+    b"None",
+    b"1.#IND",
+    b"-1.#IND",
+    b"1.#QNAN",
+    b"-1.#QNAN",
+];
 
 /// What spreadsheets write where a formula has no value. All begin with `#`.
 const ERRORS: [&[u8]; 12] = [
@@ -61,6 +73,12 @@ impl Field {
     }
 }
 
+/// Whether a text is of marks alone, as no name is.
+pub(super) fn is_of_marks(bytes: &[u8]) -> bool {
+    let is_mark = |c: char| !c.is_alphanumeric();
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.is_empty() && text.chars().all(is_mark))
+}
+
 /// Whether a line begins with a field that is a spreadsheet's error.
 pub(super) fn begins_with_error(line: &[u8], delimiter: u8) -> bool {
     let end = line.iter().position(|&b| b == delimiter || matches!(b, b'\r' | b'\n')).unwrap_or(line.len());
@@ -85,9 +103,10 @@ mod tests {
                 "{text}"
             );
         }
-        for text in
-            ["", "NA", "null", "NULL", "<NA>", "#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NUM!", "#NAME?"]
-        {
+        for text in [
+            "", "NA", "null", "NULL", "<NA>", "#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NUM!", "#NAME?",
+            "n/a", "1.#IND", "-1.#QNAN",
+        ] {
             assert_eq!(Field::of(text.as_bytes()), Field::Null, "{text}");
         }
         for text in ["na", "yes", "1,5", "-", "NAN1", "1 2", "#FF00AA", "#1", "#", "1_000", "0x10"] {

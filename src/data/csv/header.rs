@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use super::field::Field;
+use super::field::{Field, is_of_marks};
 use super::number::Kind;
 use super::records::{Meaning, Record, Records, content};
 use super::{error_at, fault, separated_otherwise};
+use crate::data::choice::{self, Choice};
 use crate::data::error::{excerpt, listed_of};
 use crate::data::note::{HeaderSign, NamesLike};
 use crate::data::source::Input;
@@ -23,8 +24,8 @@ const YEARS: std::ops::RangeInclusive<f64> = 1800.0..=2200.0;
 pub(super) struct Chosen {
     /// Its number, from 0.
     pub(super) index: usize,
-    /// The key it was chosen by.
-    pub(super) key: Option<String>,
+    /// How the key it was chosen by is read, if there is one.
+    pub(super) choice: Option<Choice>,
     /// Whether the first row is data and has true or false in it.
     pub(super) is_truth: bool,
     pub(super) notes: Vec<Note>,
@@ -55,15 +56,12 @@ impl Head {
         }
         let second = next_row(input, &mut records)?;
         let first = FirstRow::new(input, &first, second.as_ref());
-        // Numbers among the keys are read alike: as names if all of them are.
-        let mut as_numbers = false;
-        for key in keys.iter().copied().flatten() {
-            as_numbers |= first.by_number(key).is_some() && first.by_name(key)?.is_none();
-        }
-        let columns = keys.iter().map(|key| first.choose(*key, as_numbers)).collect::<Result<Vec<_>, _>>()?;
+        let columns = keys.iter().map(|key| first.choose(*key)).collect::<Result<Vec<_>, _>>()?;
+        // Before all is read in vain.
+        choice::check_all(columns.iter().filter_map(|column| column.choice.as_ref()))?;
         let mut head = Self { columns, count: first.count, has_header: first.header.is_some(), note: None };
         if !head.has_header && input.text.header.is_none() && first.is_all_numbers {
-            let mut sample = Sample::new(&head.columns);
+            let mut sample = Sample::new(&head.columns, &first);
             let mut years = false;
             if let Some(second) = &second {
                 years = first.are_years() && !FirstRow::new(input, second, None).are_years();
@@ -121,11 +119,13 @@ impl<'r> FirstRow<'r> {
         let mut first = Self { input, row, count: row.fields().count(), is_all_numbers: false, header: None };
         let says = |what: fn(&Field) -> bool| first.says().any(|field| what(&field));
         let has_text = says(|field| *field == Field::Text);
+        let has_names = first.names().any(|name| Field::of(&name) == Field::Text && !is_of_marks(&name));
         let is_all_numbers = !says(|field| !matches!(field, Field::Number(..)));
         first.header = match input.text.header {
             Some(true) => Some(Header::Asked),
             Some(false) => None,
-            None if has_text => Some(Header::Seen(HeaderSign::Text)),
+            None if has_names => Some(Header::Seen(HeaderSign::Text)),
+            None if has_text => Some(Header::Seen(HeaderSign::Marks)),
             None => second.and_then(|second| first.sign_above(second)).map(Header::Seen),
         };
         first.is_all_numbers = is_all_numbers;
@@ -156,12 +156,17 @@ impl<'r> FirstRow<'r> {
         (self.count > 1 && is_index && are_counted(names)).then_some(HeaderSign::Counted)
     }
 
+    /// Whether it has several, all different.
     fn are_years(&self) -> bool {
-        let numbers = self.says().map(|field| match field {
-            Field::Number(number, Kind::Whole) if YEARS.contains(&number) => Some(number),
-            _ => None,
-        });
-        self.count > 1 && numbers.is_sorted_by(|a, b| a.is_some() && b.is_some() && a < b)
+        let is_year = |field| matches!(field, Field::Number(number, Kind::Whole) if YEARS.contains(&number));
+        self.count > 1 && self.says().all(is_year) && self.are_distinct()
+    }
+
+    fn is_rising(&self) -> bool {
+        self.says().is_sorted_by(|a, b| match (a, b) {
+            (Field::Number(a, _), Field::Number(b, _)) => a < b,
+            _ => false,
+        })
     }
 
     /// What names the numbers of the row are like.
@@ -176,17 +181,26 @@ impl<'r> FirstRow<'r> {
             // whole number is not, as far as it has a point in all others.
             let is_zero = self.names().next().as_deref() == Some(b"0");
             let is_unlike = self.says().all(is_plain) && sample.all_pointed();
-            return (is_unlike && (is_zero || sample.has_pointed_whole())).then_some(NamesLike::Whole);
+            return (is_unlike && (is_zero || sample.has_pointed_whole() || sample.are_far()))
+                .then_some(NamesLike::Whole);
         }
         if are_counted(self.names()) {
             return Some(NamesLike::Counted);
         }
-        if years {
+        if years && (self.is_rising() || sample.are_beyond()) {
             return Some(NamesLike::Years);
         }
-        let unlike = (self.says().all(is_whole) && sample.most_are_fractions())
-            || (self.says().all(is_plain) && sample.all_pointed() && sample.has_pointed_whole());
-        (unlike && self.are_distinct()).then_some(NamesLike::Whole)
+        if !self.says().all(is_whole) || !self.are_distinct() {
+            return None;
+        }
+        let are_plain = self.says().all(is_plain);
+        let is_unlike = (sample.most_are_fractions() && !sample.continues())
+            || (are_plain && sample.all_pointed() && sample.has_pointed_whole())
+            || (are_plain && sample.has_fractions() && !sample.continues());
+        if is_unlike {
+            return Some(NamesLike::Whole);
+        }
+        (are_plain && sample.are_far()).then_some(NamesLike::Far)
     }
 
     fn are_distinct(&self) -> bool {
@@ -217,8 +231,8 @@ impl<'r> FirstRow<'r> {
     }
 
     /// Finds a column by its name or, if none is called so, its number; without
-    /// either the only one. If numbers are not names, by its number first.
-    fn choose(&self, key: Option<&str>, as_numbers: bool) -> Result<Chosen, DataError> {
+    /// either the only one.
+    fn choose(&self, key: Option<&str>) -> Result<Chosen, DataError> {
         let Some(key) = key else {
             if self.count != 1 {
                 return Err(DataError::WhichArray {
@@ -228,39 +242,37 @@ impl<'r> FirstRow<'r> {
                     available: self.available(),
                 });
             }
-            return Ok(self.chosen(0, None, false));
+            return Ok(self.chosen(None));
         };
-        let (by_name, by_number) = (self.by_name(key)?, self.by_number(key));
-        let is_named = by_name.is_some() && !(as_numbers && by_number.is_some());
-        let index = if is_named { by_name } else { by_number };
-        let Some(index) = index else { return Err(self.no_such(key)) };
-        let mut chosen = self.chosen(index, Some(key), is_named);
-        if let (Some(name), Some(number)) = (by_name, by_number)
-            && name != number
-        {
-            chosen.notes.push(Note::NameOrNumber { is_named, name, number });
-        }
-        Ok(chosen)
+        let found = [self.by_name(key)?, self.by_number(key)];
+        let choice = Choice::of(self.input.path, key, found, || self.available());
+        choice.map(|choice| self.chosen(Some(choice))).ok_or_else(|| self.no_such(key))
     }
 
-    fn chosen(&self, index: usize, key: Option<&str>, by_name: bool) -> Chosen {
+    fn chosen(&self, choice: Option<Choice>) -> Chosen {
+        let index = choice.as_ref().map_or(0, Choice::column);
+        let by_name = choice.as_ref().is_some_and(Choice::is_named);
         let name = self.names().nth(index).unwrap_or_default();
         let field = Field::of(&name);
+        let is_name = by_name || name.is_empty() || (field == Field::Text && !is_of_marks(&name));
         let is_unsure = match self.header {
             None | Some(Header::Asked) => None,
-            Some(Header::Seen(HeaderSign::Text)) if by_name || field == Field::Text || name.is_empty() => {
-                None
-            }
+            Some(Header::Seen(HeaderSign::Text)) if is_name => None,
+            Some(Header::Seen(HeaderSign::Marks)) if by_name => None,
             Some(Header::Seen(sign)) => Some(sign),
         };
         let name = excerpt(&String::from_utf8_lossy(&name));
         Chosen {
             index,
-            key: key.map(str::to_owned),
             is_truth: matches!(field, Field::Truth(_))
                 && self.header.is_none()
                 && self.input.text.header.is_none(),
-            notes: is_unsure.map(|sign| Note::FirstRowIsHeader { name, sign }).into_iter().collect(),
+            notes: is_unsure
+                .map(|sign| Note::FirstRowIsHeader { name, sign })
+                .into_iter()
+                .chain(choice.as_ref().and_then(Choice::note))
+                .collect(),
+            choice,
         }
     }
 
@@ -297,6 +309,12 @@ struct Sample {
 #[derive(Default)]
 struct SampleColumn {
     index: usize,
+    /// What the first row has.
+    first: f64,
+    /// The first two below it.
+    next: [f64; 2],
+    least: f64,
+    greatest: f64,
     numbers: usize,
     fractions: usize,
     /// Numbers with a point or an exponent.
@@ -306,8 +324,16 @@ struct SampleColumn {
 }
 
 impl Sample {
-    fn new(columns: &[Chosen]) -> Self {
-        let column = |chosen: &Chosen| SampleColumn { index: chosen.index, ..SampleColumn::default() };
+    fn new(columns: &[Chosen], first: &FirstRow<'_>) -> Self {
+        let column = |chosen: &Chosen| {
+            let index = chosen.index;
+            let first = match first.says().nth(index) {
+                Some(Field::Number(number, _)) => number,
+                _ => f64::NAN,
+            };
+            let (least, greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+            SampleColumn { index, first, least, greatest, ..SampleColumn::default() }
+        };
         Self { rows: 0, columns: columns.iter().map(column).collect() }
     }
 
@@ -318,12 +344,39 @@ impl Sample {
             if let Field::Number(number, kind) = Field::of(&field) {
                 let is_pointed = !matches!(kind, Kind::Whole | Kind::Long);
                 let is_fraction = number.fract() != 0.0;
+                if let Some(next) = column.next.get_mut(column.numbers) {
+                    *next = number;
+                }
+                column.least = column.least.min(number);
+                column.greatest = column.greatest.max(number);
                 column.numbers += 1;
                 column.fractions += usize::from(is_fraction);
                 column.pointed += usize::from(is_pointed);
                 column.pointed_whole += usize::from(is_pointed && !is_fraction);
             }
         }
+    }
+
+    /// Whether some column has many fractions.
+    fn has_fractions(&self) -> bool {
+        self.columns.iter().any(|c| c.numbers > 0 && 2 * c.fractions >= c.numbers)
+    }
+
+    /// Whether some column goes on as the first row begins it: in equal steps,
+    /// or with whole numbers that are not far from it.
+    fn continues(&self) -> bool {
+        self.columns.iter().any(|c| c.has_equal_steps() || (c.pointed == 0 && !c.is_beyond(1.0)))
+    }
+
+    /// Whether the first row is out of the range of what is below in all
+    /// columns.
+    fn are_beyond(&self) -> bool {
+        self.columns.iter().all(|c| c.is_beyond(1.0))
+    }
+
+    /// Whether the first row is far from what is below in all columns.
+    fn are_far(&self) -> bool {
+        self.columns.iter().all(|c| c.numbers >= 3 && c.is_beyond(10.0))
     }
 
     fn most_are_fractions(&self) -> bool {
@@ -336,5 +389,21 @@ impl Sample {
 
     fn has_pointed_whole(&self) -> bool {
         self.columns.iter().any(|c| c.pointed_whole > 0)
+    }
+}
+
+impl SampleColumn {
+    /// Whether the first three numbers are in equal steps.
+    fn has_equal_steps(&self) -> bool {
+        let [second, third] = self.next;
+        let (one, other) = (second - self.first, third - second);
+        self.numbers >= 2 && one != 0.0 && (one - other).abs() <= 1e-9 * one.abs()
+    }
+
+    /// Whether the first number is farther from the others than so many times
+    /// their range.
+    fn is_beyond(&self, ranges: f64) -> bool {
+        let distance = (self.least - self.first).max(self.first - self.greatest);
+        self.numbers > 0 && distance > ranges * (self.greatest - self.least)
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Record<'b> {
     pub(super) bytes: Cow<'b, [u8]>,
     /// The number of its first line, from 1.
     pub(super) line: u64,
+    /// How many it takes.
+    pub(super) lines: u64,
     delimiter: u8,
     has_quotes: bool,
 }
@@ -232,7 +234,8 @@ impl<R: Read> Records<R> {
         self.start += ending.bytes + ending.line_end;
         let bytes = &self.buffer[start..start + ending.bytes];
         let line = self.line;
-        self.line += 1 + if ending.has_quotes { more_lines(bytes) } else { 0 };
+        let lines = 1 + if ending.has_quotes { more_lines(bytes) } else { 0 };
+        self.line += lines;
         if ending.meaning == Meaning::Row && self.comments == Comments::BeforeRows {
             self.comments = Comments::Never;
         }
@@ -240,6 +243,7 @@ impl<R: Read> Records<R> {
             meaning: ending.meaning,
             bytes: Cow::Borrowed(bytes),
             line,
+            lines,
             delimiter: self.delimiter,
             has_quotes: ending.has_quotes,
         }))
