@@ -87,7 +87,7 @@ fn goes_on() -> bool {
 // W and b with few digits. CPU twin: engine/gpu/coarse.rs `Sizes::coarse`.
 fn coarse(weight: f32, bias: f32) -> vec2<f32> {
     let size = max(max(abs(weight) * descent.x_size, abs(bias)), descent.t_size);
-    if !(size < 0x1p100) {
+    if !(size >= 0x1p-100 && size < 0x1p100) {
         return vec2(weight, bias);
     }
     let unit = bitcast<f32>(bitcast<u32>(size) & 0x7f800000u) * 0x1p-11;

@@ -157,10 +157,10 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 /// What to say of a descent that ended far from the least-squares line.
 fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
     // Who asks for no steps wants to know the loss at the start.
-    if !report.is_far || sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
+    let ratio = report.far_by?;
+    if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
         return None;
     }
-    let ratio = report.loss / report.least_loss;
     let how = if ratio.is_finite() {
         format!("with {ratio:.3e} times the least loss")
     } else {
@@ -178,6 +178,8 @@ fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
             )
         }
         StopReason::Tolerance => format!("{ended}; use a smaller --rtol"),
+        // Where no line is better than every other, these refuse.
+        _ if report.statistics.weight.is_none() => format!("{ended}; use more --steps or --lr auto"),
         _ => format!("{ended}; use more --steps, --lr auto, --standardize or --solver exact"),
     })
 }

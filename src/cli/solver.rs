@@ -185,6 +185,9 @@ impl SolverArguments {
             // Of a share that is not 0 there is something left, however small.
             let least = f64::from_bits(1);
             sgd.tolerances = Sgd::relative_to(moments, share).map(|tolerance| tolerance.max(least));
+            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
+                return Err(FitError::ToleranceBeyondRange(share).into());
+            }
         }
         if let Some(curvature) = curvature
             && !self.force

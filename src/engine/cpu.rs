@@ -94,11 +94,15 @@ impl Cpu<'_> {
     /// What passes make of each chunk of X and T, in order: which additions are
     /// made depends neither on which thread is first nor on how many elements
     /// it goes through before it gives memory back.
-    fn map_chunks<P: BlockPass>(&self, new: impl Fn() -> P + Sync) -> Result<Vec<P>, EngineError> {
+    fn map_chunks<P: BlockPass>(
+        &self,
+        frame: &Frame,
+        new: impl Fn() -> P + Sync,
+    ) -> Result<Vec<P>, EngineError> {
         let t = targets(self.data)?;
         self.map_ranges(|chunk| {
             let mut pass = new();
-            visit(self.data, t, &self.frame, chunk, &mut pass);
+            visit(self.data, t, frame, chunk, &mut pass);
             pass
         })
     }
@@ -126,23 +130,23 @@ impl Cpu<'_> {
         Ok(passes)
     }
 
-    /// The sums of X and T as they are read.
-    fn framed_sums(&self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let readings = &self.frame.readings;
-        if self.frame.is_plain() {
-            let chunks = self.map_chunks(|| BlockResiduals::new(at))?;
+    /// The sums of X and T that are read so.
+    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<ResidualSums, EngineError> {
+        let readings = &frame.readings;
+        if frame.is_plain() {
+            let chunks = self.map_chunks(frame, || BlockResiduals::new(at))?;
             return Ok(chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total());
         }
         let there = readings.model(at);
-        let chunks = self.map_chunks(|| BlockResiduals::new(there))?;
+        let chunks = self.map_chunks(frame, || BlockResiduals::new(there))?;
         let sums = chunks.into_iter().map(BlockResiduals::total).collect::<SumsAccumulator>().total();
         Ok(readings.sums(sums))
     }
 
-    fn framed_moments(&self) -> Result<Moments, EngineError> {
-        let chunks = self.map_chunks(BlockMoments::default)?;
+    fn framed_moments(&self, frame: &Frame) -> Result<Moments, EngineError> {
+        let chunks = self.map_chunks(frame, BlockMoments::default)?;
         let moments = Moments::of_parts(&chunks.into_iter().map(BlockMoments::total).collect::<Vec<_>>());
-        Ok(moments.of_readings(&self.frame.readings, self.frame.weight_exponent))
+        Ok(moments.of_readings(&frame.readings, frame.weight_exponent))
     }
 }
 
@@ -160,23 +164,24 @@ impl Engine for Cpu<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let sums = self.framed_sums(at)?;
-        if self.frame.may_leave_range(&[sums.rr / sums.weight_sum]) && self.frame.scale(self.data) {
-            return self.framed_sums(at);
+        let sums = self.framed_sums(&self.frame, at)?;
+        match self.frame.for_residuals(self.data, at, &sums) {
+            Some(frame) => self.framed_sums(&frame, at),
+            None => Ok(sums),
         }
-        Ok(sums)
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        let moments = self.framed_moments()?;
-        if self.frame.may_lose(&moments) && self.frame.scale(self.data) {
-            return self.framed_moments();
+        let moments = self.framed_moments(&self.frame)?;
+        match self.frame.for_moments(self.data, &moments) {
+            Some(frame) => self.framed_moments(&frame),
+            None => Ok(moments),
         }
-        Ok(moments)
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
-        let (data, t, frame) = (self.data, targets(self.data)?, &self.frame);
+        let (data, t) = (self.data, targets(self.data)?);
+        let frame = &self.frame.in_units(line.units);
         let there = line.read(&frame.readings);
         let sums = self.map_ranges(|chunk| match digits {
             Digits::Usual => {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Notice, chunks};
 use crate::data::{Dataset, ElementType, Matrix, Order};
-use crate::math::{Double, Moments, Reading, Readings, exponent_of, scaled};
+use crate::math::{Affine, Double, Moments, Reading, Readings, ResidualSums, exponent_of, scaled};
 
 /// How an engine reads X, T and the weights of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -14,8 +14,9 @@ pub(super) struct Frame {
     /// The power of two that weights are multiplied with; even, so that it has
     /// a root.
     pub(super) weight_exponent: i32,
-    /// Whether it was looked whether squares stay within f64.
-    is_scaled: bool,
+    /// The powers of two of the largest elements of X and T as they are read
+    /// without one, once they were looked for; none where all are 0.
+    largest: Option<[Option<i32>; 2]>,
 }
 
 /// Within these powers of two of 1, squares and products of numbers, and of
@@ -47,7 +48,7 @@ impl Frame {
         #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
         let weight = exponent_of(data.weight_sum() / data.valid_len() as f64);
         let weight_exponent = if weight.abs() > SAFE_WEIGHTS { -(weight & !1) } else { 0 };
-        Self { readings, weight_exponent, is_scaled: false }
+        Self { readings, weight_exponent, largest: None }
     }
 
     /// Whether every number is read as it is.
@@ -67,34 +68,53 @@ impl Frame {
         }
     }
 
-    /// Whether squares have left the range of f64, or come near its ends, in a
-    /// pass that found these mean squares.
-    pub(super) fn may_leave_range(&self, mean_squares: &[f64]) -> bool {
-        let is_safe =
-            |square: &f64| square.is_finite() && *square > 0.0 && exponent_of(*square).abs() <= SAFE_SQUARES;
-        !self.is_scaled && !mean_squares.iter().all(is_safe)
-    }
-
-    /// Like [`may_leave_range`](Self::may_leave_range), of moments.
-    pub(super) fn may_lose(&self, moments: &Moments) -> bool {
-        self.may_leave_range(&[moments.xx, moments.tt].map(|squares| squares / moments.weight_sum))
-    }
-
-    /// Looks at all elements, and scales X or T by a power of two if they
-    /// are so large or so small that their squares leave the range of f64.
-    /// Whether that changed anything.
-    pub(super) fn scale(&mut self, data: &Dataset) -> bool {
-        self.is_scaled = true;
-        let exponent = |matrix: &Matrix, reading: Reading| {
-            let largest = exponent_of(largest(data, matrix, reading));
-            Reading { exponent: if largest.abs() > SAFE_EXPONENT { -largest } else { 0 }, ..reading }
+    /// The same with X and T multiplied with these powers of two.
+    pub(super) fn in_units(&self, [x, t]: [i32; 2]) -> Self {
+        let readings = Readings {
+            x: Reading { exponent: x, ..self.readings.x },
+            t: Reading { exponent: t, ..self.readings.t },
         };
-        let before = self.readings;
-        self.readings.x = exponent(data.x(), before.x);
-        if let Some(t) = data.t() {
-            self.readings.t = exponent(t, before.t);
+        Self { readings, ..*self }
+    }
+
+    /// How moments are to be found, if the pass that found these, with numbers
+    /// as they are, came near the ends of the range of f64. Then looks at all
+    /// elements.
+    pub(super) fn for_moments(&mut self, data: &Dataset, moments: &Moments) -> Option<Self> {
+        let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
+        if squares.into_iter().all(is_safe) {
+            return None;
         }
-        self.readings != before
+        let largest = self.largest(data);
+        self.other_units(largest.map(|largest| largest.map_or(0, unit)))
+    }
+
+    /// How residuals at a W and b are to be summed, if the pass that found
+    /// these sums, with numbers as they are, came near the ends of the range of
+    /// f64: so that neither x·W nor b nor t is large. The data's size alone
+    /// does not tell, as W and b may be far from it.
+    pub(super) fn for_residuals(&mut self, data: &Dataset, at: Affine, sums: &ResidualSums) -> Option<Self> {
+        if is_safe(sums.rr / sums.weight_sum) {
+            return None;
+        }
+        let [x, t] = self.largest(data);
+        let there = self.in_units([0; 2]).readings.model(at);
+        let rise = size_of(there.weight).zip(x).map(|(weight, x)| weight + x);
+        let parts = rise.max(size_of(there.bias)).max(t);
+        self.other_units([x, parts].map(|largest| largest.map_or(0, unit)))
+    }
+
+    fn other_units(&self, units: [i32; 2]) -> Option<Self> {
+        (units != [0; 2]).then(|| self.in_units(units))
+    }
+
+    fn largest(&mut self, data: &Dataset) -> [Option<i32>; 2] {
+        let readings = self.in_units([0; 2]).readings;
+        let find = || {
+            let of = |matrix: &Matrix, reading| size_of(largest(data, matrix, reading));
+            [of(data.x(), readings.x), data.t().and_then(|t| of(t, readings.t))]
+        };
+        *self.largest.get_or_insert_with(find)
     }
 
     /// A notice for each matrix with elements that are not exact in f64, as they
@@ -116,6 +136,22 @@ impl Frame {
             .filter(|notice| !matches!(notice, Notice::Rounded { count: 0, .. }))
             .collect()
     }
+}
+
+/// Whether a mean of squares comes from squares that are normal numbers.
+fn is_safe(square: f64) -> bool {
+    square.is_finite() && square > 0.0 && exponent_of(square).abs() <= SAFE_SQUARES
+}
+
+/// The power of two of a number's size; 0 has none.
+fn size_of(value: f64) -> Option<i32> {
+    (value != 0.0).then(|| exponent_of(value))
+}
+
+/// The power of two that brings numbers of such a size near 1; 0 if their
+/// squares are within f64 anyway.
+fn unit(size: i32) -> i32 {
+    if size.abs() > SAFE_EXPONENT { -size } else { 0 }
 }
 
 /// The elements from number `start` on, as they are to be read; any number for

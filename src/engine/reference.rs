@@ -66,17 +66,17 @@ impl<'d> Reference<'d> {
         Self { data, frame, info, notices: frame.notices(data) }
     }
 
-    /// Calls `each` with every pair that counts, in order.
-    fn each_pair(&self, mut each: impl FnMut(Pair)) -> Result<(), EngineError> {
+    /// Calls `each` with every pair that counts, in order, read so.
+    fn each_pair(&self, frame: &Frame, mut each: impl FnMut(Pair)) -> Result<(), EngineError> {
         let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
         let mut room = [(); 5].map(|()| vec![0.0; CHUNK_ELEMENTS]);
-        let readings = self.frame.readings;
+        let readings = frame.readings;
         for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
             let (start, n) = (range.start, range.len());
             let [xs, x_rests, ts, t_rests, ws] = room.each_mut().map(|values| &mut values[..n]);
             frame::read(x, readings.x, order, start, xs, Some(x_rests));
             frame::read(t, readings.t, order, start, ts, Some(t_rests));
-            self.frame.read_weights(self.data, order, start, ws);
+            frame.read_weights(self.data, order, start, ws);
             for k in 0..n {
                 if self.data.validity().is_none_or(|validity| validity.contains(start + k)) {
                     each(Pair { x: [xs[k], x_rests[k]], t: [ts[k], t_rests[k]], w: ws[k] });
@@ -87,31 +87,31 @@ impl<'d> Reference<'d> {
         Ok(self.data.check_intact()?)
     }
 
-    /// The sums of X and T as they are read.
-    fn framed_sums(&self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let there = self.frame.readings.model(at);
+    /// The sums of X and T that are read so.
+    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<ResidualSums, EngineError> {
+        let there = frame.readings.model(at);
         let mut sums = [Compensated::default(); 4];
-        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+        self.each_pair(frame, |Pair { x: [x, _], t: [t, _], w }| {
             let residual = there.apply(x) - t;
             let terms = [w, w * residual * residual, w * residual * x, w * residual];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
         let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
-        Ok(self.frame.readings.sums(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r }))
+        Ok(frame.readings.sums(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r }))
     }
 
     /// The means first, then, from the data again, the sums about them: two
     /// passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
     /// two-pass algorithm).
-    fn framed_moments(&self) -> Result<Moments, EngineError> {
+    fn framed_moments(&self, frame: &Frame) -> Result<Moments, EngineError> {
         let mut means = [Compensated::default(); 3];
-        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+        self.each_pair(frame, |Pair { x: [x, _], t: [t, _], w }| {
             means.iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
         })?;
         let [weight_sum, x, t] = means.map(Compensated::value);
         let (x_pivot, t_pivot) = (x / weight_sum, t / weight_sum);
         let mut sums = [Compensated::default(); 5];
-        self.each_pair(|Pair { x, t, w }| {
+        self.each_pair(frame, |Pair { x, t, w }| {
             let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
             sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         })?;
@@ -119,7 +119,7 @@ impl<'d> Reference<'d> {
         let n = self.data.valid_len();
         let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         let moments = Moments::from_pivot_sums(&sums);
-        Ok(moments.of_readings(&self.frame.readings, self.frame.weight_exponent))
+        Ok(moments.of_readings(&frame.readings, frame.weight_exponent))
     }
 
     /// The sizes that errors of a pass at `at` are relative to.
@@ -129,7 +129,7 @@ impl<'d> Reference<'d> {
     pub fn term_scales(&self, at: Affine) -> Result<TermScales, EngineError> {
         let mut sums = [Compensated::default(); 6];
         let (readings, there) = (self.frame.readings, self.frame.readings.model(at));
-        self.each_pair(|Pair { x: [x, _], t: [t, _], w }| {
+        self.each_pair(&self.frame, |Pair { x: [x, _], t: [t, _], w }| {
             let residual = scaled(there.apply(x) - t, -readings.t.exponent);
             let (x, t) = (readings.x.undo(x.into()).value(), readings.t.undo(t.into()).value());
             let parts = (x * at.weight).abs() + at.bias.abs() + t.abs();
@@ -183,26 +183,27 @@ impl Engine for Reference<'_> {
     }
 
     fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-        let sums = self.framed_sums(at)?;
-        if self.frame.may_leave_range(&[sums.rr / sums.weight_sum]) && self.frame.scale(self.data) {
-            return self.framed_sums(at);
+        let sums = self.framed_sums(&self.frame, at)?;
+        match self.frame.for_residuals(self.data, at, &sums) {
+            Some(frame) => self.framed_sums(&frame, at),
+            None => Ok(sums),
         }
-        Ok(sums)
     }
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
-        let moments = self.framed_moments()?;
-        if self.frame.may_lose(&moments) && self.frame.scale(self.data) {
-            return self.framed_moments();
+        let moments = self.framed_moments(&self.frame)?;
+        match self.frame.for_moments(self.data, &moments) {
+            Some(frame) => self.framed_moments(&frame),
+            None => Ok(moments),
         }
-        Ok(moments)
     }
 
     /// With twice the digits of f64 in any case.
     fn sums_about(&mut self, line: &Line, _digits: Digits) -> Result<ResidualSums, EngineError> {
-        let there = line.read(&self.frame.readings);
+        let frame = self.frame.in_units(line.units);
+        let there = line.read(&frame.readings);
         let mut sums = [Compensated::default(); 4];
-        self.each_pair(|Pair { x, t, w }| {
+        self.each_pair(&frame, |Pair { x, t, w }| {
             let x = Double::sum(x[0], x[1]).minus(there.x);
             let t = Double::sum(t[0], t[1]).minus(there.y);
             let residual = x.times(there.weight).minus(t).value();
@@ -211,7 +212,7 @@ impl Engine for Reference<'_> {
         })?;
         let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
         let sums = ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r };
-        Ok(line.in_units(sums, &self.frame.readings))
+        Ok(line.in_units(sums, &frame.readings))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the pass's result is f32")]

@@ -1,6 +1,8 @@
 use super::FitError;
 use crate::engine::{DescentRule, Digits, Engine, EngineError, Evaluated, Onward};
-use crate::math::{Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, scaled};
+use crate::math::{
+    Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, exponent_of, scaled,
+};
 
 /// The coordinates in which a descent steps.
 ///
@@ -96,14 +98,16 @@ impl Position {
         match self.coordinates {
             Coordinates::Original => {
                 let sums = engine.residual_sums(self.model)?;
-                Ok((Slopes { evaluation: Evaluation::from_sums(&sums), about_mean: 0.0 }, sums.n))
+                Ok((Slopes { evaluation: Evaluation::from_sums(&sums), weight: 0.0 }, sums.n))
             }
-            Coordinates::Standardized { x_mean, t_mean, units, .. } => {
+            Coordinates::Standardized { x_mean, t_mean, x_variance, units } => {
+                let high = self.centre.minus(t_mean).value();
+                let units = units_at(self.model.weight, high, x_variance, units);
                 let line = Line { weight: self.model.weight.into(), x: x_mean, y: t_mean, units };
                 let sums = engine.sums_about(&line, Digits::Usual)?;
-                let about_mean = Evaluation::from_sums(&sums).grad_weight;
-                let height = scaled(self.centre.minus(t_mean).value(), units[1]);
-                Ok((Slopes { evaluation: line.evaluation(&sums.raised(height)), about_mean }, sums.n))
+                let weight = Evaluation::from_sums(&sums).grad_weight / x_variance;
+                let evaluation = line.evaluation(&sums.raised(scaled(high, units[1])));
+                Ok((Slopes { evaluation, weight: scaled(weight, units[0] - units[1]) }, sums.n))
             }
         }
     }
@@ -112,7 +116,7 @@ impl Position {
     #[inline]
     pub(super) fn slopes(&self, quadratic: &Quadratic) -> Slopes {
         match self.coordinates {
-            Coordinates::Original => Slopes { evaluation: quadratic.evaluate(self.model), about_mean: 0.0 },
+            Coordinates::Original => Slopes { evaluation: quadratic.evaluate(self.model), weight: 0.0 },
             Coordinates::Standardized { t_mean, .. } => {
                 quadratic.evaluate_about(self.model.weight, self.centre.minus(t_mean).value())
             }
@@ -142,15 +146,29 @@ impl Position {
         let evaluation = &slopes.evaluation;
         match self.coordinates {
             Coordinates::Original => Self { model: self.model.descend(evaluation, learning_rate), ..self },
-            Coordinates::Standardized { x_mean, x_variance, units, .. } => {
-                let slope = scaled(slopes.about_mean / x_variance, units[0] - units[1]);
-                let weight = self.model.weight - learning_rate * slope;
+            Coordinates::Standardized { x_mean, .. } => {
+                let weight = self.model.weight - learning_rate * slopes.weight;
                 let centre = self.centre.minus(learning_rate * evaluation.grad_bias);
                 let bias = centre.minus(x_mean.times(weight)).value();
                 Self { model: Affine { weight, bias }, centre, ..self }
             }
         }
     }
+}
+
+/// The powers of two of the units in which residuals of a line are summed that
+/// goes by `high` above the point of the means: those of the moments, unless X
+/// or T are so small that the line is large in them.
+fn units_at(weight: f64, high: f64, x_variance: f64, units: [i32; 2]) -> [i32; 2] {
+    /// Squares of numbers within this power of two of 1 are within f64.
+    const SAFE: i32 = 400;
+    if units == [0; 2] {
+        return units;
+    }
+    let size = |value: f64| if value == 0.0 { i32::MIN / 2 } else { exponent_of(value) };
+    let rise = size(weight) + exponent_of(x_variance) / 2 - units[0];
+    let parts = rise.max(size(high)).max(-units[1]);
+    [units[0], if parts.abs() > SAFE { -parts } else { 0 }]
 }
 
 #[cfg(test)]

@@ -89,6 +89,8 @@ fn undetermined(moments: &Moments) -> FitError {
         FitError::OneElement
     } else if moments.is_finite() && moments.xx == 0.0 {
         FitError::NoSpread(moments.x_mean)
+    } else if let Some(exponent) = moments.weight_digits() {
+        FitError::LineBeyondRange(exponent)
     } else {
         FitError::MomentsOverflow
     }

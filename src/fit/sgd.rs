@@ -178,6 +178,18 @@ pub enum FitError {
          or give more elements"
     )]
     OneElement,
+    /// The best line is beyond f64.
+    #[error(
+        "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
+         scale X or T, for example both to the range ±1"
+    )]
+    LineBeyondRange(i64),
+    /// A relative tolerance is beyond f64.
+    #[error(
+        "--rtol {0:?} of the scale of the gradients is not a finite number: X times T is beyond f64; scale \
+         the data, for example to the range ±1"
+    )]
+    ToleranceBeyondRange(f64),
     /// The sums of squares are beyond f64.
     #[error("the sums of squares of X and T overflow f64: scale the data, for example to the range ±1")]
     MomentsOverflow,
@@ -229,9 +241,9 @@ impl Sgd {
     /// mean square stands for σt.
     #[must_use]
     pub fn relative_to(moments: &Moments, share: f64) -> [f64; 2] {
-        let [x_variance, t_variance] = moments.variances();
-        let t = if moments.tt > 0.0 { t_variance.sqrt() } else { moments.t_mean.abs() };
-        let x = x_variance.sqrt().hypot(moments.x_mean);
+        let [x, t] = moments.deviations();
+        let t = if moments.tt > 0.0 { t } else { moments.t_mean.abs() };
+        let x = x.hypot(moments.x_mean);
         [share * 2.0 * x * t, share * 2.0 * t]
     }
 

@@ -93,18 +93,28 @@ impl Double {
 /// A number times 2ᵉ, rounded once where the result is subnormal.
 #[must_use]
 pub fn scaled(value: f64, exponent: i32) -> f64 {
-    /// A power of two by which no number becomes subnormal or infinite that
-    /// does not do so anyway, a step towards the exponent.
+    /// A power of two that is a normal number itself, as is its inverse.
     const STEP: i32 = 1000;
+    const LEAST_NORMAL: i32 = -1022;
     if exponent == 0 {
         return value;
     }
     let (mut value, mut left) = (value, exponent);
-    while left.abs() > STEP {
-        let step = STEP * left.signum();
-        // Down to where the last step rounds, from as far up as possible.
-        value *= 2f64.powi(step);
-        left -= step;
+    if exponent < -STEP {
+        // As far down as no digit is lost, so that only the last step rounds.
+        let mut exact = (LEAST_NORMAL - exponent_of(value)).min(0).max(exponent);
+        left -= exact;
+        while exact < 0 {
+            let step = exact.max(-STEP);
+            value *= 2f64.powi(step);
+            exact -= step;
+        }
+        // What is beyond that is 0 anyway.
+        return value * 2f64.powi(left.max(-STEP));
+    }
+    while left > STEP {
+        value *= 2f64.powi(STEP);
+        left -= STEP;
     }
     value * 2f64.powi(left)
 }
@@ -162,6 +172,16 @@ mod tests {
         assert_eq!(scaled(2f64.powi(1023), -1023 - 1074), f64::from_bits(1));
         assert_eq!(scaled(1.5, -1100), 0.0);
         assert_eq!(scaled(3.0, 0), 3.0);
+        // To 2⁻¹⁰⁷⁴ at once: from three quarters of it up, from a half and a
+        // little up, from a half to even down, and by way of other steps.
+        for e in [0, 30, 500, 1023] {
+            for (value, want) in [(0.75, 1), (0.5 + f64::EPSILON, 1), (0.5, 0), (1.5, 2), (2.5 - 1e-15, 2)] {
+                let got = scaled(scaled(value, e), -1074 - e);
+                assert_eq!(got.to_bits(), want, "{value:e}·2^{e}");
+            }
+        }
+        assert_eq!(scaled(-f64::MAX, -5000), -0.0);
+        assert_eq!(scaled(f64::from_bits(1), -1001), 0.0);
         for (value, exponent) in
             [(1.0, 0), (-1.5, 0), (0.75, -1), (f64::from_bits(1), -1074), (f64::MAX, 1023), (0.0, 0)]
         {

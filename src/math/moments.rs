@@ -193,10 +193,11 @@ impl Moments {
         Double::sum(self.t_mean, self.t_rest)
     }
 
-    /// σx², the variance of X, and σt².
+    /// σx, the standard deviation of X, and σt, which f64 has also where it
+    /// does not have their squares.
     #[must_use]
-    pub fn variances(&self) -> [f64; 2] {
-        let of = |squares: f64, unit: i32| scaled(squares / self.weight_sum, -2 * unit);
+    pub fn deviations(&self) -> [f64; 2] {
+        let of = |squares: f64, unit: i32| scaled((squares / self.weight_sum).sqrt(), -unit);
         [of(self.xx, self.units[0]), of(self.tt, self.units[1])]
     }
 
@@ -241,6 +242,16 @@ impl Moments {
         let weight = scaled(self.xt / self.xx, x - t).into();
         let line = Line { weight, x: self.x_centre(), y: self.t_centre(), units: self.units };
         line.affine().is_finite().then_some(line)
+    }
+
+    /// The power of ten of W of the least-squares line, also where W is beyond
+    /// f64; `None` where the moments do not tell.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a power of ten of numbers in f64")]
+    pub fn weight_digits(&self) -> Option<i64> {
+        let digits = (self.xt / self.xx).abs().log10()
+            + f64::from(self.units[0] - self.units[1]) * std::f64::consts::LOG10_2;
+        (self.is_finite() && digits.is_finite()).then_some(digits.round() as i64)
     }
 
     /// Σ r² of the least-squares line, Mtt − Mxt²/Mxx, which is Mtt if all x

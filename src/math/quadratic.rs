@@ -47,20 +47,51 @@ impl Quadratic {
     /// of the means.
     #[must_use]
     pub fn evaluate_about(&self, weight: f64, d: f64) -> Slopes {
-        let [x, t] = self.units;
-        let off = scaled(weight, t - x) - self.weight;
+        let off = self.off(weight);
         let slope = self.variance * off;
-        let high = scaled(d, t);
-        let evaluation = Evaluation {
-            loss: scaled(self.least + slope * off + high * high, -2 * t),
-            grad_weight: if self.units == [0; 2] {
-                2.0 * (slope + d * self.x_mean)
-            } else {
-                scaled(2.0 * slope, -x - t) + 2.0 * d * self.x_mean
-            },
-            grad_bias: 2.0 * d,
+        if self.units == [0; 2] {
+            let evaluation = Evaluation {
+                loss: self.least + slope * off + d * d,
+                grad_weight: 2.0 * (slope + d * self.x_mean),
+                grad_bias: 2.0 * d,
+            };
+            return Slopes { evaluation, weight: 2.0 * off };
+        }
+        let [x, t] = self.units;
+        let loss = self.loss_in_units(weight, d);
+        let (loss, slope, off) = if loss.is_finite() && slope.is_finite() {
+            (scaled(loss, -2 * t), scaled(slope, -x - t), scaled(off, x - t))
+        } else {
+            // So far from data that are so small that it is large in their
+            // units, and need not be in numbers as they are.
+            let off = weight - scaled(self.weight, x - t);
+            let rise = scaled(off, -x) * self.variance.sqrt();
+            let loss = scaled(self.least, -2 * t) + rise * rise + d * d;
+            (loss, scaled(rise * self.variance.sqrt(), -x), off)
         };
-        Slopes { evaluation, about_mean: 2.0 * slope }
+        let evaluation =
+            Evaluation { loss, grad_weight: 2.0 * slope + 2.0 * d * self.x_mean, grad_bias: 2.0 * d };
+        Slopes { evaluation, weight: 2.0 * off }
+    }
+
+    /// W − W*, in the units of W*.
+    fn off(&self, weight: f64) -> f64 {
+        let [x, t] = self.units;
+        scaled(weight, t - x) - self.weight
+    }
+
+    /// The loss, in units of T.
+    fn loss_in_units(&self, weight: f64, d: f64) -> f64 {
+        let (off, high) = (self.off(weight), scaled(d, self.units[1]));
+        self.least + self.variance * off * off + high * high
+    }
+
+    /// The loss at `at` and the least, in units of T, where they are ordinary
+    /// numbers although they may not be as they are.
+    #[must_use]
+    pub fn losses_in_units(&self, at: Affine) -> [f64; 2] {
+        let d = at.weight * self.x_mean + (at.bias - self.t_mean);
+        [self.loss_in_units(at.weight, d), self.least]
     }
 
     /// W and b where the loss is least; of many, the one with W = 0.
@@ -83,14 +114,13 @@ impl Quadratic {
     }
 }
 
-/// Loss and gradients, and the gradient of W about a point.
+/// Loss and gradients, and that of W in standardized coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slopes {
     /// In W and b.
     pub evaluation: Evaluation,
-    /// ∂L/∂W − x̄·∂L/∂b = 2·v·(W − W*), without the cancellation, in the units
-    /// of the moments.
-    pub about_mean: f64,
+    /// 2·(W − W*) = (∂L/∂W − x̄·∂L/∂b)/v, without the cancellation.
+    pub weight: f64,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::data::Excluded;
 use crate::engine::EngineInfo;
 use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason, to_six_digits};
-use crate::math::{Affine, Moments};
+use crate::math::{Affine, Moments, scaled};
 
 /// How long each part of a fit took, in seconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -124,12 +124,10 @@ pub struct FitReport {
     pub statistics: Statistics,
     /// What the curvature foretold of the descent; null without one.
     pub forecast: Option<Outlook>,
-    /// The least loss of all lines.
+    /// If the loss of a descent is far above the least, by what factor; infinite
+    /// if that is 0.
     #[serde(skip)]
-    pub least_loss: f64,
-    /// Whether the loss of a descent is far above it.
-    #[serde(skip)]
-    pub is_far: bool,
+    pub far_by: Option<f64>,
     /// What computed it.
     pub engine: EngineInfo,
     /// How a GPU carried the sums; null for other engines.
@@ -154,10 +152,8 @@ impl FitReport {
         let timings =
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
         let sgd = solved.sgd.as_ref();
-        let least_loss = solved.moments.quadratic().least();
         Self {
-            least_loss,
-            is_far: sgd.is_some() && is_far(fit.evaluation.loss, least_loss, &solved.moments),
+            far_by: sgd.and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
             weight: fit.model.weight,
             bias: fit.model.bias,
             loss: fit.evaluation.loss,
@@ -203,7 +199,7 @@ impl fmt::Display for FitReport {
         self.write_steps(f)?;
         self.write_statistics(f)?;
         // Nobody should paste what a descent left that has not come to the line.
-        let is_of_line = !self.is_far && self.stop_reason != StopReason::Diverged;
+        let is_of_line = self.far_by.is_none() && self.stop_reason != StopReason::Diverged;
         let line = self.statistics.weight.zip(self.statistics.bias);
         let pasted = if is_of_line { Some((self.weight, self.bias)) } else { line };
         if let Some((weight, bias)) = pasted {
@@ -299,16 +295,25 @@ impl FitReport {
     }
 }
 
-/// Whether a loss is more than a hundredth above the least, and by more than
-/// what rounding may leave of it: of a line through all points, which no
-/// descent reaches, a residual of some 3e-5 of T's spread.
-fn is_far(loss: f64, least: f64, moments: &Moments) -> bool {
+/// The loss over the least, if it is more than a hundredth above that, and by
+/// more than what rounding may leave of it: of a line through all points, which
+/// no descent reaches, a residual of some 3e-5 of T's spread, or, where T has
+/// none, of what it was at the start.
+///
+/// In the units of the moments, in which no loss vanishes.
+fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
     const SHARE: f64 = 0.01;
     const SPREAD_SHARE: f64 = 1e-9;
     const ROUNDING: f64 = 1e-24;
-    let [_, t_variance] = moments.variances();
-    let floor = SPREAD_SHARE * t_variance + ROUNDING * moments.t_mean * moments.t_mean;
-    loss - least > SHARE * least + floor
+    let (quadratic, [_, t_unit]) = (moments.quadratic(), moments.units());
+    let [loss, least] = quadratic.losses_in_units(fit.model);
+    // What a pass found has more digits.
+    let loss = if t_unit == 0 { fit.evaluation.loss } else { loss };
+    let spread =
+        if moments.tt > 0.0 { moments.tt / moments.weight_sum } else { quadratic.losses_in_units(start)[0] };
+    let parts = [moments.t_mean, fit.model.weight * moments.x_mean].map(|part| scaled(part, t_unit));
+    let floor = SPREAD_SHARE * spread + ROUNDING * (parts[0] * parts[0] + parts[1] * parts[1]);
+    (loss - least > SHARE * least + floor).then(|| loss / least)
 }
 
 /// Y = X·W + b with the numbers in.

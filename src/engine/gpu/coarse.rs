@@ -24,6 +24,11 @@ pub(super) struct Sizes {
     pub(super) t: f32,
 }
 
+/// From here on, and below [`LEAST_SIZE`], residuals are computed with W and b
+/// as they are: what they are rounded by would leave the range of f32.
+const MOST_SIZE: f64 = f64::from_bits((1023 + 100) << 52);
+const LEAST_SIZE: f64 = f64::from_bits((1023 - 100) << 52);
+
 impl Sizes {
     /// W and b with the last digits that f32 has of a residual, less 12 bits to
     /// keep what is added to them apart. CPU twin of `coarse` in
@@ -31,11 +36,11 @@ impl Sizes {
     pub(super) fn coarse(self, at: Affine) -> [f32; 2] {
         let (x, t) = (f64::from(self.x), f64::from(self.t));
         let size = (at.weight.abs() * x).max(at.bias.abs()).max(t);
+        if !(LEAST_SIZE..MOST_SIZE).contains(&size) {
+            return [at.weight, at.bias].map(|value| split(value)[0]);
+        }
         let unit = (size.log2().floor() - 11.0).exp2();
-        let round = |value: f64, unit: f64| {
-            let rounded = (value / unit).round_ties_even() * unit;
-            split(if rounded.is_finite() { rounded } else { value })[0]
-        };
+        let round = |value: f64, unit: f64| split((value / unit).round_ties_even() * unit)[0];
         [round(at.weight, unit / x), round(at.bias, unit)]
     }
 
@@ -104,6 +109,18 @@ mod tests {
         let sizes = Sizes { x: 1.0, t: 4096.0 };
         assert_eq!(sizes.coarse(Affine::new(0.001, 0.9)), [0.0, 0.0]);
         assert_eq!(sizes.coarse(Affine::new(1.1, -3.1)), [2.0, -4.0]);
+        // The two ends of what is cut, as in the shader.
+        let third = 1.0 / 3.0;
+        for (size, is_cut) in [
+            (2f32.powi(99), true),
+            (2f32.powi(100), false),
+            (2f32.powi(-100), true),
+            (2f32.powi(-101), false),
+        ] {
+            let value = third * f64::from(size);
+            let [_, bias] = Sizes { x: 1.0, t: size }.coarse(Affine::new(0.0, value));
+            assert_eq!(bias != split(value)[0], is_cut, "{size:e}");
+        }
         let beyond = Sizes { x: 2f32.powi(60), t: 1.0 }.coarse(Affine::new(1e300, 1e-300));
         assert_eq!(beyond, [f32::INFINITY, 0.0]);
     }
