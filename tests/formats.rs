@@ -418,9 +418,9 @@ fn fields_without_a_number() {
         ("quoted", "a\n1\n\"\"\n", None, &[Some(1.0), None]),
         (
             "words",
-            "a\nNA\n1\nnull\nNULL\n<NA>\nN/A\nNone\n",
+            "a\nNA\n1\nnull\nNULL\n<NA>\nN/A\nNone\nn/a\n1.#IND\n-1.#QNAN\n",
             None,
-            &[None, Some(1.0), None, None, None, None, None],
+            &[None, Some(1.0), None, None, None, None, None, None, None, None],
         ),
         ("blanks around", "a,b\n 1 , 2\n  ,\t3\nNA ,4\n", Some("a"), &[Some(1.0), None, None]),
         ("in the first row, beside a number", ",2\n3,4\n", Some("0"), &[None, Some(3.0)]),
@@ -469,6 +469,23 @@ fn pairs_of_columns() {
         let (x, t) = open_pair(&source(&path, Some(x)), &source(&path, Some(t)))
             .unwrap_or_else(|e| panic!("{case}: {e}"));
         assert_eq!([values(&x), values(&t)], expected.map(<[f64]>::to_vec), "{case}");
+    }
+
+    // Keys that mean one column in two ways, or a name and a number of which
+    // nobody knows whether both are meant as numbers.
+    for (text, [x, t], words) in [
+        ("a,b\n1,10\n2,20\n", ["b", "1"], "both mean column number 1"),
+        ("a,b\n1,10\n2,20\n", ["0", "00"], "both mean column number 0"),
+        (",0,1\n0,1,10\n1,2,20\n", ["1", "2"], "\"1\" is the name of column number 2, and \"2\" is no name"),
+        ("i,1,2\n0,1,10\n1,2,20\n", ["0", "1"], ""),
+        ("i,0,2\n0,1,10\n1,2,20\n", ["1", "0"], "\"0\" is the name of column number 1, and \"1\" is no name"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let read = open_pair(&source(&path, Some(x)), &source(&path, Some(t)));
+        match read {
+            Ok((x, t)) => assert!(words.is_empty() && values(&x) != values(&t), "{text}"),
+            Err(e) => assert!(!words.is_empty() && e.to_string().contains(words), "{text}: {e}"),
+        }
     }
 
     // From two files, of two formats; and one file by two of its names.

@@ -365,6 +365,7 @@ pub(super) struct Input<'a> {
     #[allow(dead_code, reason = "images may be left out")]
     pub(super) alpha: bool,
     /// Which column the key means, as far as the reader says so.
+    #[allow(dead_code, reason = "tables may be left out")]
     pub(super) choice: &'a RefCell<Option<Choice>>,
 }
 
