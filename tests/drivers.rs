@@ -461,8 +461,6 @@ fn what_was_found_is_kept_while_the_driver_is_the_same() {
     }
     fs::write(&cache, kept.to_string()).unwrap();
     assert!(loads(&lab, "fit d.csv:x d.csv:t"));
-    lab.only(&[&broken]);
-    assert!(!loads(&lab, "fit d.csv:x d.csv:t"), "what crashed is known for the whole boot");
     // A cache that can't be read or written changes nothing but the time.
     fs::write(lab.path("cache/linfit/drivers.json"), "{").unwrap();
     assert!(loads(&lab, "fit d.csv:x d.csv:t"));

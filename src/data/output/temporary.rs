@@ -320,10 +320,10 @@ mod tests {
                     }
                 }
             });
-            let lost = (0..2_000).filter(|_| {
+            let lost = (0..300).filter(|_| {
                 let made = Temporary::named(directory.path(), None).unwrap();
                 let name = made.name.as_ref().and_then(|name| name.0.as_ref()).unwrap().to_path_buf();
-                std::thread::sleep(std::time::Duration::from_micros(200));
+                std::thread::sleep(std::time::Duration::from_millis(3));
                 !name.exists()
             });
             let lost = lost.count();
