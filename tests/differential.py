@@ -127,6 +127,7 @@ class Case:
         rng = self.rng = random.Random(f"{seed}:{number}")
         self.number, self.folder = number, folder
         self.engine = rng.choice(engines)
+        self.is_fast = self.engine in ("gpu", "gpu:fast")
         self.types = [rng.choice(TYPES), rng.choice(TYPES)]
         axes = rng.choice([1, 1, 2, 2, 3])
         most = {1: 300, 2: 18, 3: 7}[axes]
@@ -195,6 +196,8 @@ class Case:
         for name, array, order in zip("xt", self.arrays, self.orders):
             self.save(f"{name}.npy", array, order)
         self.counts, self.weights = counts, weights
+        # Weights are f64, and rounded too.
+        self.is_sent_as_f32 = {*self.types} <= SMALL and not self.weighted
         picked = [native(array[counts]) for array in self.arrays]
         self.moments = exact_moments(*picked, native(weights[counts]))
         if rng.random() < 0.2:
@@ -229,6 +232,10 @@ class Case:
         rate = 0.6 / float(square + 1) * rng.uniform(0.3, 1.0)
         self.steps = rng.randint(0, 12)
         self.start = [rng.uniform(-2, 2), rng.uniform(-2, 2)]
+        if not self.engine.startswith("gpu") and rng.random() < 0.2:
+            # Far from the data, whose squares f64 may have or not.
+            factor = 10.0 ** rng.uniform(-150, 100)
+            self.start = [value * factor for value in self.start]
         weight, bias = map(Fraction, self.start)
         for _ in range(self.steps):
             _, gw, gb = loss_at(m, weight, bias)
@@ -245,8 +252,10 @@ class Case:
         """Relative errors of the line, and of what is left of T."""
         if not self.engine.startswith("gpu"):
             return 1e-12, 1e-9
-        if self.engine.endswith("fast"):
-            return 1e-5, 1e-4
+        if self.is_fast:
+            # Elements that the script rounds as the program does, to f32, leave
+            # the rounding of residuals; others that of the elements too.
+            return (2e-7 if self.is_sent_as_f32 else 1e-5), 1e-4
         # Elements are f32.
         return (1e-11, 1e-9) if {*self.types} <= SMALL and not self.weighted else (2e-5, 1e-4)
 

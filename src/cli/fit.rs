@@ -161,7 +161,9 @@ fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
     if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
         return None;
     }
-    let how = if ratio.is_finite() {
+    let how = if ratio == f64::MAX {
+        "with more than 1e308 times the least loss".to_owned()
+    } else if ratio.is_finite() {
         format!("with {ratio:.3e} times the least loss")
     } else {
         "which goes through every point".to_owned()

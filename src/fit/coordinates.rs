@@ -159,7 +159,7 @@ impl Position {
 /// The powers of two of the units in which residuals of a line are summed that
 /// goes by `high` above the point of the means: those of the moments, unless X
 /// or T are so small that the line is large in them.
-fn units_at(weight: f64, high: f64, x_variance: f64, units: [i32; 2]) -> [i32; 2] {
+pub(super) fn units_at(weight: f64, high: f64, x_variance: f64, units: [i32; 2]) -> [i32; 2] {
     /// Squares of numbers within this power of two of 1 are within f64.
     const SAFE: i32 = 400;
     if units == [0; 2] {

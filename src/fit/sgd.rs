@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::coordinates::{Coordinates, Position};
+use super::coordinates::{Coordinates, Position, units_at};
 use super::exact::hides;
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
@@ -330,7 +330,10 @@ impl Sgd {
         // What is held in standardized coordinates has more digits than b, and
         // residuals may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
-            let line = Line { units: moments.units(), ..Line::of(fit.model, moments.x_centre()) };
+            let line = Line::of(fit.model, moments.x_centre());
+            let (high, x_variance) = (line.y.minus(moments.t_centre()), moments.xx / moments.weight_sum);
+            let units = units_at(fit.model.weight, high.value(), x_variance, moments.units());
+            let line = Line { units, ..line };
             let found = line.evaluation(&engine.sums_about(&line, Digits::Double)?);
             let rounding = f64::EPSILON * fit.model.bias;
             let is_seen = rounding * rounding > 1e-9 * found.loss;

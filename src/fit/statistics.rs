@@ -1,8 +1,9 @@
 use serde::Serialize;
 use statrs::function::beta::checked_beta_reg;
 
+use super::exact::hides;
 use crate::engine::{Digits, Engine, EngineError, RESOLVED_SHARE};
-use crate::math::{Curvature, Line, Moments, scaled};
+use crate::math::{Affine, Curvature, Line, Moments, scaled};
 
 /// What statistics says about the least-squares line of the data, and what
 /// the curvature of the loss says about learning rates.
@@ -72,17 +73,24 @@ impl Statistics {
         let Some(line) = moments.line() else {
             return Ok(Self::new(moments, moments.least_squares_rr(), curvature));
         };
-        if let Some(rr) = resolved_squares(engine, moments, &line)? {
+        let is_hidden = hides(moments, line.affine());
+        if !is_hidden && let Some(rr) = resolved_squares(engine, moments, &line)? {
             return Ok(Self::new(moments, rr, curvature));
         }
-        let moments = engine.host_moments()?.unwrap_or(*moments);
-        let rr = moments.line().map(|line| refined(engine, &moments, line)).transpose()?;
-        Ok(Self::new(&moments, rr.map_or(moments.least_squares_rr(), |(rr, _)| rr), curvature))
+        let exact = engine.host_moments()?.unwrap_or(*moments);
+        let (rr, refined) = refined(engine, &exact, exact.line().unwrap_or(line))?;
+        // The line that `Exact` finds.
+        let line = if is_hidden { refined } else { line };
+        Ok(Self::of(&exact, Some(line.affine()), rr, curvature))
     }
 
     /// From the moments and Σr² of the least-squares line, in their units.
     #[must_use]
     pub fn new(moments: &Moments, rr: f64, curvature: Option<Curvature>) -> Self {
+        Self::of(moments, moments.least_squares(), rr, curvature)
+    }
+
+    fn of(moments: &Moments, line: Option<Affine>, rr: f64, curvature: Option<Curvature>) -> Self {
         let rates = curvature.map_or_else(Self::default, |curvature| Self {
             lr_max: finite(curvature.rate_bound()),
             lr_best: finite(curvature.best_rate()),
@@ -91,15 +99,14 @@ impl Statistics {
             lambda_max: finite(curvature.largest),
             ..Self::default()
         });
-        if !moments.is_finite() {
-            return rates;
+        match line {
+            Some(line) if moments.is_finite() => Self::of_line(moments, line, rr, rates),
+            _ => rates,
         }
-        Self::of_line(moments, rr, rates)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
-    fn of_line(moments: &Moments, rr: f64, rates: Self) -> Self {
-        let Some(line) = moments.least_squares() else { return rates };
+    fn of_line(moments: &Moments, line: Affine, rr: f64, rates: Self) -> Self {
         let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
         let Moments { n, weight_sum, x_mean, xx, xt, tt, .. } = *moments;
         // Of T alike everywhere there is nothing to explain.

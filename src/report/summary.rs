@@ -124,8 +124,8 @@ pub struct FitReport {
     pub statistics: Statistics,
     /// What the curvature foretold of the descent; null without one.
     pub forecast: Option<Outlook>,
-    /// If the loss of a descent is far above the least, by what factor; infinite
-    /// if that is 0.
+    /// If the loss of a descent is far above the least, by what factor, or the
+    /// largest number; infinite if the least is 0.
     #[serde(skip)]
     pub far_by: Option<f64>,
     /// What computed it.
@@ -313,6 +313,9 @@ fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
         if moments.tt > 0.0 { moments.tt / moments.weight_sum } else { quadratic.losses_in_units(start)[0] };
     let parts = [moments.t_mean, fit.model.weight * moments.x_mean].map(|part| scaled(part, t_unit));
     let floor = SPREAD_SHARE * spread + ROUNDING * (parts[0] * parts[0] + parts[1] * parts[1]);
+    if loss.is_infinite() {
+        return Some(if least > 0.0 { f64::MAX } else { f64::INFINITY });
+    }
     (loss - least > SHARE * least + floor).then(|| loss / least)
 }
 
