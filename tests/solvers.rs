@@ -352,7 +352,7 @@ fn what_no_single_line_fits_best_is_refused() {
     assert!(matches!(exact, Err(FitError::OneElement)), "{exact:?}");
     // The slope 2e308/2e-308 is beyond f64.
     let (exact, _) = solve(vec![1e-308, -1e-308], vec![1e308, -1e308]);
-    assert!(matches!(exact, Err(FitError::MomentsOverflow)), "{exact:?}");
+    assert!(matches!(exact, Err(FitError::LineBeyondRange(616))), "{exact:?}");
 }
 
 /// The bound divides what converges from what doesn't.
@@ -442,4 +442,19 @@ fn fits_have_the_same_bits_on_any_number_of_threads() {
     for threads in [2, 3, 7] {
         assert_eq!(on(threads), one, "{threads} threads");
     }
+}
+
+/// Through two points goes a line without residuals. From the moments alone the
+/// loss would be about 1e-16 of T's squares, 1e-8.
+#[test]
+fn a_standardized_replay_through_two_points_leaves_no_loss() {
+    let x = Matrix::from_vec("x", &[2], vec![-0.191_772_460_937_5, -0.933_105_468_75]);
+    let t = Matrix::from_vec("t", &[2], vec![5_662.667_480_468_75, 27_536.224_609_375]);
+    let data = Dataset::pair(x, t).unwrap();
+    let mut engine = Cpu::new(&data);
+    let moments = engine.moments().unwrap();
+    let coordinates = Coordinates::standardized(&moments).unwrap();
+    let sgd = Sgd { steps: 5, learning_rate: 0.5, coordinates, ..Sgd::default() };
+    let fit = sgd.replay(&mut engine, &moments, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(fit.evaluation.loss < 1e-20, "{fit:?}");
 }

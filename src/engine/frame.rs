@@ -38,7 +38,7 @@ impl Frame {
             // Predictions are made from elements as f64 has them.
             data.t()?;
             let first = data.next_valid(0)?;
-            if matrix.rounded_to_f64(0) == 0 {
+            if rounded(data, matrix, 0) == 0 {
                 return None;
             }
             matrix.whole_at(data.order(), first)
@@ -127,7 +127,7 @@ impl Frame {
             from: matrix.element(),
             to: ElementType::F64,
             shift: Double::whole(shift.unwrap_or(0)).value(),
-            count: matrix.rounded_to_f64(shift.unwrap_or(0)),
+            count: rounded(data, matrix, shift.unwrap_or(0)),
             n: matrix.len() as u64,
         };
         data.matrices()
@@ -169,6 +169,24 @@ pub(super) fn read(
         out.iter_mut().for_each(|value| *value = scaled(*value, reading.exponent));
         rests.into_iter().flatten().for_each(|rest| *rest = scaled(*rest, reading.exponent));
     }
+}
+
+/// The number of valid elements that f64 rounds once `shift` was taken off them.
+fn rounded(data: &Dataset, matrix: &Matrix, shift: i128) -> u64 {
+    const CHUNK: usize = 1 << 14;
+    let all = matrix.rounded_to_f64(shift);
+    // What stands in the place of a missing value is no number of the data.
+    let Some(validity) = data.validity().filter(|_| all > 0) else { return all };
+    let (order, mut count) = (data.order(), 0);
+    let (mut values, mut rests) = (vec![0.0; CHUNK], vec![0.0; CHUNK]);
+    for range in chunks(0..data.len(), CHUNK) {
+        let rests = &mut rests[..range.len()];
+        matrix.read_shifted(order, range.start, shift, &mut values[..range.len()], Some(rests));
+        let is_lost = |(k, rest): &(usize, &f64)| **rest != 0.0 && validity.contains(range.start + k);
+        count += rests.iter().enumerate().filter(is_lost).count() as u64;
+        matrix.release(order, range);
+    }
+    count
 }
 
 /// The largest size of a valid element, as it is read.

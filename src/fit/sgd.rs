@@ -337,7 +337,10 @@ impl Sgd {
             let found = line.evaluation(&engine.sums_about(&line, Digits::Double)?);
             let rounding = f64::EPSILON * fit.model.bias;
             let is_seen = rounding * rounding > 1e-9 * found.loss;
-            let evaluation = if is_seen { fit.evaluation } else { found };
+            // Those of the moments cancel where the line fits well.
+            let [_, t_deviation] = moments.deviations();
+            let is_lost = rounding.abs() < f64::EPSILON.sqrt() * t_deviation;
+            let evaluation = if is_seen && !is_lost { fit.evaluation } else { found };
             return Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit });
         }
         let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);

@@ -136,3 +136,17 @@ fn a_number_beyond_f32_sends_to_the_cpu() {
     lab.run("predict m.json x.npy -o y.npy --dtype f64").succeeds();
     assert_eq!(crate::values(&lab.read_npy("y.npy"))[2], -2e300);
 }
+
+/// A missing time stamp is no number that f64 could round.
+#[test]
+fn what_stands_for_a_missing_integer_is_not_rounded() {
+    let lab = Lab::new();
+    let row = |k: i64| format!("{},{k}", 1_700_000_000_000_000_001 + 3 * k);
+    let rows: Vec<String> = (0..40).map(row).collect();
+    lab.write("ns.csv", format!("ts,y\n{}\n,7\n", rows.join("\n")));
+    let ran = lab.run("fit ns.csv:ts ns.csv:y --solver exact --engine cpu --json").succeeds();
+    assert!(!ran.stderr.contains("rounded"), "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["n"], &report["excluded"]["x_nodata"]), (&40.into(), &1.into()));
+    assert!((report["weight"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-15, "{report}");
+}
