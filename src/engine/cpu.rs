@@ -253,7 +253,7 @@ fn visit(data: &Dataset, t: &Matrix, frame: &Frame, range: Range<usize>, pass: &
                         widened.get_or_insert_with(|| Widened::new(source)).hand_to(pass, block);
                     } else if data.weights().is_some() {
                         let ws = &mut widened.get_or_insert_with(|| Widened::new(source)).ws[..block.len()];
-                        frame.read_weights(data, order, block.start, ws);
+                        read_weights(frame, data, order, block.start, ws);
                         pass.take(&xs[block.clone()], &ts[block], &*ws, n);
                     } else {
                         pass.take(&xs[block.clone()], &ts[block], Once, n);
@@ -314,7 +314,7 @@ impl<'d> Widened<'d> {
         let [xs, ts, ws] = [&mut self.xs, &mut self.ts, &mut self.ws].map(|values| &mut values[..len]);
         self.source.read(start, xs, ts);
         if data.weights().is_some() {
-            frame.read_weights(data, order, start, ws);
+            read_weights(frame, data, order, start, ws);
         }
         let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) else {
             let n = len as u64;
@@ -372,6 +372,15 @@ fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
         Some(values) => widen(&values[start..][..out.len()], out),
         None => matrix.read(order, start, out),
     });
+}
+
+/// [`Frame::read_weights`] by vectors.
+fn read_weights(frame: &Frame, data: &Dataset, order: Order, start: usize, out: &mut [f64]) {
+    match data.weights() {
+        Some(weights) => read_finite(weights, order, start, out),
+        None => out.fill(1.0),
+    }
+    frame.scale_weights(out);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]

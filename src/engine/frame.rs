@@ -63,8 +63,13 @@ impl Frame {
             Some(weights) => weights.read(order, start, out),
             None => out.fill(1.0),
         }
+        self.scale_weights(out);
+    }
+
+    /// Brings stored weights to those that sums are made with.
+    pub(super) fn scale_weights(&self, weights: &mut [f64]) {
         if self.weight_exponent != 0 {
-            out.iter_mut().for_each(|weight| *weight = scaled(*weight, self.weight_exponent));
+            weights.iter_mut().for_each(|weight| *weight = scaled(*weight, self.weight_exponent));
         }
     }
 

@@ -7,7 +7,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
 use super::lanes::{LANES, mul_add, tree_sum};
-use super::{BLOCK_ELEMENTS, Frame, fill_unset, frame, read_finite};
+use super::{BLOCK_ELEMENTS, Frame, fill_unset, frame, read_finite, read_weights};
 use crate::data::{Dataset, Matrix, Order};
 use crate::math::{Double, Line, Reading, ResidualSums, SumsAccumulator, two_sum};
 
@@ -75,7 +75,7 @@ pub(super) fn sums(
         let [x, x_rest, t_value, t_rest, w] = room.each_mut().map(|values| &mut values[..len]);
         read_double(data.x(), frame.readings.x, line.x, order, start, x, x_rest);
         read_double(t, frame.readings.t, line.y, order, start, t_value, t_rest);
-        frame.read_weights(data, order, start, w);
+        read_weights(frame, data, order, start, w);
         let mut n = len as u64;
         if let Some(validity) = data.validity().filter(|validity| !validity.contains_all(&block)) {
             let words = validity.words(&block);
