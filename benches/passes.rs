@@ -1,7 +1,7 @@
 //! The engines' passes under criterion, for changes to one of them:
 //!
 //! ```sh
-//! cargo bench --bench passes -- cpu/residual_sums
+//! cargo bench --bench passes -- cpu/loss_sums
 //! ```
 //!
 //! Each is named engine/pass/type/size. `gpu` is the adapter that
@@ -16,11 +16,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use linfit::data::synthetic::Recipe;
-use linfit::data::{Dataset, ElementType};
+use linfit::array::{ElementType, Problem};
 use linfit::engine::gpu::{Adapters, Gpu};
 use linfit::engine::{Cpu, Engine, ReadProbe};
-use linfit::fit::{Sgd, Update};
+use linfit::fit::{GradientDescent, Update};
+use linfit::io::synthetic::Recipe;
 use linfit::math::Affine;
 
 const SIZES: [(&str, usize); 3] = [("64Ki", 1 << 16), ("1Mi", 1 << 20), ("16Mi", 1 << 24)];
@@ -31,7 +31,7 @@ fn passes(criterion: &mut Criterion) {
     for (size, elements) in SIZES {
         let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element: ElementType::F32, seed: 0 };
         let (x, t) = recipe.matrices(elements).expect("f32 data");
-        let data = Dataset::pair(x, t).expect("a pair");
+        let data = Problem::pair(x, t).expect("a pair");
         engine_passes(criterion, &mut Cpu::new(&data), size, elements);
         match adapters.choose(None) {
             Ok(adapter) => {
@@ -55,8 +55,8 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
             engine.forward(AT, &mut sink).expect("a forward pass");
         });
     });
-    group.bench_function(format!("residual_sums/f32/{size}"), |bencher| {
-        bencher.iter(|| engine.residual_sums(black_box(AT)).expect("a residual pass"));
+    group.bench_function(format!("loss_sums/f32/{size}"), |bencher| {
+        bencher.iter(|| engine.loss_sums(black_box(AT)).expect("a residual pass"));
     });
     group.bench_function(format!("moments/f32/{size}"), |bencher| {
         bencher.iter(|| engine.moments().expect("a moments pass"));
@@ -66,7 +66,8 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
             // A descent evaluates where it starts, so `steps` steps are one pass
             // more; criterion divides by the number of passes it asked for.
             bencher.iter_custom(|passes| {
-                let sgd = Sgd { steps: passes - 1, start: AT, update, ..Sgd::default() };
+                let sgd =
+                    GradientDescent { steps: passes - 1, start: AT, update, ..GradientDescent::default() };
                 let started = std::time::Instant::now();
                 let fit = sgd.fit(engine, &mut |_| ControlFlow::Continue(())).expect("a descent");
                 let took = started.elapsed();

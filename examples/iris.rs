@@ -7,18 +7,19 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use linfit::data::{Dataset, Source, open_pair};
+use linfit::array::Problem;
 use linfit::engine::Cpu;
-use linfit::fit::{Sgd, State};
+use linfit::fit::{GradientDescent, State};
+use linfit::io::{Source, open_pair};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let iris = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/iris.csv");
     let length: Source = format!("{iris}:petal_length").parse()?;
     let width: Source = format!("{iris}:petal_width").parse()?;
     let (x, t) = open_pair(&length, &width)?;
-    let data = Dataset::pair(x, t)?;
+    let data = Problem::pair(x, t)?;
 
-    let sgd = Sgd { steps: 10_000, tolerance: 1e-9, ..Sgd::default() };
+    let sgd = GradientDescent { steps: 10_000, tolerance: 1e-9, ..GradientDescent::default() };
     let mut show = |state: &State| {
         if state.step.is_multiple_of(1000) {
             println!(

@@ -7,8 +7,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linfit::data::{Dataset, HoleRules, RawLayout, RawType, Reading, Source};
+use linfit::array::{Problem, ValidityRules};
 use linfit::engine::{Engine, Reference};
+use linfit::io::{RawLayout, RawType, Reading, Source};
 use linfit::math::Affine;
 use linfit::report::{Baseline, load_model};
 
@@ -114,11 +115,11 @@ impl Case {
             if x.len() > 1 << 22 {
                 return Ok(None);
             }
-            Dataset::pair_with(x, t, MEMORY_BYTES, HoleRules::default()).map(Some)
+            Problem::pair_with(x, t, MEMORY_BYTES, ValidityRules::default()).map(Some)
         })();
         match opened {
             Ok(Some(data)) => {
-                check(Reference::new(&data).residual_sums(Affine::new(0.7, -0.3)).map(drop));
+                check(Reference::new(&data).loss_sums(Affine::new(0.7, -0.3)).map(drop));
             }
             Ok(None) => {}
             Err(error) => check(Err::<(), _>(error)),
@@ -148,7 +149,7 @@ macro_rules! target {
                 // In the place of libFuzzer's: a decoder's panic that linfit
                 // catches is no find.
                 std::panic::set_hook(Box::new(|panic| {
-                    if !linfit::data::is_catching() {
+                    if !linfit::io::is_catching() {
                         eprintln!("{panic}");
                         std::process::abort();
                     }

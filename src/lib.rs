@@ -22,15 +22,15 @@
 //! - update with η = 0.01: W = 0 + 0.35 = 0.35, b = 0 + 0.12 = 0.12
 //!
 //! ```
-//! use linfit::data::{Dataset, Matrix};
+//! use linfit::array::{Problem, Array};
 //! use linfit::engine::{Engine, Reference};
 //! use linfit::math::{Affine, Evaluation};
 //!
-//! let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
-//! let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]);
-//! let data = Dataset::pair(x, t)?;
+//! let x = Array::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+//! let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]);
+//! let data = Problem::pair(x, t)?;
 //! let start = Affine::new(0.0, 0.0);
-//! let here = Evaluation::from_sums(&Reference::new(&data).residual_sums(start)?);
+//! let here = Evaluation::from_sums(&Reference::new(&data).loss_sums(start)?);
 //! assert_eq!((here.loss, here.grad_weight, here.grad_bias), (41.0, -35.0, -12.0));
 //! assert_eq!(start.descend(&here, 0.01), Affine::new(0.01 * 35.0, 0.01 * 12.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,15 +39,16 @@
 //! # How it is laid out
 //!
 //! Each module names only those before it:
-//! [`math`] (plain numbers) ← [`data`] (matrices and files) ← [`engine`]
-//! (where a pass over the data is computed) ← [`fit`] (how W and b are found)
-//! ← [`report`] (what people and programs read) ← [`cli`]. Data flow the other
-//! way, once: file → typed chunks → device → sums → loss and gradients →
-//! update → report.
+//! [`math`] (plain numbers) ← [`array`] (what is fitted) ← [`engine`] (where a
+//! pass over it is computed) ← [`fit`] (how W and b are found) ← [`report`]
+//! (what people and programs read) ← [`cli`]. [`io`] (files to arrays and back)
+//! stands on [`array`] beside [`engine`]; neither names the other. Data flow
+//! once: file → array → device → sums → loss and gradients → update → report.
 
+pub mod array;
 pub mod cli;
-pub mod data;
 pub mod engine;
 pub mod fit;
+pub mod io;
 pub mod math;
 pub mod report;

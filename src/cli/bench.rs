@@ -18,12 +18,12 @@ use super::tune::Tuner;
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
-use crate::data::output::OutputFile;
-use crate::data::synthetic::Recipe;
-use crate::data::{DataError, Dataset, Matrix, shown};
+use crate::array::{Array, DataError, Problem, shown};
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
 use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
-use crate::fit::{Sgd, State, Update};
+use crate::fit::{GradientDescent, State, Update};
+use crate::io::output::OutputFile;
+use crate::io::synthetic::Recipe;
 use crate::math::Affine;
 use crate::report::{Baseline, BenchReport, BenchResult, ReadBandwidth, Timing};
 
@@ -53,7 +53,7 @@ several W and b that no float is equal to; a mismatch is an error (exit code 1),
 timed ones. The table gives their median and interquartile range.
 
   forward        Y = X·W + b as f32. On a GPU this includes reading Y back to the host
-  residual_sums  one pass over X and T: the sums behind loss and gradients
+  loss_sums  one pass over X and T: the sums behind loss and gradients
   step           one step of gradient descent: that pass, loss and gradients, and the update on the host
   steps          a step of many, as `linfit fit` takes them: on a GPU many for one round trip
 
@@ -79,7 +79,7 @@ pub(super) struct BenchArguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,residual_sums,step,steps",
+        default_value = "forward,loss_sums,step,steps",
         value_name = "PASS,PASS,..."
     )]
     passes: Vec<Pass>,
@@ -177,8 +177,8 @@ enum Pass {
     /// Y = X·W + b
     Forward,
     /// The sums behind loss and gradients
-    #[value(name = "residual_sums", alias = "residual-sums")]
-    ResidualSums,
+    #[value(name = "loss_sums", alias = "residual-sums")]
+    LossSums,
     /// One step of gradient descent, updated on the host
     Step,
     /// One of many steps, updated on the device if it can
@@ -189,7 +189,7 @@ impl Pass {
     fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
-            Self::ResidualSums => "residual_sums",
+            Self::LossSums => "loss_sums",
             Self::Step => "step",
             Self::Steps => "steps",
         }
@@ -225,7 +225,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn open(self, data: &Dataset) -> Result<Box<dyn Engine + '_>, EngineError> {
+    fn open(self, data: &Problem) -> Result<Box<dyn Engine + '_>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
             Self::Gpu(adapter, tuning) => {
@@ -429,7 +429,7 @@ fn sweep(
 
 /// One size: its data, and what is true of them.
 struct Subject {
-    data: Dataset,
+    data: Problem,
     truth: Truth,
     learning_rate: f64,
 }
@@ -438,7 +438,7 @@ impl Subject {
     fn new(arguments: &BenchArguments, elements: usize) -> Result<Self, CliError> {
         let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element: arguments.dtype.0, seed: 0 };
         let (x, t) = recipe.matrices(elements)?;
-        let data = Dataset::pair(x, t)?;
+        let data = Problem::pair(x, t)?;
         let truth = Truth::of_points(&data)?;
         // Below 1/(1 + mean of x²) no descent diverges.
         let learning_rate = 0.01 / (1.0 + mean_square(data.x()));
@@ -479,8 +479,14 @@ impl Subject {
         Ok(weight + bias)
     }
 
-    fn descent(&self, steps: u64, update: Update) -> Sgd {
-        Sgd { learning_rate: self.learning_rate, steps, start: AT, update, ..Sgd::default() }
+    fn descent(&self, steps: u64, update: Update) -> GradientDescent {
+        GradientDescent {
+            learning_rate: self.learning_rate,
+            steps,
+            start: AT,
+            update,
+            ..GradientDescent::default()
+        }
     }
 
     /// Seconds of a pass by the host's clock, and by the device's if it has
@@ -526,8 +532,8 @@ impl Subject {
         match pass {
             Pass::Step => descend(Update::Host),
             Pass::Steps => descend(Update::Auto),
-            Pass::ResidualSums => {
-                black_box(engine.residual_sums(AT)?);
+            Pass::LossSums => {
+                black_box(engine.loss_sums(AT)?);
                 Ok(())
             }
             Pass::Forward => Ok(engine.forward(AT, &mut |ys| {
@@ -549,7 +555,7 @@ impl Subject {
         let bytes = match pass {
             // X and T have the same type.
             Pass::Forward => engine.pass_bytes() / 2 + n * size_of::<f32>() as u64,
-            Pass::ResidualSums | Pass::Step | Pass::Steps => engine.pass_bytes(),
+            Pass::LossSums | Pass::Step | Pass::Steps => engine.pass_bytes(),
         };
         let Timing { runs, median_s, q1_s, q3_s } = timing;
         BenchResult {
@@ -587,7 +593,7 @@ fn steps_in(time: Duration, step_seconds: f64) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an average")]
-fn mean_square(x: &Matrix) -> f64 {
+fn mean_square(x: &Array) -> f64 {
     let mut xs = vec![0f64; x.len().min(1 << 16)];
     let mut sum = 0.0;
     for start in (0..x.len()).step_by(xs.len().max(1)) {
@@ -639,7 +645,7 @@ impl<'a> Exports<'a> {
 mod tests {
     use super::*;
     use crate::engine::{EngineInfo, Notice, Sink};
-    use crate::math::{Moments, ResidualSums};
+    use crate::math::{LossSums, Moments};
 
     #[test]
     fn sizes_are_counts_with_units() {
@@ -678,11 +684,11 @@ mod tests {
         fn pass_bytes(&self) -> u64 {
             self.inner.pass_bytes()
         }
-        fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-            let sums = self.inner.residual_sums(at)?;
+        fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+            let sums = self.inner.loss_sums(at)?;
             let rx = if self.good_passes == 0 { sums.rx * 1.001 } else { sums.rx };
             self.good_passes = self.good_passes.saturating_sub(1);
-            Ok(ResidualSums { rx, ..sums })
+            Ok(LossSums { rx, ..sums })
         }
         fn moments(&mut self) -> Result<Moments, EngineError> {
             self.inner.moments()

@@ -12,7 +12,7 @@ use super::truth::{POINTS, TOLERANCE, Truth, TruthAt};
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
-use crate::data::Dataset;
+use crate::array::Problem;
 use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
 use crate::engine::{Cpu, Engine, EngineError, Notice};
 use crate::math::Affine;
@@ -181,7 +181,7 @@ struct Rules {
 impl Rules {
     fn compare<'d>(
         &mut self,
-        data: &Dataset,
+        data: &Problem,
         engine: &'static str,
         adapter: Option<&str>,
         open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
@@ -208,7 +208,7 @@ impl Rules {
 
     fn measure<'d>(
         &mut self,
-        data: &Dataset,
+        data: &Problem,
         open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
@@ -245,7 +245,7 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
     let mut seconds = [0.0; TIMED_PASSES];
     for slot in &mut seconds {
         let started = Instant::now();
-        engine.residual_sums(at)?;
+        engine.loss_sums(at)?;
         *slot = started.elapsed().as_secs_f64();
     }
     seconds.sort_by(f64::total_cmp);
@@ -255,14 +255,14 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::array::Array;
     use crate::engine::{EngineInfo, Notice, Sink};
-    use crate::math::{Moments, ResidualSums};
+    use crate::math::{LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
     struct Corrupted<'d> {
         inner: Cpu<'d>,
-        corrupt: fn(&mut ResidualSums, &mut f32),
+        corrupt: fn(&mut LossSums, &mut f32),
     }
 
     impl Engine for Corrupted<'_> {
@@ -275,14 +275,14 @@ mod tests {
         fn pass_bytes(&self) -> u64 {
             self.inner.pass_bytes()
         }
-        fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
-            let mut sums = self.inner.residual_sums(at)?;
+        fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+            let mut sums = self.inner.loss_sums(at)?;
             (self.corrupt)(&mut sums, &mut 0.0);
             Ok(sums)
         }
         fn moments(&mut self) -> Result<Moments, EngineError> {
             let mut moments = self.inner.moments()?;
-            let mut xx = ResidualSums { rr: moments.xx, rx: moments.xt, ..ResidualSums::default() };
+            let mut xx = LossSums { rr: moments.xx, rx: moments.xt, ..LossSums::default() };
             (self.corrupt)(&mut xx, &mut 0.0);
             (moments.xx, moments.xt) = (xx.rr, xx.rx);
             Ok(moments)
@@ -291,7 +291,7 @@ mod tests {
             let corrupt = self.corrupt;
             self.inner.forward(at, &mut |ys| {
                 let mut ys = ys.to_vec();
-                corrupt(&mut ResidualSums::default(), &mut ys[1]);
+                corrupt(&mut LossSums::default(), &mut ys[1]);
                 sink(&ys)
             })
         }
@@ -299,16 +299,16 @@ mod tests {
 
     #[test]
     fn a_corrupted_result_is_a_mismatch() {
-        let x = Matrix::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
-        let t = Matrix::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
-        let data = Dataset::pair(x, t).unwrap();
+        let x = Array::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
+        let t = Array::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
+        let data = Problem::pair(x, t).unwrap();
         let mut rules = Rules {
             truth: Truth::of_points(&data).unwrap(),
             tolerance: 1e-5,
             verbosity: Verbosity { quiet: true, verbose: false },
             noted: Vec::new(),
         };
-        let mut check = |corrupt: fn(&mut ResidualSums, &mut f32)| {
+        let mut check = |corrupt: fn(&mut LossSums, &mut f32)| {
             rules
                 .compare(&data, "cpu", None, || Ok(Box::new(Corrupted { inner: Cpu::new(&data), corrupt })))
                 .ok

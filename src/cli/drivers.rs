@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, memory, to_json, tuning};
-use crate::data::DataError;
-use crate::data::output::OutputFile;
+use crate::array::DataError;
 use crate::engine::gpu::{
     self, Adapter, AdapterChoice, Adapters, BrokenDriver, Found, GpuError, Trial, TrialError, Verdict,
 };
+use crate::io::output::OutputFile;
 
 /// How long drivers may take to list and open everything. Where nothing keeps
 /// NVIDIA's driver loaded, it takes 1 to 3 seconds for each of up to 8 GPUs; a

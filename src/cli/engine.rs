@@ -6,7 +6,7 @@ use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
 use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
-use crate::data::Dataset;
+use crate::array::Problem;
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuSettings};
 use crate::engine::{Cpu, Engine, EngineError, EngineKind, Notice, Reference};
 
@@ -91,7 +91,7 @@ impl EngineArguments {
     fn open_gpu<'d>(
         &self,
         adapter: &Adapter,
-        data: &'d Dataset,
+        data: &'d Problem,
         verbosity: Verbosity,
     ) -> Result<Gpu<'d>, EngineError> {
         let settings = GpuSettings {
@@ -116,7 +116,7 @@ impl EngineArguments {
 impl EngineChosen<'_> {
     /// Opens the engine that was asked for, or the one that suits the machine,
     /// and tells what the user should know about it.
-    pub(super) fn open<'d>(&self, data: &'d Dataset, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
+    pub(super) fn open<'d>(&self, data: &'d Problem, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
         let opened = match &self.drivers {
             Some(drivers) => self.open_with(drivers, data, verbosity)?,
             None if self.arguments.engine == EngineChoice::Reference => {
@@ -134,7 +134,7 @@ impl EngineChosen<'_> {
     fn open_with<'d>(
         &self,
         drivers: &Drivers,
-        data: &'d Dataset,
+        data: &'d Problem,
         verbosity: Verbosity,
     ) -> Result<Opened<'d>, CliError> {
         let choice = self.arguments.adapter.as_ref();

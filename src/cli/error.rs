@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::data::DataError;
+use crate::array::DataError;
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
 use crate::fit::FitError;

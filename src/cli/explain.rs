@@ -6,8 +6,9 @@ use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
-use crate::data::{Dataset, Matrix, Order, Source, open_pair};
-use crate::fit::{FitError, Sgd, StopReason};
+use crate::array::{Array, Order, Problem};
+use crate::fit::{FitError, GradientDescent, StopReason};
+use crate::io::{Source, open_pair};
 use crate::math::Affine;
 use crate::report::Explanation;
 
@@ -60,11 +61,11 @@ const MOST_ELEMENTS: usize = 16;
 const MOST_STEPS: u64 = 1000;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
-    let sgd = Sgd {
+    let sgd = GradientDescent {
         learning_rate: arguments.lr,
         steps: arguments.steps,
         start: Affine::new(arguments.w0, arguments.b0),
-        ..Sgd::default()
+        ..GradientDescent::default()
     };
     sgd.check().map_err(FitError::from)?;
     if sgd.steps > MOST_STEPS {
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
         states.push(*state);
         ControlFlow::Continue(())
     })?;
-    let values = |matrix: &Matrix| {
+    let values = |matrix: &Array| {
         let mut values = vec![0.0; matrix.len()];
         matrix.read(Order::C, 0, &mut values);
         values
@@ -101,12 +102,12 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
 }
 
 /// The data to explain, or the worked example.
-fn data(arguments: &ExplainArguments) -> Result<Dataset, CliError> {
+fn data(arguments: &ExplainArguments) -> Result<Problem, CliError> {
     let (x, t) = match (&arguments.x, &arguments.t) {
         (Some(x), Some(t)) => open_pair(x, t)?,
         _ => (
-            Matrix::from_vec("X", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]),
-            Matrix::from_vec("T", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]),
+            Array::from_vec("X", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]),
+            Array::from_vec("T", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]),
         ),
     };
     if x.len() > MOST_ELEMENTS {
@@ -116,7 +117,7 @@ fn data(arguments: &ExplainArguments) -> Result<Dataset, CliError> {
              use linfit fit --history"
         )));
     }
-    let data = Dataset::pair_within(x, t, arguments.engine.host_bytes())?;
+    let data = Problem::pair_within(x, t, arguments.engine.host_bytes())?;
     if data.validity().is_some() {
         let label = data.x().label();
         return Err(CliError::Usage(format!(

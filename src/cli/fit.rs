@@ -12,9 +12,9 @@ use super::progress::Progress;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
-use crate::data::output::OutputFile;
-use crate::data::{DataError, Validity, shown};
-use crate::fit::{Coordinates, Exact, Fit, Sgd, State, Statistics, StopReason, to_six_digits};
+use crate::array::{DataError, Validity, shown};
+use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason, to_six_digits};
+use crate::io::output::OutputFile;
 use crate::math::Curvature;
 use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
 
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
     let sgd = match method {
-        Method::Sgd | Method::Moments => Some(arguments.solver.descent(&moments)?),
+        Method::GradientDescent | Method::Moments => Some(arguments.solver.descent(&moments)?),
         Method::Exact => None,
     };
 
@@ -155,7 +155,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 }
 
 /// What to say of a descent that ended far from the least-squares line.
-fn far_off(fit: &Fit, sgd: &Sgd, report: &FitReport) -> Option<String> {
+fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<String> {
     // Who asks for no steps wants to know the loss at the start.
     let ratio = report.far_by?;
     if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {

@@ -8,9 +8,9 @@ use super::paths::check_outputs;
 use super::progress::Progress;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::data::npy::NpyWriter;
-use crate::data::synthetic::Recipe;
-use crate::data::{ElementType, Order, Shape};
+use crate::array::{ElementType, Order, Shape};
+use crate::io::npy::NpyWriter;
+use crate::io::synthetic::Recipe;
 use crate::math::Affine;
 
 /// Writes a synthetic pair: random X, and T = X·W + b + noise

@@ -2,7 +2,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::data::{HoleRules, Source, nodata};
+use crate::array::{ValidityRules, nodata};
+use crate::io::Source;
 
 /// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]
@@ -36,8 +37,8 @@ pub(super) struct HoleArguments {
 
 impl HoleArguments {
     /// What is said by values alone; mask and weights are files.
-    pub(super) fn values(&self) -> HoleRules {
-        HoleRules {
+    pub(super) fn values(&self) -> ValidityRules {
+        ValidityRules {
             x_nodata: self.x_nodata.or(self.nodata),
             t_nodata: self.t_nodata.or(self.nodata),
             valid_range: self.valid_range.map(|range| range.0),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::data::output::discard_unfinished;
+use crate::io::output::discard_unfinished;
 
 /// What a shell expects of a program that SIGINT ended.
 pub(super) const EXIT_CODE: u8 = 130;

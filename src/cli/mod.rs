@@ -34,7 +34,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::data::{Source, guard_mappings, harmless, shown};
+use crate::array::{guard_mappings, harmless, shown};
+use crate::io::Source;
 use error::CliError;
 
 /// How a command ended that could do its work.
@@ -86,7 +87,7 @@ enum Command {
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         // What a decoder makes of a damaged file is told as an error.
-        if crate::data::is_catching() {
+        if crate::io::is_catching() {
             return;
         }
         tell(&format_args!("linfit: internal error: {panic}; please report it"));

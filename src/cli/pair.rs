@@ -6,7 +6,8 @@ use super::error::CliError;
 use super::holes::HoleArguments;
 use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
-use crate::data::{Dataset, HoleRules, Matrix, Reading, Source};
+use crate::array::{Array, Problem, ValidityRules};
+use crate::io::{Reading, Source};
 
 /// The data of a command that compares predictions from X with T.
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than that much shall be in
     /// memory.
-    pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<Dataset, CliError> {
+    pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<Problem, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
         if let [first, second, ..] = piped[..] {
@@ -56,20 +57,20 @@ impl PairArguments {
         let (mask, weights) = (open(&self.holes.mask)?, open(&self.holes.weights)?);
         let reading = Reading { memory_bytes: 2 * each_bytes, ..reading };
         let (x, t) = reading.open_pair(&self.x, &self.t)?;
-        let all: Vec<&Matrix> =
+        let all: Vec<&Array> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         tell_details(verbosity, &all);
         tell_places(verbosity, &x, &t);
-        let rules = HoleRules { mask, weights, ..self.holes.values() };
+        let rules = ValidityRules { mask, weights, ..self.holes.values() };
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
-        Ok(Dataset::pair_with(x, t, memory_bytes, rules)?)
+        Ok(Problem::pair_with(x, t, memory_bytes, rules)?)
     }
 }
 
 /// Tells a user whose nodata value replaces another one, whose elements then
 /// count.
-pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Matrix, given: Option<f64>) {
+pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Array, given: Option<f64>) {
     let Some((own, given)) = matrix.nodata().zip(given) else { return };
     if own != given && !(own.is_nan() && given.is_nan()) {
         verbosity.note(&format_args!(
@@ -81,7 +82,7 @@ pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Matrix, given: Option
 }
 
 /// Tells a user whose images are of different places.
-fn tell_places(verbosity: Verbosity, x: &Matrix, t: &Matrix) {
+fn tell_places(verbosity: Verbosity, x: &Array, t: &Array) {
     let difference = x.georeference().zip(t.georeference()).and_then(|(x, t)| x.difference(t));
     if let Some(what) = difference {
         verbosity.note(&format_args!(

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::data::output::{OutputFile, behind_links};
-use crate::data::shown;
+use crate::array::shown;
+use crate::io::output::{OutputFile, behind_links};
 
 /// Refuses outputs that name the same file as each other or as an input, since
 /// one would silently replace the other, and those that can't be written:

@@ -11,9 +11,10 @@ use super::progress::Progress;
 use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::data::results::{ResultFile, ResultFormat, ResultPlan};
-use crate::data::{Dataset, Element, ElementType, HoleRules, Matrix, Real, Saturated, Source, Whole, nodata};
+use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole, nodata};
 use crate::engine::{Cpu, Engine, EngineError};
+use crate::io::Source;
+use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
 use crate::report::{count, load_model};
 
 /// Writes Y = X·W + b for a fitted model
@@ -132,11 +133,11 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         tell_replaced(arguments.verbosity, &x, arguments.nodata);
         x.set_nodata(arguments.nodata);
     }
-    let rules = HoleRules::default();
+    let rules = ValidityRules::default();
     let data = if format.knows_order() {
-        Dataset::inputs_with(x, memory_bytes, rules)?
+        Problem::inputs_with(x, memory_bytes, rules)?
     } else {
-        Dataset::inputs_row_by_row(x, memory_bytes, rules)?
+        Problem::inputs_row_by_row(x, memory_bytes, rules)?
     };
     let element = arguments.dtype.element();
     let nulls_stay = format.holds_nulls();
@@ -207,7 +208,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
 /// What stands for nothing in Y: what the user says, else that of X, else NaN
 /// where X has nulls that Y's format doesn't. Fails if Y's type has no such
 /// value.
-fn nodata_of_y(arguments: &PredictArguments, x: &Matrix, nulls_stay: bool) -> Result<Option<f64>, CliError> {
+fn nodata_of_y(arguments: &PredictArguments, x: &Array, nulls_stay: bool) -> Result<Option<f64>, CliError> {
     let element = arguments.dtype.element();
     if let Some(nodata) = arguments.y_nodata {
         if !holds(arguments.dtype, nodata) {
@@ -258,7 +259,7 @@ fn whole<W: Whole>(number: f64) -> Option<W> {
 struct Output<'d> {
     file: ResultFile,
     progress: Progress,
-    data: &'d Dataset,
+    data: &'d Problem,
     /// What stands for nothing.
     nodata: Option<f64>,
     /// Whether the file has nulls where X has.

@@ -2,7 +2,8 @@ use clap::{Args, ValueEnum};
 
 use super::generate::ShapeArgument;
 use super::verbosity::Verbosity;
-use crate::data::{Matrix, RawLayout, RawType, Reading, TextRules};
+use crate::array::Array;
+use crate::io::{RawLayout, RawType, Reading, TextRules};
 
 /// How data arguments are read.
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ impl ReadingArguments {
 
 /// Tells the user what the readers noted and, if curious, what takes room on
 /// the disk.
-pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Matrix]) {
+pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Array]) {
     for matrix in matrices {
         let label = matrix.label();
         if matrix.is_spooled() {

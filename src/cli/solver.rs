@@ -4,7 +4,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use crate::fit::{Coordinates, FitError, Sgd, StepsPerSubmit, Update};
+use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
 use crate::math::{Affine, Moments};
 use crate::report::{Method, load_model};
 
@@ -13,7 +13,7 @@ use crate::report::{Method, load_model};
 #[derive(Debug, Args)]
 pub(super) struct SolverArguments {
     /// How W and b are found
-    #[arg(long, value_enum, default_value_t = SolverChoice::Sgd)]
+    #[arg(long, value_enum, default_value_t = SolverChoice::GradientDescent)]
     solver: SolverChoice,
 
     /// The learning rate η, or auto: the one with which these data converge
@@ -72,7 +72,7 @@ pub(super) struct SolverArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SolverChoice {
     /// Full-batch gradient descent, a pass over the data for each step
-    Sgd,
+    GradientDescent,
     /// The same steps from the moments of the data, after one pass
     Moments,
     /// The least-squares line in closed form, without steps
@@ -112,7 +112,7 @@ impl SolverArguments {
     /// What the report calls it.
     pub(super) fn method(&self) -> Method {
         match self.solver {
-            SolverChoice::Sgd => Method::Sgd,
+            SolverChoice::GradientDescent => Method::GradientDescent,
             SolverChoice::Moments => Method::Moments,
             SolverChoice::Exact => Method::Exact,
         }
@@ -130,7 +130,11 @@ impl SolverArguments {
 
     /// The most steps.
     pub(super) fn steps(&self) -> u64 {
-        if self.solver == SolverChoice::Exact { 0 } else { self.steps.unwrap_or(Sgd::default().steps) }
+        if self.solver == SolverChoice::Exact {
+            0
+        } else {
+            self.steps.unwrap_or(GradientDescent::default().steps)
+        }
     }
 
     /// Refuses, before any data are read, what means nothing or does not go
@@ -153,7 +157,7 @@ impl SolverArguments {
             given(self.steps_per_submit.is_some(), "--steps-per-submit"),
         ];
         let (out_of_place, why) = match self.solver {
-            SolverChoice::Sgd => (None, ""),
+            SolverChoice::GradientDescent => (None, ""),
             SolverChoice::Moments => (first(&passes), "steps from the moments on the host"),
             SolverChoice::Exact => (first(&steps).or(first(&passes)), "takes no steps"),
         };
@@ -172,7 +176,7 @@ impl SolverArguments {
 
     /// The descent that was asked for over data with these moments: with the
     /// rate chosen, and refused if it diverges.
-    pub(super) fn descent(&self, moments: &Moments) -> Result<Sgd, CliError> {
+    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
         let mut sgd = self.settings()?;
         if self.standardize {
             sgd.coordinates = Coordinates::standardized(moments)?;
@@ -184,7 +188,8 @@ impl SolverArguments {
         if let Some(share) = self.rtol.filter(|&share| share > 0.0) {
             // Of a share that is not 0 there is something left, however small.
             let least = f64::from_bits(1);
-            sgd.tolerances = Sgd::relative_to(moments, share).map(|tolerance| tolerance.max(least));
+            sgd.tolerances =
+                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
             if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
                 return Err(FitError::ToleranceBeyondRange(share).into());
             }
@@ -197,13 +202,13 @@ impl SolverArguments {
         Ok(sgd)
     }
 
-    fn settings(&self) -> Result<Sgd, CliError> {
-        let default = Sgd::default();
+    fn settings(&self) -> Result<GradientDescent, CliError> {
+        let default = GradientDescent::default();
         let learning_rate = match self.lr {
             Some(LearningRate::Fixed(rate)) => rate,
             Some(LearningRate::Auto) | None => default.learning_rate,
         };
-        Ok(Sgd {
+        Ok(GradientDescent {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),

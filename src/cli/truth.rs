@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::data::Dataset;
+use crate::array::Problem;
 use crate::engine::{Engine, EngineError, Reference, TermScales};
 use crate::math::{Affine, Evaluation, Moments};
 
@@ -77,12 +77,12 @@ pub(super) fn is_beyond(error: f64, tolerance: f64) -> bool {
 
 impl Truth {
     /// Asks the reference, at the first of these W and b and then at the others.
-    pub(super) fn of(data: &Dataset, first: Affine, others: &[Affine]) -> Result<Self, EngineError> {
+    pub(super) fn of(data: &Problem, first: Affine, others: &[Affine]) -> Result<Self, EngineError> {
         let mut reference = Reference::new(data);
         let (moments, mut seconds) = (reference.moments()?, f64::INFINITY);
         let mut at = |at| {
             let started = Instant::now();
-            let evaluation = Evaluation::from_sums(&reference.residual_sums(at)?);
+            let evaluation = Evaluation::from_sums(&reference.loss_sums(at)?);
             seconds = started.elapsed().as_secs_f64().min(seconds);
             Ok::<_, EngineError>(TruthAt { at, evaluation, scales: reference.term_scales(at)? })
         };
@@ -91,18 +91,18 @@ impl Truth {
     }
 
     /// Asks the reference at [`POINTS`].
-    pub(super) fn of_points(data: &Dataset) -> Result<Self, EngineError> {
+    pub(super) fn of_points(data: &Problem) -> Result<Self, EngineError> {
         let [first, others @ ..] = POINTS;
         Self::of(data, first, &others)
     }
 
     /// Runs every pass on an engine and says how far off they are. Y is computed
     /// at the first W and b only.
-    pub(super) fn errors(&self, data: &Dataset, engine: &mut dyn Engine) -> Result<Errors, EngineError> {
+    pub(super) fn errors(&self, data: &Problem, engine: &mut dyn Engine) -> Result<Errors, EngineError> {
         let (mut loss, mut grad_weight, mut grad_bias) = (0.0, 0.0, 0.0);
         let forward = forward_error(self.first.at, data, engine)?;
         for TruthAt { at, evaluation: want, scales } in std::iter::once(&self.first).chain(&self.others) {
-            let got = Evaluation::from_sums(&engine.residual_sums(*at)?);
+            let got = Evaluation::from_sums(&engine.loss_sums(*at)?);
             loss = worse(loss, relative(got.loss - want.loss, scales.loss));
             grad_weight =
                 worse(grad_weight, relative(got.grad_weight - want.grad_weight, scales.grad_weight));
@@ -120,7 +120,7 @@ impl Truth {
 }
 
 /// The engine's Y against x·W + b in f64, element by element.
-fn forward_error(at: Affine, data: &Dataset, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
+fn forward_error(at: Affine, data: &Problem, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
     let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
     let (mut start, mut xs) = (0, vec![0f64; CHUNK_ELEMENTS]);
     engine.forward(at, &mut |ys| {

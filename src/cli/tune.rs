@@ -4,10 +4,10 @@ use super::error::CliError;
 use super::truth::{POINTS, Truth};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, tuning};
-use crate::data::synthetic::Recipe;
-use crate::data::{Dataset, ElementType};
+use crate::array::{ElementType, Problem};
 use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
 use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError};
+use crate::io::synthetic::Recipe;
 use crate::math::Affine;
 use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
 
@@ -74,7 +74,7 @@ impl Tuner {
     fn tune(
         self,
         adapter: &Adapter,
-        data: &Dataset,
+        data: &Problem,
         truth: &Truth,
     ) -> Result<Option<TuningReport>, CliError> {
         let default = Tuning::default_for(adapter);
@@ -131,7 +131,7 @@ impl Tuner {
         held: &Gpu<'_>,
         tunings: &[Tuning],
         truth: &Truth,
-        data: &Dataset,
+        data: &Problem,
     ) -> Result<Option<Vec<(Tuning, f64)>>, CliError> {
         let (mut working, mut engines) = (Vec::new(), Vec::new());
         for &tuning in tunings {
@@ -144,7 +144,7 @@ impl Tuner {
                 Err(error) => self.verbosity.note(&format_args!("left out: {error}")),
             }
         }
-        let medians = self.in_turns(&mut engines, |engine| engine.residual_sums(AT).map(|_| ()))?;
+        let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;
         Ok(medians.map(|medians| working.into_iter().zip(medians).collect()))
     }
 
@@ -154,7 +154,7 @@ impl Tuner {
         held: &Gpu<'d>,
         tuning: Tuning,
         truth: &Truth,
-        data: &Dataset,
+        data: &Problem,
     ) -> Result<Gpu<'d>, CliError> {
         let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
         match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
@@ -218,9 +218,9 @@ impl Tuner {
 }
 
 /// Random data with T about 2·X + 1.
-fn data(elements: usize) -> Result<Dataset, CliError> {
+fn data(elements: usize) -> Result<Problem, CliError> {
     let element = ElementType::F32;
     let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element, seed: 0 };
     let (x, t) = recipe.matrices(elements)?;
-    Ok(Dataset::pair(x, t)?)
+    Ok(Problem::pair(x, t)?)
 }

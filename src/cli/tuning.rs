@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
 use super::verbosity::Verbosity;
-use crate::data::output::OutputFile;
-use crate::data::{DataError, shown};
+use crate::array::{DataError, shown};
 use crate::engine::gpu::{Adapter, Tuning};
+use crate::io::output::OutputFile;
 
 /// Goes up when older files no longer mean the same.
 const FORMAT: u32 = 1;

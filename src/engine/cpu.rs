@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::frame::{self, Frame};
 use super::reference::stored_bytes;
 use super::{Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Element, Matrix, Order, Real, with_element};
-use crate::math::{Affine, Double, Line, Moments, Readings, ResidualSums, SumsAccumulator};
+use crate::array::{Array, Element, Order, Problem, Real, with_element};
+use crate::math::{Affine, Double, Line, LossSums, Moments, Readings, SumsAccumulator};
 use lanes::{GROUP_ELEMENTS, Once, Weighing, prefetch};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
@@ -35,7 +35,7 @@ const FORWARD_ELEMENTS: usize = 1 << 20;
 /// computing in f64 whatever type the data are stored in.
 #[derive(Debug)]
 pub struct Cpu<'d> {
-    data: &'d Dataset,
+    data: &'d Problem,
     frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
@@ -44,7 +44,7 @@ pub struct Cpu<'d> {
 impl<'d> Cpu<'d> {
     /// The engine for this data, on rayon's current thread pool.
     #[must_use]
-    pub fn new(data: &'d Dataset) -> Self {
+    pub fn new(data: &'d Problem) -> Self {
         let info = EngineInfo {
             kind: EngineKind::Cpu,
             adapter: None,
@@ -131,7 +131,7 @@ impl Cpu<'_> {
     }
 
     /// The sums of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<LossSums, EngineError> {
         let readings = &frame.readings;
         if frame.is_plain() {
             let chunks = self.map_chunks(frame, || BlockResiduals::new(at))?;
@@ -163,7 +163,7 @@ impl Engine for Cpu<'_> {
         stored_bytes(self.data)
     }
 
-    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
         let sums = self.framed_sums(&self.frame, at)?;
         match self.frame.for_residuals(self.data, at, &sums) {
             Some(frame) => self.framed_sums(&frame, at),
@@ -179,7 +179,7 @@ impl Engine for Cpu<'_> {
         }
     }
 
-    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         let (data, t) = (self.data, targets(self.data)?);
         let frame = &self.frame.in_units(line.units);
         let there = line.read(&frame.readings);
@@ -237,7 +237,7 @@ trait BlockPass: Send {
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
 /// one type, read as they are, and all of a block count, else brought to f64 a
 /// block at a time, which stays in the first-level cache.
-fn visit(data: &Dataset, t: &Matrix, frame: &Frame, range: Range<usize>, pass: &mut impl BlockPass) {
+fn visit(data: &Problem, t: &Array, frame: &Frame, range: Range<usize>, pass: &mut impl BlockPass) {
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| validity.contains_all(block));
     let source = Source { data, t, frame, about: None };
@@ -272,8 +272,8 @@ fn visit(data: &Dataset, t: &Matrix, frame: &Frame, range: Range<usize>, pass: &
 /// What blocks are read from, and how.
 #[derive(Clone, Copy)]
 struct Source<'d> {
-    data: &'d Dataset,
-    t: &'d Matrix,
+    data: &'d Problem,
+    t: &'d Array,
     frame: &'d Frame,
     /// A point that is taken off X and T once they are read.
     about: Option<[Double; 2]>,
@@ -365,9 +365,9 @@ fn fill_unset(words: &[u32], values: &mut [f64], fill: f64) {
     }
 }
 
-/// The elements from number `start` on, as [`Matrix::read`] has them but for NaN
+/// The elements from number `start` on, as [`Array::read`] has them but for NaN
 /// and infinities, which may become any number.
-fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
+fn read_finite(matrix: &Array, order: Order, start: usize, out: &mut [f64]) {
     with_element!(matrix.element(), E => match matrix.as_slice::<E>(order) {
         Some(values) => widen(&values[start..][..out.len()], out),
         None => matrix.read(order, start, out),
@@ -375,7 +375,7 @@ fn read_finite(matrix: &Matrix, order: Order, start: usize, out: &mut [f64]) {
 }
 
 /// [`Frame::read_weights`] by vectors.
-fn read_weights(frame: &Frame, data: &Dataset, order: Order, start: usize, out: &mut [f64]) {
+fn read_weights(frame: &Frame, data: &Problem, order: Order, start: usize, out: &mut [f64]) {
     match data.weights() {
         Some(weights) => read_finite(weights, order, start, out),
         None => out.fill(1.0),
@@ -393,7 +393,7 @@ fn widen<E: Element>(values: &[E], out: &mut [f64]) {
     }
 }
 
-fn forward_chunk<R: Real>(x: &Matrix, order: Order, start: usize, at: Affine, ys: &mut [R]) {
+fn forward_chunk<R: Real>(x: &Array, order: Order, start: usize, at: Affine, ys: &mut [R]) {
     if let Some(xs) = x.as_slice::<f32>(order) {
         return affine_block(&xs[start..][..ys.len()], at.weight, at.bias, ys);
     }

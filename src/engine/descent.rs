@@ -71,12 +71,12 @@ pub struct Evaluated {
     /// Loss and gradients there.
     pub evaluation: Evaluation,
     /// Whether a step follows.
-    pub onward: Onward,
+    pub onward: StepOutcome,
 }
 
 /// Whether a step follows an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Onward {
+pub enum StepOutcome {
     /// The gradients lead on.
     Step,
     /// No: the gradients are within the tolerance.

@@ -3,8 +3,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{Notice, chunks};
-use crate::data::{Dataset, ElementType, Matrix, Order};
-use crate::math::{Affine, Double, Moments, Reading, Readings, ResidualSums, exponent_of, scaled};
+use crate::array::{Array, ElementType, Order, Problem};
+use crate::math::{Affine, Double, LossSums, Moments, Reading, Readings, exponent_of, scaled};
 
 /// How an engine reads X, T and the weights of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -33,8 +33,8 @@ const SAFE_WEIGHTS: i32 = 200;
 impl Frame {
     /// Takes the first valid element off whole numbers of 64 bits that are not
     /// exact in f64. Without a pass over others.
-    pub(super) fn of(data: &Dataset) -> Self {
-        let shift = |matrix: &Matrix| {
+    pub(super) fn of(data: &Problem) -> Self {
+        let shift = |matrix: &Array| {
             // Predictions are made from elements as f64 has them.
             data.t()?;
             let first = data.next_valid(0)?;
@@ -43,7 +43,7 @@ impl Frame {
             }
             matrix.whole_at(data.order(), first)
         };
-        let reading = |matrix: &Matrix| Reading { shift: shift(matrix).unwrap_or(0), exponent: 0 };
+        let reading = |matrix: &Array| Reading { shift: shift(matrix).unwrap_or(0), exponent: 0 };
         let readings = Readings { x: reading(data.x()), t: data.t().map(reading).unwrap_or_default() };
         #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
         let weight = exponent_of(data.weight_sum() / data.valid_len() as f64);
@@ -58,7 +58,7 @@ impl Frame {
 
     /// The weights of the elements from number `start` on, as they are read: 1
     /// where there are none, and any number for what is not finite.
-    pub(super) fn read_weights(&self, data: &Dataset, order: Order, start: usize, out: &mut [f64]) {
+    pub(super) fn read_weights(&self, data: &Problem, order: Order, start: usize, out: &mut [f64]) {
         match data.weights() {
             Some(weights) => weights.read(order, start, out),
             None => out.fill(1.0),
@@ -85,7 +85,7 @@ impl Frame {
     /// How moments are to be found, if the pass that found these, with numbers
     /// as they are, came near the ends of the range of f64. Then looks at all
     /// elements.
-    pub(super) fn for_moments(&mut self, data: &Dataset, moments: &Moments) -> Option<Self> {
+    pub(super) fn for_moments(&mut self, data: &Problem, moments: &Moments) -> Option<Self> {
         let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
         if squares.into_iter().all(is_safe) {
             return None;
@@ -98,7 +98,7 @@ impl Frame {
     /// these sums, with numbers as they are, came near the ends of the range of
     /// f64: so that neither x·W nor b nor t is large. The data's size alone
     /// does not tell, as W and b may be far from it.
-    pub(super) fn for_residuals(&mut self, data: &Dataset, at: Affine, sums: &ResidualSums) -> Option<Self> {
+    pub(super) fn for_residuals(&mut self, data: &Problem, at: Affine, sums: &LossSums) -> Option<Self> {
         if is_safe(sums.rr / sums.weight_sum) {
             return None;
         }
@@ -113,10 +113,10 @@ impl Frame {
         (units != [0; 2]).then(|| self.in_units(units))
     }
 
-    fn largest(&mut self, data: &Dataset) -> [Option<i32>; 2] {
+    fn largest(&mut self, data: &Problem) -> [Option<i32>; 2] {
         let readings = self.in_units([0; 2]).readings;
         let find = || {
-            let of = |matrix: &Matrix, reading| size_of(largest(data, matrix, reading));
+            let of = |matrix: &Array, reading| size_of(largest(data, matrix, reading));
             [of(data.x(), readings.x), data.t().and_then(|t| of(t, readings.t))]
         };
         *self.largest.get_or_insert_with(find)
@@ -124,10 +124,10 @@ impl Frame {
 
     /// A notice for each matrix with elements that are not exact in f64, as they
     /// are read.
-    pub(super) fn notices(&self, data: &Dataset) -> Vec<Notice> {
+    pub(super) fn notices(&self, data: &Problem) -> Vec<Notice> {
         let shifts = [Some(self.readings.x.shift), data.t().map(|_| self.readings.t.shift), None];
         let shifts = shifts.into_iter().enumerate().filter(|(k, shift)| *k == 2 || shift.is_some());
-        let rounded = |(matrix, (_, shift)): (&Matrix, (usize, Option<i128>))| Notice::Rounded {
+        let rounded = |(matrix, (_, shift)): (&Array, (usize, Option<i128>))| Notice::Rounded {
             label: matrix.label().to_owned(),
             from: matrix.element(),
             to: ElementType::F64,
@@ -162,7 +162,7 @@ fn unit(size: i32) -> i32 {
 /// The elements from number `start` on, as they are to be read; any number for
 /// what is not finite. What rounding to f64 takes goes to `rests`, if wanted.
 pub(super) fn read(
-    matrix: &Matrix,
+    matrix: &Array,
     reading: Reading,
     order: Order,
     start: usize,
@@ -177,7 +177,7 @@ pub(super) fn read(
 }
 
 /// The number of valid elements that f64 rounds once `shift` was taken off them.
-fn rounded(data: &Dataset, matrix: &Matrix, shift: i128) -> u64 {
+fn rounded(data: &Problem, matrix: &Array, shift: i128) -> u64 {
     const CHUNK: usize = 1 << 14;
     let all = matrix.rounded_to_f64(shift);
     // What stands in the place of a missing value is no number of the data.
@@ -195,7 +195,7 @@ fn rounded(data: &Dataset, matrix: &Matrix, shift: i128) -> u64 {
 }
 
 /// The largest size of a valid element, as it is read.
-fn largest(data: &Dataset, matrix: &Matrix, reading: Reading) -> f64 {
+fn largest(data: &Problem, matrix: &Array, reading: Reading) -> f64 {
     const CHUNK: usize = 1 << 14;
     let (order, n) = (data.order(), data.len());
     let of_chunk = |values: &mut Vec<f64>, range: Range<usize>| {

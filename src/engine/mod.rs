@@ -1,6 +1,6 @@
 //! Where a pass over the data is computed.
 //!
-//! An [`Engine`] is given its [`Dataset`] once and then asked for passes at
+//! An [`Engine`] is given its [`Problem`] once and then asked for passes at
 //! any W and b. It knows nothing of learning rates or stopping, except behind
 //! [`DeviceDescent`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
 //! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
@@ -19,13 +19,13 @@ use std::{fmt, io};
 use serde::Serialize;
 
 pub use cpu::Cpu;
-pub use descent::{DescentRule, DeviceDescent, Evaluated, MOST_EVALUATIONS, Onward};
+pub use descent::{DescentRule, DeviceDescent, Evaluated, MOST_EVALUATIONS, StepOutcome};
 pub use notice::Notice;
 pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
 
-use crate::data::{DataError, Dataset};
-use crate::math::{Affine, Line, Moments, Readings, ResidualSums};
+use crate::array::{DataError, Problem};
+use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
 /// Takes the chunks of a forward pass, in the dataset's order.
@@ -47,7 +47,7 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
     /// reports.
-    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError>;
+    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError>;
 
     /// The means of X and T and the sums of squares and products about them,
     /// which determine the residual sums at every W and b.
@@ -60,13 +60,13 @@ pub trait Engine {
     /// The sums over all elements about a point that the line goes through, in
     /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
     /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
-    /// that [`residual_sums`](Self::residual_sums) cannot have.
+    /// that [`loss_sums`](Self::loss_sums) cannot have.
     ///
     /// # Errors
-    /// Those of [`residual_sums`](Self::residual_sums).
-    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+    /// Those of [`loss_sums`](Self::loss_sums).
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         let _ = digits;
-        let sums = self.residual_sums(line.affine())?;
+        let sums = self.loss_sums(line.affine())?;
         Ok(about(line, sums))
     }
 
@@ -125,9 +125,9 @@ pub enum Digits {
 pub(crate) const RESOLVED_SHARE: f64 = 1e-3;
 
 /// Sums about the point of a line in its units, from sums about 0.
-fn about(line: &Line, sums: ResidualSums) -> ResidualSums {
+fn about(line: &Line, sums: LossSums) -> LossSums {
     let rx = (-line.x.value()).mul_add(sums.r, sums.rx);
-    line.in_units(ResidualSums { rx, ..sums }, &Readings::default())
+    line.in_units(LossSums { rx, ..sums }, &Readings::default())
 }
 
 /// The kinds of engine.
@@ -209,7 +209,7 @@ pub enum EngineError {
 }
 
 /// X and T of a dataset, or [`EngineError::NoTarget`].
-fn targets(data: &Dataset) -> Result<&crate::data::Matrix, EngineError> {
+fn targets(data: &Problem) -> Result<&crate::array::Array, EngineError> {
     data.t().ok_or(EngineError::NoTarget)
 }
 

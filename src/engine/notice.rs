@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::data::ElementType;
+use crate::array::ElementType;
 
 /// Something that doesn't stop a fit but that its user should know, with what
 /// can be done about it.

@@ -1,7 +1,7 @@
 use super::frame::{self, Frame};
 use super::{Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
-use crate::data::{Dataset, Matrix};
-use crate::math::{Affine, Compensated, Double, Line, Moments, PivotSums, ResidualSums, scaled};
+use crate::array::{Array, Problem};
+use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, scaled};
 
 /// Elements brought to f64 at a time.
 const CHUNK_ELEMENTS: usize = 1 << 14;
@@ -11,7 +11,7 @@ const CHUNK_ELEMENTS: usize = 1 << 14;
 /// it.
 #[derive(Debug)]
 pub struct Reference<'d> {
-    data: &'d Dataset,
+    data: &'d Problem,
     frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
@@ -53,7 +53,7 @@ impl TermScales {
 impl<'d> Reference<'d> {
     /// The reference for this data.
     #[must_use]
-    pub fn new(data: &'d Dataset) -> Self {
+    pub fn new(data: &'d Problem) -> Self {
         let info = EngineInfo {
             kind: EngineKind::Reference,
             adapter: None,
@@ -88,7 +88,7 @@ impl<'d> Reference<'d> {
     }
 
     /// The sums of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn framed_sums(&self, frame: &Frame, at: Affine) -> Result<LossSums, EngineError> {
         let there = frame.readings.model(at);
         let mut sums = [Compensated::default(); 4];
         self.each_pair(frame, |Pair { x: [x, _], t: [t, _], w }| {
@@ -97,7 +97,7 @@ impl<'d> Reference<'d> {
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
         let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
-        Ok(frame.readings.sums(ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r }))
+        Ok(frame.readings.sums(LossSums { n: self.data.valid_len(), weight_sum, rr, rx, r }))
     }
 
     /// The means first, then, from the data again, the sums about them: two
@@ -182,7 +182,7 @@ impl Engine for Reference<'_> {
         stored_bytes(self.data)
     }
 
-    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
         let sums = self.framed_sums(&self.frame, at)?;
         match self.frame.for_residuals(self.data, at, &sums) {
             Some(frame) => self.framed_sums(&frame, at),
@@ -199,7 +199,7 @@ impl Engine for Reference<'_> {
     }
 
     /// With twice the digits of f64 in any case.
-    fn sums_about(&mut self, line: &Line, _digits: Digits) -> Result<ResidualSums, EngineError> {
+    fn sums_about(&mut self, line: &Line, _digits: Digits) -> Result<LossSums, EngineError> {
         let frame = self.frame.in_units(line.units);
         let there = line.read(&frame.readings);
         let mut sums = [Compensated::default(); 4];
@@ -211,7 +211,7 @@ impl Engine for Reference<'_> {
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
         })?;
         let [weight_sum, rr, rx, r] = sums.map(Compensated::value);
-        let sums = ResidualSums { n: self.data.valid_len(), weight_sum, rr, rx, r };
+        let sums = LossSums { n: self.data.valid_len(), weight_sum, rr, rx, r };
         Ok(line.in_units(sums, &frame.readings))
     }
 
@@ -227,8 +227,8 @@ impl Engine for Reference<'_> {
 }
 
 /// Bytes of X, T and the weights as stored.
-pub(super) fn stored_bytes(data: &Dataset) -> u64 {
-    data.matrices().map(Matrix::stored_bytes).sum()
+pub(super) fn stored_bytes(data: &Problem) -> u64 {
+    data.matrices().map(Array::stored_bytes).sum()
 }
 
 #[cfg(test)]
@@ -238,8 +238,8 @@ mod tests {
 
     fn evaluate(x: Vec<f64>, t: Vec<f64>, at: Affine) -> Evaluation {
         let n = x.len() as u64;
-        let data = Dataset::pair(Matrix::from_vec("x", &[n], x), Matrix::from_vec("t", &[n], t)).unwrap();
-        Evaluation::from_sums(&Reference::new(&data).residual_sums(at).unwrap())
+        let data = Problem::pair(Array::from_vec("x", &[n], x), Array::from_vec("t", &[n], t)).unwrap();
+        Evaluation::from_sums(&Reference::new(&data).loss_sums(at).unwrap())
     }
 
     /// X = [[1, 2], [3, 4]], T = [[3, 5], [7, 9]] (T = 2·X + 1), at W = b = 0:
@@ -257,7 +257,7 @@ mod tests {
     fn scales_are_bounded_where_residuals_cancel() {
         let one = || vec![1.0; 3];
         let data =
-            Dataset::pair(Matrix::from_vec("x", &[3], one()), Matrix::from_vec("t", &[3], one())).unwrap();
+            Problem::pair(Array::from_vec("x", &[3], one()), Array::from_vec("t", &[3], one())).unwrap();
         let reference = Reference::new(&data);
         let scales = |weight| reference.term_scales(Affine::new(weight, 0.0)).unwrap();
         assert_eq!(scales(1.5), TermScales { loss: 0.25, grad_weight: 1.0, grad_bias: 1.0 });

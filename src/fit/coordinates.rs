@@ -1,5 +1,5 @@
 use super::FitError;
-use crate::engine::{DescentRule, Digits, Engine, EngineError, Evaluated, Onward};
+use crate::engine::{DescentRule, Digits, Engine, EngineError, Evaluated, StepOutcome};
 use crate::math::{
     Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, exponent_of, scaled,
 };
@@ -97,7 +97,7 @@ impl Position {
     pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Slopes, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
-                let sums = engine.residual_sums(self.model)?;
+                let sums = engine.loss_sums(self.model)?;
                 Ok((Slopes { evaluation: Evaluation::from_sums(&sums), weight: 0.0 }, sums.n))
             }
             Coordinates::Standardized { x_mean, t_mean, x_variance, units } => {
@@ -129,14 +129,14 @@ impl Position {
         let (model, evaluation) = (self.model, slopes.evaluation);
         let next = self.stepped(&slopes, rule.learning_rate);
         let onward = if !evaluation.is_finite() {
-            Onward::Diverged
+            StepOutcome::Diverged
         } else if rule.tolerates(&evaluation) {
-            Onward::Tolerance
+            StepOutcome::Tolerance
         } else if !next.model.is_finite() {
-            Onward::Diverged
+            StepOutcome::Diverged
         } else {
             *self = next;
-            Onward::Step
+            StepOutcome::Step
         };
         Evaluated { model, evaluation, onward }
     }
@@ -191,7 +191,7 @@ mod tests {
         let mut position = Position::new(rule.start, coordinates);
         let slopes = |position: &Position| position.slopes(&moments.quadratic());
         let first = position.advance(slopes(&position), &rule);
-        assert_eq!((first.model, first.onward), (Affine::default(), Onward::Step));
+        assert_eq!((first.model, first.onward), (Affine::default(), StepOutcome::Step));
         assert_eq!(first.evaluation, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
         assert_eq!(position.model(), Affine::new(1.0, 0.5));
         // With η = ½ the next step is the last.

@@ -10,14 +10,14 @@ use crate::math::{Affine, Evaluation, Moments, scaled};
 /// the gradients are 0 and the loss is least.
 ///
 /// ```
-/// use linfit::data::{Dataset, Matrix};
+/// use linfit::array::{Problem, Array};
 /// use linfit::engine::{Cpu, Engine};
 /// use linfit::fit::Exact;
 /// use std::ops::ControlFlow;
 ///
-/// let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
-/// let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
-/// let data = Dataset::pair(x, t)?;
+/// let x = Array::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+/// let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
+/// let data = Problem::pair(x, t)?;
 /// let mut engine = Cpu::new(&data);
 /// let moments = engine.moments()?;
 /// let fit = Exact.fit(&mut engine, &moments, &mut |_| ControlFlow::Continue(()))?;
@@ -53,7 +53,7 @@ impl Exact {
             let loss = scaled(rr / exact.weight_sum, -2 * exact.units()[1]);
             Evaluation { loss, ..Evaluation::default() }
         } else {
-            Evaluation::from_sums(&engine.residual_sums(line.affine())?)
+            Evaluation::from_sums(&engine.loss_sums(line.affine())?)
         };
         let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();

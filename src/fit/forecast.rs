@@ -111,14 +111,14 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::data::{Dataset, Matrix};
+    use crate::array::{Array, Problem};
     use crate::engine::{Engine, Reference};
-    use crate::fit::Sgd;
+    use crate::fit::GradientDescent;
 
-    fn data() -> Dataset {
+    fn data() -> Problem {
         let x: Vec<f64> = (0..40).map(|k| 0.5 + f64::from(k * 17 % 40) / 20.0).collect();
         let t = (0..40).zip(&x).map(|(k, x)| 1.5 * x - 2.0 + f64::from(k % 3) * 0.1).collect();
-        Dataset::pair(Matrix::from_vec("x", &[40], x), Matrix::from_vec("t", &[40], t)).unwrap()
+        Problem::pair(Array::from_vec("x", &[40], x), Array::from_vec("t", &[40], t)).unwrap()
     }
 
     #[test]
@@ -134,13 +134,13 @@ mod tests {
         ] {
             let start = Affine::new(-1.0, 3.0);
             let forecast = Forecast::new(&moments, coordinates, start, learning_rate).unwrap();
-            let sgd = Sgd {
+            let sgd = GradientDescent {
                 learning_rate,
                 coordinates,
                 start,
                 tolerance: 1e-9,
                 steps: 1_000_000,
-                ..Sgd::default()
+                ..GradientDescent::default()
             };
             let mut last = 0.0;
             let fit = sgd.fit(&mut Reference::new(&data), &mut |state| {

@@ -2,7 +2,7 @@
 //!
 //! A solver is a configuration that asks an [`Engine`](crate::engine::Engine)
 //! for passes and reports every state to an observer, which may end the fit:
-//! [`Sgd`] descends, pass by pass or, from the moments, without them; [`Exact`]
+//! [`GradientDescent`] descends, pass by pass or, from the moments, without them; [`Exact`]
 //! takes the closed form. A `path` is where the states come from: updates by
 //! the host after every pass, or many steps at a time from a device or from
 //! the moments. [`Coordinates`] are those that the steps are made in.
@@ -21,6 +21,6 @@ pub use coordinates::Coordinates;
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub(crate) use sgd::to_six_digits;
-pub use sgd::{ConfigError, Fit, FitError, Sgd, State, StopReason, Update};
+pub use sgd::{ConfigError, Fit, FitError, GradientDescent, State, StopReason, Update};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -1,5 +1,5 @@
 use super::coordinates::{Coordinates, Position};
-use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, Onward};
+use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, StepOutcome};
 use crate::math::{Affine, Moments, Quadratic};
 
 /// A descent over the moments instead of the data: the same steps, without
@@ -44,7 +44,7 @@ impl DeviceDescent for Replay {
             }
             let row = self.position.advance(slopes, &self.rule);
             rows.push(row);
-            if row.onward != Onward::Step {
+            if row.onward != StepOutcome::Step {
                 break;
             }
         }

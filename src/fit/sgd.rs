@@ -8,29 +8,29 @@ use super::exact::hides;
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
 use super::steps::StepsPerSubmit;
-use crate::engine::{DescentRule, Digits, Engine, EngineError, EngineKind, Onward};
+use crate::engine::{DescentRule, Digits, Engine, EngineError, EngineKind, StepOutcome};
 use crate::math::{Affine, Curvature, Evaluation, Line, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
 /// W and b against the gradient of the loss.
 ///
 /// ```
-/// use linfit::data::{Dataset, Matrix};
+/// use linfit::array::{Problem, Array};
 /// use linfit::engine::Cpu;
-/// use linfit::fit::Sgd;
+/// use linfit::fit::GradientDescent;
 /// use std::ops::ControlFlow;
 ///
-/// let x = Matrix::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
-/// let t = Matrix::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
-/// let data = Dataset::pair(x, t)?;
-/// let fit = Sgd { steps: 5000, learning_rate: 0.05, ..Sgd::default() }
+/// let x = Array::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+/// let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
+/// let data = Problem::pair(x, t)?;
+/// let fit = GradientDescent { steps: 5000, learning_rate: 0.05, ..GradientDescent::default() }
 ///     .fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(()))?;
 /// assert!((fit.model.weight - 2.0).abs() < 1e-9);
 /// assert!((fit.model.bias - 1.0).abs() < 1e-9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sgd {
+pub struct GradientDescent {
     /// The learning rate η: how far along the gradient a step goes.
     pub learning_rate: f64,
     /// The most steps to take; 0 only evaluates at `start`.
@@ -63,7 +63,7 @@ pub enum Update {
     Device(StepsPerSubmit),
 }
 
-impl Default for Sgd {
+impl Default for GradientDescent {
     fn default() -> Self {
         Self {
             learning_rate: 0.01,
@@ -217,7 +217,7 @@ pub(crate) fn to_six_digits(value: f64) -> f64 {
 /// Learning rates of which two f32 hold all digits, with room for products.
 const DEVICE_RATES: RangeInclusive<f64> = 1e-20..=1e20;
 
-impl Sgd {
+impl GradientDescent {
     /// Refuses rates, tolerances and starts that mean nothing.
     ///
     /// # Errors
@@ -343,7 +343,7 @@ impl Sgd {
             let evaluation = if is_seen && !is_lost { fit.evaluation } else { found };
             return Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit });
         }
-        let evaluation = Evaluation::from_sums(&engine.residual_sums(fit.model)?);
+        let evaluation = Evaluation::from_sums(&engine.loss_sums(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
         let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };
         Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
@@ -369,13 +369,13 @@ impl Sgd {
             if observe(&state).is_break() {
                 break (state, StopReason::Interrupted);
             }
-            if next.onward == Onward::Tolerance {
+            if next.onward == StepOutcome::Tolerance {
                 break (state, StopReason::Tolerance);
             }
             if step == self.steps {
                 break (state, StopReason::Steps);
             }
-            if next.onward == Onward::Diverged {
+            if next.onward == StepOutcome::Diverged {
                 break (state, StopReason::Diverged);
             }
         };
@@ -455,15 +455,15 @@ impl Durations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Dataset, Matrix};
+    use crate::array::{Array, Problem};
     use crate::engine::{Cpu, Reference};
 
-    fn pair(x: Vec<f64>, t: Vec<f64>) -> Dataset {
+    fn pair(x: Vec<f64>, t: Vec<f64>) -> Problem {
         let n = x.len() as u64;
-        Dataset::pair(Matrix::from_vec("x", &[n], x), Matrix::from_vec("t", &[n], t)).unwrap()
+        Problem::pair(Array::from_vec("x", &[n], x), Array::from_vec("t", &[n], t)).unwrap()
     }
 
-    fn trace(sgd: Sgd, data: &Dataset) -> (Fit, Vec<State>) {
+    fn trace(sgd: GradientDescent, data: &Problem) -> (Fit, Vec<State>) {
         let mut states = Vec::new();
         let fit = sgd
             .fit(&mut Reference::new(data), &mut |state| {
@@ -491,7 +491,8 @@ mod tests {
     #[test]
     fn three_steps_of_the_worked_example_by_hand() {
         let data = pair(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0]);
-        let (fit, states) = trace(Sgd { learning_rate: 0.0625, steps: 3, ..Sgd::default() }, &data);
+        let (fit, states) =
+            trace(GradientDescent { learning_rate: 0.0625, steps: 3, ..GradientDescent::default() }, &data);
         let rows: Vec<_> = states
             .iter()
             .map(|s| (s.model.weight, s.model.bias, s.evaluation.grad_weight, s.evaluation.grad_bias))
@@ -512,7 +513,7 @@ mod tests {
     #[test]
     fn the_default_rate_is_a_hundredth() {
         let data = pair(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0]);
-        let (fit, _) = trace(Sgd { steps: 1, ..Sgd::default() }, &data);
+        let (fit, _) = trace(GradientDescent { steps: 1, ..GradientDescent::default() }, &data);
         assert_eq!(fit.model, Affine::new(0.01 * 35.0, 0.01 * 12.0));
     }
 
@@ -520,7 +521,7 @@ mod tests {
     fn no_steps_only_evaluate() {
         let data = pair(vec![1.0, 2.0], vec![1.0, 2.0]);
         let start = Affine::new(1.0, 0.5);
-        let (fit, states) = trace(Sgd { steps: 0, start, ..Sgd::default() }, &data);
+        let (fit, states) = trace(GradientDescent { steps: 0, start, ..GradientDescent::default() }, &data);
         assert_eq!((fit.model, fit.steps, states.len()), (start, 0, 1));
         assert_eq!(fit.evaluation.loss, 0.25);
     }
@@ -530,7 +531,7 @@ mod tests {
         // x = ±1: λ = 2 in both directions, the gradient shrinks by 1 − 2η = ½
         // a step from (−2, −2): 2⁻⁹ after ten steps, 2⁻¹⁰ after eleven.
         let data = pair(vec![-1.0, 1.0], vec![0.0, 2.0]);
-        let sgd = Sgd { learning_rate: 0.25, tolerance: 0.001, ..Sgd::default() };
+        let sgd = GradientDescent { learning_rate: 0.25, tolerance: 0.001, ..GradientDescent::default() };
         let (fit, states) = trace(sgd, &data);
         assert_eq!((fit.steps, fit.stop_reason), (11, StopReason::Tolerance));
         assert_eq!(fit.evaluation.gradient_norm(), 2f64.powi(-10));
@@ -540,7 +541,8 @@ mod tests {
     #[test]
     fn divergence_keeps_the_last_finite_state() {
         let data = pair(vec![100.0, -100.0], vec![1.0, 3.0]);
-        let (fit, states) = trace(Sgd { steps: 10_000, learning_rate: 1.0, ..Sgd::default() }, &data);
+        let (fit, states) =
+            trace(GradientDescent { steps: 10_000, learning_rate: 1.0, ..GradientDescent::default() }, &data);
         assert_eq!(fit.stop_reason, StopReason::Diverged);
         assert!(fit.evaluation.is_finite() && fit.model.is_finite());
         assert_eq!(states.last().map(|s| (s.step, s.model)), Some((fit.steps, fit.model)));
@@ -550,7 +552,7 @@ mod tests {
     #[test]
     fn a_start_without_a_finite_loss_is_an_error() {
         let data = pair(vec![1e200], vec![1.0]);
-        let sgd = Sgd { start: Affine::new(1.0, 0.0), ..Sgd::default() };
+        let sgd = GradientDescent { start: Affine::new(1.0, 0.0), ..GradientDescent::default() };
         let error = sgd.fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert!(matches!(error, FitError::StartOverflows(_)), "{error}");
     }
@@ -560,19 +562,25 @@ mod tests {
         let data = pair(vec![1.0, 2.0], vec![1.0, 2.0]);
         let mut observe =
             |s: &State| if s.step == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let fit = Sgd::default().fit(&mut Cpu::new(&data), &mut observe).unwrap();
+        let fit = GradientDescent::default().fit(&mut Cpu::new(&data), &mut observe).unwrap();
         assert_eq!((fit.steps, fit.stop_reason), (5, StopReason::Interrupted));
     }
 
     #[test]
     fn refuses_meaningless_settings() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(Sgd { learning_rate: bad, ..Sgd::default() }.check().is_err(), "{bad}");
+            assert!(
+                GradientDescent { learning_rate: bad, ..GradientDescent::default() }.check().is_err(),
+                "{bad}"
+            );
         }
         for bad in [-1e-9, f64::NAN, f64::INFINITY] {
-            assert!(Sgd { tolerance: bad, ..Sgd::default() }.check().is_err(), "{bad}");
+            assert!(
+                GradientDescent { tolerance: bad, ..GradientDescent::default() }.check().is_err(),
+                "{bad}"
+            );
             let start = Affine::new(0.0, if bad < 0.0 { f64::NAN } else { bad });
-            assert!(Sgd { start, ..Sgd::default() }.check().is_err());
+            assert!(GradientDescent { start, ..GradientDescent::default() }.check().is_err());
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::ResidualSums;
+use super::LossSums;
 
 /// The loss and its gradients at some W and b.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -15,7 +15,7 @@ impl Evaluation {
     /// What the sums of a pass mean. `sums.weight_sum` must not be 0: over no
     /// elements the mean is undefined and every field is NaN.
     #[must_use]
-    pub fn from_sums(sums: &ResidualSums) -> Self {
+    pub fn from_sums(sums: &LossSums) -> Self {
         let n = sums.weight_sum;
         Self { loss: sums.rr / n, grad_weight: 2.0 * sums.rx / n, grad_bias: 2.0 * sums.r / n }
     }
@@ -44,9 +44,9 @@ mod tests {
             .iter()
             .map(|&(x, t, w)| {
                 let r = at.apply(x) - t;
-                ResidualSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r }
+                LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r }
             })
-            .fold(ResidualSums::default(), ResidualSums::combine);
+            .fold(LossSums::default(), LossSums::combine);
         Evaluation::from_sums(&sums)
     }
 

@@ -1,6 +1,6 @@
 use super::double::{Double, scaled};
 use super::reading::Readings;
-use super::{Affine, Evaluation, ResidualSums};
+use super::{Affine, Evaluation, LossSums};
 
 /// A line by its slope W and a point (x, y) that it goes through:
 /// Y = (X − x)·W + y.
@@ -46,14 +46,14 @@ impl Line {
     /// Sums about this line in its units, from those of data that were read
     /// so.
     #[must_use]
-    pub fn in_units(&self, sums: ResidualSums, readings: &Readings) -> ResidualSums {
+    pub fn in_units(&self, sums: LossSums, readings: &Readings) -> LossSums {
         let [x, t] = [self.units[0] - readings.x.exponent, self.units[1] - readings.t.exponent];
-        ResidualSums { rr: scaled(sums.rr, 2 * t), rx: scaled(sums.rx, x + t), r: scaled(sums.r, t), ..sums }
+        LossSums { rr: scaled(sums.rr, 2 * t), rx: scaled(sums.rx, x + t), r: scaled(sums.r, t), ..sums }
     }
 
     /// Loss and gradients in W and b, from sums about the line in its units.
     #[must_use]
-    pub fn evaluation(&self, sums: &ResidualSums) -> Evaluation {
+    pub fn evaluation(&self, sums: &LossSums) -> Evaluation {
         let [x, t] = self.units;
         let about = Evaluation::from_sums(sums);
         let (grad_bias, slope) = (scaled(about.grad_bias, -t), scaled(about.grad_weight, -x - t));
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn gradients_are_those_of_w_and_b() {
         let line = Line { x: 10.0.into(), ..Line::default() };
-        let sums = ResidualSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: 2.0, r: 4.0 };
+        let sums = LossSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: 2.0, r: 4.0 };
         let want = Evaluation { loss: 5.0, grad_weight: 42.0, grad_bias: 4.0 };
         assert_eq!(line.evaluation(&sums), want);
         // In units of ½ of X and ¼ of T.

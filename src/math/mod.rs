@@ -2,7 +2,7 @@
 //!
 //! Everything here is plain `f64` arithmetic on a handful of values. Nothing
 //! reads a file, starts a thread or knows of a device; every other module is
-//! built on this one. A pass over data yields [`ResidualSums`], at one W and b,
+//! built on this one. A pass over data yields [`LossSums`], at one W and b,
 //! or [`Moments`], for all of them; an [`Evaluation`] is what they mean;
 //! [`Affine::descend`] is what is done about it. [`Quadratic`] is the loss as
 //! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
@@ -29,4 +29,4 @@ pub use line::Line;
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
-pub use sums::{ResidualSums, SumsAccumulator};
+pub use sums::{LossSums, SumsAccumulator};

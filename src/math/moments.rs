@@ -1,5 +1,5 @@
 use super::compensated::two_sum;
-use super::{Affine, Double, Line, Quadratic, Readings, ResidualSums, scaled};
+use super::{Affine, Double, Line, LossSums, Quadratic, Readings, scaled};
 
 /// The means of X and T and the sums of squares and products of what differs
 /// from them: what one pass over the data has to yield so that loss and
@@ -273,10 +273,10 @@ impl Moments {
 
     /// The residual sums at any W and b, without another pass.
     #[must_use]
-    pub fn residual_sums(&self, at: Affine) -> ResidualSums {
+    pub fn loss_sums(&self, at: Affine) -> LossSums {
         let n = self.weight_sum;
         let evaluation = self.quadratic().evaluate(at);
-        ResidualSums {
+        LossSums {
             n: self.n,
             weight_sum: n,
             rr: n * evaluation.loss,
@@ -326,9 +326,9 @@ mod tests {
         assert_eq!((got.xx, got.xt, got.tt), (5.0, 10.0, 20.0));
         assert_eq!(got.least_squares(), Some(Affine::new(2.0, 1.0)));
         assert_eq!(got.least_squares_rr(), 0.0);
-        let sums = got.residual_sums(Affine::default());
+        let sums = got.loss_sums(Affine::default());
         // Σr² = 4·41, Σr·x = −70, Σr = −24.
-        assert_eq!(sums, ResidualSums { n: 4, weight_sum: 4.0, rr: 164.0, rx: -70.0, r: -24.0 });
+        assert_eq!(sums, LossSums { n: 4, weight_sum: 4.0, rr: 164.0, rx: -70.0, r: -24.0 });
     }
 
     /// A pair that counts three times is three pairs, but for their number; a

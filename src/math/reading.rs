@@ -1,5 +1,5 @@
 use super::double::{Double, scaled};
-use super::{Affine, ResidualSums};
+use super::{Affine, LossSums};
 
 /// How stored elements e are brought to the f64 that sums are made of: as
 /// (e − shift)·2ᵉˣᵖᵒⁿᵉⁿᵗ, exactly.
@@ -59,11 +59,11 @@ impl Readings {
 
     /// Sums about 0, from those of data that were read so.
     #[must_use]
-    pub fn sums(&self, sums: ResidualSums) -> ResidualSums {
+    pub fn sums(&self, sums: LossSums) -> LossSums {
         let [x, t] = [self.x, self.t].map(|reading| -reading.exponent);
         let r = scaled(sums.r, t);
         let rx = Double::from(scaled(sums.rx, x + t)).plus(Double::whole(self.x.shift).times(r));
-        ResidualSums { rr: scaled(sums.rr, 2 * t), rx: rx.value(), r, ..sums }
+        LossSums { rr: scaled(sums.rr, 2 * t), rx: rx.value(), r, ..sums }
     }
 }
 

@@ -7,7 +7,7 @@ use super::Compensated;
 /// Sums over two parts of the data [`combine`](Self::combine) into the sums
 /// over both, whatever the parts are: windows, chunks, threads or files.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct ResidualSums {
+pub struct LossSums {
     /// The number of elements.
     pub n: u64,
     /// Σ w: n, where there are no weights.
@@ -20,7 +20,7 @@ pub struct ResidualSums {
     pub r: f64,
 }
 
-impl ResidualSums {
+impl LossSums {
     /// The sums over the elements of both parts.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
@@ -42,7 +42,7 @@ impl ResidualSums {
     }
 }
 
-/// Adds up [`ResidualSums`] of many parts without losing digits.
+/// Adds up [`LossSums`] of many parts without losing digits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SumsAccumulator {
     n: u64,
@@ -54,7 +54,7 @@ pub struct SumsAccumulator {
 
 impl SumsAccumulator {
     /// Adds the sums over one part.
-    pub fn add(&mut self, part: ResidualSums) {
+    pub fn add(&mut self, part: LossSums) {
         self.n += part.n;
         self.weight_sum.add(part.weight_sum);
         self.rr.add(part.rr);
@@ -64,8 +64,8 @@ impl SumsAccumulator {
 
     /// The sums over all parts added so far.
     #[must_use]
-    pub fn total(&self) -> ResidualSums {
-        ResidualSums {
+    pub fn total(&self) -> LossSums {
+        LossSums {
             n: self.n,
             weight_sum: self.weight_sum.value(),
             rr: self.rr.value(),
@@ -75,8 +75,8 @@ impl SumsAccumulator {
     }
 }
 
-impl FromIterator<ResidualSums> for SumsAccumulator {
-    fn from_iter<I: IntoIterator<Item = ResidualSums>>(parts: I) -> Self {
+impl FromIterator<LossSums> for SumsAccumulator {
+    fn from_iter<I: IntoIterator<Item = LossSums>>(parts: I) -> Self {
         let mut all = Self::default();
         parts.into_iter().for_each(|part| all.add(part));
         all

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::trimmed;
 use super::numbers::{count, seconds};
-use crate::data::output::OutputFile;
-use crate::data::{DataError, shown};
+use crate::array::{DataError, shown};
+use crate::io::output::OutputFile;
 
 /// Warm runs of one thing: the median duration and how the runs spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ pub struct BenchResult {
     pub adapter: Option<String>,
     /// The graphics API, for a GPU.
     pub backend: Option<String>,
-    /// `forward`, `residual_sums`, `step` or `steps`.
+    /// `forward`, `loss_sums`, `step` or `steps`.
     pub pass: &'static str,
     /// Elements of X.
     pub n: u64,

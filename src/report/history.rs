@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::DataError;
-use crate::data::output::OutputFile;
+use crate::array::DataError;
 use crate::fit::State;
+use crate::io::output::OutputFile;
 
 /// The history file of a fit: a CSV with a row for every state. Appears when
 /// [`finish`](Self::finish)ed.

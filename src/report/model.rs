@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::data::shown;
+use crate::array::shown;
 use crate::math::Affine;
 
 /// A kind of file that holds W and b.

@@ -3,9 +3,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::numbers::{count, counted, exact, near_one, seconds, short};
-use crate::data::Excluded;
+use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, Sgd, Statistics, StopReason, to_six_digits};
+use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason, to_six_digits};
 use crate::math::{Affine, Moments, scaled};
 
 /// How long each part of a fit took, in seconds.
@@ -31,7 +31,7 @@ pub struct Timings {
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Gradient descent, a pass for each step.
-    Sgd,
+    GradientDescent,
     /// Gradient descent from the moments.
     Moments,
     /// The closed form.
@@ -42,7 +42,7 @@ pub enum Method {
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Sgd => "sgd",
+            Self::GradientDescent => "sgd",
             Self::Moments => "moments",
             Self::Exact => "exact",
         })
@@ -55,7 +55,7 @@ pub struct Solved {
     /// The solver.
     pub method: Method,
     /// Its descent, if it descends.
-    pub sgd: Option<Sgd>,
+    pub sgd: Option<GradientDescent>,
     /// The moments of the data.
     pub moments: Moments,
     /// The statistics of the data.
@@ -77,7 +77,7 @@ impl Outlook {
     /// The steps that a forecast without a tolerance is for.
     pub const STEPS: u64 = 1000;
 
-    fn of(sgd: &Sgd, moments: &Moments) -> Option<Self> {
+    fn of(sgd: &GradientDescent, moments: &Moments) -> Option<Self> {
         let forecast = Forecast::new(moments, sgd.coordinates, sgd.start, sgd.learning_rate)?;
         let tolerances = sgd.both_tolerances();
         let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
@@ -145,7 +145,7 @@ impl FitReport {
     pub fn new(fit: &Fit, solved: &Solved, engine: EngineInfo, pass_bytes: u64, timings: Timings) -> Self {
         let pass_s = match solved.method {
             Method::Moments => timings.moments_s,
-            Method::Sgd | Method::Exact => fit.step_median_seconds,
+            Method::GradientDescent | Method::Exact => fit.step_median_seconds,
         };
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
         let bandwidth_gb_s = pass_bytes as f64 / pass_s.max(1e-9) / 1e9;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::comparison::trimmed;
 use super::numbers::{count, seconds};
-use crate::data::shown;
+use crate::array::shown;
 use crate::engine::gpu::{Reduction, Tuning};
 
 /// What was measured of one adapter to find out how it likes its work.

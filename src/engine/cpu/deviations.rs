@@ -8,12 +8,12 @@ use multiversion::target::target_cfg_f;
 
 use super::lanes::{LANES, mul_add, tree_sum};
 use super::{BLOCK_ELEMENTS, Frame, fill_unset, frame, read_finite, read_weights};
-use crate::data::{Dataset, Matrix, Order};
-use crate::math::{Double, Line, Reading, ResidualSums, SumsAccumulator, two_sum};
+use crate::array::{Array, Order, Problem};
+use crate::math::{Double, Line, LossSums, Reading, SumsAccumulator, two_sum};
 
 /// The elements from number `start` on, as they are read, less a point.
 pub(super) fn read(
-    matrix: &Matrix,
+    matrix: &Array,
     reading: Reading,
     point: Double,
     order: Order,
@@ -27,7 +27,7 @@ pub(super) fn read(
 
 /// The same with what rounding takes.
 fn read_double(
-    matrix: &Matrix,
+    matrix: &Array,
     reading: Reading,
     point: Double,
     order: Order,
@@ -45,7 +45,7 @@ fn read_double(
 }
 
 fn read_as(
-    matrix: &Matrix,
+    matrix: &Array,
     reading: Reading,
     order: Order,
     start: usize,
@@ -61,13 +61,7 @@ fn read_as(
 }
 
 /// The sums over a chunk about a line that is in the frame's coordinates.
-pub(super) fn sums(
-    data: &Dataset,
-    t: &Matrix,
-    frame: &Frame,
-    line: &Line,
-    chunk: Range<usize>,
-) -> ResidualSums {
+pub(super) fn sums(data: &Problem, t: &Array, frame: &Frame, line: &Line, chunk: Range<usize>) -> LossSums {
     let mut room = [(); 5].map(|()| vec![0f64; BLOCK_ELEMENTS]);
     let mut all = SumsAccumulator::default();
     for block in super::chunks(chunk, BLOCK_ELEMENTS) {
@@ -87,7 +81,7 @@ pub(super) fn sums(
         }
         let [x, x_rest, t_value, t_rest, w] = room.each_ref().map(|values| &values[..len]);
         let weight = (line.weight.value(), line.weight.rest());
-        all.add(ResidualSums { n, ..block_sums([x, x_rest], [t_value, t_rest], w, weight) });
+        all.add(LossSums { n, ..block_sums([x, x_rest], [t_value, t_rest], w, weight) });
     }
     all.total()
 }
@@ -95,7 +89,7 @@ pub(super) fn sums(
 /// The sums over a block. What rounding takes of each residual is at most a few
 /// 2⁻¹⁰⁴ of (x − x₀)·W.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn block_sums(x: [&[f64]; 2], t: [&[f64]; 2], w: &[f64], weight: (f64, f64)) -> ResidualSums {
+fn block_sums(x: [&[f64]; 2], t: [&[f64]; 2], w: &[f64], weight: (f64, f64)) -> LossSums {
     let (mut rr, mut rx, mut r) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let mut weight_sum = [0f64; LANES];
     let [x, x_rest, t, t_rest] = [x[0], x[1], t[0], t[1]];
@@ -117,7 +111,7 @@ fn block_sums(x: [&[f64]; 2], t: [&[f64]; 2], w: &[f64], weight: (f64, f64)) -> 
             weight_sum[lane] += w;
         }
     }
-    ResidualSums {
+    LossSums {
         n: x.len() as u64,
         weight_sum: tree_sum(weight_sum),
         rr: tree_sum(rr),

@@ -3,7 +3,7 @@ use multiversion::target::target_cfg_f;
 
 use super::BlockPass;
 use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
-use crate::data::Element;
+use crate::array::Element;
 use crate::math::{Moments, PivotSums};
 
 /// The moments of a chunk, block by block.

@@ -3,8 +3,8 @@ use multiversion::target::target_cfg_f;
 
 use super::BlockPass;
 use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
-use crate::data::Element;
-use crate::math::{Affine, ResidualSums, SumsAccumulator};
+use crate::array::Element;
+use crate::math::{Affine, LossSums, SumsAccumulator};
 
 /// The residual sums at a W and b.
 pub(super) struct BlockResiduals {
@@ -17,14 +17,14 @@ impl BlockResiduals {
         Self { at, sums: SumsAccumulator::default() }
     }
 
-    pub(super) fn total(self) -> ResidualSums {
+    pub(super) fn total(self) -> LossSums {
         self.sums.total()
     }
 }
 
 impl BlockPass for BlockResiduals {
     fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
-        self.sums.add(ResidualSums { n, ..block_sums(xs, ts, ws, self.at.weight, self.at.bias) });
+        self.sums.add(LossSums { n, ..block_sums(xs, ts, ws, self.at.weight, self.at.bias) });
     }
 }
 
@@ -32,7 +32,7 @@ impl BlockPass for BlockResiduals {
 /// the same bits; only x86 processors from before 2013 round products too.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 #[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
-fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W, weight: f64, bias: f64) -> ResidualSums {
+fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W, weight: f64, bias: f64) -> LossSums {
     let (mut rr, mut rx, mut r) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let mut weight_sum = [0f64; LANES];
     for (group, (xs, ts)) in xs.chunks(GROUP_ELEMENTS).zip(ts.chunks(GROUP_ELEMENTS)).enumerate() {
@@ -66,7 +66,7 @@ fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W, weight: f64, b
             weight_sum[lane] += w;
         }
     }
-    ResidualSums {
+    LossSums {
         n: xs.len() as u64,
         weight_sum: if W::IS_GIVEN { tree_sum(weight_sum) } else { xs.len() as f64 },
         rr: tree_sum(rr),
@@ -93,7 +93,7 @@ mod tests {
         let sums = pass.total();
         assert_eq!(
             sums,
-            ResidualSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 }
+            LossSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 }
         );
     }
 }

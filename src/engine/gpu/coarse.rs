@@ -14,7 +14,7 @@
 //! are not known yet.
 
 use super::split;
-use crate::math::{Affine, Double, Moments, ResidualSums, scaled};
+use crate::math::{Affine, Double, LossSums, Moments, scaled};
 
 /// Sizes of X and T about what residuals are computed about, as powers of two:
 /// roughly the roots of their mean squares.
@@ -70,7 +70,7 @@ impl Spread {
 
     /// Sums at W + w and b + v from those at W and b, with x about the same
     /// point.
-    pub(super) fn moved(self, sums: ResidualSums, by: Affine) -> ResidualSums {
+    pub(super) fn moved(self, sums: LossSums, by: Affine) -> LossSums {
         let Affine { weight: w, bias: v } = by;
         if w == 0.0 && v == 0.0 {
             return sums;
@@ -80,7 +80,7 @@ impl Spread {
         let rr = sums.rr + w.mul_add(sums.rx + rx, v * (sums.r + r));
         // No sum of squares is negative; `max` would swallow a NaN.
         let rr = if rr < 0.0 { 0.0 } else { rr };
-        ResidualSums { rr, rx, r, ..sums }
+        LossSums { rr, rx, r, ..sums }
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     fn moved_sums_are_those_of_the_other_point() {
         let (x, t) = ([0.0, 1.0, 3.0], [3.0, 5.0, 7.0]);
         let sums = |weight: f64, bias: f64| {
-            let mut sums = ResidualSums { n: 3, weight_sum: 3.0, ..ResidualSums::default() };
+            let mut sums = LossSums { n: 3, weight_sum: 3.0, ..LossSums::default() };
             for (x, t) in x.iter().zip(t) {
                 let r = weight * x + bias - t;
                 sums.rr += r * r;

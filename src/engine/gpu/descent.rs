@@ -11,7 +11,7 @@ use super::plan;
 use super::resident::Resident;
 use super::upload::Staging;
 use super::{Gpu, GpuError, Held, STORAGE, create_buffer, split, uniform};
-use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, MOST_EVALUATIONS, Onward};
+use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome};
 use crate::math::{Affine, Evaluation};
 
 /// What takes steps on the device.
@@ -248,9 +248,9 @@ fn evaluated(row: &HistoryRow, origin: Origin) -> Evaluated {
         // The shader has divided by Σw and multiplied with 2 already.
         evaluation: Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] },
         onward: match row.onward {
-            ONWARD => Onward::Step,
-            TOLERANCE => Onward::Tolerance,
-            _ => Onward::Diverged,
+            ONWARD => StepOutcome::Step,
+            TOLERANCE => StepOutcome::Tolerance,
+            _ => StepOutcome::Diverged,
         },
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     use super::super::device::tests::software_adapter;
     use super::super::{GpuSettings, Tuning};
     use super::*;
-    use crate::data::{Dataset, Matrix};
+    use crate::array::{Array, Problem};
 
     fn rows(steps: impl IntoIterator<Item = u32>) -> Vec<HistoryRow> {
         let row = |step| HistoryRow { step, ..HistoryRow::zeroed() };
@@ -310,7 +310,7 @@ mod tests {
             let count = f64::from(u32::try_from(n).unwrap());
             let want = [rr / count, 2.0 * rx / count, 2.0 * r / count];
             let data =
-                Dataset::pair(Matrix::from_vec("x", &[n as u64], x), Matrix::from_vec("t", &[n as u64], t))
+                Problem::pair(Array::from_vec("x", &[n as u64], x), Array::from_vec("t", &[n as u64], t))
                     .unwrap();
             for tuning in tunings {
                 let mut gpu = { Gpu::open_with(&adapter, &data, &GpuSettings::tuned(tuning)).unwrap() };
@@ -336,8 +336,8 @@ mod tests {
 
     #[test]
     fn a_lost_device_ends_a_descent_with_an_error() {
-        let pair = |label| Matrix::from_vec(label, &[2], vec![1f32, 2.0]);
-        let data = Dataset::pair(pair("x"), pair("t")).unwrap();
+        let pair = |label| Array::from_vec(label, &[2], vec![1f32, 2.0]);
+        let data = Problem::pair(pair("x"), pair("t")).unwrap();
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
         let rule = DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: [0.0; 2] };
         gpu.begin(&rule).unwrap();

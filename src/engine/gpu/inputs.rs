@@ -1,8 +1,8 @@
 use super::coarse::Sizes;
 use super::packing::Packing;
 use super::{Precision, split};
-use crate::data::{Dataset, ElementType, Matrix};
-use crate::math::{Affine, Double, Line, Readings, ResidualSums};
+use crate::array::{Array, ElementType, Problem};
+use crate::math::{Affine, Double, Line, LossSums, Readings};
 
 /// How a matrix's elements are brought to the device: e as
 /// ((e − shift) − pivot)·scale.
@@ -57,7 +57,7 @@ const WEIGHT_BITS: f64 = 20.0;
 impl Inputs {
     /// Looks at some elements from all over the data, which f64 holds if they are
     /// read so.
-    pub(super) fn of(data: &Dataset, readings: &Readings) -> Self {
+    pub(super) fn of(data: &Problem, readings: &Readings) -> Self {
         let x = Passage::of_values(data.x(), data, readings.x.shift);
         Self {
             x,
@@ -155,24 +155,24 @@ impl Origin {
     }
 
     /// Σ r·x from sums with (x − p): Σ r·(x − p) + p·Σ r.
-    pub(super) fn uncentred_sums(self, sums: ResidualSums) -> ResidualSums {
+    pub(super) fn uncentred_sums(self, sums: LossSums) -> LossSums {
         self.sums_about(0.0.into(), sums)
     }
 
     /// Σ r·(x − x₀) from sums with (x − p).
-    pub(super) fn sums_about(self, x: Double, sums: ResidualSums) -> ResidualSums {
+    pub(super) fn sums_about(self, x: Double, sums: LossSums) -> LossSums {
         let off = self.x.minus(x);
         if off.value() == 0.0 {
             sums
         } else {
-            ResidualSums { rx: off.times(sums.r).plus(sums.rx).value(), ..sums }
+            LossSums { rx: off.times(sums.r).plus(sums.rx).value(), ..sums }
         }
     }
 }
 
 impl Passage {
     /// Of X or T.
-    fn of_values(matrix: &Matrix, data: &Dataset, shift: i128) -> Self {
+    fn of_values(matrix: &Array, data: &Problem, shift: i128) -> Self {
         let (element, sample) = (matrix.element(), Sample::of(matrix, data, shift));
         let packing = Packing::of(element);
         let has_more_digits = packing == Packing::F32 && !element.is_exact_in_f32();
@@ -187,7 +187,7 @@ impl Passage {
         Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far, size }
     }
 
-    fn of_weights(matrix: &Matrix, data: &Dataset) -> Self {
+    fn of_weights(matrix: &Array, data: &Problem) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
         let mean = data.weight_sum() / data.valid_len() as f64;
         let bits = mean.log2().round();
@@ -256,7 +256,7 @@ impl Sample {
     const PLACES: usize = 64;
     const ELEMENTS: usize = 16;
 
-    fn of(matrix: &Matrix, data: &Dataset, shift: i128) -> Self {
+    fn of(matrix: &Array, data: &Problem, shift: i128) -> Self {
         /// The golden ratio's fraction: its multiples spread over an interval
         /// evenly, and meet no row or column of an image twice.
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -351,22 +351,22 @@ mod tests {
     fn holes_are_no_part_of_a_sample() {
         let value = |k: u32| if k % 64 < 16 { f64::NAN } else { 999.0 + f64::from(k % 3) };
         let x: Vec<f64> = (0..64 * 64).map(value).collect();
-        let matrix = |label| Matrix::from_vec(label, &[64, 64], x.clone());
-        let rules = crate::data::HoleRules {
+        let matrix = |label| Array::from_vec(label, &[64, 64], x.clone());
+        let rules = crate::array::ValidityRules {
             x_nodata: Some(f64::NAN),
             t_nodata: Some(f64::NAN),
             ..Default::default()
         };
-        let data = Dataset::pair_with(matrix("x"), matrix("t"), u64::MAX, rules).unwrap();
+        let data = Problem::pair_with(matrix("x"), matrix("t"), u64::MAX, rules).unwrap();
         let sample = Sample::of(data.x(), &data, 0);
         assert!((sample.mean - 1000.0).abs() < 0.1 && sample.deviation < 1.0, "{sample:?}");
         let masked = |valid: std::ops::Range<usize>| {
             let mask: Vec<u8> = (0..1000).map(|k| u8::from(valid.contains(&k))).collect();
             let x: Vec<f64> = (0..1000).map(f64::from).collect();
-            let column = |label| Matrix::from_vec(label, &[1000], x.clone());
-            let mask = Some(Matrix::from_vec("mask", &[1000], mask));
-            let rules = crate::data::HoleRules { mask, ..Default::default() };
-            let data = Dataset::pair_with(column("x"), column("t"), u64::MAX, rules).unwrap();
+            let column = |label| Array::from_vec(label, &[1000], x.clone());
+            let mask = Some(Array::from_vec("mask", &[1000], mask));
+            let rules = crate::array::ValidityRules { mask, ..Default::default() };
+            let data = Problem::pair_with(column("x"), column("t"), u64::MAX, rules).unwrap();
             Sample::of(data.x(), &data, 0)
         };
         // The last element alone is found from everywhere.
@@ -418,8 +418,8 @@ mod tests {
         assert_eq!(origin.centred(at), Affine::new(2.0, 0.0));
         assert_eq!(origin.uncentred(origin.centred(at)), at);
         // r = −1 and 3.
-        let sums = ResidualSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: -2.0 + 12.0, r: 2.0 };
-        let want = ResidualSums { rx: -1002.0 + 3.0 * 1004.0, ..sums };
+        let sums = LossSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: -2.0 + 12.0, r: 2.0 };
+        let want = LossSums { rx: -1002.0 + 3.0 * 1004.0, ..sums };
         assert_eq!(origin.uncentred_sums(sums), want);
     }
 }

@@ -43,8 +43,8 @@ pub use tuning::{Reduction, Tuning};
 
 use super::frame::Frame;
 use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
-use crate::data::{DataError, Dataset};
-use crate::math::{Affine, Compensated, Line, Moments, PivotSums, Readings, ResidualSums, SumsAccumulator};
+use crate::array::{DataError, Problem};
+use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
@@ -56,7 +56,7 @@ use stream::Stream;
 
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu<'d> {
-    data: &'d Dataset,
+    data: &'d Problem,
     /// How f64 holds the data, on their way to f32.
     readings: Readings,
     inputs: Inputs,
@@ -131,7 +131,7 @@ impl<'d> Gpu<'d> {
     /// # Errors
     /// [`GpuError`]: the adapter can't be opened. [`EngineError::Data`]: an
     /// element is beyond the range of f32.
-    pub fn open(adapter: &Adapter, data: &'d Dataset) -> Result<Self, EngineError> {
+    pub fn open(adapter: &Adapter, data: &'d Problem) -> Result<Self, EngineError> {
         Self::open_with(adapter, data, &GpuSettings::default())
     }
 
@@ -140,7 +140,7 @@ impl<'d> Gpu<'d> {
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub fn open_within(adapter: &Adapter, data: &'d Dataset, memory_bytes: u64) -> Result<Self, EngineError> {
+    pub fn open_within(adapter: &Adapter, data: &'d Problem, memory_bytes: u64) -> Result<Self, EngineError> {
         Self::open_with(adapter, data, &GpuSettings { memory_bytes, ..GpuSettings::default() })
     }
 
@@ -152,7 +152,7 @@ impl<'d> Gpu<'d> {
     /// nor with the precision.
     pub fn open_with(
         adapter: &Adapter,
-        data: &'d Dataset,
+        data: &'d Problem,
         settings: &GpuSettings,
     ) -> Result<Self, EngineError> {
         let GpuSettings { memory_bytes, tuning, precision } = *settings;
@@ -232,7 +232,7 @@ impl<'d> Gpu<'d> {
 
     /// Without data yet.
     fn empty(
-        data: &'d Dataset,
+        data: &'d Problem,
         inputs: Inputs,
         info: EngineInfo,
         device: Device,
@@ -268,17 +268,17 @@ impl<'d> Gpu<'d> {
     }
 
     /// The residual sums at W and b about the origin, with x about it.
-    fn sums_at(&mut self, there: Affine) -> Result<ResidualSums, EngineError> {
+    fn sums_at(&mut self, there: Affine) -> Result<LossSums, EngineError> {
         self.set_model(there)?;
         let sums = self.sums(Quantity::Residuals)?;
         let scale = self.inputs.weight_scale();
         let sums = sums.iter().map(|sums| {
             let [rr, rx, r, _] = sums.map(|sum| sum / scale);
-            ResidualSums { rr, rx, r, ..ResidualSums::default() }
+            LossSums { rr, rx, r, ..LossSums::default() }
         });
         let sums = sums.collect::<SumsAccumulator>().total();
         let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        self.with_left_out(ResidualSums { n, weight_sum, ..sums }, there)
+        self.with_left_out(LossSums { n, weight_sum, ..sums }, there)
     }
 
     /// Sets W and b, about the origin, for a residual pass.
@@ -402,7 +402,7 @@ impl<'d> Gpu<'d> {
 
     /// The sums at W and b from those at what of them residuals in f32 are
     /// computed at, all about the origin.
-    fn with_left_out(&mut self, sums: ResidualSums, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn with_left_out(&mut self, sums: LossSums, at: Affine) -> Result<LossSums, EngineError> {
         let left_out = self.inputs.sizes().left_out(at);
         if self.precision != Precision::Fast || left_out == Affine::default() {
             return Ok(sums);
@@ -511,7 +511,7 @@ impl Engine for Gpu<'_> {
         (self.data.len() * self.inputs.pair_bytes()) as u64
     }
 
-    fn residual_sums(&mut self, at: Affine) -> Result<ResidualSums, EngineError> {
+    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
         let origin = self.inputs.origin(self.precision);
         Ok(origin.uncentred_sums(self.sums_at(origin.centred(at))?))
     }
@@ -527,7 +527,7 @@ impl Engine for Gpu<'_> {
     }
 
     /// Twice the digits of f64 are had on the host.
-    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<ResidualSums, EngineError> {
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         match digits {
             Digits::Usual => {
                 let origin = self.inputs.origin(self.precision);

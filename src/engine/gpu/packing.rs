@@ -1,4 +1,4 @@
-use crate::data::ElementType;
+use crate::array::ElementType;
 
 /// How a matrix's elements lie in the device's memory: small ones as they are,
 /// several to a word, and all others as f32. Shaders see four f32 at a time

@@ -10,7 +10,7 @@ use super::partials::Partials;
 use super::plan::{self, Dispatch};
 use super::upload::{Uploader, Uploaders};
 use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
-use crate::data::Dataset;
+use crate::array::Problem;
 use crate::engine::{EngineError, Notice};
 
 /// A part of the data in buffers of its own.
@@ -47,7 +47,7 @@ impl Window {
 /// Brings all of the data to the device, and tells what they lost on the way.
 pub(super) fn upload(
     device: &Device,
-    data: &Dataset,
+    data: &Problem,
     inputs: &Inputs,
 ) -> Result<(Vec<Window>, Vec<Notice>), EngineError> {
     let needed_bytes = inputs.padded_bytes(data.len());

@@ -7,7 +7,7 @@ use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
 use super::upload::{Uploader, Uploaders};
 use super::{GpuError, Inputs};
-use crate::data::{Dataset, Validity};
+use crate::array::{Problem, Validity};
 use crate::engine::{EngineError, Notice, chunks};
 
 /// The most elements of X, and of T, sent at a time: 4 MiB each.
@@ -252,7 +252,7 @@ impl<'d> Stream<'d> {
         device: &Device,
         residuals: SumsKernel,
         point: &wgpu::Buffer,
-        data: &'d Dataset,
+        data: &'d Problem,
         inputs: Inputs,
         memory_bytes: u64,
     ) -> Result<Self, EngineError> {
@@ -358,11 +358,11 @@ mod tests {
     use super::super::kernels::Point;
     use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
     use super::*;
-    use crate::data::Matrix;
+    use crate::array::Array;
     use crate::math::Readings;
 
     /// At W = b = 0, a new buffer holding zeros, and about 0.
-    fn stream<'d>(device: &Device, data: &'d Dataset) -> Stream<'d> {
+    fn stream<'d>(device: &Device, data: &'d Problem) -> Stream<'d> {
         let mut inputs = Inputs::of(data, &Readings::default());
         (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
         let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
@@ -381,8 +381,8 @@ mod tests {
         let t: Vec<i16> = (0..n).map(|k| i16::try_from(k / WINDOW_ELEMENTS).unwrap() + 1).collect();
         let sum: f64 = t.iter().map(|&t| f64::from(t)).sum();
         let squares: f64 = t.iter().map(|&t| f64::from(t * t)).sum();
-        let x = Matrix::from_vec("x", &[n as u64], vec![1i16; n]);
-        let data = Dataset::pair(x, Matrix::from_vec("t", &[n as u64], t)).unwrap();
+        let x = Array::from_vec("x", &[n as u64], vec![1i16; n]);
+        let data = Problem::pair(x, Array::from_vec("t", &[n as u64], t)).unwrap();
         let opened = Device::open(&software_adapter()).unwrap();
         assert!(opened.maps_inputs, "lavapipe's memory is the host's");
         for maps_inputs in [true, false] {
@@ -419,8 +419,8 @@ mod tests {
         let n = 5 * WINDOW_ELEMENTS;
         let mut t = vec![0f64; n];
         t[3 * WINDOW_ELEMENTS] = 1e300;
-        let pair = |label, values| Matrix::from_vec(label, &[n as u64], values);
-        let data = Dataset::pair(pair("x", vec![1f64; n]), pair("t", t)).unwrap();
+        let pair = |label, values| Array::from_vec(label, &[n as u64], values);
+        let data = Problem::pair(pair("x", vec![1f64; n]), pair("t", t)).unwrap();
         let device = Device::open(&software_adapter()).unwrap();
         let mut stream = stream(&device, &data);
         for _ in 0..2 {

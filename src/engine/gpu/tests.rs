@@ -2,14 +2,14 @@
 
 use super::device::tests::software_adapter;
 use super::*;
-use crate::data::Matrix;
-use crate::math::ResidualSums;
+use crate::array::Array;
+use crate::math::LossSums;
 
 /// Small whole numbers, of which every sum is known.
 struct Whole {
-    data: Dataset,
+    data: Problem,
     /// At W = 2, b = 1.
-    sums: ResidualSums,
+    sums: LossSums,
     /// Sums of x, t, x², x·t, t².
     raw: [f64; 5],
 }
@@ -19,11 +19,8 @@ impl Whole {
 
     fn new(n: usize) -> Self {
         let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (Self::number(k, 7), Self::number(k, 11))).unzip();
-        let mut sums = ResidualSums {
-            n: n as u64,
-            weight_sum: f64::from(u32::try_from(n).unwrap()),
-            ..ResidualSums::default()
-        };
+        let mut sums =
+            LossSums { n: n as u64, weight_sum: f64::from(u32::try_from(n).unwrap()), ..LossSums::default() };
         let mut raw = [0.0; 5];
         for (x, t) in x.iter().zip(&t).map(|(&x, &t)| (f64::from(x), f64::from(t))) {
             let residual = 2.0 * x + 1.0 - t;
@@ -32,8 +29,8 @@ impl Whole {
             sums.r += residual;
             raw.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| *sum += term);
         }
-        let matrix = |label, values| Matrix::from_vec(label, &[n as u64], values);
-        Self { data: Dataset::pair(matrix("x", x), matrix("t", t)).unwrap(), sums, raw }
+        let matrix = |label, values| Array::from_vec(label, &[n as u64], values);
+        Self { data: Problem::pair(matrix("x", x), matrix("t", t)).unwrap(), sums, raw }
     }
 
     fn number(k: usize, period: usize) -> i16 {
@@ -44,7 +41,7 @@ impl Whole {
     /// is no whole number, to `off`, the predictions exactly.
     fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
         let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();
-        assert_eq!(gpu.residual_sums(Self::AT).unwrap(), self.sums, "{settings:?}");
+        assert_eq!(gpu.loss_sums(Self::AT).unwrap(), self.sums, "{settings:?}");
 
         let (moments, n) = (gpu.moments().unwrap(), self.data.len());
         let [x, t, xx, xt, tt] = self.raw;
@@ -103,14 +100,14 @@ fn every_tuning_is_exact_on_whole_numbers() {
 /// word, on the device or streamed, in the order of a CPU and of a GPU.
 #[test]
 fn every_type_is_exact_on_whole_numbers() {
-    fn matrix<E: crate::data::Element>(
+    fn matrix<E: crate::array::Element>(
         label: &str,
         n: usize,
         element: impl Fn(i8) -> E,
         period: usize,
-    ) -> Matrix {
+    ) -> Array {
         let values = (0..n).map(|k| element(i8::try_from(Whole::number(k, period)).unwrap()));
-        Matrix::from_vec(label, &[n as u64], values.collect())
+        Array::from_vec(label, &[n as u64], values.collect())
     }
     let of = |kind: usize, label: &str, n: usize, period: usize| match kind {
         0 => matrix(label, n, |v| v, period),
@@ -129,7 +126,7 @@ fn every_type_is_exact_on_whole_numbers() {
             &[(0, 1), (2, 3)]
         };
         for &(x, t) in pairs {
-            let data = Dataset::pair(of(x, "x", n, 7), of(t, "t", n, 11)).unwrap();
+            let data = Problem::pair(of(x, "x", n, 7), of(t, "t", n, 11)).unwrap();
             let whole = Whole { data, sums, raw };
             for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
                 for (memory_bytes, precision) in [(u64::MAX, Precision::Fast), (0, Precision::F64)] {
@@ -145,9 +142,9 @@ fn every_type_is_exact_on_whole_numbers() {
 /// of W = 1, b = 0 is X.
 #[test]
 fn every_small_number_is_unpacked_exactly() {
-    fn check<E: crate::data::Element>(values: Vec<E>) {
+    fn check<E: crate::array::Element>(values: Vec<E>) {
         let want: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
-        let data = Dataset::inputs(Matrix::from_vec("x", &[values.len() as u64], values)).unwrap();
+        let data = Problem::inputs(Array::from_vec("x", &[values.len() as u64], values)).unwrap();
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
         let mut got = Vec::new();
         let mut keep = |ys: &[f32]| {
@@ -187,14 +184,14 @@ fn every_precision_is_exact_on_whole_numbers() {
 
 #[test]
 fn a_lost_device_ends_a_pass_with_an_error() {
-    let data = Dataset::pair(
-        Matrix::from_vec("x", &[2], vec![1f32, 2.0]),
-        Matrix::from_vec("t", &[2], vec![1f32, 2.0]),
+    let data = Problem::pair(
+        Array::from_vec("x", &[2], vec![1f32, 2.0]),
+        Array::from_vec("t", &[2], vec![1f32, 2.0]),
     )
     .unwrap();
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     gpu.device.device.destroy();
-    let pass = gpu.residual_sums(Affine::default());
+    let pass = gpu.loss_sums(Affine::default());
     assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
     let pass = gpu.forward(Affine::default(), &mut |_| Ok(()));
     assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
@@ -203,15 +200,15 @@ fn a_lost_device_ends_a_pass_with_an_error() {
 /// Of passes that read back once, many times, or for many steps.
 #[test]
 fn the_clock_runs_only_between_start_and_stop() {
-    let column = |label| Matrix::from_vec(label, &[1000], vec![1f32; 1000]);
-    let data = Dataset::pair(column("x"), column("t")).unwrap();
+    let column = |label| Array::from_vec(label, &[1000], vec![1f32; 1000]);
+    let data = Problem::pair(column("x"), column("t")).unwrap();
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    gpu.residual_sums(Affine::default()).unwrap();
+    gpu.loss_sums(Affine::default()).unwrap();
     assert_eq!(gpu.stop_clock(), None, "nobody started it");
     let rule =
         crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: [0.0; 2] };
     let passes: [fn(&mut Gpu<'_>); 3] = [
-        |gpu| assert_eq!(gpu.residual_sums(Affine::default()).unwrap().rr, 1000.0),
+        |gpu| assert_eq!(gpu.loss_sums(Affine::default()).unwrap().rr, 1000.0),
         |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
         |gpu| assert_eq!(gpu.advance(100).unwrap().len(), 100),
     ];
@@ -231,8 +228,8 @@ fn the_clock_runs_only_between_start_and_stop() {
 
 #[test]
 fn a_tuning_that_the_adapter_cannot_follow_is_an_error() {
-    let column = |label| Matrix::from_vec(label, &[3], vec![1f32; 3]);
-    let data = Dataset::pair(column("x"), column("t")).unwrap();
+    let column = |label| Array::from_vec(label, &[3], vec![1f32; 3]);
+    let data = Problem::pair(column("x"), column("t")).unwrap();
     let tuning = Tuning { workgroup_size: 3, ..Tuning::SOFTWARE };
     let opened = Gpu::open_with(&software_adapter(), &data, &GpuSettings::tuned(tuning)).map(|_| ());
     assert!(opened.unwrap_err().to_string().contains("workgroup_size is 3"));

@@ -8,7 +8,7 @@ use super::clock::{Clock, TICKS_BYTES};
 use super::device::Device;
 use super::inputs::{Inputs, Passage};
 use super::packing::Packing;
-use crate::data::{DataError, Dataset, ElementType, Matrix, Order, Rounding, Validity, with_element};
+use crate::array::{Array, DataError, ElementType, Order, Problem, Rounding, Validity, with_element};
 use crate::engine::{EngineError, Notice, targets};
 
 /// Elements sent to the device at a time: 16 MiB.
@@ -20,7 +20,7 @@ const CONVERT_ELEMENTS: usize = 1 << 16;
 /// Brings a matrix to the device, range by range, as it is or as f32, and counts
 /// what the conversion lost.
 pub(super) struct Uploader<'m> {
-    matrix: &'m Matrix,
+    matrix: &'m Array,
     order: Order,
     /// What of it counts, unless all does.
     validity: Option<&'m Validity>,
@@ -31,7 +31,7 @@ pub(super) struct Uploader<'m> {
 }
 
 impl<'m> Uploader<'m> {
-    pub(super) fn new(matrix: &'m Matrix, data: &'m Dataset, passage: Passage) -> Self {
+    pub(super) fn new(matrix: &'m Array, data: &'m Problem, passage: Passage) -> Self {
         let (order, validity, packing) = (data.order(), data.validity(), passage.packing);
         Self { matrix, order, validity, passage, packing, rounded: 0, scratch: Vec::new() }
     }
@@ -204,7 +204,7 @@ pub(super) struct Uploaders<'m> {
 }
 
 impl<'m> Uploaders<'m> {
-    pub(super) fn new(data: &'m Dataset, inputs: &Inputs) -> Result<Self, EngineError> {
+    pub(super) fn new(data: &'m Problem, inputs: &Inputs) -> Result<Self, EngineError> {
         let weights = data.weights().zip(inputs.weights);
         Ok(Self {
             x: Uploader::new(data.x(), data, inputs.x),
@@ -226,7 +226,7 @@ impl<'m> Uploaders<'m> {
 /// Elements on their way to how the device has them.
 #[derive(Clone, Copy)]
 struct Conversion<'m> {
-    matrix: &'m Matrix,
+    matrix: &'m Array,
     order: Order,
     validity: Option<&'m Validity>,
     passage: Passage,

@@ -1,0 +1,360 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{ElementType, Shape};
+
+/// Why data could not be read, written or fitted. The text names the file,
+/// says what is wrong with it and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its fields hold")]
+pub enum DataError {
+    #[error("{}: {source}", shown(path))]
+    Io { path: PathBuf, source: io::Error },
+
+    #[error("{}: is a directory; name a file", shown(path))]
+    Directory { path: PathBuf },
+
+    #[error("{}: is a pipe; save the data to a file first, or give - to read from stdin", shown(path))]
+    Pipe { path: PathBuf },
+
+    #[error("{}: the file is empty", shown(path))]
+    Empty { path: PathBuf },
+
+    #[error("{}: has no elements (its shape is {shape}); there is nothing to fit", shown(path))]
+    NoElements { path: PathBuf, shape: Shape },
+
+    #[error("{}: unknown kind of file; linfit reads {READABLE}", shown(path))]
+    UnknownFormat { path: PathBuf },
+
+    #[error("{}: not a valid {kind} file: {reason}", shown(path))]
+    Invalid { path: PathBuf, kind: &'static str, reason: String },
+
+    #[error("{}: {found}, which linfit does not read; {remedy}", shown(path))]
+    Unsupported { path: PathBuf, found: String, remedy: &'static str },
+
+    #[error("{}: this linfit was built without {kind}; build it with --features {feature}", shown(path))]
+    NotBuilt { path: PathBuf, kind: &'static str, feature: &'static str },
+
+    #[error("X and T cannot both come from stdin; save one to a file")]
+    StdinTwice,
+
+    #[error(
+        "{}: cannot be decoded to a temporary file in {}: {source}; \
+             make room there, set TMPDIR to another directory, or raise --memory",
+        shown(path),
+        shown(directory)
+    )]
+    Spool { path: PathBuf, directory: PathBuf, source: io::Error },
+
+    #[error("{}: raw numbers; say what they are with --raw-dtype TYPE and --raw-shape RxC", shown(path))]
+    RawUnknown { path: PathBuf },
+
+    #[error(
+        "{}: --raw-dtype, --raw-shape and --raw-offset ask for {expected_bytes} bytes, \
+             the file has {found_bytes}; give the right ones",
+        shown(path)
+    )]
+    RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
+
+    #[error(
+        "{}: elements of type {found} are not numbers that can be fitted; save the array as one of {}",
+        shown(path),
+        all_types()
+    )]
+    ElementType { path: PathBuf, found: String },
+
+    #[error("{}:{column}: {found}, which is no number; {remedy}", shown(path))]
+    ColumnType { path: PathBuf, column: String, found: String, remedy: String },
+
+    #[error(
+        "{}: truncated: the header promises {expected_bytes} bytes of data, the file has {found_bytes}; \
+             copy or write it again",
+        shown(path)
+    )]
+    Truncated { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
+
+    #[error("{}: the file shrank while it was read; wait until it is written, then run again", shown(path))]
+    Shrunk { path: PathBuf },
+
+    #[error(
+        "{}: the file was written to while it was read; wait until it is written, then run again",
+        shown(path)
+    )]
+    Modified { path: PathBuf },
+
+    #[error("{}: another file took its place while it was read; run again to read that one", shown(path))]
+    Replaced { path: PathBuf },
+
+    #[error(
+        "{label}: takes {bytes} bytes in memory, more than --memory allows, and text is not streamed; \
+             save it as .npy"
+    )]
+    NotStreamed { label: String, bytes: u64 },
+
+    #[error("{}: shape {shape} is larger than any memory; is the header damaged?", shown(path))]
+    AbsurdShape { path: PathBuf, shape: String },
+
+    #[error(
+        "{}: claims a {what} of {bytes} bytes, more than --memory allows or the system gives; \
+             raise --memory, or write the file again if it is damaged",
+        shown(path)
+    )]
+    Claim { path: PathBuf, what: &'static str, bytes: u64 },
+
+    #[error("{}:{line}: {reason}", shown(path))]
+    Csv { path: PathBuf, line: u64, reason: String },
+
+    #[error("{}: holds no {what}s", shown(path))]
+    NoArrays { path: PathBuf, what: &'static str },
+
+    #[error("{}: no {what} {key:?}; its {what}s are: {available}", shown(path))]
+    NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
+
+    #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", shown(path))]
+    SameNames { path: PathBuf, what: &'static str, key: String, numbers: String },
+
+    #[error(
+        "{}: the key {name:?} is the name of column number {number}, and {other:?} is no name but the number of a \
+             column; give names of both: {available}; or numbers of both, and --header no, if the first row of a \
+             text is data",
+        shown(path)
+    )]
+    NameAndNumber { path: PathBuf, name: String, number: usize, other: String, available: String },
+
+    #[error(
+        "{}: the keys {:?} and {:?} both mean column number {number}; give keys of two columns, or the same key \
+             twice if one is meant",
+        shown(path), keys[0], keys[1]
+    )]
+    SameColumn { path: PathBuf, keys: [String; 2], number: usize },
+
+    #[error("{}: has {count} {what}s; name one as {}:{}, from: {available}",
+            shown(path), shown(path), what.to_uppercase())]
+    WhichArray { path: PathBuf, what: &'static str, count: usize, available: String },
+
+    #[error("{}: holds a single array; remove \":{key}\"", shown(path))]
+    KeyNotUsed { path: PathBuf, key: String },
+
+    #[error(
+        "X and T differ in shape: {x} is {x_shape}, {t} is {t_shape}; \
+             give two arrays of the same shape"
+    )]
+    ShapeMismatch { x: String, x_shape: Shape, t: String, t_shape: Shape },
+
+    #[error(
+        "{label}: {count} of {n} elements are NaN or infinite, the first at {position}; \
+             remove or replace them, or leave out NaN with --nodata nan or, of a fit, any with --mask FILE"
+    )]
+    NotFinite { label: String, count: u64, n: u64, position: String },
+
+    #[error(
+        "{label}: its {attribute} is {text:?}, which is no number, or none that f64 holds; say what stands for nothing with --nodata VALUE"
+    )]
+    UnclearNodata { label: String, attribute: String, text: String },
+
+    #[error(
+        "no pair of elements of {label} and its target counts: {excluded}; see --nodata, --mask, --weights and \
+         --valid-range"
+    )]
+    NoneValid { label: String, excluded: super::Excluded },
+
+    #[error("{label}: {what} of shape {shape}, where X has {x_shape}; give one of X's shape")]
+    OtherShape { label: String, what: &'static str, shape: Shape, x_shape: Shape },
+
+    #[error(
+        "{label}: {count} of {n} weights are negative, NaN or infinite, the first, {value:?}, at {position}; \
+             give finite numbers of 0 or more"
+    )]
+    Weights { label: String, count: u64, n: u64, value: f64, position: String },
+
+    #[error(
+        "{label}: weights of {mean:e} in the mean; only how they compare matters: divide them all by \
+             their mean"
+    )]
+    WeightsScale { label: String, mean: f64 },
+
+    #[error(
+        "{label}: the element at {position} is {value:e}, beyond the range of f32; \
+             use --engine cpu, which computes in f64"
+    )]
+    BeyondF32 { label: String, position: String, value: f64 },
+
+    #[error(
+        "{x} or {t}: the squares of its deviations {how} in f32, in which a GPU computes; scale the data to \
+         about 1, or use --engine cpu or --precision f64, which compute in f64"
+    )]
+    SquaresBeyondF32 { x: String, t: String, how: &'static str },
+
+    #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", shown(path))]
+    OutputTooLarge { path: PathBuf, shape: Shape },
+
+    #[error("{}: cannot be written: {source}", shown(path))]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("{}: cannot be written: there is no directory {}; make it first", shown(path), shown(directory))]
+    NoDirectory { path: PathBuf, directory: PathBuf },
+
+    #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", shown(path))]
+    OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
+
+    #[error("{}: {kind} cannot hold {element}; {remedy}", shown(path))]
+    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, remedy: &'static str },
+
+    #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", shown(path))]
+    OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
+}
+
+/// The kinds of files that are read, by their extensions.
+const READABLE: &str = ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+
+/// How many names an error message lists.
+const MAX_NAMES: usize = 20;
+
+/// The arrays of a file as a message lists them.
+pub(crate) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    listed_of(names.len(), names)
+}
+
+/// The same for an iterator that does not know how many they are.
+pub(crate) fn listed_of(count: usize, names: impl Iterator<Item = String>) -> String {
+    let more = count.saturating_sub(MAX_NAMES);
+    let shown: Vec<String> = names.take(MAX_NAMES).collect();
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+impl DataError {
+    /// An I/O error on `path`; a directory gets its own message.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::IsADirectory {
+            Self::Directory { path: path.to_owned() }
+        } else {
+            Self::Io { path: path.to_owned(), source }
+        }
+    }
+
+    /// A format that was left out of this program.
+    #[allow(dead_code, reason = "not if all formats are built in")]
+    pub(crate) fn not_built(path: &Path, kind: &'static str, feature: &'static str) -> Self {
+        Self::NotBuilt { path: path.to_owned(), kind, feature }
+    }
+
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), source }
+    }
+}
+
+/// The name of a file as a message shows it.
+pub(crate) fn shown(path: &Path) -> Shown<'_> {
+    Shown(path.to_string_lossy())
+}
+
+/// A name that someone else chose, for people to read: what could take hold of
+/// a terminal is escaped, and of a long one the middle is left away.
+pub(crate) struct Shown<'n>(std::borrow::Cow<'n, str>);
+
+impl<'n> Shown<'n> {
+    /// Characters shown at the start and at the end, which says more.
+    const START: usize = 100;
+    const END: usize = 200;
+
+    /// The name of an array, a column or the like.
+    pub(crate) fn name(name: &'n str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut put = |part: &str| part.chars().try_for_each(|c| put_harmless(f, c));
+        let starts = |k| self.0.char_indices().nth(k).map_or(self.0.len(), |(start, _)| start);
+        let first = starts(Self::START);
+        let last = self.0.char_indices().rev().nth(Self::END - 1).map_or(0, |(start, _)| start);
+        if last <= first {
+            return put(&self.0);
+        }
+        put(&self.0[..first])?;
+        put("…")?;
+        put(&self.0[last..])
+    }
+}
+
+/// Writes a character, or an escape for what a terminal would obey.
+fn put_harmless(f: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if is_harmless(c) { f.write_char(c) } else { write!(f, "{}", c.escape_default()) }
+}
+
+/// Whether a character is neither a control character nor one that changes the
+/// lines or the direction of what is around it.
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of several lines without what a terminal would obey, each line of no
+/// more than a bound.
+pub(crate) fn harmless(text: &str) -> String {
+    /// No message of ours is longer.
+    const LINE_CHARS: usize = 2000;
+    let mut out = String::with_capacity(text.len());
+    for (k, line) in text.split('\n').enumerate() {
+        if k > 0 {
+            out.push('\n');
+        }
+        for c in line.chars().take(LINE_CHARS) {
+            // Writing to a string does not fail.
+            let _ = put_harmless(&mut out, c);
+        }
+        if line.chars().nth(LINE_CHARS).is_some() {
+            out.push('…');
+        }
+    }
+    out
+}
+
+/// As much of a text from a file as a message can bear: its start, without
+/// line ends and other control characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    shortened(text, 40)
+}
+
+/// What a decoder says is wrong, on one line.
+pub(crate) fn reason(text: &str) -> String {
+    shortened(text, 200)
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
+    let mut start: String = text
+        .chars()
+        .take(max_chars)
+        .map(|c| if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER })
+        .collect();
+    if text.chars().nth(max_chars).is_some() {
+        start.push('…');
+    }
+    start
+}
+
+fn all_types() -> String {
+    ElementType::ALL.map(ElementType::name).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_what_a_terminal_obeys() {
+        let shown = |name: &str| shown(Path::new(name)).to_string();
+        assert_eq!(shown("a b/é😀.npy"), "a b/é😀.npy");
+        assert_eq!(shown("a\nb\r\t\u{1b}[31m\u{7f}\u{9b}\0"), "a\\nb\\r\\t\\u{1b}[31m\\u{7f}\\u{9b}\\u{0}");
+        assert_eq!(shown("a\u{202e}ypn.x\u{2028}"), "a\\u{202e}ypn.x\\u{2028}");
+        let longest = "é".repeat(300);
+        assert_eq!(shown(&longest), longest);
+        let long = format!("{}{}{}", "a".repeat(100), "b".repeat(50), "c".repeat(200));
+        assert_eq!(shown(&long), format!("{}…{}", "a".repeat(100), "c".repeat(200)));
+        assert_eq!(harmless("a\n\u{1b}[1mb"), "a\n\\u{1b}[1mb");
+        assert_eq!(harmless(&"é".repeat(2001)).chars().count(), 2001);
+    }
+}

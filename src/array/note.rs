@@ -1,0 +1,249 @@
+use std::fmt;
+
+/// Something that a file's reader found and that does not stop a fit, but that
+/// its user should know. The text says what was done and, where there is a
+/// choice, how to have it done otherwise.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Note {
+    /// The file has a scale and an offset, which are not applied.
+    NotScaled {
+        /// The file's scale.
+        scale: f64,
+        /// The file's offset.
+        offset: f64,
+    },
+    /// Lines of a text file that are no rows, or empty ones.
+    Lines {
+        /// What they are.
+        what: LinesLike,
+        /// How many they are.
+        count: u64,
+        /// The number of the first of them, from 1.
+        first_line: u64,
+    },
+    /// The first row of a text file is read as data, but may be names.
+    FirstRowIsData {
+        /// What its numbers are like.
+        like: NamesLike,
+    },
+    /// The first row of a text file is read as names, but may be data.
+    FirstRowIsHeader {
+        /// What it has in this column.
+        name: String,
+        /// Why it is read so.
+        sign: HeaderSign,
+    },
+    /// Rows of a text file that take several lines.
+    LongRows {
+        /// How many they are.
+        count: u64,
+        /// The lines that they take together.
+        lines: u64,
+        /// The number of the first of these, from 1.
+        first_line: u64,
+    },
+    /// A key is the name of one column, as which it is read, and the number of
+    /// another.
+    NameOrNumber {
+        /// The number of the column that is called so.
+        name: usize,
+        /// The key as a number.
+        number: usize,
+    },
+    /// Numbers in a text file have digits that f64 does not hold.
+    DigitsLost {
+        /// How many numbers.
+        count: u64,
+        /// Of how many.
+        n: u64,
+        /// The line of the first, from 1.
+        first_line: u64,
+    },
+    /// Decimals have more digits than f64 holds.
+    DecimalsRounded {
+        /// How many numbers.
+        count: u64,
+        /// Of how many.
+        n: u64,
+    },
+    /// A mask of the image's own, or what stands for one, excludes pixels.
+    Masked {
+        /// What it is.
+        by: String,
+        /// How many pixels it excludes.
+        count: u64,
+        /// The image's nodata value, if it has one too, which is not used then.
+        unused: Option<String>,
+    },
+    /// What could be a mask is not used.
+    NotMasked {
+        /// What it is.
+        by: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The nodata value comes from a file beside the image.
+    NodataBeside {
+        /// The value.
+        value: String,
+        /// The file.
+        file: String,
+    },
+    /// The first image of a file is a reduced copy, and another one is read.
+    ReducedFirst,
+    /// The only image of a file calls itself a reduced copy.
+    OnlyReduced,
+    /// The sizes of strips or tiles are not in the file.
+    SizesCalculated,
+}
+
+/// Lines of a text file that are no rows, or empty ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinesLike {
+    /// Comments, which are skipped.
+    Comments,
+    /// Empty lines between rows of several fields, which are skipped.
+    Empty,
+    /// Empty lines of a single column, which are missing values.
+    Nulls,
+}
+
+/// What makes a row of numbers look like names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NamesLike {
+    /// They are 0, 1, 2, ….
+    Counted,
+    /// They are years, and those below are not.
+    Years,
+    /// They are whole numbers, and those below have fractions.
+    Whole,
+    /// They are far from those below.
+    Far,
+}
+
+/// What makes a row a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderSign {
+    /// There is text in it, in whichever column.
+    Text,
+    /// The only text in it is of marks, such as `-`.
+    Marks,
+    /// It has true or false above numbers.
+    Truth,
+    /// It has an empty field and 0, 1, 2, … above the index and the columns of
+    /// a table that was written without names.
+    Counted,
+}
+
+impl Note {
+    /// The note about decimals with more digits than f64 holds, if there are any.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn of_decimals(count: u64, n: u64) -> Option<Self> {
+        (count > 0).then_some(Self::DecimalsRounded { count, n })
+    }
+
+    /// Whether only a verbose command tells it.
+    #[must_use]
+    pub fn is_detail(&self) -> bool {
+        matches!(self, Self::NotScaled { .. } | Self::Masked { count: 0, unused: None, .. })
+    }
+
+    /// Whether it tells which elements are excluded.
+    #[must_use]
+    pub fn is_exclusion(&self) -> bool {
+        matches!(self, Self::Masked { .. } | Self::NodataBeside { .. })
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotScaled { scale, offset } => {
+                write!(f, "read as it is stored, not with its scale {scale:?} and offset {offset:?}")
+            }
+            Self::Lines { what, count, first_line } => {
+                let (line, is, it) =
+                    if *count == 1 { ("line", "is", "line") } else { ("lines", "are", "the first is line") };
+                match what {
+                    LinesLike::Comments => write!(f, "{count} {line} skipped as comments, {it} {first_line}"),
+                    LinesLike::Empty => write!(f, "{count} empty {line} skipped, {it} {first_line}"),
+                    LinesLike::Nulls => {
+                        write!(f, "{count} empty {line} {is} read as missing, {it} {first_line}")
+                    }
+                }
+            }
+            Self::LongRows { count, lines, first_line } => {
+                let (rows, first) =
+                    if *count == 1 { ("row takes", "beginning in") } else { ("rows take", "the first beginning in") };
+                write!(
+                    f,
+                    "{count} {rows} {lines} lines, {first} line {first_line}, by line ends within quotes; if that is \
+                     wrong, a quote is astray there"
+                )
+            }
+            Self::FirstRowIsData { like } => {
+                let like = match like {
+                    NamesLike::Counted => "they are 0, 1, 2, …",
+                    NamesLike::Years => "they are years",
+                    NamesLike::Whole => "they are whole numbers above fractions",
+                    NamesLike::Far => "they are far from the numbers below",
+                };
+                write!(
+                    f,
+                    "the first row is read as data, but its numbers may be names of columns ({like}); use \
+                     --header yes if they are, --header no if they are data"
+                )
+            }
+            Self::FirstRowIsHeader { name, sign } => {
+                let sign = match sign {
+                    HeaderSign::Text => "it has text in another column",
+                    HeaderSign::Marks => "it has a mark that is no number, and no other text",
+                    HeaderSign::Truth => "it has true or false above numbers",
+                    HeaderSign::Counted => "it has an empty field and 0, 1, 2, …, as pandas writes them",
+                };
+                write!(
+                    f,
+                    "the first row is read as names of columns, this one's is {name:?}, because {sign}; use \
+                     --header no if it is data, --header yes if it is a header"
+                )
+            }
+            Self::NameOrNumber { name, number } => write!(
+                f,
+                "read as the name of a column, which is number {name}; another one is number {number}"
+            ),
+            Self::DigitsLost { count, n, first_line } => write!(
+                f,
+                "{count} of {n} numbers have more digits than f64 holds, the first in line {first_line}; take a \
+                 constant off them first if their differences matter"
+            ),
+            Self::DecimalsRounded { count, n } => write!(
+                f,
+                "{count} of {n} decimals have more digits than f64 holds and are rounded; cast whole ones to 64-bit \
+                 integers, which keep theirs, or take a constant off them first if their differences matter"
+            ),
+            Self::Masked { by, count, unused } => {
+                write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })?;
+                let Some(value) = unused else { return Ok(()) };
+                write!(f, "; its nodata value {value} is not used beside it")
+            }
+            Self::NotMasked { by, reason } => write!(f, "{by} excludes no pixels: {reason}"),
+            Self::NodataBeside { value, file } => write!(f, "its nodata value {value} comes from {file}"),
+            Self::ReducedFirst => f.write_str(
+                "its first image calls itself a reduced copy and is passed over; what is read is the image \
+                 in full that is there too",
+            ),
+            Self::OnlyReduced => f.write_str(
+                "its only image calls itself a reduced copy of another one, and is read; if that other one is \
+                 meant, find the file that has it",
+            ),
+            Self::SizesCalculated => f.write_str(
+                "its strips or tiles have places but no sizes, which were calculated from the image's; write it \
+                 again, for example with tiffcp",
+            ),
+        }
+    }
+}

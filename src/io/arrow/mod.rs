@@ -1,0 +1,114 @@
+//! Columns of Arrow IPC files, which Feather (version 2) files are too, and of
+//! IPC streams: one column's buffers are read, piece by piece.
+
+mod batches;
+mod buffer;
+mod column;
+mod dictionary;
+mod message;
+mod output;
+mod places;
+mod values;
+
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::read_footer_length;
+use arrow_ipc::{self as ipc, root_as_footer};
+
+use super::source::Input;
+use crate::array::array::Bytes;
+use crate::array::error::reason;
+use crate::array::{Array, DataError};
+use batches::Reader;
+use message::Message;
+
+pub(super) use column::{Column, no_number, nodata};
+pub(super) use output::{Batches, Writer};
+
+const KIND: &str = "Arrow";
+
+const SIGNATURE: &[u8] = b"ARROW1";
+
+/// What a message begins with, and a stream of them.
+const CONTINUATION: &[u8] = &[0xff; 4];
+
+const DAMAGED: &str = "it is truncated or damaged; copy or write it again";
+
+/// Opens a column.
+pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+    const WRITE: &str = "write it with pyarrow.feather.write_feather or ipc.new_file";
+    let map = input.map()?;
+    let file = map.bytes();
+    let is_stream = file.starts_with(CONTINUATION);
+    if file.starts_with(b"FEA1") {
+        return Err(input.unsupported("Feather version 1".to_owned(), "write it again, as version 2"));
+    }
+    if !is_stream && !file.starts_with(SIGNATURE) {
+        return Err(input.unsupported("neither an Arrow IPC file nor a stream".to_owned(), WRITE));
+    }
+    let read = if is_stream { messages_of_stream(file) } else { messages_of_file(file).ok_or(DAMAGED) };
+    let (described, messages) = read.map_err(|fault| input.invalid(KIND, fault))?;
+    let byte_order = described.endianness();
+    if !byte_order.equals_to_target_endianness() {
+        let found = format!("its numbers are {}-endian", byte_order.variant_name().unwrap_or("other"));
+        return Err(input.unsupported(found.to_lowercase(), "write it on a machine like this one"));
+    }
+    let schema = try_fb_to_schema(described).map_err(|e| input.invalid(KIND, &reason(&e.to_string())))?;
+    let column = Column::choose(input, &schema)?;
+    let reader = Reader::new(input, &map, &schema, &column, is_stream);
+    match reader.mapped(&messages)? {
+        // What the map holds as it is needs no copy.
+        Some(layout) => {
+            let map = input.map()?;
+            let matrix = Array::from_bytes(input.path, Box::new(map), layout)?.keyed(&column.name);
+            Ok(matrix.with_nodata(column.nodata))
+        }
+        None => reader.read(&messages, column.dictionary_id(described)),
+    }
+}
+
+/// Whether a file begins as an IPC stream: with a schema.
+pub(super) fn begins_stream(file: &[u8]) -> bool {
+    let message = || Message::first(file, 0)?.header()?.header_as_schema();
+    message().is_some()
+}
+
+/// A schema, and the messages after it.
+type Messages<'f> = (ipc::Schema<'f>, Vec<Message<'f>>);
+
+/// What a file holds whose messages lie within it, one after another; `None`
+/// if it is no such file.
+fn messages_of_file(file: &[u8]) -> Option<Messages<'_>> {
+    let trailer = file.last_chunk::<10>()?;
+    let end = file.len() - trailer.len();
+    let start = end.checked_sub(read_footer_length(*trailer).ok()?)?;
+    let footer = root_as_footer(&file[start..end]).ok()?;
+    let blocks = footer.dictionaries().into_iter().chain(footer.recordBatches()).flatten();
+    let messages = blocks.map(|block| Message::at(file, block)).collect::<Option<Vec<_>>>()?;
+    // A message that is named many times is much work for few bytes.
+    let bytes: usize = messages.iter().map(Message::len).sum();
+    messages.iter().try_for_each(Message::check_buffers)?;
+    Some((footer.schema()?, messages)).filter(|_| bytes <= file.len())
+}
+
+/// What a stream holds: whole messages, the first of which is a schema and the
+/// last the mark of the end. A stream may do without the mark, but then nobody
+/// knows whether it is whole.
+fn messages_of_stream(file: &[u8]) -> Result<Messages<'_>, &'static str> {
+    const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+    let first = Message::first(file, 0).ok_or(DAMAGED)?;
+    let schema = first.header().and_then(|header| header.header_as_schema()).ok_or(DAMAGED)?;
+    let mut messages = Vec::new();
+    let mut at = first.len();
+    while file[at..] != END {
+        if at == file.len() {
+            return Err(
+                "it has no end mark, so that it may be cut off; close what writes it, and write it again",
+            );
+        }
+        let message = Message::first(file, at).ok_or(DAMAGED)?;
+        message.check_buffers().ok_or(DAMAGED)?;
+        at += message.len();
+        messages.push(message);
+    }
+    Ok((schema, messages))
+}

@@ -1,0 +1,148 @@
+//! Columns of Parquet files, decoded page by page.
+
+mod claims;
+mod format;
+mod pages;
+mod thrift;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowGroups,
+};
+use ::parquet::arrow::{
+    ArrowWriter, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
+};
+use ::parquet::basic::Compression;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::schema::types::SchemaDescriptor;
+use arrow_schema::DataType;
+
+use super::arrow::{Batches, Column, no_number, nodata};
+use super::output::OutputFile;
+use super::results::ArrayWriter;
+use super::source::Input;
+use crate::array::array::Bytes;
+use crate::array::error::reason;
+use crate::array::{Array, DataError, ElementType};
+use pages::{Claims, Groups};
+
+const KIND: &str = "Parquet";
+
+const WRITE: &str = "write it again, with zstd, snappy or no compression";
+
+const FEWER_CHUNKS: &str = "a row group has fewer columns than the schema";
+
+/// Rows that are decoded at a time.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Opens a column.
+pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+    let failed = |e| failed(input, &e);
+    let map = input.map()?;
+    claims::check_footer(map.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
+    // What other libraries note beside the schema, such as categories, is
+    // about how they show the numbers, but for their attributes.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
+        .map_err(failed)?;
+    let mut column = Column::choose(input, builder.schema())?;
+    let leaves = leaves(&column, builder.parquet_schema());
+    // Of a column of fields nothing but the one that is read.
+    column.fields.fill(0);
+    let row_groups = builder.metadata().row_groups();
+    let rows = pages::rows(row_groups);
+    for &leaf in &leaves {
+        let chunks = row_groups.iter().filter_map(|group| group.columns().get(leaf));
+        claims::check_apart(input, chunks, rows)?;
+    }
+    let mut page_claims = Claims::new();
+    for (k, row_group) in row_groups.iter().enumerate() {
+        for &leaf in &leaves {
+            let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
+            if chunk.compression() == Compression::LZO {
+                return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
+            }
+            page_claims.insert((k, leaf), claims::check_pages(input, map.bytes(), chunk)?);
+        }
+    }
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
+    // It may also be damaged or of another version, which is not this file's
+    // fault.
+    let notes = builder.metadata().file_metadata().key_value_metadata();
+    let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
+    if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
+        column.nodata = nodata(noted);
+        // Parquet has no such type: they are whole numbers but for this note.
+        if matches!(noted.data_type(), DataType::Duration(_)) {
+            return Err(no_number(input, &column.name, noted.data_type()));
+        }
+    }
+    let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
+    let metadata = Arc::clone(builder.metadata());
+    let groups = Groups { file: Arc::new(input.clone_file()?), metadata, claims: Arc::new(page_claims) };
+    let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
+    let batches = batches.map_err(failed)?;
+    let matrix = column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))?;
+    let (claimed, found) = (groups.num_rows(), matrix.len());
+    if claimed != found {
+        let fault = format!("its footer claims {claimed} rows, its pages have {found}");
+        return Err(input.invalid(KIND, &format!("it is damaged: {fault}")));
+    }
+    Ok(matrix)
+}
+
+/// The places among a schema's innermost columns of the one that is read.
+fn leaves(column: &Column, schema: &SchemaDescriptor) -> Vec<usize> {
+    let is_of_it = |&leaf: &usize| {
+        schema.get_column_root_idx(leaf) == column.index && schema.column(leaf).path().parts() == column.path
+    };
+    (0..schema.num_columns()).filter(is_of_it).collect()
+}
+
+fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
+    match error {
+        ParquetError::NYI(what) => input.unsupported(reason(what), WRITE),
+        e => input.invalid(KIND, &reason(&e.to_string())),
+    }
+}
+
+/// Writes a Parquet file of one column.
+pub(super) struct Writer {
+    file: ArrowWriter<OutputFile>,
+    batches: Batches,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn create(
+        path: &Path,
+        name: &str,
+        x: &Array,
+        element: ElementType,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(name, element, x)
+            .ok_or_else(|| DataError::write(path, io::Error::other(format!("Parquet has no {element}"))))?;
+        // Predictions are hardly ever the same number twice.
+        let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+        let file =
+            ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&batches.schema), Some(properties))
+                .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+        Ok(Self { file, batches, path: path.to_owned() })
+    }
+}
+
+impl ArrayWriter for Writer {
+    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
+        let Self { file, batches, .. } = self;
+        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        let file = self.file.into_inner().map_err(|e| DataError::write(&self.path, io::Error::other(e)))?;
+        file.finish()
+    }
+}

@@ -1,0 +1,159 @@
+//! Tensors of `.safetensors` files, memory-mapped.
+
+use std::io;
+use std::path::Path;
+
+use ::safetensors::tensor::{Metadata, TensorInfo};
+use ::safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value};
+
+use super::source::Input;
+use crate::array::array::{Bytes, Layout};
+use crate::array::attribute::NodataAttribute;
+use crate::array::error::{excerpt, reason};
+use crate::array::{Array, DataError, ElementType, Order, Shape};
+
+const KIND: &str = ".safetensors";
+
+/// Bytes before the header: its length, little-endian.
+const LENGTH_BYTES: usize = 8;
+
+/// Maps a tensor; without a key the only one.
+pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+    let map = input.map()?;
+    let header = Header::read(input, map.bytes())?;
+    let names = header.metadata.offset_keys();
+    let name = &names[input.choose("tensor", &names)?];
+    let info = header.metadata.info(name).ok_or_else(|| input.invalid(KIND, "a tensor has no entry"))?;
+    let unread = header.others.iter().find(|(other, _)| other == name).map(|(_, dtype)| dtype.clone());
+    let element =
+        element_type(info.dtype).filter(|_| unread.is_none()).ok_or_else(|| DataError::ElementType {
+            path: format!("{}:{}", input.path.display(), excerpt(name)).into(),
+            found: unread.map_or_else(|| info.dtype.to_string(), |dtype| excerpt(&dtype)),
+        })?;
+    let layout = Layout {
+        shape: Shape(info.shape.iter().map(|&extent| extent as u64).collect()),
+        element,
+        order: Order::C,
+        swapped: cfg!(target_endian = "big"),
+        offset: LENGTH_BYTES + header.bytes + info.data_offsets.0,
+    };
+    let notes = header.metadata.metadata().as_ref();
+    // Of this tensor, else of all.
+    let attributes = [&format!("{name}._FillValue"), "_FillValue"];
+    let nodata = NodataAttribute::find(&attributes, |attribute| notes?.get(attribute));
+    Ok(Array::from_bytes(input.path, Box::new(map), layout)?.keyed(name).with_nodata(nodata))
+}
+
+/// A longer header the format's library refuses, and so does what reads it in
+/// its place.
+const MAX_HEADER_BYTES: usize = 100_000_000;
+
+/// What a file says of its tensors.
+struct Header {
+    /// Its length, without the bytes that give it.
+    bytes: usize,
+    metadata: Metadata,
+    /// The tensors of types that the format's library does not know, and these
+    /// types; in the metadata they are bytes.
+    others: Vec<(String, String)>,
+}
+
+impl Header {
+    fn read(input: &Input<'_>, file: &[u8]) -> Result<Self, DataError> {
+        match SafeTensors::read_metadata(file) {
+            Ok((bytes, metadata)) => Ok(Self { bytes, metadata, others: Vec::new() }),
+            // One tensor of a type that is not known keeps no other from being
+            // read.
+            Err(e) => Self::with_others(file).ok_or_else(|| input.invalid(KIND, &reason(&e.to_string()))),
+        }
+    }
+
+    /// Reads a header as if tensors of types that are not known were bytes;
+    /// `None` if there are none, or something else is wrong.
+    fn with_others(file: &[u8]) -> Option<Self> {
+        let (length, rest) = file.split_first_chunk()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (text, data) = rest.split_at_checked(length).filter(|_| length <= MAX_HEADER_BYTES)?;
+        let mut header: Map<String, Value> = serde_json::from_slice(text).ok()?;
+        let mut others = Vec::new();
+        for (name, entry) in header.iter_mut().filter(|(name, _)| *name != "__metadata__") {
+            let dtype = entry.get("dtype")?.clone();
+            if serde_json::from_value::<Dtype>(dtype.clone()).is_err() {
+                let offset = |k: usize| entry.get("data_offsets")?.get(k)?.as_u64();
+                let bytes = offset(1)?.checked_sub(offset(0)?)?;
+                let entry = entry.as_object_mut()?;
+                entry.insert("dtype".to_owned(), "U8".into());
+                entry.insert("shape".to_owned(), vec![bytes].into());
+                others.push((name.clone(), dtype.as_str()?.to_owned()));
+            }
+        }
+        let metadata: Metadata = serde_json::from_value(header.into()).ok()?;
+        let end = metadata.tensors().values().map(|info| info.data_offsets.1).max();
+        (!others.is_empty() && end == Some(data.len())).then_some(Self {
+            bytes: text.len(),
+            metadata,
+            others,
+        })
+    }
+}
+
+fn element_type(dtype: Dtype) -> Option<ElementType> {
+    Some(match dtype {
+        Dtype::BOOL => ElementType::Bool,
+        Dtype::U8 => ElementType::U8,
+        Dtype::I8 => ElementType::I8,
+        Dtype::U16 => ElementType::U16,
+        Dtype::I16 => ElementType::I16,
+        Dtype::U32 => ElementType::U32,
+        Dtype::I32 => ElementType::I32,
+        Dtype::U64 => ElementType::U64,
+        Dtype::I64 => ElementType::I64,
+        Dtype::F16 => ElementType::F16,
+        Dtype::BF16 => ElementType::Bf16,
+        Dtype::F32 => ElementType::F32,
+        Dtype::F64 => ElementType::F64,
+        _ => return None,
+    })
+}
+
+fn dtype(element: ElementType) -> Dtype {
+    match element {
+        ElementType::Bool => Dtype::BOOL,
+        ElementType::U8 => Dtype::U8,
+        ElementType::I8 => Dtype::I8,
+        ElementType::U16 => Dtype::U16,
+        ElementType::I16 => Dtype::I16,
+        ElementType::U32 => Dtype::U32,
+        ElementType::I32 => Dtype::I32,
+        ElementType::U64 => Dtype::U64,
+        ElementType::I64 => Dtype::I64,
+        ElementType::F16 => Dtype::F16,
+        ElementType::Bf16 => Dtype::BF16,
+        ElementType::F32 => Dtype::F32,
+        ElementType::F64 => Dtype::F64,
+    }
+}
+
+/// The first bytes of a file with a single tensor, up to its data.
+pub(super) fn header(
+    path: &Path,
+    shape: &Shape,
+    name: &str,
+    element: ElementType,
+) -> Result<Vec<u8>, DataError> {
+    let failed = |reason: String| DataError::write(path, io::Error::other(reason));
+    let dtype = dtype(element);
+    let shape: Vec<usize> =
+        shape.0.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
+    let bytes = shape.iter().try_fold(dtype.bitsize() / 8, |bytes, &extent| bytes.checked_mul(extent));
+    let bytes = bytes.ok_or_else(|| failed("the array is larger than any memory".to_owned()))?;
+    let info = TensorInfo { dtype, shape, data_offsets: (0, bytes) };
+    let metadata = Metadata::new(None, vec![(name.to_owned(), info)]).map_err(|e| failed(e.to_string()))?;
+    let mut text = serde_json::to_vec(&metadata).map_err(|e| failed(e.to_string()))?;
+    // The format aligns the data to 8 bytes.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut header = (text.len() as u64).to_le_bytes().to_vec();
+    header.append(&mut text);
+    Ok(header)
+}

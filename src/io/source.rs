@@ -1,0 +1,500 @@
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt;
+
+use super::decoding::catch;
+use super::{RawLayout, csv, npy, npz, raw, safetensors};
+use crate::array::array::Bytes;
+use crate::array::choice::Choice;
+use crate::array::error::{Shown, excerpt, listed, reason, shown};
+use crate::array::identity::Identity;
+use crate::array::mapping::Mapping;
+use crate::array::spool;
+use crate::array::{Array, DataError};
+
+/// A data argument, `PATH` or `PATH:KEY`: a file, or `-` for stdin, and, where
+/// its format holds several arrays, which one (an array's name, a column's
+/// name or 0-based number, a 1-based band).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// The array within the file.
+    pub key: Option<String>,
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        // A colon is legal in a file name; the key is split off only if the
+        // whole isn't a file. A key may hold slashes and colons if what stands
+        // before it is a file, else what stands before the last colon must
+        // have a name.
+        let is_file = Path::new(text).exists();
+        let at_colons = || text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+        let split = at_colons()
+            .find(|(path, key)| !key.is_empty() && Path::new(path).is_file())
+            .or_else(|| text.rsplit_once(':').filter(|(_, key)| !key.contains(['/', '\\'])))
+            .filter(|(path, key)| !is_file && !path.is_empty() && !key.is_empty());
+        Ok(match split {
+            Some((path, key)) => Self { path: path.into(), key: Some(key.to_owned()) },
+            None => Self { path: text.into(), key: None },
+        })
+    }
+}
+
+impl Source {
+    /// Another name for stdin, `-`.
+    pub const STDIN: &str = "/dev/stdin";
+
+    /// Whether the data come from stdin.
+    #[must_use]
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new("-") || self.path == Path::new(Self::STDIN)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown(&self.path))?;
+        self.key.iter().try_for_each(|key| write!(f, ":{}", Shown::name(key)))
+    }
+}
+
+/// What stdin is called in messages.
+pub(super) const STDIN_LABEL: &str = "stdin";
+
+/// How data are read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The most bytes of what must be decoded that are held in memory; beyond
+    /// that it goes to a temporary file.
+    pub memory_bytes: u64,
+    /// What stands in files of plain numbers.
+    pub raw: Option<RawLayout>,
+    /// What text files do not say of themselves.
+    pub text: TextRules,
+    /// Whether the pixels of an image of which its alpha band is 0 are excluded.
+    pub alpha: bool,
+}
+
+/// What is to be known of text files and is not in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextRules {
+    /// Whether the first row names the columns; without it, whether a field of
+    /// it is text.
+    pub header: Option<bool>,
+    /// What lines begin with that are comments; without it, `#` before the
+    /// first row.
+    pub comment: Option<u8>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { memory_bytes: u64::MAX, raw: None, text: TextRules::default(), alpha: true }
+    }
+}
+
+impl Reading {
+    /// Opens one array.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file; see [`DataError`].
+    pub fn open(&self, source: &Source) -> Result<Array, DataError> {
+        let opened = Opened::new(source)?;
+        let choice = RefCell::default();
+        let input = opened.input(source, self, &choice);
+        let format = opened.format(self)?;
+        let mut read = match format {
+            Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
+            // Other people's decoders.
+            _ => catch(|| format.open(&input))
+                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
+        };
+        if let Some(choice) = choice.take() {
+            let note = choice.note();
+            read = read.map(|matrix| matrix.noted(note).chosen(Some(choice)));
+        }
+        opened.unchanged(read)
+    }
+
+    /// Opens X and T. Two columns of one text file are read in one go.
+    ///
+    /// # Errors
+    /// Whatever is wrong with either file; see [`DataError`].
+    pub fn open_pair(&self, x: &Source, t: &Source) -> Result<(Array, Array), DataError> {
+        if x.is_stdin() && t.is_stdin() {
+            return Err(DataError::StdinTwice);
+        }
+        if x.path == t.path {
+            let opened = Opened::new(x)?;
+            if let Format::Csv { delimiter } = opened.format(self)? {
+                let keys = [x.key.as_deref(), t.key.as_deref()];
+                let read = csv::read(&opened.input(x, self, &RefCell::default()), delimiter, keys);
+                return opened.unchanged(read).map(|[x, t]| (x, t));
+            }
+        }
+        let half = Self { memory_bytes: self.memory_bytes / 2, ..self.clone() };
+        Ok((half.open(x)?, half.open(t)?))
+    }
+}
+
+/// Opens one array, whatever memory it takes.
+///
+/// # Errors
+/// Whatever is wrong with the file; see [`DataError`].
+pub fn open(source: &Source) -> Result<Array, DataError> {
+    Reading::default().open(source)
+}
+
+/// Opens X and T, whatever memory they take.
+///
+/// # Errors
+/// Whatever is wrong with either file; see [`DataError`].
+pub fn open_pair(x: &Source, t: &Source) -> Result<(Array, Array), DataError> {
+    Reading::default().open_pair(x, t)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Npy,
+    Npz,
+    Safetensors,
+    Tiff,
+    Png,
+    Parquet,
+    Arrow,
+    Raw,
+    Csv { delimiter: u8 },
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Npy => ".npy",
+            Self::Npz => ".npz",
+            Self::Safetensors => ".safetensors",
+            Self::Tiff => "TIFF",
+            Self::Png => "PNG",
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::Raw => "raw",
+            Self::Csv { .. } => "text",
+        }
+    }
+
+    fn open(self, input: &Input<'_>) -> Result<Array, DataError> {
+        match self {
+            Self::Npy => input.refuse_key().and_then(|()| npy::map(input.path, input.file)),
+            Self::Npz => npz::open(input),
+            Self::Safetensors => safetensors::open(input),
+            Self::Raw => raw::open(input),
+            Self::Csv { delimiter } => {
+                let [column] = csv::read(input, delimiter, [input.key])?;
+                Ok(column)
+            }
+            #[cfg(feature = "tiff")]
+            Self::Tiff => super::tiff::open(input),
+            #[cfg(feature = "png")]
+            Self::Png => super::png::open(input),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => super::parquet::open(input),
+            #[cfg(feature = "parquet")]
+            Self::Arrow => super::arrow::open(input),
+            #[cfg(not(feature = "tiff"))]
+            Self::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
+            #[cfg(not(feature = "png"))]
+            Self::Png => Err(DataError::not_built(input.path, "PNG", "png")),
+            #[cfg(not(feature = "parquet"))]
+            Self::Parquet | Self::Arrow => {
+                Err(DataError::not_built(input.path, "Parquet and Arrow", "parquet"))
+            }
+        }
+    }
+}
+
+/// The first bytes by which a file's format is known, whatever its name.
+const SIGNATURES: [(&[u8], Format); 10] = [
+    (npy::MAGIC, Format::Npy),
+    (b"PK\x03\x04", Format::Npz),
+    (b"II*\0", Format::Tiff),
+    (b"MM\0*", Format::Tiff),
+    (b"II+\0", Format::Tiff),
+    (b"MM\0+", Format::Tiff),
+    (b"\x89PNG\r\n", Format::Png),
+    (b"PAR1", Format::Parquet),
+    (b"ARROW1", Format::Arrow),
+    (b"FEA1", Format::Arrow),
+];
+
+/// The extensions that say a file's format if its first bytes don't.
+fn by_extension(path: &Path) -> Option<Format> {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    Some(match extension.as_str() {
+        "npy" => Format::Npy,
+        "npz" => Format::Npz,
+        "safetensors" => Format::Safetensors,
+        "tif" | "tiff" => Format::Tiff,
+        "png" => Format::Png,
+        "parquet" => Format::Parquet,
+        "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
+        "raw" | "bin" | "dat" => Format::Raw,
+        "csv" => Format::Csv { delimiter: b',' },
+        "tsv" => Format::Csv { delimiter: b'\t' },
+        _ => return None,
+    })
+}
+
+/// An open file, or stdin brought to one.
+struct Opened {
+    path: PathBuf,
+    file: File,
+    /// As it was when it was opened.
+    identity: Identity,
+}
+
+/// A file without a name that holds all of stdin, which can be read but once.
+fn stdin() -> Result<File, DataError> {
+    let path = Path::new(STDIN_LABEL);
+    let failed = |source| spool::failed(path, source);
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    io::copy(&mut io::stdin().lock(), &mut file).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+impl Opened {
+    fn new(source: &Source) -> Result<Self, DataError> {
+        if source.is_stdin() {
+            let (path, file) = (PathBuf::from(STDIN_LABEL), stdin()?);
+            let identity = Identity::unnamed(&file).map_err(|e| DataError::io(&path, e))?;
+            return Ok(Self { path, file, identity });
+        }
+        let path = source.path.clone();
+        let io = |e| DataError::io(&path, e);
+        if path.is_dir() {
+            return Err(DataError::Directory { path });
+        }
+        // Data are mapped, or read more than once; a pipe can't be.
+        #[cfg(unix)]
+        if path.metadata().map_err(io)?.file_type().is_fifo() {
+            return Err(DataError::Pipe { path });
+        }
+        let file = File::open(&path).map_err(io)?;
+        let identity = Identity::of(&path, &file).map_err(io)?;
+        Ok(Self { path, file, identity })
+    }
+
+    /// What a reader made of the file, unless the file was changed meanwhile.
+    fn unchanged<T>(&self, read: Result<T, DataError>) -> Result<T, DataError> {
+        // Of a file that was, an error of its format says nothing.
+        self.identity.check(&self.path, &self.file).and(read)
+    }
+
+    /// Decides the format: by the first bytes where it has a signature, else
+    /// by the extension. Plain numbers, whose layout was given, may begin with
+    /// any bytes.
+    fn format(&self, reading: &Reading) -> Result<Format, DataError> {
+        let io = |e| DataError::io(&self.path, e);
+        let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
+        let mut start = Vec::new();
+        (&self.file).take(longest as u64).read_to_end(&mut start).map_err(io)?;
+        (&self.file).rewind().map_err(io)?;
+        if start.is_empty() {
+            return Err(DataError::Empty { path: self.path.clone() });
+        }
+        let named = by_extension(&self.path);
+        let is_stdin = self.path == Path::new(STDIN_LABEL);
+        // Spreadsheets and documents are zip archives too.
+        let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
+        let signed =
+            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
+        if named.is_none() && start.starts_with(&[0xff; 4]) && self.is_arrow_stream()? {
+            return Ok(Format::Arrow);
+        }
+        match (signed, named) {
+            (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
+            (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
+            (None, None) if is_stdin => Ok(match reading.raw {
+                Some(_) => Format::Raw,
+                None => Format::Csv { delimiter: b',' },
+            }),
+            (None, None) => Err(DataError::UnknownFormat { path: self.path.clone() }),
+        }
+    }
+
+    /// Whether it is a stream of Arrow's messages, which begins with no more of
+    /// a signature than four bytes that numbers may begin with too.
+    fn is_arrow_stream(&self) -> Result<bool, DataError> {
+        #[cfg(feature = "parquet")]
+        let begins_stream = super::arrow::begins_stream;
+        #[cfg(not(feature = "parquet"))]
+        let begins_stream = |_: &[u8]| false;
+        let map = Mapping::new(&self.file).map_err(|e| DataError::io(&self.path, e))?;
+        Ok(begins_stream(map.bytes()))
+    }
+
+    fn input<'a>(
+        &'a self,
+        source: &'a Source,
+        reading: &'a Reading,
+        choice: &'a RefCell<Option<Choice>>,
+    ) -> Input<'a> {
+        Input {
+            path: &self.path,
+            file: &self.file,
+            key: source.key.as_deref(),
+            memory_bytes: reading.memory_bytes,
+            raw: reading.raw.as_ref(),
+            text: reading.text,
+            alpha: reading.alpha,
+            choice,
+        }
+    }
+}
+
+/// What a format's reader is given.
+pub(super) struct Input<'a> {
+    /// The file's name, for messages.
+    pub(super) path: &'a Path,
+    pub(super) file: &'a File,
+    /// The array within the file.
+    pub(super) key: Option<&'a str>,
+    /// How much of what is decoded may be in memory.
+    pub(super) memory_bytes: u64,
+    pub(super) raw: Option<&'a RawLayout>,
+    pub(super) text: TextRules,
+    /// Whether an image's alpha band excludes pixels.
+    #[allow(dead_code, reason = "images may be left out")]
+    pub(super) alpha: bool,
+    /// Which column the key means, as far as the reader says so.
+    #[allow(dead_code, reason = "tables may be left out")]
+    pub(super) choice: &'a RefCell<Option<Choice>>,
+}
+
+impl Input<'_> {
+    pub(super) fn map(&self) -> Result<Mapping, DataError> {
+        Mapping::named(self.path, self.file).map_err(|e| DataError::io(self.path, e))
+    }
+
+    /// The file, at its start, for a reader that wants it for itself.
+    pub(super) fn clone_file(&self) -> Result<File, DataError> {
+        let clone = || -> std::io::Result<File> {
+            let mut file = self.file.try_clone()?;
+            file.rewind()?;
+            Ok(file)
+        };
+        clone().map_err(|e| DataError::io(self.path, e))
+    }
+
+    /// Fails if a key was given for a file with a single array.
+    pub(super) fn refuse_key(&self) -> Result<(), DataError> {
+        match self.key {
+            Some(key) => Err(DataError::KeyNotUsed { path: self.path.to_owned(), key: excerpt(key) }),
+            None => Ok(()),
+        }
+    }
+
+    /// The place of the array that is meant: the one of that name, or the only
+    /// one.
+    pub(super) fn choose(&self, what: &'static str, names: &[String]) -> Result<usize, DataError> {
+        let available = || listed(names.iter().map(|name| excerpt(name)));
+        match self.key {
+            Some(key) => {
+                names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
+            }
+            None if names.is_empty() => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
+            None if names.len() == 1 => Ok(0),
+            None => Err(DataError::WhichArray {
+                path: self.path.to_owned(),
+                what,
+                count: names.len(),
+                available: available(),
+            }),
+        }
+    }
+
+    /// Like [`choose`](Self::choose), of so many that are numbered from 1; of
+    /// millions, none is named in vain.
+    #[cfg(any(feature = "png", feature = "tiff"))]
+    pub(super) fn choose_number(&self, what: &'static str, count: usize) -> Result<usize, DataError> {
+        let available = || listed((0..count).map(|place| (place + 1).to_string()));
+        match self.key {
+            Some(key) => {
+                let place = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let place = place.filter(|place| *place < count && (place + 1).to_string() == key);
+                place.ok_or_else(|| self.no_such(what, key, available()))
+            }
+            None if count == 1 => Ok(0),
+            None if count == 0 => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
+            None => {
+                Err(DataError::WhichArray { path: self.path.to_owned(), what, count, available: available() })
+            }
+        }
+    }
+
+    /// The place of the only one that is called so, if one is; fails if several
+    /// are.
+    pub(super) fn only_one(
+        &self,
+        what: &'static str,
+        key: &str,
+        is_called_so: impl Iterator<Item = bool>,
+    ) -> Result<Option<usize>, DataError> {
+        let places: Vec<usize> =
+            is_called_so.enumerate().filter(|(_, is)| *is).map(|(place, _)| place).collect();
+        match places[..] {
+            [] => Ok(None),
+            [place] => Ok(Some(place)),
+            _ => Err(DataError::SameNames {
+                path: self.path.to_owned(),
+                what,
+                key: excerpt(key),
+                numbers: listed(places.iter().map(usize::to_string)),
+            }),
+        }
+    }
+
+    pub(super) fn no_such(&self, what: &'static str, key: &str, available: String) -> DataError {
+        DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), available }
+    }
+
+    /// The error of a file that isn't what its name or its start says.
+    pub(super) fn invalid(&self, kind: &'static str, reason: &str) -> DataError {
+        DataError::Invalid { path: self.path.to_owned(), kind, reason: reason.to_owned() }
+    }
+
+    /// The error of a file that is valid, but of a variant that isn't read.
+    pub(super) fn unsupported(&self, found: String, remedy: &'static str) -> DataError {
+        DataError::Unsupported { path: self.path.to_owned(), found, remedy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (String, Option<String>) {
+        let Ok(source) = text.parse::<Source>();
+        (source.path.display().to_string(), source.key)
+    }
+
+    #[test]
+    fn splits_a_key_off_the_path() {
+        assert_eq!(parse("a/b.csv:width"), ("a/b.csv".into(), Some("width".into())));
+        assert_eq!(parse("b.csv:0"), ("b.csv".into(), Some("0".into())));
+        assert_eq!(parse("b.csv"), ("b.csv".into(), None));
+        assert_eq!(parse("b.csv:"), ("b.csv:".into(), None));
+        assert_eq!(parse("C:\\data\\x.npy"), ("C:\\data\\x.npy".into(), None));
+    }
+}

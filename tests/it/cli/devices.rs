@@ -1,0 +1,66 @@
+//! `linfit devices`: what there is to compute on.
+
+use crate::cli::{Lab, fields};
+
+#[test]
+fn lists_the_software_adapter_as_software() {
+    let lab = Lab::new();
+    let report = lab.run("devices --json").succeeds().json();
+    assert_eq!(fields(&report), ["adapters", "auto", "broken", "cpu"]);
+    let adapters = report["adapters"].as_array().unwrap();
+    assert_eq!(adapters.len(), 1, "{report}");
+    let adapter = &adapters[0];
+    assert_eq!(
+        fields(adapter),
+        [
+            "backend",
+            "device_type",
+            "driver",
+            "features",
+            "max_binding_bytes",
+            "max_buffer_bytes",
+            "max_workgroup_size",
+            "name",
+            "number",
+            "subgroup_size"
+        ]
+    );
+    assert_eq!(adapter["number"], 0);
+    assert!(adapter["name"].as_str().unwrap().contains("llvmpipe"), "{report}");
+    assert_eq!((&adapter["device_type"], &adapter["backend"]), (&"software".into(), &"vulkan".into()));
+    assert!(adapter["driver"].as_str().unwrap().contains("Mesa"), "{report}");
+    // What WebGPU guarantees everywhere.
+    for (field, least) in
+        [("max_buffer_bytes", 256 << 20), ("max_binding_bytes", 128 << 20), ("max_workgroup_size", 256)]
+    {
+        assert!(adapter[field].as_u64().unwrap() >= least, "{field}: {report}");
+    }
+    assert!(adapter["features"].is_array() && adapter["subgroup_size"].as_array().unwrap().len() == 2);
+    assert!(report["cpu"].as_str().unwrap().contains("thread"), "{report}");
+    assert!(report["auto"].as_str().unwrap().starts_with("the CPU (no real GPU found"), "{report}");
+}
+
+#[test]
+fn the_table_says_the_same() {
+    let lab = Lab::new();
+    let report = lab.run("devices --json").succeeds().json();
+    let text = lab.run("devices").succeeds().stdout;
+    assert!(text.starts_with(&format!("cpu engine: {}\n", report["cpu"].as_str().unwrap())), "{text}");
+    let row = text.lines().find(|line| line.contains("llvmpipe")).unwrap().trim_start();
+    assert!(row.starts_with("0 ") && row.contains(" software ") && row.contains(" vulkan "), "{row}");
+    assert!(row.contains(" MiB "), "{row}");
+    let auto = format!("--engine auto takes: {}\n", report["auto"].as_str().unwrap());
+    assert!(text.ends_with(&auto), "{text}");
+}
+
+#[test]
+fn says_where_there_is_none() {
+    let lab = Lab::without_adapters();
+    let report = lab.run("devices --json").succeeds().json();
+    assert_eq!(report["adapters"], serde_json::json!([]));
+    assert_eq!(report["auto"], "the CPU (no GPU found)");
+    let text = lab.run("devices").succeeds().stdout;
+    assert!(text.contains("\nno GPU adapters found\n"), "{text}");
+    assert!(text.ends_with("--engine auto takes: the CPU (no GPU found)\n"), "{text}");
+    lab.run("devices extra").ends_refused(&["extra"]);
+}

@@ -1,0 +1,350 @@
+//! Descents on the device against descents on the host: the same states,
+//! whatever the number of steps in a submission, and the same ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "tests on data they made themselves"
+)]
+
+use std::ops::ControlFlow;
+
+use linfit::array::{Array, Problem};
+use linfit::engine::gpu::Gpu;
+use linfit::engine::{Cpu, DescentRule, Engine, Reference, StepOutcome};
+use linfit::fit::{ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason, Update};
+use linfit::math::Affine;
+
+use crate::common::adapter::software_adapter;
+use crate::common::noise::noise;
+
+fn pair(x: Vec<f32>, t: Vec<f32>) -> Problem {
+    let n = [x.len() as u64];
+    Problem::pair(Array::from_vec("x", &n, x), Array::from_vec("t", &n, t)).unwrap()
+}
+
+/// T = 3·X − 0.75 and noise, so that the loss ends far from 0.
+fn noisy(n: usize) -> Problem {
+    let x: Vec<f32> = (0..n as u64).map(|k| (2.0 * noise(k)) as f32).collect();
+    let t = (0..n as u64).map(|k| (3.0 * f64::from(x[k as usize]) - 0.75 + 0.5 * noise(!k)) as f32).collect();
+    pair(x, t)
+}
+
+fn on_device(steps_per_submit: u32) -> Update {
+    Update::Device(StepsPerSubmit::fixed(steps_per_submit).unwrap())
+}
+
+fn trace(sgd: GradientDescent, engine: &mut dyn Engine) -> (Fit, Vec<State>) {
+    let mut states = Vec::new();
+    let fit = sgd
+        .fit(engine, &mut |state| {
+            states.push(*state);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    (fit, states)
+}
+
+fn gpu(data: &Problem) -> Gpu<'_> {
+    Gpu::open(&software_adapter(), data).unwrap()
+}
+
+fn assert_near(got: &State, want: &State, tolerance: f64, case: &str) {
+    assert_eq!(got.step, want.step, "{case}");
+    let numbers = |s: &State| [("W", s.model.weight), ("b", s.model.bias), ("loss", s.evaluation.loss)];
+    for ((name, got), (_, want)) in numbers(got).into_iter().zip(numbers(want)) {
+        let off = (got - want).abs();
+        assert!(off <= tolerance * want.abs(), "{case}: {name} is {got} for {want}");
+    }
+}
+
+/// The sizes go through one workgroup, with and without padding, and, the
+/// last one, through several workgroups and a dispatch for the update.
+#[test]
+fn every_state_is_the_hosts_whatever_the_steps_per_submit() {
+    for n in [1_001, 4_096, 20_003, 100_003] {
+        let data = noisy(n);
+        let sgd = GradientDescent {
+            learning_rate: 0.1,
+            steps: 1_500,
+            start: Affine::new(-1.0, 2.0),
+            ..GradientDescent::default()
+        };
+        let mut gpu = gpu(&data);
+        let (host_fit, host) = trace(GradientDescent { update: Update::Host, ..sgd }, &mut gpu);
+        assert_eq!(host.len(), 1_501);
+        let (_, one) = trace(GradientDescent { update: on_device(1), ..sgd }, &mut gpu);
+        assert_eq!(one.len(), host.len());
+        for (got, want) in one.iter().zip(&host) {
+            assert_near(got, want, 1e-6, &format!("n = {n}, step {}", want.step));
+        }
+        for k in [3, 64, 1_000] {
+            let (fit, many) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu);
+            assert!(many == one, "n = {n}: {k} steps in a submission are not those of 1");
+            assert_eq!((fit.steps, fit.stop_reason, fit.n), (1_500, StopReason::Steps, n as u64));
+            assert_eq!(host_fit.n, fit.n);
+            assert_eq!((fit.model, fit.evaluation), (many[1_500].model, many[1_500].evaluation));
+        }
+        let (_, auto) = trace(sgd, &mut gpu);
+        assert!(auto == one, "n = {n}: the default is the device's, as many as it takes");
+    }
+}
+
+/// The rates are those of the hand-made examples in src/fit/sgd.rs; every
+/// number is exact in binary, also 1/N.
+#[test]
+fn exact_numbers_stay_exact() {
+    let data = pair(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 5.0, 7.0, 9.0]);
+    let sgd = GradientDescent {
+        learning_rate: 0.0625,
+        steps: 3,
+        update: on_device(64),
+        ..GradientDescent::default()
+    };
+    let (fit, states) = trace(sgd, &mut gpu(&data));
+    assert_eq!((states[0].evaluation.loss, states[0].evaluation.grad_weight), (41.0, -35.0));
+    assert_eq!((states[1].model, states[1].evaluation.loss), (Affine::new(2.1875, 0.75), 0.091_796_875));
+    assert_eq!(states[2].evaluation.grad_bias, -0.105_468_75);
+    assert_eq!(fit.model, Affine::new(2.092_285_156_25, 0.729_248_046_875));
+}
+
+/// x = ±1, t from (−2, −2): with η = ¼ the gradient halves at every step.
+/// After step k it is 2^(1 − k), exactly, at whatever size.
+#[test]
+fn the_tolerance_ends_it_at_the_same_step_within_a_submission() {
+    for n in [2, 4_096, 1 << 17] {
+        let x = (0..n).map(|k| if k % 2 == 0 { -1.0 } else { 1.0 }).collect();
+        let t = (0..n).map(|k| if k % 2 == 0 { 0.0 } else { 2.0 }).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        // At the tolerance exactly, just above, and just below it.
+        let exactly = 2f64.powi(-10);
+        for (tolerance, step) in [(exactly, 11), (exactly * (1.0 + 1e-12), 11), (exactly * (1.0 - 1e-12), 12)]
+        {
+            let sgd = GradientDescent { learning_rate: 0.25, tolerance, ..GradientDescent::default() };
+            let (want, host) = trace(GradientDescent { update: Update::Host, ..sgd }, &mut gpu);
+            assert_eq!((want.steps, want.stop_reason), (step, StopReason::Tolerance));
+            for k in [1, 3, 7, 64, 1_000] {
+                let (fit, states) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu);
+                assert_eq!((fit.steps, fit.stop_reason), (step, StopReason::Tolerance), "n = {n}, {k} steps");
+                assert_eq!(fit.evaluation.gradient_norm(), 2f64.powi(1 - step as i32));
+                assert_eq!(states, host, "n = {n}, {k} steps");
+            }
+        }
+    }
+}
+
+/// x = ±2^20, η = ½: with λ = 2^41 the error of W grows by 1 − 2^40 a step,
+/// so that Σr² overflows f32 at the third.
+#[test]
+fn divergence_ends_it_with_the_last_finite_state() {
+    for n in [2, 4_096, 1 << 17] {
+        let x = (0..n).map(|k| if k % 2 == 0 { -1_048_576.0 } else { 1_048_576.0 }).collect();
+        let t = (0..n).map(|k| if k % 2 == 0 { 1.0 } else { 3.0 }).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        let sgd = GradientDescent { learning_rate: 0.5, ..GradientDescent::default() };
+        let (want, host) = trace(GradientDescent { update: Update::Host, ..sgd }, &mut gpu);
+        assert_eq!(want.stop_reason, StopReason::Diverged);
+        for k in [1, 2, 64] {
+            let (fit, states) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu);
+            assert_eq!(
+                (fit.steps, fit.stop_reason),
+                (want.steps, StopReason::Diverged),
+                "n = {n}, {k} steps"
+            );
+            assert!(fit.evaluation.is_finite() && fit.model.is_finite());
+            assert_eq!(states.len(), host.len());
+            states.iter().zip(&host).for_each(|(got, want)| assert_near(got, want, 1e-6, "diverging"));
+        }
+    }
+}
+
+/// Slowly: many steps, each W a few times the last, until f32 ends. The sums
+/// overflow at the same step wherever they are merged, also where their
+/// partials are many and only their total is too large.
+#[test]
+fn a_slow_divergence_ends_at_the_same_step() {
+    for n in [4_096u16, u16::MAX] {
+        let x: Vec<f32> = (0..u64::from(n) * 2).map(|k| (1.0 + noise(k)) as f32).collect();
+        let t: Vec<f32> = x.iter().map(|&x| 2.0 * x - 1.0).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        let sgd = GradientDescent { learning_rate: 3.0, ..GradientDescent::default() };
+        let (want, _) = trace(GradientDescent { update: Update::Host, ..sgd }, &mut gpu);
+        let (got, _) = trace(GradientDescent { update: on_device(7), ..sgd }, &mut gpu);
+        assert_eq!(want.stop_reason, StopReason::Diverged);
+        assert!(want.steps > 10, "{want:?}");
+        assert_eq!((got.steps, got.stop_reason), (want.steps, StopReason::Diverged), "n = {n}");
+    }
+}
+
+#[test]
+fn a_start_that_overflows_is_an_error_on_the_device_too() {
+    let data = pair(vec![1e30, -1e30], vec![1.0, 2.0]);
+    for start in [Affine::new(1e10, 0.0), Affine::new(1e200, 0.0)] {
+        let sgd = GradientDescent { start, update: on_device(64), ..GradientDescent::default() };
+        let result = sgd.fit(&mut gpu(&data), &mut |_| ControlFlow::Continue(()));
+        assert!(matches!(result, Err(FitError::StartOverflows(at)) if at == start), "{result:?}");
+    }
+}
+
+/// W stands near 1000, where f32 has steps of 6e-5, and moves by 1e-6 at a
+/// time: f32 alone would stay where it is. x = ±1 and t = −x·T keep b at 0 and
+/// the residual exact, so that r = W − T and the path is W_k = T + (W₀ − T)·(1
+/// − 2η)^k.
+#[test]
+fn updates_below_the_last_place_of_f32_are_not_lost() {
+    let target = 999.5f32;
+    let n = 4_096;
+    let x: Vec<f32> = (0..n).map(|k| if k % 2 == 0 { -1.0 } else { 1.0 }).collect();
+    let t = x.iter().map(|&x| target * x).collect();
+    let data = pair(x, t);
+    let (rate, steps) = (1e-6, 3_000);
+    let sgd = GradientDescent {
+        learning_rate: rate,
+        steps,
+        start: Affine::new(1_000.0, 0.0),
+        ..GradientDescent::default()
+    };
+    let first = rate * 2.0 * 0.5;
+    assert!(first < f64::from(1_000f32.next_up() - 1_000.0) / 20.0, "the update is far below half an ulp");
+    let want = 0.5 * (steps as f64 * (-2.0 * rate).ln_1p()).exp_m1();
+    for k in [7, 1_000] {
+        let (fit, _) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu(&data));
+        let moved = fit.model.weight - 1_000.0;
+        assert!((moved - want).abs() <= 1e-6 * want.abs(), "moved by {moved:e}, not {want:e}");
+        assert_eq!(fit.model.bias, 0.0);
+    }
+    let (cpu, _) = trace(sgd, &mut Cpu::new(&data));
+    assert!((cpu.model.weight - 1_000.0 - want).abs() <= 1e-6 * want.abs(), "the formula is the fit's");
+}
+
+/// Small whole numbers: every sum is exact, so the first step is f64's, across
+/// the 128 MiB that one binding holds.
+#[test]
+fn steps_across_the_128_mib_window() {
+    let n = 33_554_432usize + 3;
+    let x: Vec<f32> = (0..n).map(|k| (k % 7) as f32 - 3.0).collect();
+    let t: Vec<f32> = (0..n).map(|k| (k % 11) as f32 - 4.0).collect();
+    let data = pair(x, t);
+    let sgd = GradientDescent {
+        steps: 4,
+        learning_rate: 0.05,
+        start: Affine::new(2.0, 1.0),
+        ..GradientDescent::default()
+    };
+    let (_, want) = trace(sgd, &mut Reference::new(&data));
+    let (fit, got) = trace(GradientDescent { update: on_device(2), ..sgd }, &mut gpu(&data));
+    assert_eq!((fit.n, got.len()), (n as u64, 5));
+    let (got_first, want_first) = (got[0].evaluation, want[0].evaluation);
+    for (got, want) in [
+        (got_first.loss, want_first.loss),
+        (got_first.grad_weight, want_first.grad_weight),
+        (got_first.grad_bias, want_first.grad_bias),
+    ] {
+        // 46 bits of a mean.
+        assert!((got - want).abs() <= 2f64.powi(-44) * want.abs(), "{got} for {want}");
+    }
+    got.iter().zip(&want).for_each(|(got, want)| assert_near(got, want, 1e-6, "two windows"));
+}
+
+#[test]
+fn an_observer_ends_it_at_its_state_within_a_submission() {
+    let data = noisy(1_000);
+    let mut gpu = gpu(&data);
+    let mut seen = 0;
+    let sgd = GradientDescent { update: on_device(64), ..GradientDescent::default() };
+    let fit = sgd
+        .fit(&mut gpu, &mut |state| {
+            assert_eq!(state.step, seen);
+            seen += 1;
+            if state.step == 100 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!((fit.steps, fit.stop_reason, seen), (100, StopReason::Interrupted, 101));
+    // The device is ahead of that; the next descent starts where it is told.
+    let (again, states) = trace(GradientDescent { steps: 100, ..sgd }, &mut gpu);
+    assert_eq!((again.model, again.evaluation), (fit.model, fit.evaluation));
+    assert_eq!(states.len(), 101);
+    let (none, states) = trace(GradientDescent { steps: 0, start: fit.model, ..sgd }, &mut gpu);
+    assert_eq!((none.model, none.steps, states.len()), (fit.model, 0, 1));
+}
+
+/// A stop in the middle of a submission leaves W and b where it was.
+#[test]
+fn nothing_moves_after_a_stop() {
+    for n in [4_096, 1 << 17] {
+        let x = (0..n).map(|k| if k % 2 == 0 { -1.0 } else { 1.0 }).collect();
+        let t = (0..n).map(|k| if k % 2 == 0 { 0.0 } else { 2.0 }).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.25; 2] };
+        let descent = gpu.descent().unwrap();
+        descent.begin(&rule).unwrap();
+        let rows = descent.advance(50).unwrap();
+        assert_eq!(rows.len(), 4, "2, 1, ½, ¼");
+        assert!(rows[..3].iter().all(|row| row.onward == StepOutcome::Step));
+        assert_eq!(rows[3].onward, StepOutcome::Tolerance);
+        let after = descent.advance(1).unwrap();
+        assert_eq!(after, rows[3..], "asked again, it is where it was");
+    }
+}
+
+/// The device itself ends a descent that leaves the finite numbers: by an
+/// evaluation, or, with a rate that no W survives, by the update.
+#[test]
+fn nothing_follows_a_divergence() {
+    for n in [4_096, 1 << 17] {
+        let x = (0..n).map(|k| if k % 2 == 0 { -1_048_576.0 } else { 1_048_576.0 }).collect();
+        let t = (0..n).map(|k| if k % 2 == 0 { 1.0 } else { 3.0 }).collect();
+        let data = pair(x, t);
+        let mut gpu = gpu(&data);
+        for (learning_rate, evaluation_ends) in [(0.5, true), (1e35, false)] {
+            let rule = DescentRule { start: Affine::default(), learning_rate, tolerance: [0.0; 2] };
+            let descent = gpu.descent().unwrap();
+            descent.begin(&rule).unwrap();
+            let rows = descent.advance(50).unwrap();
+            assert!(rows.len() < 10, "n = {n}: {} rows", rows.len());
+            let (last, before) = rows.split_last().unwrap();
+            assert!(before.iter().all(|row| row.onward == StepOutcome::Step && row.evaluation.is_finite()));
+            assert_eq!(last.onward, StepOutcome::Diverged);
+            assert!(last.model.is_finite() && last.evaluation.is_finite() != evaluation_ends, "{last:?}");
+            let after = descent.advance(1).unwrap();
+            assert_eq!(
+                (after.len(), after[0].model, after[0].onward),
+                (1, last.model, StepOutcome::Diverged)
+            );
+        }
+    }
+}
+
+#[test]
+fn engines_that_cannot_are_not_asked() {
+    let data = noisy(100);
+    let sgd = GradientDescent {
+        steps: 2,
+        update: Update::Device(StepsPerSubmit::Auto),
+        ..GradientDescent::default()
+    };
+    let mut cpu = Cpu::new(&data);
+    let result = sgd.fit(&mut cpu, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(result, Err(FitError::NoDeviceUpdate(_))), "{result:?}");
+    let auto = GradientDescent { update: Update::Auto, ..sgd };
+    assert_eq!(trace(auto, &mut cpu).0.steps, 2);
+
+    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    let result = sgd.fit(&mut streamed, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(result, Err(FitError::NoDeviceUpdate(_))), "{result:?}");
+    assert_eq!(trace(auto, &mut streamed).0.steps, 2);
+
+    let tiny = GradientDescent { learning_rate: 1e-60, ..sgd };
+    let mut gpu = gpu(&data);
+    let result = tiny.fit(&mut gpu, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(result, Err(FitError::Config(ConfigError::DeviceRate(_)))), "{result:?}");
+    assert_eq!(trace(GradientDescent { update: Update::Auto, ..tiny }, &mut gpu).0.steps, 2, "on the host");
+}
