@@ -53,7 +53,7 @@ several W and b that no float is equal to; a mismatch is an error (exit code 1),
 timed ones. The table gives their median and interquartile range.
 
   forward        Y = X·W + b as f32. On a GPU this includes reading Y back to the host
-  loss_sums  one pass over X and T: the sums behind loss and gradients
+  residual_sums  one pass over X and T: the sums behind loss and gradients
   step           one step of gradient descent: that pass, loss and gradients, and the update on the host
   steps          a step of many, as `linfit fit` takes them: on a GPU many for one round trip
 
@@ -79,7 +79,7 @@ pub(super) struct BenchArguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,loss_sums,step,steps",
+        default_value = "forward,residual_sums,step,steps",
         value_name = "PASS,PASS,..."
     )]
     passes: Vec<Pass>,
@@ -177,7 +177,7 @@ enum Pass {
     /// Y = X·W + b
     Forward,
     /// The sums behind loss and gradients
-    #[value(name = "loss_sums", alias = "residual-sums")]
+    #[value(name = "residual_sums", alias = "residual-sums")]
     LossSums,
     /// One step of gradient descent, updated on the host
     Step,
@@ -189,7 +189,7 @@ impl Pass {
     fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
-            Self::LossSums => "loss_sums",
+            Self::LossSums => "residual_sums",
             Self::Step => "step",
             Self::Steps => "steps",
         }
