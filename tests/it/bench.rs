@@ -1,8 +1,6 @@
 //! `linfit bench`, by running the program. Nothing here depends on how fast
 //! the machine is.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests on data they made themselves")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,14 +2,6 @@
 //! near the last place, weights over many orders, descents far from 0. What is
 //! right was found with exact rationals or 600-bit arithmetic.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Problem, ValidityRules};

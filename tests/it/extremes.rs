@@ -1,14 +1,6 @@
 //! Data and starts whose squares leave the range of f64, where the numbers that
 //! are asked for do not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Problem};

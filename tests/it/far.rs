@@ -1,16 +1,6 @@
 //! Data far from 0 for their spread, on GPUs, which have f32: what has more
 //! digits is taken off on the host, the rest on the device.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Problem, ValidityRules};

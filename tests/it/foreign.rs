@@ -1,16 +1,6 @@
 //! Files that other people's tools wrote (tests/foreign/make.py), read; and
 //! damaged ones, which must be refused or read, whatever is wrong with them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a test fails by panicking, and its numbers are small"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,15 +1,6 @@
 //! Files of every format, good and bad, as `linfit::data` reads and writes
 //! them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "a test fails by panicking, and its numbers are small"
-)]
-
 use std::fs;
 use std::path::Path;
 

@@ -1,17 +1,6 @@
 //! Holes, elements that don't count: whatever is in them, every engine finds
 //! what it would find without them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision, Tuning};
 use linfit::engine::{Cpu, Engine, Reference};

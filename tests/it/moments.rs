@@ -1,17 +1,6 @@
 //! The moments of every engine against mathematics: exact sums, invariances,
 //! digits that a large mean must not cost, the same bits everywhere.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Element, ElementType, Order, Problem, Shape};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, EngineError, Reference};

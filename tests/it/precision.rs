@@ -1,15 +1,5 @@
 //! How many digits each precision of the GPU engine keeps.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{DescentRule, Engine, Reference};

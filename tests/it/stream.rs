@@ -1,14 +1,6 @@
 //! Data larger than the memory they may take, and files that change while
 //! they are read.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "tests on data they made themselves"
-)]
-
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,6 @@
 //! Pairs that count more or less than others. A weight that is a whole number
 //! must do what as many copies of the pair do; no other truth is needed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_possible_wrap,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, DataError, Element, Problem, ValidityRules};
