@@ -16,7 +16,6 @@
 mod bench;
 mod cli;
 mod common;
-mod containers;
 mod descent;
 mod differential;
 mod digits;
