@@ -13,6 +13,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::common::adapter::{lavapipe, only_driver};
+use crate::common::tolerances::{
+    COMPENSATED_SUMS, CPU_SUMS, DEVICE_F64_SUMS, FAST_SUMS, FAST_SUMS_OF_A_MILLION,
+};
 
 /// Longer than any example takes; one that hangs fails.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -294,6 +297,23 @@ fn a_wrong_output_is_noticed() {
         "…\n  engine cpu (2 threads, AVX-512); no GPU found\n",
     ] {
         assert!(!prints(wrong, printed), "{wrong}");
+    }
+}
+
+/// The accuracy that the guide states is the one that the tests hold.
+#[test]
+fn the_guide_states_the_bounds_of_the_tests() {
+    let page = fs::read_to_string(root().join("docs/precision-and-reproducibility.md")).unwrap();
+    for (engine, bounds) in [
+        ("| `cpu`", &[CPU_SUMS][..]),
+        ("| `gpu`, `--precision fast`", &[FAST_SUMS_OF_A_MILLION, FAST_SUMS]),
+        ("| `gpu`, `--precision compensated`", &[COMPENSATED_SUMS]),
+        ("| `gpu`, `--precision f64`", &[DEVICE_F64_SUMS]),
+    ] {
+        let row = page.lines().find(|line| line.starts_with(engine)).unwrap_or_else(|| panic!("{engine}"));
+        let stated = row.rsplit('|').nth(1).unwrap();
+        let numbers = stated.split([' ', ',']).filter_map(|word| word.parse::<f64>().ok());
+        assert_eq!(numbers.collect::<Vec<_>>(), bounds, "{row}");
     }
 }
 

@@ -11,6 +11,7 @@ use linfit::math::{Affine, Evaluation};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::FEW_ROUNDINGS;
 
 fn column<E: Element>(label: &str, values: Vec<E>) -> Array {
     Array::from_vec(label, &[values.len() as u64], values)
@@ -124,7 +125,7 @@ fn whole_numbers_far_from_0_stay_exact() {
         let mut gpu = Gpu::open_within(&software_adapter(), &data, memory_bytes).unwrap();
         let got = gpu.loss_sums(at).unwrap();
         assert_eq!((got.rr, got.r, got.n), (want.rr, want.r, want.n));
-        assert!((got.rx / want.rx - 1.0).abs() < 1e-15, "{} for {}", got.rx, want.rx);
+        assert!((got.rx / want.rx - 1.0).abs() < FEW_ROUNDINGS, "{} for {}", got.rx, want.rx);
         assert!(gpu.notices().is_empty(), "{:?}", gpu.notices());
         let mut ys = Vec::new();
         let mut keep = |chunk: &[f32]| {

@@ -276,14 +276,6 @@ impl Truth {
     }
 }
 
-/// The relative error that 60,000 additions in f64 leave at most, those of the
-/// test included: n·2⁻⁵³ of the size of the terms, twice.
-const F64_SUMS: f64 = 1.4e-11;
-
-/// A residual in f32 carries an error of about 2⁻²⁴ of x·W and of b, and the
-/// terms are its products: a few 2⁻²⁴ where it isn't small against them.
-const F32_SUMS: f64 = 1e-6;
-
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
