@@ -14,6 +14,7 @@ mod notes;
 mod outputs;
 mod predict;
 mod process;
+#[cfg(any(feature = "parquet", feature = "tiff"))]
 mod real;
 mod solvers;
 mod text;

@@ -63,11 +63,13 @@ const GOOD: [(&str, Option<&str>); 55] = [
 
 /// The files whose formats this build reads.
 fn good() -> Vec<(&'static str, Option<&'static str>)> {
-    let is_read = |name: &str| match name.rsplit('.').next() {
-        Some("tif") => cfg!(feature = "tiff"),
-        Some("png") => cfg!(feature = "png"),
-        Some("parquet" | "feather" | "arrow" | "arrows") => cfg!(feature = "parquet"),
-        _ => true,
+    let formats = [
+        (cfg!(feature = "tiff"), &[".tif"][..]),
+        (cfg!(feature = "png"), &[".png"]),
+        (cfg!(feature = "parquet"), &[".parquet", ".feather", ".arrow", ".arrows"]),
+    ];
+    let is_read = |name: &str| {
+        formats.iter().all(|(is_read, names)| *is_read || !names.iter().any(|end| name.ends_with(end)))
     };
     let good: Vec<_> = GOOD.into_iter().filter(|(name, _)| is_read(name)).collect();
     assert!(good.len() >= 6, "{good:?}");
@@ -118,8 +120,12 @@ fn damaged_files_are_refused_or_read() {
                 changed += usize::from(is_refused(&path, &bytes, key));
             }
         }
-        eprintln!("{name}: {prefixes} {short} {changes} {changed}");
         assert!(prefixes + changes > 500, "{name}: {prefixes} prefixes, {changes} changes");
+        // A part of a file is no file, unless all that it lacks is an end that
+        // nobody reads. A changed byte may be one of the data, but a file has
+        // others: of `mask-pages.tif`, with the most data, 6 % are refused.
+        assert!(20 * short >= 19 * prefixes, "{name}: {short} of {prefixes} prefixes are refused");
+        assert!(20 * changed >= changes, "{name}: {changed} of {changes} changes are refused");
         assert!(
             Reading::default()
                 .open(&source(&format!("{name}{}", key.map(|key| format!(":{key}")).unwrap_or_default())))

@@ -12,7 +12,7 @@ mod masked;
 mod npz;
 #[cfg(feature = "png")]
 mod png;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "parquet"))]
 mod program;
 mod raw;
 mod results;
@@ -79,6 +79,7 @@ fn image(element: ElementType, band: u64) -> Vec<f64> {
 }
 
 /// What make.py puts in the bands of images of so many bits.
+#[cfg(any(feature = "png", feature = "tiff"))]
 fn packed(bits: u32, band: u64) -> Vec<f64> {
     image(ElementType::U8, band).iter().map(|value| (*value as u64 % (1 << bits)) as f64).collect()
 }

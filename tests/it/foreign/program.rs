@@ -13,7 +13,6 @@ fn limited(kib: u64, arguments: &[&str], directory: &Path) -> Output {
 }
 
 /// Each is refused at once, whatever memory it asks for.
-#[cfg(feature = "parquet")]
 #[test]
 fn claims_that_cannot_be_true_are_refused() {
     let folder = data().join("claims");
@@ -45,7 +44,6 @@ fn claims_that_cannot_be_true_are_refused() {
 }
 
 /// The most memory that the program held, in KiB, and what it printed.
-#[cfg(feature = "parquet")]
 fn held(arguments: &[&str], directory: &Path) -> (u64, serde_json::Value) {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
     let out = fs::File::create(directory.join("out.json")).unwrap();
@@ -74,7 +72,6 @@ fn held(arguments: &[&str], directory: &Path) -> (u64, serde_json::Value) {
 }
 
 /// A batch, however large, is not held: --memory and 64 MB suffice.
-#[cfg(feature = "parquet")]
 #[test]
 fn one_large_batch_takes_no_memory_of_its_size() {
     use std::sync::Arc;
