@@ -9,18 +9,22 @@
 //! [`Statistics`] say how good the line is, [`Forecast`] how far a descent gets.
 
 mod coordinates;
+mod descend;
+mod error;
 mod exact;
 mod forecast;
+mod gradient_descent;
 mod path;
 mod replay;
-mod sgd;
 mod statistics;
 mod steps;
 
 pub use coordinates::Coordinates;
+pub use descend::{Fit, State, StopReason};
+pub(crate) use error::to_six_digits;
+pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
-pub(crate) use sgd::to_six_digits;
-pub use sgd::{ConfigError, Fit, FitError, GradientDescent, State, StopReason, Update};
+pub use gradient_descent::{GradientDescent, Update};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

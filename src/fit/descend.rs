@@ -4,95 +4,14 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::coordinates::{Coordinates, Position, units_at};
+use super::error::{ConfigError, FitError};
 use super::exact::hides;
+use super::gradient_descent::{GradientDescent, Update};
 use super::path::{BatchPath, HostPath, Path};
 use super::replay::Replay;
 use super::steps::StepsPerSubmit;
-use crate::engine::{DescentRule, Digits, Engine, EngineError, EngineKind, StepOutcome};
-use crate::math::{Affine, Curvature, Evaluation, Line, Moments};
-
-/// Full-batch gradient descent: every step passes over all the data and moves
-/// W and b against the gradient of the loss.
-///
-/// ```
-/// use linfit::array::{Problem, Array};
-/// use linfit::engine::Cpu;
-/// use linfit::fit::GradientDescent;
-/// use std::ops::ControlFlow;
-///
-/// let x = Array::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
-/// let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
-/// let data = Problem::pair(x, t)?;
-/// let fit = GradientDescent { steps: 5000, learning_rate: 0.05, ..GradientDescent::default() }
-///     .fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(()))?;
-/// assert!((fit.model.weight - 2.0).abs() < 1e-9);
-/// assert!((fit.model.bias - 1.0).abs() < 1e-9);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GradientDescent {
-    /// The learning rate η: how far along the gradient a step goes.
-    pub learning_rate: f64,
-    /// The most steps to take; 0 only evaluates at `start`.
-    pub steps: u64,
-    /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
-    pub tolerance: f64,
-    /// The same for each of the two, instead, as
-    /// [`relative_to`](Self::relative_to) finds them; not used if `tolerance` is
-    /// not 0.
-    pub tolerances: [f64; 2],
-    /// W and b before the first step.
-    pub start: Affine,
-    /// Where W and b are updated.
-    pub update: Update,
-    /// The coordinates in which the steps are made; other than the original
-    /// ones, they are made on the host.
-    pub coordinates: Coordinates,
-}
-
-/// Where W and b are updated. The states are the same up to rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Update {
-    /// On the device if the engine can, else on the host.
-    #[default]
-    Auto,
-    /// On the host, in f64, after a round trip for every step.
-    Host,
-    /// On the device, in two-float arithmetic (46 bits or more), many steps
-    /// for a round trip.
-    Device(StepsPerSubmit),
-}
-
-impl Default for GradientDescent {
-    fn default() -> Self {
-        Self {
-            learning_rate: 0.01,
-            steps: 1000,
-            tolerance: 0.0,
-            tolerances: [0.0; 2],
-            start: Affine::default(),
-            update: Update::Auto,
-            coordinates: Coordinates::Original,
-        }
-    }
-}
-
-/// A configuration that cannot be fitted with.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant's message says what its field holds")]
-pub enum ConfigError {
-    #[error("the learning rate must be a positive number, not {0:?}")]
-    LearningRate(f64),
-    #[error("the tolerance must be 0 (off) or a positive number, not {0:?}")]
-    Tolerance(f64),
-    #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
-    Start(Affine),
-    #[error("the learning rate {0:?} has no update on a device, which computes in f32; use --update host")]
-    DeviceRate(f64),
-    #[error("steps in standardized coordinates are updated on the host; use --update host or auto")]
-    DeviceCoordinates,
-}
+use crate::engine::{DescentRule, Digits, Engine, StepOutcome};
+use crate::math::{Affine, Evaluation, Line, Moments};
 
 /// Where the descent stands after `step` updates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,150 +59,10 @@ pub struct Fit {
     pub step_median_seconds: f64,
 }
 
-/// Why there is no result.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FitError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A pass failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// [`Update::Device`] with an engine that can't.
-    #[error(
-        "the {} engine updates W and b on the host{}; use --update host or auto, without --steps-per-submit",
-        .0.name(),
-        if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
-    )]
-    NoDeviceUpdate(EngineKind),
-    /// A learning rate with which the descent cannot converge.
-    #[error(
-        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best; \
-         use {remedy}, or --force to run it anyway",
-        to_six_digits(*.bound), to_six_digits(*.best)
-    )]
-    #[expect(missing_docs, reason = "the message says what the fields hold")]
-    RateTooLarge { rate: f64, bound: f64, best: f64, remedy: &'static str },
-    /// The best line is not determined.
-    #[error(
-        "X has no spread: its elements are all {0:?}, or differ from it by less than the engine's numbers \
-         hold; without spread no single line is the best, and none can be standardized; use --solver sgd, \
-         which finds one of the many, or data whose X varies (around 0, if it is far from there)"
-    )]
-    NoSpread(f64),
-    /// The best line is not determined.
-    #[error(
-        "through a single element goes no single best line; use --solver sgd, which finds one of the many, \
-         or give more elements"
-    )]
-    OneElement,
-    /// The best line is beyond f64.
-    #[error(
-        "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
-         scale X or T, for example both to the range ±1"
-    )]
-    LineBeyondRange(i64),
-    /// A relative tolerance is beyond f64.
-    #[error(
-        "--rtol {0:?} of the scale of the gradients is not a finite number: X times T is beyond f64; scale \
-         the data, for example to the range ±1"
-    )]
-    ToleranceBeyondRange(f64),
-    /// The sums of squares are beyond f64.
-    #[error("the sums of squares of X and T overflow f64: scale the data, for example to the range ±1")]
-    MomentsOverflow,
-    /// Nothing to report: not even the start has a finite loss.
-    #[error(
-        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
-         data, start nearer, or, if this was a GPU, use --engine cpu, which sums in f64", .0.weight, .0.bias
-    )]
-    StartOverflows(Affine),
-}
-
-/// A positive number in six digits, for people: the next smaller one, so that
-/// what must be below a bound still is below what is printed.
-pub(crate) fn to_six_digits(value: f64) -> f64 {
-    let text = format!("{value:.5e}");
-    let rounded: f64 = text.parse().unwrap_or(value);
-    if rounded <= value {
-        return rounded;
-    }
-    let unit = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
-    let lower = rounded - unit.map_or(0.0, |exponent| 10f64.powi(exponent - 5));
-    format!("{lower:.5e}").parse().unwrap_or(value)
-}
-
 /// Learning rates of which two f32 hold all digits, with room for products.
 const DEVICE_RATES: RangeInclusive<f64> = 1e-20..=1e20;
 
 impl GradientDescent {
-    /// Refuses rates, tolerances and starts that mean nothing.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for the first of them.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(ConfigError::LearningRate(self.learning_rate));
-        }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return Err(ConfigError::Tolerance(self.tolerance));
-        }
-        if !self.start.is_finite() {
-            return Err(ConfigError::Start(self.start));
-        }
-        Ok(())
-    }
-
-    /// The tolerances of |∂L/∂W| and |∂L/∂b| that are a share of their scales,
-    /// 2·√(E x²)·σt and 2·σt: within them, the line is on average no farther
-    /// than that share of σt above or below the data. Without spread, T's root
-    /// mean square stands for σt.
-    #[must_use]
-    pub fn relative_to(moments: &Moments, share: f64) -> [f64; 2] {
-        let [x, t] = moments.deviations();
-        let t = if moments.tt > 0.0 { t } else { moments.t_mean.abs() };
-        let x = x.hypot(moments.x_mean);
-        [share * 2.0 * x * t, share * 2.0 * t]
-    }
-
-    /// The tolerances of |∂L/∂W| and of |∂L/∂b|; 0 where there are none.
-    #[must_use]
-    pub fn both_tolerances(&self) -> [f64; 2] {
-        if self.tolerance > 0.0 { [self.tolerance; 2] } else { self.tolerances }
-    }
-
-    /// Refuses a learning rate with which the steps that are asked for would
-    /// diverge, from the data's curvature in the coordinates of the descent.
-    ///
-    /// # Errors
-    /// [`FitError::RateTooLarge`].
-    pub fn check_rate(&self, curvature: &Curvature) -> Result<(), FitError> {
-        if self.steps == 0 || self.learning_rate < curvature.rate_bound() {
-            return Ok(());
-        }
-        Err(FitError::RateTooLarge {
-            rate: self.learning_rate,
-            bound: curvature.rate_bound(),
-            best: curvature.best_rate(),
-            remedy: self.remedy(curvature),
-        })
-    }
-
-    /// What converges, and soon, where this rate does not.
-    fn remedy(&self, curvature: &Curvature) -> &'static str {
-        /// With it, the best rate takes about 10⁴ steps for each digit.
-        const SLOW: f64 = 1e4;
-        let condition = curvature.condition();
-        if self.coordinates != Coordinates::Original || condition.is_infinite() {
-            "--lr auto"
-        } else if condition > SLOW {
-            "--standardize or --solver exact (--lr auto converges, but too slowly)"
-        } else {
-            "--lr auto or --standardize"
-        }
-    }
-
     /// Descends until the steps are used up, the tolerance is reached, the
     /// descent diverges, or `observe`, which sees every finite state from step
     /// 0 on, breaks it off.

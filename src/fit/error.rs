@@ -1,0 +1,93 @@
+use crate::engine::{EngineError, EngineKind};
+use crate::math::Affine;
+
+/// A configuration that cannot be fitted with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its field holds")]
+pub enum ConfigError {
+    #[error("the learning rate must be a positive number, not {0:?}")]
+    LearningRate(f64),
+    #[error("the tolerance must be 0 (off) or a positive number, not {0:?}")]
+    Tolerance(f64),
+    #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
+    Start(Affine),
+    #[error("the learning rate {0:?} has no update on a device, which computes in f32; use --update host")]
+    DeviceRate(f64),
+    #[error("steps in standardized coordinates are updated on the host; use --update host or auto")]
+    DeviceCoordinates,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A pass failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// [`Update::Device`] with an engine that can't.
+    #[error(
+        "the {} engine updates W and b on the host{}; use --update host or auto, without --steps-per-submit",
+        .0.name(),
+        if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
+    )]
+    NoDeviceUpdate(EngineKind),
+    /// A learning rate with which the descent cannot converge.
+    #[error(
+        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best; \
+         use {remedy}, or --force to run it anyway",
+        to_six_digits(*.bound), to_six_digits(*.best)
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    RateTooLarge { rate: f64, bound: f64, best: f64, remedy: &'static str },
+    /// The best line is not determined.
+    #[error(
+        "X has no spread: its elements are all {0:?}, or differ from it by less than the engine's numbers \
+         hold; without spread no single line is the best, and none can be standardized; use --solver sgd, \
+         which finds one of the many, or data whose X varies (around 0, if it is far from there)"
+    )]
+    NoSpread(f64),
+    /// The best line is not determined.
+    #[error(
+        "through a single element goes no single best line; use --solver sgd, which finds one of the many, \
+         or give more elements"
+    )]
+    OneElement,
+    /// The best line is beyond f64.
+    #[error(
+        "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
+         scale X or T, for example both to the range ±1"
+    )]
+    LineBeyondRange(i64),
+    /// A relative tolerance is beyond f64.
+    #[error(
+        "--rtol {0:?} of the scale of the gradients is not a finite number: X times T is beyond f64; scale \
+         the data, for example to the range ±1"
+    )]
+    ToleranceBeyondRange(f64),
+    /// The sums of squares are beyond f64.
+    #[error("the sums of squares of X and T overflow f64: scale the data, for example to the range ±1")]
+    MomentsOverflow,
+    /// Nothing to report: not even the start has a finite loss.
+    #[error(
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
+         data, start nearer, or, if this was a GPU, use --engine cpu, which sums in f64", .0.weight, .0.bias
+    )]
+    StartOverflows(Affine),
+}
+
+/// A positive number in six digits, for people: the next smaller one, so that
+/// what must be below a bound still is below what is printed.
+pub(crate) fn to_six_digits(value: f64) -> f64 {
+    let text = format!("{value:.5e}");
+    let rounded: f64 = text.parse().unwrap_or(value);
+    if rounded <= value {
+        return rounded;
+    }
+    let unit = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let lower = rounded - unit.map_or(0.0, |exponent| 10f64.powi(exponent - 5));
+    format!("{lower:.5e}").parse().unwrap_or(value)
+}
