@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::drivers::Drivers;
 use super::error::CliError;
 use super::generate::TypeArgument;
+use super::hint::told;
 use super::memory::half_of_free;
 use super::paths::check_outputs;
 use super::progress::Progress;
@@ -388,7 +389,7 @@ fn sweep(
             let mut engine = match place.open(&subject.data) {
                 Ok(engine) => engine,
                 Err(error @ (EngineError::Gpu(_) | EngineError::Data(_))) => {
-                    arguments.verbosity.note(&format!("left out at {size} elements: {error}"));
+                    arguments.verbosity.note(&format!("left out at {size} elements: {}", told(&error)));
                     failure = Some(error);
                     progress.advance(arguments.passes.len() as u64);
                     continue;

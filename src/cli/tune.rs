@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
+use super::hint::told;
 use super::truth::{POINTS, Truth};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, tuning};
@@ -51,7 +52,7 @@ impl Tuner {
                 }
                 Err(error) => {
                     if let Some(earlier) = failure.replace(error) {
-                        tell(&format_args!("linfit: {earlier}"));
+                        tell(&format_args!("linfit: {}", told(&earlier)));
                     }
                     continue;
                 }
@@ -141,7 +142,7 @@ impl Tuner {
                     engines.push(engine);
                 }
                 Err(error) if working.is_empty() => return Err(error),
-                Err(error) => self.verbosity.note(&format_args!("left out: {error}")),
+                Err(error) => self.verbosity.note(&format_args!("left out: {}", told(&error))),
             }
         }
         let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;

@@ -24,7 +24,7 @@ pub use notice::Notice;
 pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
 
-use crate::array::{DataError, Problem};
+use crate::array::{DataError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
@@ -194,7 +194,7 @@ pub enum EngineError {
     NoTarget,
     /// A descent on a device that answered with fewer steps than it was asked
     /// for, and no reason to stop.
-    #[error("the device took {taken} of {wanted} steps and does not say why; use --update host")]
+    #[error("the device took {taken} of {wanted} steps and does not say why")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Stalled { taken: u32, wanted: u32 },
     /// The caller's sink could not take a chunk.
@@ -206,6 +206,17 @@ pub enum EngineError {
     /// The device failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+impl Hinted for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Gpu(error) => error.hints(),
+            Self::Stalled { .. } => vec![Hint::UpdateOnHost],
+            Self::NoTarget | Self::Sink(_) => Vec::new(),
+        }
+    }
 }
 
 /// X and T of a dataset, or [`EngineError::NoTarget`].
