@@ -80,7 +80,7 @@ pub(super) struct BenchArguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,loss_sums,step,steps",
+        default_value = "forward,residual_sums,step,steps",
         value_name = "PASS,PASS,..."
     )]
     passes: Vec<Pass>,
@@ -178,7 +178,7 @@ enum Pass {
     /// Y = X·W + b
     Forward,
     /// The sums behind loss and gradients
-    #[value(name = "loss_sums", alias = "residual-sums")]
+    #[value(name = "residual_sums", alias = "residual-sums")]
     LossSums,
     /// One step of gradient descent, updated on the host
     Step,
@@ -190,7 +190,7 @@ impl Pass {
     fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
-            Self::LossSums => "loss_sums",
+            Self::LossSums => "residual_sums",
             Self::Step => "step",
             Self::Steps => "steps",
         }

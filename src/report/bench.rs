@@ -43,7 +43,7 @@ pub struct BenchResult {
     pub adapter: Option<String>,
     /// The graphics API, for a GPU.
     pub backend: Option<String>,
-    /// `forward`, `loss_sums`, `step` or `steps`.
+    /// `forward`, `residual_sums`, `step` or `steps`.
     pub pass: &'static str,
     /// Elements of X.
     pub n: u64,
