@@ -55,6 +55,8 @@ pub enum Hint {
     UpdateOnHost,
     /// The learning rate can be chosen from the data.
     BestRate,
+    /// The best learning rate converges, but slowly.
+    SlowBestRate,
     /// The steps can be made in standardized coordinates.
     Standardize,
     /// The closed form needs no learning rate.
@@ -98,6 +100,7 @@ impl fmt::Display for Hint {
             Self::F64Precision => "use the precision f64",
             Self::UpdateOnHost => "update on the host",
             Self::BestRate => "use the best learning rate",
+            Self::SlowBestRate => "use the best learning rate (which converges, but slowly)",
             Self::Standardize => "use standardized coordinates",
             Self::ExactSolver => "use the closed form",
             Self::DescentSolver => "use gradient descent, which finds one of the best lines",

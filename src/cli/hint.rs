@@ -34,6 +34,7 @@ fn flags(hint: Hint) -> String {
         Hint::F64Precision => "use --precision f64",
         Hint::UpdateOnHost => "use --update host, without --steps-per-submit",
         Hint::BestRate => "use --lr auto",
+        Hint::SlowBestRate => "use --lr auto (which converges, but slowly)",
         Hint::Standardize => "use --standardize",
         Hint::ExactSolver => "use --solver exact",
         Hint::DescentSolver => "use --solver sgd, which finds one of the best lines",

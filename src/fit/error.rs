@@ -38,9 +38,8 @@ pub enum FitError {
     NoDeviceUpdate(EngineKind),
     /// A learning rate with which the descent cannot converge.
     #[error(
-        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best{}",
-        to_six_digits(*.bound), to_six_digits(*.best),
-        if remedies.contains(&Hint::BestRate) { "" } else { ", with which the descent is too slow" }
+        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best",
+        to_six_digits(*.bound), to_six_digits(*.best)
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     RateTooLarge { rate: f64, bound: f64, best: f64, remedies: &'static [Hint] },

@@ -131,7 +131,7 @@ impl GradientDescent {
         if self.coordinates != Coordinates::Original || condition.is_infinite() {
             &[Hint::BestRate]
         } else if condition > SLOW {
-            &[Hint::Standardize, Hint::ExactSolver]
+            &[Hint::Standardize, Hint::ExactSolver, Hint::SlowBestRate]
         } else {
             &[Hint::BestRate, Hint::Standardize]
         }
