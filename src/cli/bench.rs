@@ -21,7 +21,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
 use crate::array::{Array, DataError, Problem, shown};
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
-use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
+use crate::engine::{Cpu, DescentRule, Engine, EngineError, ReadProbe, StepState};
 use crate::fit::{GradientDescent, State, Update};
 use crate::io::output::OutputFile;
 use crate::io::synthetic::Recipe;
@@ -474,9 +474,10 @@ impl Subject {
     fn step_error(&self, engine: &mut dyn Engine, update: Update) -> Result<f64, CliError> {
         let fit = self.descent(1, update).fit(engine, &mut |_| ControlFlow::Continue(()))?;
         let TruthAt { at, evaluation, scales } = &self.truth.first;
-        let want = at.descend(evaluation, self.learning_rate);
-        let weight = relative(fit.model.weight - want.weight, self.learning_rate * scales.grad_weight);
-        let bias = relative(fit.model.bias - want.bias, self.learning_rate * scales.grad_bias);
+        let mut want = StepState::start(*at);
+        DescentRule::default().step(&mut want, evaluation.gradient(), self.learning_rate);
+        let weight = relative(fit.model.weight - want.model.weight, self.learning_rate * scales.grad_weight);
+        let bias = relative(fit.model.bias - want.model.bias, self.learning_rate * scales.grad_bias);
         Ok(weight + bias)
     }
 

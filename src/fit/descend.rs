@@ -1,16 +1,15 @@
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::coordinates::{Coordinates, Position, units_at};
+use super::coordinates::{Coordinates, units_at};
 use super::error::{ConfigError, FitError};
 use super::exact::hides;
 use super::gradient_descent::{GradientDescent, Update};
-use super::path::{BatchPath, HostPath, Path};
-use super::replay::Replay;
+use super::host::{HostStepper, Passes, Replay};
 use super::steps::StepsPerSubmit;
-use crate::engine::{DescentRule, Digits, Engine, StepOutcome};
+use crate::engine::{Digits, Engine, EngineError, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation, Line, Moments};
 
 /// Where the descent stands after `step` updates.
@@ -59,9 +58,6 @@ pub struct Fit {
     pub step_median_seconds: f64,
 }
 
-/// Learning rates of which two f32 hold all digits, with room for products.
-const DEVICE_RATES: RangeInclusive<f64> = 1e-20..=1e20;
-
 impl GradientDescent {
     /// Descends until the steps are used up, the tolerance is reached, the
     /// descent diverges, or `observe`, which sees every finite state from step
@@ -77,8 +73,13 @@ impl GradientDescent {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
-        let path = self.path(engine)?;
-        self.follow(path, started, observe)
+        if let Some(per_submit) = self.on_device(engine)? {
+            let kind = engine.info().kind;
+            let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
+            return self.follow(stepper, per_submit, started, observe);
+        }
+        let mut stepper = HostStepper::new(Passes::of(engine), self.coordinates);
+        self.follow(&mut stepper, StepsPerSubmit::Fixed(1), started, observe)
     }
 
     /// The same descent from the moments of the data, without a pass for each
@@ -101,11 +102,8 @@ impl GradientDescent {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
-        let mut replay = Replay::new(moments, self.coordinates);
-        let rule = self.rule();
-        let evaluations = self.steps.saturating_add(1);
-        let path = BatchPath::new(&mut replay, &rule, StepsPerSubmit::Auto, evaluations)?;
-        let fit = self.follow(Path::Batches(path), started, observe)?;
+        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
+        let fit = self.follow(&mut stepper, StepsPerSubmit::Auto, started, observe)?;
         // What is held in standardized coordinates has more digits than b, and
         // residuals may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
@@ -128,34 +126,48 @@ impl GradientDescent {
         Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
     }
 
+    /// The loop of every descent: as many steps at a time as `per_submit` says,
+    /// and a state for each.
     fn follow(
         &self,
-        mut path: Path<'_>,
+        stepper: &mut dyn Stepper,
+        per_submit: StepsPerSubmit,
         started: Instant,
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
-        let mut durations = Durations::default();
+        let (mut rates, mut durations) = (Vec::new(), Durations::default());
+        let mut seconds = None;
         let mut last: Option<State> = None;
-        let (state, stop_reason) = loop {
-            let (next, seconds) = path.next()?;
-            durations.add(seconds);
-            if !next.evaluation.is_finite() {
-                break (last.ok_or(FitError::StartOverflows(self.start))?, StopReason::Diverged);
+        stepper.start(&self.rule(), self.start)?;
+        let (state, stop_reason) = 'descent: loop {
+            let next = last.map_or(0, |state| state.step + 1);
+            let wanted = per_submit.next(seconds, (self.steps - next).saturating_add(1));
+            rates.clear();
+            rates.extend((next..).take(wanted as usize).map(|step| self.rate(step)));
+            let submitted = Instant::now();
+            let rows = stepper.advance(&rates)?;
+            let taken = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            if taken == 0 {
+                return Err(EngineError::Stalled { taken, wanted }.into());
             }
-            let step = last.map_or(0, |state| state.step + 1);
-            let state = State { step, model: next.model, evaluation: next.evaluation };
-            last = Some(state);
-            if observe(&state).is_break() {
-                break (state, StopReason::Interrupted);
-            }
-            if next.onward == StepOutcome::Tolerance {
-                break (state, StopReason::Tolerance);
-            }
-            if step == self.steps {
-                break (state, StopReason::Steps);
-            }
-            if next.onward == StepOutcome::Diverged {
-                break (state, StopReason::Diverged);
+            let each = submitted.elapsed().as_secs_f64() / f64::from(taken);
+            seconds = Some(each);
+            for (step, row) in (next..).zip(rows) {
+                durations.add(each);
+                if !row.evaluation.is_finite() {
+                    break 'descent (last.ok_or(FitError::StartOverflows(self.start))?, StopReason::Diverged);
+                }
+                let state = State { step, model: row.model, evaluation: row.evaluation };
+                last = Some(state);
+                if observe(&state).is_break() {
+                    break 'descent (state, StopReason::Interrupted);
+                }
+                match row.outcome {
+                    StepOutcome::Tolerance => break 'descent (state, StopReason::Tolerance),
+                    _ if step == self.steps => break 'descent (state, StopReason::Steps),
+                    StepOutcome::Diverged => break 'descent (state, StopReason::Diverged),
+                    StepOutcome::Step => {}
+                }
             }
         };
         let seconds = started.elapsed().as_secs_f64();
@@ -164,41 +176,29 @@ impl GradientDescent {
             evaluation: state.evaluation,
             steps: state.step,
             stop_reason,
-            n: path.elements(),
+            n: stepper.elements(),
             seconds,
             step_median_seconds: durations.median().unwrap_or(seconds),
         })
     }
 
-    fn rule(&self) -> DescentRule {
-        let Self { learning_rate, start, .. } = *self;
-        DescentRule { start, learning_rate, tolerance: self.both_tolerances() }
-    }
-
-    /// Where the states come from.
-    fn path<'e>(&self, engine: &'e mut dyn Engine) -> Result<Path<'e>, FitError> {
-        let learning_rate = self.learning_rate;
-        let (rule, original) = (self.rule(), self.coordinates == Coordinates::Original);
-        let per_submit = match self.update {
-            Update::Auto
-                if original && DEVICE_RATES.contains(&learning_rate) && engine.descent().is_some() =>
-            {
-                StepsPerSubmit::Auto
-            }
-            Update::Auto | Update::Host => {
-                let position = Position::new(self.start, self.coordinates);
-                return Ok(Path::Host(HostPath::new(engine, rule, position)));
-            }
-            Update::Device(_) if !original => return Err(ConfigError::DeviceCoordinates.into()),
-            Update::Device(per_submit) => per_submit,
-        };
-        if !DEVICE_RATES.contains(&learning_rate) {
-            return Err(ConfigError::DeviceRate(learning_rate).into());
-        }
+    /// The steps per submission if the engine's device takes them; `None` if
+    /// the host does.
+    fn on_device(&self, engine: &mut dyn Engine) -> Result<Option<StepsPerSubmit>, FitError> {
+        let is_original = self.coordinates == Coordinates::Original;
         let kind = engine.info().kind;
-        let device = engine.descent().ok_or(FitError::NoDeviceUpdate(kind))?;
-        let evaluations = self.steps.saturating_add(1);
-        Ok(Path::Batches(BatchPath::new(device, &rule, per_submit, evaluations)?))
+        let mut takes_rate = || engine.stepper().map(|stepper| stepper.takes_rate(self.learning_rate));
+        match self.update {
+            Update::Host => Ok(None),
+            Update::Auto if !is_original => Ok(None),
+            Update::Auto => Ok((takes_rate() == Some(true)).then_some(StepsPerSubmit::Auto)),
+            Update::Device(_) if !is_original => Err(ConfigError::DeviceCoordinates.into()),
+            Update::Device(per_submit) => match takes_rate() {
+                Some(true) => Ok(Some(per_submit)),
+                Some(false) => Err(ConfigError::DeviceRate(self.learning_rate).into()),
+                None => Err(FitError::NoDeviceUpdate(kind)),
+            },
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use super::coordinates::Coordinates;
 use super::error::{ConfigError, FitError};
 use super::steps::StepsPerSubmit;
 use crate::array::Hint;
+use crate::engine::DescentRule;
 use crate::math::{Affine, Curvature, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
@@ -104,6 +105,20 @@ impl GradientDescent {
     #[must_use]
     pub fn both_tolerances(&self) -> [f64; 2] {
         if self.tolerance > 0.0 { [self.tolerance; 2] } else { self.tolerances }
+    }
+
+    /// The rule of the steps.
+    #[must_use]
+    pub fn rule(&self) -> DescentRule {
+        DescentRule::within(self.both_tolerances())
+    }
+
+    /// The learning rate η of the step that follows `step` steps: a pure
+    /// function of that number, so that a device can be given a table of rates.
+    #[must_use]
+    pub fn rate(&self, step: u64) -> f64 {
+        let _ = step;
+        self.learning_rate
     }
 
     /// Refuses a learning rate with which the steps that are asked for would

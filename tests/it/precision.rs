@@ -82,10 +82,10 @@ fn fast_loses_nothing_of_them_on_the_device() {
         let data = noisy_line(n, 300.0, 4.0);
         let mut reference = Reference::new(&data);
         let mut gpu = open(&data, Precision::Fast, u64::MAX);
-        let descent = gpu.descent().unwrap();
+        let stepper = gpu.stepper().unwrap();
         for start in GENERIC {
-            descent.begin(&DescentRule { start, learning_rate: 1e-7, tolerance: [0.0; 2] }).unwrap();
-            for row in descent.advance(3).unwrap() {
+            stepper.start(&DescentRule::default(), start).unwrap();
+            for row in stepper.advance(&[1e-7; 3]).unwrap() {
                 let Evaluation { loss, grad_weight, grad_bias } = row.evaluation;
                 let error = error_of([loss, grad_weight, grad_bias], &mut reference, row.model);
                 assert!(error <= tolerance, "{n}, {:?}: {error:e}", row.model);
