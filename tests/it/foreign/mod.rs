@@ -25,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use linfit::array::{Array, DataError, ElementType, Order, Problem, Shape, ValidityRules};
+use linfit::array::{Array, DataError, ElementType, Hint, Hinted, Order, Problem, Shape, ValidityRules};
 use linfit::io::{RawLayout, Reading, Source};
 use tempfile::TempDir;
 
@@ -124,7 +124,8 @@ fn is_vector(name: &str, element: ElementType) {
 /// Reading fails with one line that has the file's name and these words.
 #[track_caller]
 fn is_refused(name: &str, words: &[&str]) {
-    let error = read(name).map(|matrix| matrix.label().to_owned()).expect_err(name).to_string();
+    let error = read(name).map(|matrix| matrix.label().to_owned()).expect_err(name);
+    let error = error.worded(|hint| hint.to_string());
     let file = name.split(':').next().unwrap();
     assert!(error.contains(file) && !error.contains('\n'), "{error}");
     for word in words {
@@ -132,13 +133,14 @@ fn is_refused(name: &str, words: &[&str]) {
     }
 }
 
-/// What stands for nothing is not known, which is an error unless it is said.
+/// An unclear nodata value is an error unless another one is given.
 #[track_caller]
 fn is_unclear(name: &str, words: &[&str]) {
     let inputs = |rules: ValidityRules| Problem::inputs_with(read(name).unwrap(), u64::MAX, rules);
-    let error = inputs(ValidityRules::default()).unwrap_err().to_string();
-    for word in [name, "--nodata VALUE"].iter().chain(words) {
-        assert!(error.contains(word), "{name}: no {word:?} in {error}");
+    let error = inputs(ValidityRules::default()).unwrap_err();
+    assert_eq!(error.hints(), [Hint::NodataValue], "{name}: {error}");
+    for word in [name].iter().chain(words) {
+        assert!(error.to_string().contains(word), "{name}: no {word:?} in {error}");
     }
     let rules = ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() };
     assert!(inputs(rules).is_ok(), "{name}");

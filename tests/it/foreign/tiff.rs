@@ -192,10 +192,13 @@ fn masks_of_their_own_are_holes_in_any_order() {
 
 #[test]
 fn other_masks_are_errors() {
-    is_refused("mask-size.tif", &["its mask has another size", "53×36, not 53×37", "--mask"]);
-    is_refused("mask-two.tif", &["several masks", "--mask"]);
-    is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "--mask"]);
-    is_refused("mask-wide.tif", &["its mask", "16 bits", "--mask"]);
+    is_refused(
+        "mask-size.tif",
+        &["its mask has another size", "53×36, not 53×37", "exclude elements by a mask"],
+    );
+    is_refused("mask-two.tif", &["several masks", "exclude elements by a mask"]);
+    is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "exclude elements by a mask"]);
+    is_refused("mask-wide.tif", &["its mask", "16 bits", "exclude elements by a mask"]);
 }
 
 #[test]
