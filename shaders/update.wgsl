@@ -1,9 +1,9 @@
-// Adds up the partials of all windows and takes the step that follows from
-// them, so that the next pass in the same submission starts from there. One
-// workgroup. CPU twin: fit/path.rs `HostPath::next`.
+// parts: two_float step parameters
+// twin: src/fit/path.rs next
 //
-// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl and shared/step.wgsl.
+// Adds up the partial sums of all windows and takes the step that follows from
+// them, so that the next pass in the same submission starts from there. One
+// workgroup.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> history: History;

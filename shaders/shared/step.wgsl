@@ -1,13 +1,13 @@
-// What follows a pass: loss and gradients of its sums, a row of the history,
-// and the update W ← W − η·∂L/∂W, b ← b − η·∂L/∂b. CPU twin: fit/path.rs
-// `HostPath::next`.
+// parts: two_float {kernel}
+// twin: src/fit/path.rs next
+// twin: src/engine/gpu/coarse.rs coarse
 //
-// Expects shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, and the globals `descent: Descent` (uniform),
-// `history: History` and `parameters: Parameters` (storage, read_write).
+// The end of a pass: loss and gradients of its sums, a row of the history, and
+// the update W ← W − η·∂L/∂W, b ← b − η·∂L/∂b. The kernel declares the globals
+// `descent` (uniform), `history` and `parameters` (storage, read_write).
 
-// Invocations of the one workgroup, a power of two; set by the host.
-override WIDTH: u32 = 64u;
+// Invocations of the one workgroup, a power of two.
+override WIDTH: u32;
 
 struct Descent {
     mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
@@ -35,8 +35,7 @@ struct Row {
     bias: vec2<f32>,
     step: u32,            // updates that led to this W and b
     onward: u32,          // ONWARD, or why no step follows
-    unused0: u32,
-    unused1: u32,
+    unused: vec2<u32>,
 }
 
 struct History {
@@ -183,7 +182,7 @@ fn take_step() {
     } else if !(is_finite(next_weight) && is_finite(next_bias)) {
         onward = DIVERGED;
     }
-    history.rows[history.count] = Row(evaluation, weight, bias, history.step, onward, 0u, 0u);
+    history.rows[history.count] = Row(evaluation, weight, bias, history.step, onward, vec2<u32>());
     history.count += 1u;
     if onward == ONWARD {
         parameters.weight = next_weight;

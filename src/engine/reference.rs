@@ -1,3 +1,6 @@
+//! The definition of every pass, in plain Rust: twin of the shaders
+//! `shared/loss_sums.wgsl`, `shared/moments.wgsl` and `predict.wgsl`.
+
 use super::frame::{self, Frame};
 use super::{Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, chunks, targets};
 use crate::array::{Array, Problem};

@@ -1,3 +1,6 @@
+//! The states of a descent, one after the other: twin of the shaders
+//! `descend.wgsl`, `update.wgsl` and `shared/step.wgsl`.
+
 use std::collections::VecDeque;
 use std::time::Instant;
 

@@ -31,7 +31,7 @@ const LEAST_SIZE: f64 = f64::from_bits((1023 - 100) << 52);
 
 impl Sizes {
     /// W and b with the last digits that f32 has of a residual, less 12 bits to
-    /// keep what is added to them apart. CPU twin of `coarse` in
+    /// keep what is added to them apart. Twin of `coarse` in
     /// `shared/step.wgsl`.
     pub(super) fn coarse(self, at: Affine) -> [f32; 2] {
         let (x, t) = (f64::from(self.x), f64::from(self.t));

@@ -1,12 +1,12 @@
 use bytemuck::Zeroable;
 
+use super::abi::{DescentUniform, HistoryHead, HistoryRow, WindowUniform, binding};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
 use super::inputs::Origin;
-use super::kernels::{
-    DescentUniform, HistoryHead, HistoryRow, Kernel, WindowUniform, binding, compile_descend, compile_update,
-};
+use super::kernels;
 use super::partials::whole;
+use super::pipelines::Kernel;
 use super::plan;
 use super::resident::Resident;
 use super::upload::Staging;
@@ -74,8 +74,10 @@ impl Descent {
                 dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
                 let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, WINDOW};
-                    let kernel = compile_descend(device, &gpu.tuning, &gpu.inputs);
+                    use binding::descend::{DESCENT, HISTORY, PARAMETERS};
+                    use binding::elements::WINDOW;
+                    let source = kernels::descend(&gpu.tuning, &(&gpu.inputs).into());
+                    let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
                         (HISTORY, history.as_entire_binding()),
@@ -91,7 +93,7 @@ impl Descent {
             _ => {
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS};
-                    let kernel = compile_update(device);
+                    let kernel = Kernel::compile(device, &kernels::update());
                     let bindings = kernel.bind(
                         device,
                         &[
@@ -242,7 +244,7 @@ const TOLERANCE: u32 = 1;
 fn evaluated(row: &HistoryRow, origin: Origin) -> Evaluated {
     let means = whole(&row.evaluation);
     let joined = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
-    let there = Affine::new(joined(row.parameters.weight), joined(row.parameters.bias));
+    let there = Affine::new(joined(row.weight), joined(row.bias));
     Evaluated {
         model: origin.uncentred(there),
         // The shader has divided by Σw and multiplied with 2 already.

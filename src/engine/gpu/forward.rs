@@ -1,6 +1,6 @@
 //! The forward pass: Y = X·W + b, from X on the device or sent through it.
 
-use super::kernels::{WindowUniform, binding};
+use super::abi::{Parameters, WindowUniform, binding};
 use super::packing::Packing;
 use super::plan::FORWARD_ELEMENTS;
 use super::stream::elements_within;
@@ -20,7 +20,8 @@ impl Gpu<'_> {
     /// Y = X·W + b, chunk by chunk.
     pub(super) fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         let there = self.inputs.to_predict(at);
-        self.set_point(&[[split(there.weight)[0], 0.0], [split(there.bias)[0], 0.0]])?;
+        let [weight, bias] = [there.weight, there.bias].map(|value| [split(value)[0], 0.0]);
+        self.set_point(&Parameters { weight, bias, coarse: [0.0; 2], unused: [0.0; 2] })?;
         // Chunks that are sent take turns in two slots of half the size: while
         // the device computes one, the one before is taken and the next is read.
         let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
@@ -62,8 +63,8 @@ impl Gpu<'_> {
                 bytemuck::bytes_of(&WindowUniform::new(&dispatch, 0, &self.inputs)),
             )?;
             let bindings = self.device.scoped(0, |device, _| {
-                use binding::forward::{PARAMETERS, WINDOW, Y};
-                use binding::inputs::X;
+                use binding::elements::{WINDOW, X};
+                use binding::predict::{PARAMETERS, Y};
                 let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(x_bytes) };
                 self.forward.bind(
                     device,

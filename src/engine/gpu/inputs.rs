@@ -1,5 +1,7 @@
+use super::abi::WindowUniform;
 use super::coarse::Sizes;
 use super::packing::Packing;
+use super::plan::Dispatch;
 use super::{Precision, split};
 use crate::array::{Array, ElementType, Problem};
 use crate::math::{Affine, Double, Line, LossSums, Readings};
@@ -121,6 +123,16 @@ impl Inputs {
     /// What weights are multiplied with.
     pub(super) fn weight_scale(&self) -> f64 {
         self.weights.map_or(1.0, |weights| weights.scale)
+    }
+}
+
+impl WindowUniform {
+    /// The window of a dispatch, whose partial sums start at number
+    /// `first_partial`.
+    pub(super) fn new(dispatch: &Dispatch, first_partial: u32, inputs: &Inputs) -> Self {
+        let Dispatch { elements, invocations, run, .. } = *dispatch;
+        let [x_shift, t_shift] = [inputs.x, inputs.t].map(|passage| passage.residual_centre());
+        Self { elements, invocations, run, first_partial, zero: 0, x_shift, t_shift, unused: 0 }
     }
 }
 

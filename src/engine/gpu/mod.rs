@@ -13,6 +13,7 @@
 //! many passes, each with the update that follows, for one read-back. `coarse`
 //! puts back what of W and b residuals in f32 are computed without.
 
+mod abi;
 mod adapter;
 mod clock;
 mod coarse;
@@ -26,9 +27,13 @@ mod kernels;
 mod manifests;
 mod packing;
 mod partials;
+mod pipelines;
 mod plan;
 mod precision;
+#[cfg(test)]
+mod reflection;
 mod resident;
+mod shaders;
 mod stream;
 mod trial;
 mod tuning;
@@ -45,12 +50,14 @@ use super::frame::Frame;
 use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
 use crate::array::{DataError, Problem};
 use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
+use abi::{Parameters, Shift, WideParameters};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
 use inputs::Inputs;
-use kernels::{Kernel, Parameters, Point, Quantity, SumsKernel, compile_forward};
+use kernels::Quantity;
 use partials::Sums;
+use pipelines::{Kernel, SumsKernel};
 use resident::{Resident, ResidentPass, Window};
 use stream::Stream;
 
@@ -180,7 +187,7 @@ impl<'d> Gpu<'d> {
         // On their way to f32 elements are f64 once.
         gpu.notices = frame.notices(data);
         if data.t().is_some() {
-            let kernel = gpu.compile(Quantity::Residuals)?;
+            let kernel = gpu.compile(Quantity::LossSums)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
                 gpu.upload_unless_full()?
             } else {
@@ -220,7 +227,7 @@ impl<'d> Gpu<'d> {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
         let (info, device) = (self.info.clone(), self.device.clone());
         let mut gpu = Self::empty(self.data, self.inputs, info, device, tuning, self.precision)?;
-        let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::Residuals)?);
+        let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::LossSums)?);
         gpu.held =
             Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
         gpu.readings = self.readings;
@@ -240,8 +247,11 @@ impl<'d> Gpu<'d> {
         precision: Precision,
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
-        let forward = compile_forward(&device, &tuning, &inputs.x)?;
-        let point = create_buffer(&device, "point", size_of::<Point>() as u64, STORAGE_INPUT)?;
+        let forward = {
+            let source = kernels::predict(&tuning, inputs.x.packing, inputs.x.residual_centre() != 0.0);
+            device.scoped(0, |device, _| Kernel::compile(device, &source))?
+        };
+        let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         Ok(Self {
             data,
             readings: Readings::default(),
@@ -270,7 +280,7 @@ impl<'d> Gpu<'d> {
     /// The residual sums at W and b about the origin, with x about it.
     fn sums_at(&mut self, there: Affine) -> Result<LossSums, EngineError> {
         self.set_model(there)?;
-        let sums = self.sums(Quantity::Residuals)?;
+        let sums = self.sums(Quantity::LossSums)?;
         let scale = self.inputs.weight_scale();
         let sums = sums.iter().map(|sums| {
             let [rr, rx, r, _] = sums.map(|sum| sum / scale);
@@ -284,17 +294,18 @@ impl<'d> Gpu<'d> {
     /// Sets W and b, about the origin, for a residual pass.
     fn set_model(&self, at: Affine) -> Result<(), GpuError> {
         if self.precision == Precision::F64 {
-            return self.set_point(&[at.weight, at.bias]);
+            return self.set_point(&WideParameters { weight: at.weight, bias: at.bias });
         }
-        self.set_point(&[Point {
-            parameters: Parameters { weight: split(at.weight), bias: split(at.bias) },
+        self.set_point(&Parameters {
+            weight: split(at.weight),
+            bias: split(at.bias),
             coarse: self.inputs.sizes().coarse(at),
             unused: [0.0; 2],
-        }])
+        })
     }
 
-    fn set_point<P: bytemuck::NoUninit>(&self, point: &[P]) -> Result<(), GpuError> {
-        self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, bytemuck::cast_slice(point)))
+    fn set_point<P: bytemuck::NoUninit>(&self, point: &P) -> Result<(), GpuError> {
+        self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, bytemuck::bytes_of(point)))
     }
 
     /// The sums of a pass at the point that was set, those of parts of one kind
@@ -303,7 +314,7 @@ impl<'d> Gpu<'d> {
         match &mut self.held {
             Held::Resident(resident) => {
                 let pass = match quantity {
-                    Quantity::Residuals => &resident.residuals,
+                    Quantity::LossSums => &resident.residuals,
                     Quantity::Moments => resident.moments.as_ref().ok_or(EngineError::NoTarget)?,
                 };
                 Ok(pass.partials.add_up(&self.device, |recorded| pass.dispatch(recorded))?)
@@ -412,7 +423,8 @@ impl<'d> Gpu<'d> {
 
     /// The moments from sums about a point on the device.
     fn moments_about(&mut self, centres: [f32; 2]) -> Result<Moments, EngineError> {
-        self.set_point(&centres.map(|centre| [centre, 0.0]))?;
+        let [x, t] = centres;
+        self.set_point(&Shift { x, t })?;
         let mut sums = [Compensated::default(); 5];
         for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
             let [linear, quadratic] = [pair[0], pair[1]];

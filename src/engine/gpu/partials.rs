@@ -1,5 +1,6 @@
+use super::abi::{FinishUniform, FinishedSum, binding};
 use super::device::Device;
-use super::kernels::{FinishUniform, FinishedSum, SumsKernel, binding};
+use super::pipelines::SumsKernel;
 use super::plan::{self, FINISHERS};
 use super::upload::Staging;
 use super::{GpuError, Precision, STORAGE, create_buffer};

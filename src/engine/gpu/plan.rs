@@ -34,7 +34,7 @@ pub(super) const VECTOR: u32 = 4;
 /// (`BLOCK` in `shared/walk.wgsl`).
 pub(super) const BLOCK_VECTORS: u32 = 16;
 
-/// Invocations of the finishing kernel (`FINISHERS` in `finish.wgsl`), each of
+/// Invocations of the finishing kernel (`FINISHERS` in `finish_sums.wgsl`), each of
 /// which leaves a partial sum for the host.
 pub(super) const FINISHERS: u32 = 64;
 

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::abi::{Binding, WindowUniform, binding};
 use super::device::Device;
 use super::inputs::Inputs;
-use super::kernels::{SumsKernel, WindowUniform, binding};
 use super::packing::Packing;
 use super::partials::Partials;
+use super::pipelines::SumsKernel;
 use super::plan::{self, Dispatch};
 use super::upload::{Uploader, Uploaders};
 use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
@@ -32,8 +33,8 @@ impl Window {
     }
 
     /// What a kernel over pairs binds of it.
-    pub(super) fn resources(&self) -> Vec<(u32, wgpu::BindingResource<'_>)> {
-        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
+    pub(super) fn resources(&self) -> Vec<(Binding, wgpu::BindingResource<'_>)> {
+        use binding::elements::{T, VALIDITY, WEIGHTS, X};
         let optional = [(VALIDITY, self.validity.as_ref()), (WEIGHTS, self.weights.as_ref())];
         let given = optional.into_iter().filter_map(|(binding, buffer)| Some((binding, buffer?)));
         [(X, &self.x), (T, &self.t)]
@@ -130,7 +131,8 @@ impl ResidentPass {
             let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
             first_partial += dispatch.partials;
             let bindings = device.scoped(0, |device, _| {
-                use binding::sums::{PARTIALS, POINT, WINDOW};
+                use binding::elements::WINDOW;
+                use binding::sums::{PARTIALS, POINT};
                 let mut resources = window.resources();
                 resources.extend([
                     (PARTIALS, partials.buffer.as_entire_binding()),

@@ -1,9 +1,11 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::abi::{WindowUniform, binding};
 use super::device::Device;
-use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
+use super::kernels::Quantity;
 use super::partials::{Partials, Sums};
+use super::pipelines::SumsKernel;
 use super::plan::Dispatch;
 use super::upload::{Uploader, Uploaders};
 use super::{GpuError, Inputs};
@@ -162,8 +164,8 @@ impl Slot {
         partials: &wgpu::Buffer,
         point: &wgpu::Buffer,
     ) -> wgpu::BindGroup {
-        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
-        use binding::sums::{PARTIALS, POINT, WINDOW};
+        use binding::elements::{T, VALIDITY, WEIGHTS, WINDOW, X};
+        use binding::sums::{PARTIALS, POINT};
         let (places, buffer) = (&self.places, self.resident.as_ref().unwrap_or(&self.mapped));
         let part = |place: &Range<u64>| {
             let (offset, size) = (place.start, std::num::NonZeroU64::new(place.end - place.start));
@@ -317,7 +319,7 @@ impl<'d> Stream<'d> {
         windows: Range<usize>,
     ) -> Result<Vec<Sums>, EngineError> {
         let pass = match (quantity, &self.moments) {
-            (Quantity::Residuals, _) => &self.residuals,
+            (Quantity::LossSums, _) => &self.residuals,
             (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
         };
         let mut partial_count = 0;
@@ -354,8 +356,8 @@ impl<'d> Stream<'d> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::abi::Parameters;
     use super::super::device::tests::software_adapter;
-    use super::super::kernels::Point;
     use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
     use super::*;
     use crate::array::Array;
@@ -365,9 +367,9 @@ mod tests {
     fn stream<'d>(device: &Device, data: &'d Problem) -> Stream<'d> {
         let mut inputs = Inputs::of(data, &Readings::default());
         (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
-        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
+        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::LossSums);
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();
-        let point = create_buffer(device, "point", size_of::<Point>() as u64, STORAGE_INPUT).unwrap();
+        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
         Stream::new(device, kernel, &point, data, inputs, u64::MAX).unwrap()
     }
 
@@ -392,7 +394,7 @@ mod tests {
             assert_eq!(stream.slots.len(), SLOTS);
             for _ in 0..3 {
                 let mut got = [0.0; 3];
-                for sums in stream.sums(&device, Quantity::Residuals).unwrap() {
+                for sums in stream.sums(&device, Quantity::LossSums).unwrap() {
                     got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
@@ -424,7 +426,7 @@ mod tests {
         let device = Device::open(&software_adapter()).unwrap();
         let mut stream = stream(&device, &data);
         for _ in 0..2 {
-            let error = stream.sums(&device, Quantity::Residuals).unwrap_err().to_string();
+            let error = stream.sums(&device, Quantity::LossSums).unwrap_err().to_string();
             assert!(error.contains("1e300") || error.contains("f32"), "{error}");
         }
     }

@@ -1,19 +1,18 @@
-// Adds up the partials of all windows into FINISHERS sums, which the host
-// reads back and merges in f64. CPU twin: math/compensated.rs `Compensated`.
+// parts: {part}
 //
-// A partial may consist of several parts; FINISHERS being a multiple of their
-// number, each finisher's sum is of parts of one kind.
+// Adds up the partial sums of all windows into FINISHERS sums, which the host
+// reads back and merges in f64.
 //
-// Preceded by one of shared/parts_*.wgsl, and what that expects.
+// A partial sum may consist of several parts; FINISHERS being a multiple of
+// their number, each finisher's sum is of parts of one kind.
 
-// Invocations of the one workgroup; set by the host.
-override FINISHERS: u32 = 64u;
+// Invocations of the one workgroup.
+override FINISHERS: u32;
 
 struct Finish {
     part_count: u32,
     zero: u32,           // what `run_time_zero` returns
-    unused0: u32,
-    unused1: u32,
+    unused: vec2<u32>,
 }
 
 @group(0) @binding(0) var<storage, read> parts: array<Part>;
@@ -29,7 +28,7 @@ fn finish_sums(@builtin(local_invocation_index) local: u32) {
     let count = finish.part_count;
     var total = Finished();
     for (var k = local; k < count; k += FINISHERS) {
-        total = join_part(total, parts[k]);
+        total = plus_part(total, parts[k]);
     }
     sums[local] = total;
 }
