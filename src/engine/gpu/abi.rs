@@ -7,7 +7,6 @@ use std::mem::offset_of;
 
 /// A struct in the words of WGSL.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only the reflection tests read more than the size"))]
 pub(super) struct Layout {
     pub(super) name: &'static str,
     pub(super) bytes: usize,
@@ -16,7 +15,6 @@ pub(super) struct Layout {
 
 /// A field of a [`Layout`].
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only the reflection tests read it"))]
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) offset: usize,
@@ -25,7 +23,6 @@ pub(super) struct Field {
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only the reflection tests read it"))]
 pub(super) enum Shape {
     /// A scalar, by its name in WGSL.
     Scalar(&'static str),
