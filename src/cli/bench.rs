@@ -225,7 +225,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn open(self, data: &Problem) -> Result<Box<dyn Engine + '_>, EngineError> {
+    fn open(self, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
             Self::Gpu(adapter, tuning) => {
@@ -668,13 +668,13 @@ mod tests {
     }
 
     /// The CPU engine, one in a thousand off after a number of passes.
-    struct Wrong<'d> {
-        inner: Cpu<'d>,
+    struct Wrong {
+        inner: Cpu,
         good_passes: u32,
         wrong_forward: bool,
     }
 
-    impl Engine for Wrong<'_> {
+    impl Engine for Wrong {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }

@@ -124,7 +124,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
                 tuning: Some(tunings.of(adapter)),
                 precision,
             };
-            let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
+            let open = || -> Result<Box<dyn Engine>, EngineError> {
                 Ok(Box::new(Gpu::open_with(adapter, &data, &settings)?))
             };
             let result = rules.compare(&data, "gpu", Some(adapter.name()), open);
@@ -179,12 +179,12 @@ struct Rules {
 }
 
 impl Rules {
-    fn compare<'d>(
+    fn compare(
         &mut self,
         data: &Problem,
         engine: &'static str,
         adapter: Option<&str>,
-        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
     ) -> EngineComparison {
         let adapter = adapter.map(str::to_owned);
         self.measure(data, open).map_or_else(
@@ -206,10 +206,10 @@ impl Rules {
         )
     }
 
-    fn measure<'d>(
+    fn measure(
         &mut self,
         data: &Problem,
-        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
@@ -260,12 +260,12 @@ mod tests {
     use crate::math::{LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
-    struct Corrupted<'d> {
-        inner: Cpu<'d>,
+    struct Corrupted {
+        inner: Cpu,
         corrupt: fn(&mut LossSums, &mut f32),
     }
 
-    impl Engine for Corrupted<'_> {
+    impl Engine for Corrupted {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }

@@ -128,7 +128,7 @@ impl Tuner {
     /// or that compute something else are left out, and told.
     fn passes(
         self,
-        held: &Gpu<'_>,
+        held: &Gpu,
         tunings: &[Tuning],
         truth: &Truth,
         data: &Problem,
@@ -149,13 +149,7 @@ impl Tuner {
     }
 
     /// The engine by a tuning, if it finds what the reference does.
-    fn checked<'d>(
-        self,
-        held: &Gpu<'d>,
-        tuning: Tuning,
-        truth: &Truth,
-        data: &Problem,
-    ) -> Result<Gpu<'d>, CliError> {
+    fn checked(self, held: &Gpu, tuning: Tuning, truth: &Truth, data: &Problem) -> Result<Gpu, CliError> {
         let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
         match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
             None => Ok(engine),
@@ -178,7 +172,7 @@ impl Tuner {
             let mut engines = [with(elements)?, with(0)?];
             let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: [0.0; 2] };
             engines.iter_mut().try_for_each(|engine| engine.begin(&rule))?;
-            let steps = |engine: &mut Gpu<'_>| engine.advance(STEPS).map(|_| ());
+            let steps = |engine: &mut Gpu| engine.advance(STEPS).map(|_| ());
             let Some(seconds) = self.in_turns(&mut engines, steps)? else { return Ok(None) };
             let step = |k: usize| seconds[k] / f64::from(STEPS);
             results.push(AloneResult { n: elements.into(), alone_s: step(0), dispatched_s: step(1) });
@@ -188,10 +182,10 @@ impl Tuner {
 
     /// Median seconds of `run` on each engine, all in turns, so that they see
     /// the same moods of the machine; `None` if the user asked to stop.
-    fn in_turns<'d>(
+    fn in_turns(
         self,
-        engines: &mut [Gpu<'d>],
-        run: impl Fn(&mut Gpu<'d>) -> Result<(), EngineError>,
+        engines: &mut [Gpu],
+        run: impl Fn(&mut Gpu) -> Result<(), EngineError>,
     ) -> Result<Option<Vec<f64>>, CliError> {
         let _listening = interrupt::Watch::brief();
         let mut seconds = vec![Vec::new(); engines.len()];

@@ -32,7 +32,7 @@ use gpu::GpuError;
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
 
 /// Computes passes over one dataset.
-pub trait Engine {
+pub trait Engine: Send {
     /// Which engine this is and what it runs on.
     fn info(&self) -> &EngineInfo;
 
@@ -220,3 +220,15 @@ fn chunks(range: Range<usize>, chunk: usize) -> impl DoubleEndedIterator<Item = 
         start..range.end.min(start + chunk)
     })
 }
+
+/// Engines move between threads, and threads share a problem.
+const _: () = {
+    const fn moves<T: Send + 'static>() {}
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    moves::<Reference>();
+    moves::<Cpu>();
+    moves::<gpu::Gpu>();
+    moves::<Box<dyn Engine>>();
+    is_shared::<ReadProbe>();
+    is_shared::<Problem>();
+};

@@ -26,7 +26,7 @@ fn noisy_line(n: u64, mean: f64, spread: f64) -> Problem {
     Problem::pair(matrix("x", x), matrix("t", t)).unwrap()
 }
 
-fn open(data: &Problem, precision: Precision, memory_bytes: u64) -> Gpu<'_> {
+fn open(data: &Problem, precision: Precision, memory_bytes: u64) -> Gpu {
     let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
     Gpu::open_with(&software_adapter(), data, &settings).unwrap()
 }
@@ -44,7 +44,7 @@ const GENERIC: [Affine; 6] = [
 
 /// The largest error of sums, of loss and gradients, as `linfit compare` has
 /// them: relative to the size of their terms.
-fn error_of(got: [f64; 3], reference: &mut Reference<'_>, at: Affine) -> f64 {
+fn error_of(got: [f64; 3], reference: &mut Reference, at: Affine) -> f64 {
     let want = Evaluation::from_sums(&reference.loss_sums(at).unwrap());
     let scales = reference.term_scales(at).unwrap();
     let errors = [
