@@ -3,8 +3,9 @@
 use super::abi::{Parameters, WindowUniform, binding};
 use super::packing::Packing;
 use super::plan::FORWARD_ELEMENTS;
+use super::readback::{Pending, Staging};
 use super::stream::elements_within;
-use super::upload::{Column, Pending, Staging, Uploader};
+use super::upload::{Column, Uploader};
 use super::{Gpu, GpuError, Held, STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
 use crate::engine::{EngineError, Sink, chunks};
 use crate::math::Affine;

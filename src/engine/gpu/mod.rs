@@ -30,6 +30,7 @@ mod partials;
 mod pipelines;
 mod plan;
 mod precision;
+mod readback;
 #[cfg(test)]
 mod reflection;
 mod resident;

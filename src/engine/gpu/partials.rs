@@ -2,7 +2,7 @@ use super::abi::{FinishUniform, FinishedSum, binding};
 use super::device::Device;
 use super::pipelines::SumsKernel;
 use super::plan::{self, FINISHERS};
-use super::upload::Staging;
+use super::readback::Staging;
 use super::{GpuError, Precision, STORAGE, create_buffer};
 
 /// Four sums in f64: one finisher's.

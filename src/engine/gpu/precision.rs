@@ -4,7 +4,7 @@ use super::abi::{FinishedSum, SelfTestCase, SelfTestResult, SelfTestUniform, bin
 use super::device::Device;
 use super::kernels;
 use super::pipelines::Kernel;
-use super::upload::Staging;
+use super::readback::Staging;
 use super::{Adapter, GpuError, STORAGE, STORAGE_INPUT, create_buffer};
 
 /// How a GPU carries the sums of a pass. Elements are f32 in all three, and the
