@@ -171,7 +171,7 @@ shared_struct! {
 }
 
 shared_struct! {
-    /// What the rows of a history follow.
+    /// The head of a history, before its rows.
     HistoryHead = "History" {
         wanted: u32,
         count: u32,
@@ -282,7 +282,7 @@ impl Contents {
 
 /// The bindings of each kernel.
 pub(super) mod binding {
-    /// Of every kernel over elements.
+    /// The bindings of every kernel over elements.
     pub(in crate::engine::gpu) mod elements {
         use crate::engine::gpu::abi::Binding;
         pub(in crate::engine::gpu) const X: Binding = Binding::read("x", 0);

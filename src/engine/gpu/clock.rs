@@ -24,7 +24,7 @@ struct Ticks(Option<u64>);
 impl Ticks {
     const ZERO: Self = Self(Some(0));
 
-    /// Those of one more pass, which noted when it began and when it ended.
+    /// The sum with one more pass, which noted when it began and when it ended.
     fn and(self, noted: &[u8]) -> Self {
         let &[begin, end] = bytemuck::pod_collect_to_vec::<u8, u64>(noted).as_slice() else {
             return Self(None);
@@ -71,7 +71,7 @@ impl Clock {
         self.ticks.get().is_some()
     }
 
-    /// What makes a compute pass note when it begins and ends.
+    /// The request to a compute pass to note when it begins and ends.
     pub(super) fn writes(&self) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,

@@ -14,7 +14,7 @@ use super::plan::{BLOCK_VECTORS, FINISHERS};
 use super::shaders::{Choices, PARTS};
 use super::tuning::{Reduction, Tuning};
 
-/// What a kernel is compiled from.
+/// The source of one kernel.
 #[derive(Clone)]
 pub(super) struct KernelSource {
     /// The name of its file, and of its entry point.
@@ -123,7 +123,7 @@ pub(super) fn part_bytes(precision: Precision) -> u32 {
     }
 }
 
-/// What sums are carried in, of whatever quantity.
+/// The choices of a kernel that sums a quantity.
 fn with_sums(choices: Choices, quantity: Quantity, precision: Precision) -> Choices {
     let choices = match precision {
         Precision::Fast => choices.with("real", "real_plain").with("scalar", "scalar_f32"),

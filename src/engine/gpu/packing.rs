@@ -1,9 +1,9 @@
 use super::abi::Binding;
 use crate::array::ElementType;
 
-/// How a matrix's elements lie in the device's memory: small ones as they are,
-/// several to a word, and all others as f32. Shaders see four f32 at a time
-/// either way; how they get them is all that differs, and it is all here.
+/// The form of an array's elements in the device's memory: small ones as they
+/// are, several to a word, and all others as f32. Shaders see four f32 at a time
+/// either way; the code that loads them is all that differs, and is all here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
     F32,
@@ -16,7 +16,7 @@ pub(super) enum Packing {
 }
 
 impl Packing {
-    /// How elements of a type are sent.
+    /// The form in which elements of a type are sent.
     pub(super) fn of(element: ElementType) -> Self {
         match element {
             ElementType::U8 => Self::U8,

@@ -19,8 +19,8 @@ impl Kernel {
         Self::compile_text(device, source, source.text())
     }
 
-    /// The same of another text, which may compute something else but must not
-    /// reach other memory.
+    /// Compiles another text in the place of the source's own. It may compute
+    /// something else, but must not reach other memory.
     pub(super) fn compile_text(device: &wgpu::Device, source: &KernelSource, text: String) -> Self {
         let label = Some(source.name);
         let entries: Vec<_> =

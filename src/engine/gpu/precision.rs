@@ -7,8 +7,8 @@ use super::pipelines::Kernel;
 use super::readback::Staging;
 use super::{Adapter, GpuError, STORAGE, STORAGE_INPUT, create_buffer};
 
-/// How a GPU carries the sums of a pass. Elements are f32 in all three, and the
-/// host joins what the device leaves in f64.
+/// The numbers in which a GPU carries the sums of a pass. Elements are f32 in
+/// all three, and the host merges the device's sums in f64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// f32, in runs so short, and at a W and b of so few digits, that rounding
@@ -39,8 +39,8 @@ impl Precision {
         }
     }
 
-    /// Checks that the adapter offers what it needs, opening it for that where
-    /// it has to be tried.
+    /// Checks that the adapter offers this precision. For that it may have to be
+    /// opened.
     ///
     /// # Errors
     /// [`GpuError::NoF64`], [`GpuError::NoCompensation`], whatever the device
@@ -53,7 +53,7 @@ impl Precision {
         }
     }
 
-    /// What can be told without opening the adapter.
+    /// The part of [`check`](Self::check) that needs no open device.
     pub(super) fn check_f64(self, adapter: &Adapter) -> Result<(), GpuError> {
         if self == Self::F64 && !adapter.has_f64() {
             return Err(GpuError::NoF64 { adapter: adapter.name().to_owned() });
@@ -141,8 +141,8 @@ fn cases() -> Vec<SelfTestCase> {
     (0..CASES).map(|_| SelfTestCase { a: four(), b: four() }).collect()
 }
 
-/// How many of a case's results are not what they must be: the rounded sum,
-/// product or chain, and exactly what rounding took from it.
+/// The number of a case's results that are wrong: not the rounded sum, product
+/// or chain, or not exactly its rounding error.
 fn lost(case: &SelfTestCase, result: &SelfTestResult) -> usize {
     (0..4)
         .map(|lane| {

@@ -301,7 +301,7 @@ fn a_kernel_that_differs_from_the_host_is_noticed() {
     }
 }
 
-/// The same from the host's side.
+/// Each change is one on the host's side.
 #[test]
 fn a_host_that_differs_from_the_kernel_is_noticed() {
     let [sums, ..] = examples();
