@@ -1,5 +1,5 @@
 // parts: two_float step parameters walk
-// twin: src/fit/path.rs next
+// twin: src/fit/host.rs advance
 //
 // Whole steps, passes and updates, one after the other in a single workgroup:
 // for data so small that a dispatch costs more than a pass.
@@ -7,6 +7,7 @@
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(5) var<uniform> descent: Descent;
+@group(0) @binding(8) var<storage, read> rates: array<vec2<f32>>;
 
 var<workgroup> next_follows: bool;
 
@@ -25,7 +26,7 @@ fn descend(@builtin(local_invocation_index) local: u32) {
         totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
         merge_totals(local);
         if local == 0u {
-            take_step();
+            advance();
             next_follows = goes_on();
         }
         storageBarrier();

@@ -1,5 +1,5 @@
 // parts: two_float step parameters
-// twin: src/fit/path.rs next
+// twin: src/fit/host.rs advance
 //
 // Adds up the partial sums of all windows and takes the step that follows from
 // them, so that the next pass in the same submission starts from there. One
@@ -9,6 +9,7 @@
 @group(0) @binding(1) var<storage, read_write> history: History;
 @group(0) @binding(2) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(3) var<uniform> descent: Descent;
+@group(0) @binding(4) var<storage, read> rates: array<vec2<f32>>;
 
 @compute @workgroup_size(WIDTH)
 fn update(@builtin(local_invocation_index) local: u32) {
@@ -21,6 +22,6 @@ fn update(@builtin(local_invocation_index) local: u32) {
     totals[local] = normal(total.hi, total.lo);
     merge_totals(local);
     if local == 0u {
-        take_step();
+        advance();
     }
 }

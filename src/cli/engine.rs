@@ -133,7 +133,7 @@ impl EngineChosen<'_> {
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
-                verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+                verbosity.notices(&[Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }]);
             }
             let engine = self.arguments.open_gpu(adapter, data, verbosity)?;
             return Ok(Opened { engine: Box::new(engine), reason: None });

@@ -152,10 +152,11 @@ shared_struct! {
     /// The uniform of a descent.
     DescentUniform = "Descent" {
         mean: [f32; 2],
-        rate: [f32; 2],
+        momentum: [f32; 2],
+        gradient_share: [f32; 2],
         tolerance: [f32; 2],
         bias_tolerance: [f32; 2],
-        x_pivot: [f32; 2],
+        x_shift: [f32; 2],
         x_mean: [f32; 2],
         x_square: [f32; 2],
         x_size: f32,
@@ -177,6 +178,8 @@ shared_struct! {
         count: u32,
         stopped: u32,
         step: u32,
+        velocity_weight: [f32; 2],
+        velocity_bias: [f32; 2],
     }
 }
 
@@ -187,7 +190,7 @@ shared_struct! {
         weight: [f32; 2],
         bias: [f32; 2],
         step: u32,
-        onward: u32,
+        outcome: u32,
         unused: [u32; 2],
     }
 }
@@ -217,6 +220,13 @@ shared_struct! {
         product: FinishedSum,
         chain: FinishedSum,
     }
+}
+
+/// The outcomes of a step, as a [`HistoryRow`] has them.
+pub(super) mod outcome {
+    pub(in crate::engine::gpu) const STEP: u32 = 0;
+    pub(in crate::engine::gpu) const TOLERANCE: u32 = 1;
+    pub(in crate::engine::gpu) const DIVERGED: u32 = 2;
 }
 
 /// The way a kernel reaches a buffer.
@@ -306,6 +316,7 @@ pub(super) mod binding {
         pub(in crate::engine::gpu) const HISTORY: Binding = Binding::read_write("history", 2);
         pub(in crate::engine::gpu) const PARAMETERS: Binding = Binding::read_write("parameters", 4);
         pub(in crate::engine::gpu) const DESCENT: Binding = Binding::uniform("descent", 5);
+        pub(in crate::engine::gpu) const RATES: Binding = Binding::read("rates", 8);
     }
     pub(in crate::engine::gpu) mod update {
         use crate::engine::gpu::abi::Binding;
@@ -313,6 +324,7 @@ pub(super) mod binding {
         pub(in crate::engine::gpu) const HISTORY: Binding = Binding::read_write("history", 1);
         pub(in crate::engine::gpu) const PARAMETERS: Binding = Binding::read_write("parameters", 2);
         pub(in crate::engine::gpu) const DESCENT: Binding = Binding::uniform("descent", 3);
+        pub(in crate::engine::gpu) const RATES: Binding = Binding::read("rates", 4);
     }
     pub(in crate::engine::gpu) mod finish {
         use crate::engine::gpu::abi::Binding;

@@ -250,7 +250,7 @@ const HISTORY_CONTENTS: Contents = Contents::Rows { head: HistoryHead::LAYOUT, r
 
 /// The kernel that updates W and b from the partial sums of a pass.
 pub(super) fn update() -> KernelSource {
-    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS};
+    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
     KernelSource {
         name: "update",
         choices: Choices::default().with("zero", "step").with("kernel", "update"),
@@ -259,6 +259,7 @@ pub(super) fn update() -> KernelSource {
             (HISTORY, HISTORY_CONTENTS),
             (PARAMETERS, Contents::one::<Parameters>()),
             (DESCENT, Contents::one::<DescentUniform>()),
+            (RATES, Contents::array_of::<[f32; 2]>()),
         ],
         constants: vec![("WIDTH", f64::from(FINISHERS))],
     }
@@ -266,12 +267,13 @@ pub(super) fn update() -> KernelSource {
 
 /// The kernel that takes whole steps in one workgroup.
 pub(super) fn descend(tuning: &Tuning, form: &Form) -> KernelSource {
-    use binding::descend::{DESCENT, HISTORY, PARAMETERS};
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
     let mut bindings = form.bindings();
     bindings.extend([
         (HISTORY, HISTORY_CONTENTS),
         (PARAMETERS, Contents::one::<Parameters>()),
         (DESCENT, Contents::one::<DescentUniform>()),
+        (RATES, Contents::array_of::<[f32; 2]>()),
     ]);
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
     constants.push(("SHIFTED", flag(form.is_shifted)));

@@ -48,7 +48,7 @@ pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
 use super::frame::Frame;
-use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
+use super::{Cpu, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, Stepper, targets};
 use crate::array::{DataError, Problem};
 use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
 use abi::{Parameters, Shift, WideParameters};
@@ -582,7 +582,7 @@ impl Engine for Gpu {
 
     /// For data that are on the device, with the precision that updates there
     /// have, if it keeps the rounding errors that they are made of.
-    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         if !matches!(self.held, Held::Resident(_)) || self.precision != Precision::Fast {
             return None;
         }

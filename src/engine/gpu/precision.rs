@@ -173,6 +173,7 @@ fn lost(case: &SelfTestCase, result: &SelfTestResult) -> usize {
 mod tests {
     use super::super::device::tests::software_adapter;
     use super::*;
+    use crate::array::{Hint, Hinted};
 
     #[test]
     fn a_device_that_keeps_rounding_errors_passes() {
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(text.matches(hidden).count(), 1);
         let error = self_test_of(&device, text.replace(hidden, "v")).unwrap_err();
         assert!(matches!(error, GpuError::NoCompensation { lost: 1.., .. }), "{error}");
-        assert!(error.to_string().contains("--precision fast"), "{error}");
+        assert!(error.hints().contains(&Hint::FastPrecision), "{error}");
     }
 
     #[test]

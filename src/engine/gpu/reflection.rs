@@ -2,12 +2,12 @@
 //! name: structs and their fields, bindings and override constants.
 
 use wgpu::naga::{
-    AddressSpace, Handle, Module, Scalar, ScalarKind, ShaderStage, StorageAccess, Type, TypeInner, back,
-    front, valid,
+    AddressSpace, Expression, Handle, Literal, Module, Scalar, ScalarKind, ShaderStage, StorageAccess, Type,
+    TypeInner, back, front, valid,
 };
 
 use super::Precision;
-use super::abi::{Access, Contents, Layout, Shape};
+use super::abi::{Access, Contents, Layout, Shape, outcome};
 use super::kernels::{self, Form, KernelSource, Quantity};
 use super::packing::Packing;
 use super::tuning::{Reduction, Tuning};
@@ -136,6 +136,20 @@ impl Reflected {
         back::pipeline_constants::process_overrides(&self.module, &info, entry_point, &values)
             .map(|_| ())
             .map_err(|error| format!("{}: {error:?}", source.name))
+    }
+}
+
+/// The numbers of outcomes, which the host reads in the rows of a history.
+#[test]
+fn outcomes_have_the_numbers_that_the_host_reads() {
+    let module = Reflected::new(&kernels::update().text()).unwrap().module;
+    let constants: Vec<_> = module.constants.iter().map(|(_, constant)| constant).collect();
+    for (name, number) in
+        [("STEP", outcome::STEP), ("TOLERANCE", outcome::TOLERANCE), ("DIVERGED", outcome::DIVERGED)]
+    {
+        let constant = constants.iter().find(|constant| constant.name.as_deref() == Some(name)).unwrap();
+        let value = &module.global_expressions[constant.init];
+        assert_eq!(value, &Expression::Literal(Literal::U32(number)), "{name}");
     }
 }
 
@@ -289,7 +303,12 @@ fn a_kernel_that_differs_from_the_host_is_noticed() {
             "    bias: vec2<f32>,\n    weight: vec2<f32>,\n    step: u32,",
             "fields of Row",
         ),
-        (&descend, "    rate: vec2<f32>, ", "    @size(16) rate: vec2<f32>, ", "offset of Descent.tolerance"),
+        (
+            &descend,
+            "    momentum: vec2<f32>, ",
+            "    @size(16) momentum: vec2<f32>, ",
+            "offset of Descent.gradient_share",
+        ),
         (&self_test, "product: Sum,\n", "product: Case,\n", ""),
         (&self_test, "fn self_test(", "fn other(", "self_test"),
     ] {

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "shared/residual_f32"
     "shared/residual_f64"
     "shared/residual_two_float"
+    "shared/rule"
     "shared/scalar_f32"
     "shared/scalar_f64"
     "shared/shift"
@@ -245,6 +246,9 @@ mod tests {
         for (path, text) in FILES {
             for twin in text.lines().filter_map(|line| line.strip_prefix("// twin: ")) {
                 let (file, name) = twin.split_once(' ').unwrap();
+                let is_own =
+                    *path == name || path.ends_with(&format!("/{name}")) || words(text).contains(name);
+                assert!(is_own, "{path} does not have the name {name} of its twin");
                 let rust = std::fs::read_to_string(root().join(file)).unwrap();
                 assert!(rust.contains(&format!("fn {name}(")), "{path}: {file} has no fn {name}");
                 assert!(rust.contains(&format!("{path}.wgsl")), "{file} does not name {path}.wgsl");
