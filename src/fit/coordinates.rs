@@ -97,7 +97,7 @@ impl Position {
     pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Slopes, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
-                let sums = engine.loss_sums(self.model)?;
+                let sums = engine.loss_sums_at(self.model)?;
                 Ok((Slopes { evaluation: Evaluation::from_sums(&sums), weight: 0.0 }, sums.n))
             }
             Coordinates::Standardized { x_mean, t_mean, x_variance, units } => {

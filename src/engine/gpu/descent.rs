@@ -172,7 +172,8 @@ impl Descent {
 
 impl DeviceDescent for Gpu {
     fn begin(&mut self, rule: &DescentRule) -> Result<(), EngineError> {
-        let spread = self.spread()?;
+        let all = self.all();
+        let spread = self.spread(&all)?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,
