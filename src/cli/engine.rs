@@ -112,7 +112,7 @@ impl EngineChosen<'_> {
     /// Opens the engine that was asked for, or the one that suits the machine,
     /// and tells what the user should know about it.
     pub(super) fn open(&self, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
-        let opened = match &self.drivers {
+        let mut opened = match &self.drivers {
             Some(drivers) => self.open_with(drivers, data, verbosity)?,
             None if self.arguments.engine == EngineChoice::Reference => {
                 Opened { engine: Box::new(Reference::new(data)), reason: None }
@@ -122,7 +122,7 @@ impl EngineChosen<'_> {
         if opened.engine.info().kind != EngineKind::Gpu {
             self.arguments.precision.note_f64(verbosity);
         }
-        verbosity.notices(opened.engine.notices());
+        verbosity.notices_of(opened.engine.as_mut());
         Ok(opened)
     }
 

@@ -19,7 +19,7 @@ struct ForwardSlot {
 
 impl Gpu {
     /// Y = X·W + b, chunk by chunk.
-    pub(super) fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+    pub(super) fn predict_all(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         let there = self.inputs.to_predict(at);
         let [weight, bias] = [there.weight, there.bias].map(|value| [split(value)[0], 0.0]);
         self.set_point(&Parameters { weight, bias, coarse: [0.0; 2], unused: [0.0; 2] })?;
