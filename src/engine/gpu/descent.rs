@@ -5,16 +5,17 @@ use bytemuck::Zeroable;
 
 use super::abi::outcome::{DIVERGED, STEP, TOLERANCE};
 use super::abi::{DescentUniform, HistoryHead, HistoryRow, WindowUniform, binding};
+use super::buffers::{STORAGE, create_buffer, split, uniform};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
-use super::inputs::Origin;
+use super::inputs::ResidualShift;
 use super::kernels;
 use super::partials::whole;
 use super::pipelines::Kernel;
 use super::plan;
 use super::readback::Staging;
 use super::resident::Resident;
-use super::{Gpu, GpuError, Held, STORAGE, create_buffer, split, uniform};
+use super::{Gpu, GpuError, Held};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation};
 
@@ -32,7 +33,7 @@ pub(super) struct Descent {
     /// The part of the uniform that no rule changes.
     partials: Partials,
     /// The shift of X and T, about which residuals are computed.
-    shift: Origin,
+    shift: ResidualShift,
     /// The sizes of X and T about it.
     sizes: Sizes,
     /// Steps since the start, by the host's count.
@@ -108,7 +109,7 @@ impl Descent {
                     let bindings = kernel.bind(
                         device,
                         &[
-                            (PARTIALS, resident.residuals.partials.buffer.as_entire_binding()),
+                            (PARTIALS, resident.passes.loss_sums.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (PARAMETERS, gpu.point.as_entire_binding()),
                             (DESCENT, descent.as_entire_binding()),
@@ -117,7 +118,7 @@ impl Descent {
                     );
                     (kernel, bindings)
                 })?;
-                (Way::Dispatched { update: kernel }, bindings, resident.residuals.partial_count)
+                (Way::Dispatched { update: kernel }, bindings, resident.passes.loss_sums.partial_count)
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
@@ -131,7 +132,7 @@ impl Descent {
             history,
             staging,
             partials,
-            shift: gpu.inputs.origin(gpu.precision),
+            shift: gpu.inputs.shift(gpu.precision),
             sizes: gpu.inputs.sizes(),
             step: 0,
         })
@@ -206,7 +207,7 @@ impl Stepper for Gpu {
         };
         descent.start(&self.device, rule, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(self.inputs.origin(self.precision).centred(at))?)
+        Ok(self.set_model(self.inputs.shift(self.precision).shifted(at))?)
     }
 
     fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
@@ -224,7 +225,7 @@ impl Stepper for Gpu {
         })?;
         let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
         let record = |pass: &mut wgpu::ComputePass<'_>| {
-            descent.record(pass, wanted, |pass| resident.residuals.dispatch(pass));
+            descent.record(pass, wanted, |pass| resident.passes.loss_sums.dispatch(pass));
         };
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
@@ -287,7 +288,13 @@ impl History {
     /// if they are not what was asked for after `step` steps. That is so many
     /// rows, or fewer if the last one ends the descent, one for each step.
     /// Drivers have been seen to end long loops early, without a word.
-    fn evaluated(&self, rule: &DescentRule, shift: Origin, wanted: u32, step: u32) -> Option<Vec<Evaluated>> {
+    fn evaluated(
+        &self,
+        rule: &DescentRule,
+        shift: ResidualShift,
+        wanted: u32,
+        step: u32,
+    ) -> Option<Vec<Evaluated>> {
         let has_stopped = self.head.stopped != 0;
         let complete = self.head.count == wanted || has_stopped;
         let steps = successors(Some(step), |step| Some(step.wrapping_add(1).max(1)));
@@ -321,12 +328,12 @@ impl History {
     }
 }
 
-fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: Origin) -> Evaluated {
+fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: ResidualShift) -> Evaluated {
     let means = whole(&row.evaluation);
     // The shader has divided by Σw and multiplied with 2 already.
     let evaluation = Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] };
     Evaluated {
-        model: shift.uncentred(Affine::new(joined(row.weight), joined(row.bias))),
+        model: shift.unshifted(Affine::new(joined(row.weight), joined(row.bias))),
         evaluation,
         outcome: rule.outcome(&evaluation, row.outcome != DIVERGED),
     }

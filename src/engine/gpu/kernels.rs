@@ -50,8 +50,8 @@ impl From<&Inputs> for Form {
             x: inputs.x.packing,
             t: inputs.t.packing,
             weights: inputs.weights.map(|weights| weights.packing),
-            has_validity: inputs.has_holes,
-            is_shifted: inputs.is_centred(),
+            has_validity: inputs.has_validity,
+            is_shifted: inputs.is_shifted(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) const BLOCK_VECTORS: u32 = 16;
 pub(super) const FINISHERS: u32 = 64;
 
 /// Elements of Y computed and read back at a time, if X is on the device: 16 MiB.
-pub(super) const FORWARD_ELEMENTS: u32 = 1 << 22;
+pub(super) const PREDICTED_ELEMENTS: u32 = 1 << 22;
 
 /// A window is at most 512 MiB, whatever the device allows: drivers have been
 /// seen to fail at 1 GiB and above.
@@ -88,12 +88,12 @@ impl Dispatch {
 }
 
 /// The ranges of elements that each get buffers of their own: as large as the
-/// device binds, and multiples of [`FORWARD_ELEMENTS`] but for the last.
+/// device binds, and multiples of [`PREDICTED_ELEMENTS`] but for the last.
 pub(super) fn windows(elements: usize, limits: &wgpu::Limits) -> Vec<Range<usize>> {
     let bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_WINDOW_BYTES);
-    let forward_bytes = u64::from(FORWARD_ELEMENTS) * 4;
+    let predicted_bytes = u64::from(PREDICTED_ELEMENTS) * 4;
     // No device binds less than 128 MiB; the division cannot give 0.
-    let window = usize::try_from((bytes / forward_bytes).max(1)).unwrap_or(1) * FORWARD_ELEMENTS as usize;
+    let window = usize::try_from((bytes / predicted_bytes).max(1)).unwrap_or(1) * PREDICTED_ELEMENTS as usize;
     super::super::chunks(0..elements, window).collect()
 }
 

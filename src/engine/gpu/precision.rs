@@ -1,11 +1,12 @@
 use std::fmt;
 
 use super::abi::{FinishedSum, SelfTestCase, SelfTestResult, SelfTestUniform, binding};
+use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer};
 use super::device::Device;
 use super::kernels;
 use super::pipelines::Kernel;
 use super::readback::Staging;
-use super::{Adapter, GpuError, STORAGE, STORAGE_INPUT, create_buffer};
+use super::{Adapter, GpuError};
 
 /// The numbers in which a GPU carries the sums of a pass. Elements are f32 in
 /// all three, and the host merges the device's sums in f64.

@@ -1,17 +1,18 @@
-//! The forward pass: Y = X·W + b, from X on the device or sent through it.
+//! Predictions: Y = X·W + b, from X on the device or sent through it.
 
 use super::abi::{Parameters, WindowUniform, binding};
+use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
 use super::packing::Packing;
-use super::plan::FORWARD_ELEMENTS;
+use super::plan::PREDICTED_ELEMENTS;
 use super::readback::{Pending, Staging};
 use super::stream::elements_within;
 use super::upload::{Column, Uploader};
-use super::{Gpu, GpuError, Held, STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
+use super::{Gpu, GpuError, Held};
 use crate::engine::{EngineError, Sink, chunks};
 use crate::math::Affine;
 
-/// Memory that chunks of a forward pass take turns in.
-struct ForwardSlot {
+/// Memory that chunks take turns in.
+struct PredictSlot {
     x: Option<wgpu::Buffer>,
     y: wgpu::Buffer,
     staging: Staging,
@@ -27,18 +28,17 @@ impl Gpu {
         // the device computes one, the one before is taken and the next is read.
         let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
         let most = match self.held {
-            Held::Resident(_) => FORWARD_ELEMENTS as usize,
+            Held::Resident(_) => PREDICTED_ELEMENTS as usize,
             // Of X, of Y, and of Y on its way back.
             _ => elements_within(self.memory_bytes / slots as u64, self.inputs.x.packing.size() as u64 + 8)
-                .min(FORWARD_ELEMENTS as usize / slots),
+                .min(PREDICTED_ELEMENTS as usize / slots),
         };
         let most = self.data.len().min(most);
         let packing = self.inputs.x.packing;
         let mut uploader = Uploader::new(Column::X, &self.data, self.inputs.x);
-        let slots: Vec<ForwardSlot> =
-            (0..slots).map(|_| self.forward_slot(most)).collect::<Result<_, _>>()?;
-        let mut under_way: Option<(&ForwardSlot, Pending, usize)> = None;
-        let mut take = |(slot, pending, elements): (&ForwardSlot, Pending, usize)| {
+        let slots: Vec<PredictSlot> = (0..slots).map(|_| self.slot(most)).collect::<Result<_, _>>()?;
+        let mut under_way: Option<(&PredictSlot, Pending, usize)> = None;
+        let mut take = |(slot, pending, elements): (&PredictSlot, Pending, usize)| {
             let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..elements]);
             slot.staging.finish(&self.device, pending, read)?.map_err(EngineError::Sink)
         };
@@ -67,7 +67,7 @@ impl Gpu {
                 use binding::elements::{WINDOW, X};
                 use binding::predict::{PARAMETERS, Y};
                 let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(x_bytes) };
-                self.forward.bind(
+                self.predict.bind(
                     device,
                     &[
                         (X, wgpu::BindingResource::Buffer(x)),
@@ -78,7 +78,7 @@ impl Gpu {
                 )
             })?;
             let record = |pass: &mut wgpu::ComputePass<'_>| {
-                pass.set_pipeline(&self.forward.pipeline);
+                pass.set_pipeline(&self.predict.pipeline);
                 pass.set_bind_group(0, &bindings, &[]);
                 let [x, y] = dispatch.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
@@ -99,7 +99,7 @@ impl Gpu {
     }
 
     /// Room for a chunk; of X only where it isn't there yet.
-    fn forward_slot(&self, elements: usize) -> Result<ForwardSlot, GpuError> {
+    fn slot(&self, elements: usize) -> Result<PredictSlot, GpuError> {
         let y_bytes = Packing::F32.padded_bytes(elements);
         let x_bytes = self.inputs.x.packing.padded_bytes(elements);
         let x = match self.held {
@@ -107,6 +107,6 @@ impl Gpu {
             _ => Some(create_buffer(&self.device, "x chunk", x_bytes, STORAGE_INPUT)?),
         };
         let y = create_buffer(&self.device, "y", y_bytes, STORAGE)?;
-        Ok(ForwardSlot { x, y, staging: Staging::new(&self.device, "y staging", y_bytes)? })
+        Ok(PredictSlot { x, y, staging: Staging::new(&self.device, "y staging", y_bytes)? })
     }
 }

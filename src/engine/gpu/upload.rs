@@ -209,7 +209,7 @@ impl Uploader {
             label: self.matrix().label().to_owned(),
             from: self.matrix().element(),
             to: ElementType::F32,
-            shift: self.passage.origin().value(),
+            shift: self.passage.host_shift().value(),
             count: self.rounded,
             n: self.matrix().len() as u64,
         })
@@ -285,7 +285,7 @@ impl Conversion<'_> {
             return matrix.rounding_to_f32(order, range);
         }
         let mut exact = vec![0f64; out.len()];
-        matrix.read_shifted(order, start, self.passage.shift, &mut exact, None);
+        matrix.read_shifted(order, start, self.passage.whole, &mut exact, None);
         let mut rounding = Rounding::default();
         for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
             if self.validity.is_some_and(|validity| !validity.contains(k)) {
