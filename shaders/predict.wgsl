@@ -1,5 +1,5 @@
 // parts: window walk shift parameters
-// twin: src/engine/reference.rs forward
+// twin: src/engine/reference.rs predict
 //
 // Y = X·W + b, element by element. Far from 0, as (X − p)·W + (b + p·W), with p
 // the shift of X: of large x·W and b that cancel, f32 would keep few digits.

@@ -131,7 +131,7 @@ fn whole_numbers_far_from_0_stay_exact() {
     let at = Affine::new(2.0, 5.0);
     let want = Reference::new(&data).loss_sums_at(at).unwrap();
     for memory_bytes in [u64::MAX, 0] {
-        let mut gpu = Gpu::open_within(&software_adapter(), &data, memory_bytes).unwrap();
+        let mut gpu = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(memory_bytes)).unwrap();
         let got = gpu.loss_sums_at(at).unwrap();
         assert_eq!((got.rr, got.r, got.n), (want.rr, want.r, want.n));
         assert!((got.rx / want.rx - 1.0).abs() < 1e-15, "{} for {}", got.rx, want.rx);
@@ -180,7 +180,8 @@ fn holes_do_not_move_the_point_that_is_summed_about() {
             ValidityRules { x_nodata: Some(f64::NAN), t_nodata: Some(f64::NAN), ..ValidityRules::default() };
         let data = Problem::pair_with(matrix("x", x), matrix("t", t), u64::MAX, rules).unwrap();
         let want = Cpu::new(&data).all_moments().unwrap().least_squares().unwrap();
-        let got = Gpu::open(&software_adapter(), &data).unwrap().all_moments().unwrap().least_squares().unwrap();
+        let got =
+            Gpu::open(&software_adapter(), &data).unwrap().all_moments().unwrap().least_squares().unwrap();
         assert!((got.weight - want.weight).abs() < 1e-5, "{name}: {got:?} for {want:?}");
     }
 }

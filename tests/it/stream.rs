@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
 use linfit::io::npy::NpyWriter;
@@ -80,7 +80,7 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
     );
     // On the GPU the parts differ, and with them the rounding.
     let adapter = software_adapter();
-    let mut gpu = Gpu::open_within(&adapter, &streamed, 1 << 20).unwrap();
+    let mut gpu = Gpu::open_with(&adapter, &streamed, &GpuSettings::within(1 << 20)).unwrap();
     for _ in 0..2 {
         let got = gpu.loss_sums_at(AT).unwrap();
         assert_eq!(got.n, want.n);
@@ -115,7 +115,9 @@ fn a_file_that_shrinks_is_an_error() {
         let errors = [
             Cpu::new(&data).loss_sums_at(AT).unwrap_err(),
             Reference::new(&data).loss_sums_at(AT).unwrap_err(),
-            Gpu::open_within(&adapter, &data, memory).and_then(|mut gpu| gpu.loss_sums_at(AT)).unwrap_err(),
+            Gpu::open_with(&adapter, &data, &GpuSettings::within(memory))
+                .and_then(|mut gpu| gpu.loss_sums_at(AT))
+                .unwrap_err(),
         ];
         for error in errors {
             let error = error.to_string();

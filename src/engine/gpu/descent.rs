@@ -363,7 +363,7 @@ mod tests {
         }
         let stopped = u32::from(last != STEP);
         let head = HistoryHead { wanted: 4, count, stopped, step, ..HistoryHead::zeroed() };
-        let shift = Origin { x: 0.0.into(), t: 0.0.into() };
+        let shift = ResidualShift { x: 0.0.into(), t: 0.0.into() };
         History { head, rows }.evaluated(&DescentRule::within([0.5; 2]), shift, 4, 10)
     }
 
