@@ -2,6 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::drivers::Drivers;
 use super::error::CliError;
+use super::hint::told;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
 use super::tuning::TuningArguments;
@@ -88,12 +89,7 @@ impl EngineArguments {
         Ok(EngineChosen { arguments: self, drivers })
     }
 
-    fn open_gpu(
-        &self,
-        adapter: &Adapter,
-        data: &Problem,
-        verbosity: Verbosity,
-    ) -> Result<Gpu, EngineError> {
+    fn open_gpu(&self, adapter: &Adapter, data: &Problem, verbosity: Verbosity) -> Result<Gpu, EngineError> {
         let settings = GpuSettings {
             memory_bytes: self.memory.device_bytes(adapter),
             tuning: Some(self.tuning.load(verbosity).of(adapter)),
@@ -117,7 +113,7 @@ impl EngineChosen<'_> {
     /// Opens the engine that was asked for, or the one that suits the machine,
     /// and tells what the user should know about it.
     pub(super) fn open(&self, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
-        let opened = match &self.drivers {
+        let mut opened = match &self.drivers {
             Some(drivers) => self.open_with(drivers, data, verbosity)?,
             None if self.arguments.engine == EngineChoice::Reference => {
                 Opened { engine: Box::new(Reference::new(data)), reason: None }
@@ -127,23 +123,18 @@ impl EngineChosen<'_> {
         if opened.engine.info().kind != EngineKind::Gpu {
             self.arguments.precision.note_f64(verbosity);
         }
-        verbosity.notices(opened.engine.notices());
+        verbosity.notices_of(opened.engine.as_mut());
         Ok(opened)
     }
 
-    fn open_with(
-        &self,
-        drivers: &Drivers,
-        data: &Problem,
-        verbosity: Verbosity,
-    ) -> Result<Opened, CliError> {
+    fn open_with(&self, drivers: &Drivers, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
         let choice = self.arguments.adapter.as_ref();
         if self.arguments.engine == EngineChoice::Gpu || choice.is_some() {
             let adapters = drivers.adapters();
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
-                verbosity.notices(&[Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }]);
+                verbosity.note(&told(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }));
             }
             let engine = self.arguments.open_gpu(adapter, data, verbosity)?;
             return Ok(Opened { engine: Box::new(engine), reason: None });

@@ -13,7 +13,7 @@ use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole};
-use crate::engine::{Cpu, Engine, EngineError};
+use crate::engine::{Cpu, EngineError};
 use crate::io::Source;
 use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
 use crate::report::{count, load_model};
@@ -165,18 +165,17 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     } else if let Some(Opened { mut engine, .. }) = engine {
         arguments.verbosity.detail(&format_args!("computed by {}", engine.info()));
         // Inputs that are sent through tell what they lost only afterwards.
-        let known = engine.notices().len();
         let listening = interrupt::Watch::brief();
-        let done = engine.forward(model, &mut |ys| output.take(ys));
+        let done = engine.predict(model, &mut |ys| output.take(ys));
         drop(listening);
-        arguments.verbosity.notices(&engine.notices()[known..]);
+        arguments.verbosity.notices_of(engine.as_mut());
         done.map_err(CliError::from)
     } else {
-        let engine = Cpu::new(&data);
-        arguments.verbosity.notices(engine.notices());
+        let mut engine = Cpu::new(&data);
+        arguments.verbosity.notices_of(&mut engine);
         let _listening = interrupt::Watch::brief();
         engine
-            .forward_as(model, &mut |ys: &[f64]| output.take_as(arguments.dtype, ys))
+            .predict_as(model, &mut |ys: &[f64]| output.take_as(arguments.dtype, ys))
             .map_err(CliError::from)
     };
     let Output { file, progress, saturated, alike, .. } = output;

@@ -145,18 +145,12 @@ impl Tuner {
                 Err(error) => self.verbosity.note(&format_args!("left out: {}", told(&error))),
             }
         }
-        let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;
+        let medians = self.in_turns(&mut engines, |engine| engine.loss_sums_at(AT).map(|_| ()))?;
         Ok(medians.map(|medians| working.into_iter().zip(medians).collect()))
     }
 
     /// The engine by a tuning, if it finds what the reference does.
-    fn checked(
-        self,
-        held: &Gpu,
-        tuning: Tuning,
-        truth: &Truth,
-        data: &Problem,
-    ) -> Result<Gpu, CliError> {
+    fn checked(self, held: &Gpu, tuning: Tuning, truth: &Truth, data: &Problem) -> Result<Gpu, CliError> {
         let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
         match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
             None => Ok(engine),
