@@ -685,11 +685,7 @@ mod tests {
         fn problem(&self) -> &Problem {
             self.inner.problem()
         }
-        fn loss_sums(
-            &mut self,
-            at: &[Affine],
-            over: Range<u64>,
-        ) -> Result<Partials<LossSums>, EngineError> {
+        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
             self.inner.loss_sums(at, over)
         }
         fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {

@@ -4,7 +4,7 @@
 //! range of its chunks, at any W and b. A pass takes a point (W, b) for each fit
 //! and gives a result for each, as [`Partials`], which merge with those of other
 //! chunks. An engine knows nothing of learning rates or stopping, except behind
-//! [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`]
+//! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`]
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
@@ -16,8 +16,8 @@ mod partials;
 mod probe;
 mod reference;
 mod rule;
-mod stepper;
 mod scales;
+mod stepper;
 
 use std::ops::Range;
 use std::{fmt, io};
@@ -247,7 +247,7 @@ pub enum EngineError {
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Chunks { over: Range<u64>, all: Range<u64> },
     /// A pass over more than one fit on a device.
-    #[error("the GPU engine computes one fit, not {fits}; use --engine cpu")]
+    #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
     /// Elements cannot be grouped so.
@@ -273,7 +273,13 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            _ => Vec::new(),
+            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::NoTarget
+            | Self::Sink(_)
+            | Self::Points { .. }
+            | Self::Chunks { .. }
+            | Self::Groups(_)
+            | Self::Partials(_) => Vec::new(),
         }
     }
 }

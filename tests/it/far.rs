@@ -151,8 +151,8 @@ fn what_is_lost_is_said() {
     let data = far(1e6, 1.0, |v| v);
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     let notices = gpu.take_notices();
-    let Notice::Rounded { label, count, shift: pivot, .. } = &notices[0] else { unreachable!() };
-    assert!(label == "x" && *count > N / 2 && (pivot - 1e6).abs() < 1.0, "{notices:?}");
+    let Notice::Rounded { label, count, shift, .. } = &notices[0] else { unreachable!() };
+    assert!(label == "x" && *count > N / 2 && (shift - 1e6).abs() < 1.0, "{notices:?}");
     let text = notices[0].to_string();
     assert!(text.contains("f32") && text.contains("taken off"), "{text}");
     assert_eq!(notices[0].hints(), [Hint::UnroundedEngine]);
