@@ -2,6 +2,7 @@
 //! library and prints; results go to stdout, everything else to stderr.
 
 mod bench;
+mod cache;
 mod compare;
 mod devices;
 mod drivers;
@@ -11,21 +12,20 @@ mod explain;
 mod fit;
 mod generate;
 mod hint;
-mod holes;
 mod interrupt;
 mod memory;
 mod pair;
 mod paths;
+mod place;
 mod precision;
 mod predict;
 mod progress;
 mod reading;
 mod solver;
-mod stopwatch;
 mod threads;
-mod truth;
-mod tune;
 mod tuning;
+mod validity;
+mod values;
 mod verbosity;
 
 use std::ffi::OsString;

@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 
-use super::generate::ShapeArgument;
 use super::hint::told;
+use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
 use crate::array::Array;
 use crate::io::{RawLayout, RawType, Reading, TextRules};

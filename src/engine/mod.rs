@@ -5,6 +5,7 @@
 //! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
 //! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
 
+mod check;
 mod cpu;
 mod frame;
 pub mod gpu;
@@ -19,6 +20,7 @@ use std::{fmt, io};
 
 use serde::Serialize;
 
+pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use notice::Notice;
 pub use probe::ReadProbe;

@@ -9,6 +9,7 @@ mod history;
 mod model;
 mod numbers;
 mod summary;
+mod table;
 mod tuning;
 
 pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};

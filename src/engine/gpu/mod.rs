@@ -150,11 +150,7 @@ impl Gpu {
     /// Those of [`open`](Self::open); [`GpuError::Limit`]: the adapter can't
     /// work by the tuning; [`GpuError::NoF64`], [`GpuError::NoCompensation`]:
     /// nor with the precision.
-    pub fn open_with(
-        adapter: &Adapter,
-        data: &Problem,
-        settings: &GpuSettings,
-    ) -> Result<Self, EngineError> {
+    pub fn open_with(adapter: &Adapter, data: &Problem, settings: &GpuSettings) -> Result<Self, EngineError> {
         let GpuSettings { memory_bytes, tuning, precision } = *settings;
         precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;

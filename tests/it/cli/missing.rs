@@ -130,7 +130,7 @@ fn predictions_that_would_be_taken_for_nothing_are_counted() {
     let lab = Lab::new();
     lab.npy("x.npy", ElementType::F32, &[2, 3], &[1.0, 3.0, 0.0, 3.0, 0.0, 5.0].map(Number::Float))
         .write("m.json", r#"{"weight": 2, "bias": -6}"#);
-    let taken = "note: 2 elements of Y equal the nodata value 0 and will be taken for nothing";
+    let taken = "note: 2 elements of Y equal the nodata value 0 and will be read as missing";
     let kinds = ["", "--adapter llvmpipe", "--dtype f64", "--dtype i16"];
     for kind in kinds {
         for file in ["y.tif", "y.npy"] {

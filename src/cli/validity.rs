@@ -8,7 +8,7 @@ use crate::io::Source;
 
 /// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]
-pub(super) struct HoleArguments {
+pub(super) struct ValidityArguments {
     /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
     /// what the files say (a .tif by GDAL's tag, columns and tensors by _FillValue)
     #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
@@ -36,7 +36,7 @@ pub(super) struct HoleArguments {
     pub(super) weights: Option<Source>,
 }
 
-impl HoleArguments {
+impl ValidityArguments {
     /// What is said by values alone; mask and weights are files.
     pub(super) fn values(&self) -> ValidityRules {
         ValidityRules {
