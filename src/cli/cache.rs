@@ -25,7 +25,7 @@ pub(super) fn file(name: &str) -> Option<PathBuf> {
 
 /// Reads a list of a format; `None` if there is no file.
 pub(super) fn read<L: DeserializeOwned>(path: &Path, format: u32) -> Result<Option<L>, String> {
-    /// For a message before all of it is read.
+    /// The format alone, for a message about it.
     #[derive(Deserialize)]
     struct Format {
         format: u32,

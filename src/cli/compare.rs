@@ -140,8 +140,8 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }
 
-/// Whether an adapter offers a precision. Few have f64; that one loses rounding
-/// errors is news.
+/// Whether an adapter offers a precision. Few have f64, which needs no note; a
+/// loss of rounding errors does.
 fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool {
     match precision.check(adapter) {
         Err(GpuError::NoF64 { .. }) => false,

@@ -25,6 +25,7 @@ pub(super) enum EngineChoice {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
 pub(super) struct EngineArguments {
     /// The engine that computes
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto, value_name = "ENGINE")]
@@ -98,14 +99,14 @@ impl EngineArguments {
         self.memory.host_bytes()
     }
 
-    /// Whether the CPU was asked for or nothing in particular.
+    /// Whether the CPU engine may be used: asked for or not ruled out.
     pub(super) fn allows_cpu(&self) -> bool {
         self.adapter.is_none() && matches!(self.engine, EngineChoice::Auto | EngineChoice::Cpu)
     }
 }
 
 impl EngineChosen<'_> {
-    /// Opens the engine that was asked for, or the one that suits the machine,
+    /// Opens the engine that was asked for, or the best one of the machine,
     /// and tells its notices.
     pub(super) fn open(&self, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
         let opened = match &self.drivers {

@@ -35,11 +35,11 @@ pub(super) struct GenerateArguments {
     #[arg(long, default_value = "1024x1024", value_name = "RxC")]
     shape: ShapeArgument,
 
-    /// The W behind T
+    /// The weight W that T is made with
     #[arg(long, default_value_t = 2.0, value_name = "W", allow_hyphen_values = true)]
     weight: f64,
 
-    /// The b behind T
+    /// The bias b that T is made with
     #[arg(long, default_value_t = 1.0, value_name = "B", allow_hyphen_values = true)]
     bias: f64,
 

@@ -43,8 +43,7 @@ impl PairArguments {
         self.sources().map(|(name, source)| (name, source.path.as_path())).collect()
     }
 
-    /// Opens and checks the data, of which no more than that much shall be in
-    /// memory.
+    /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<Problem, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
@@ -70,14 +69,14 @@ impl PairArguments {
     }
 }
 
-/// Tells a user whose nodata value replaces another one, whose elements then
-/// count.
+/// Tells a user whose nodata value replaces the file's own, whose elements are
+/// then valid.
 pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Array, given: Option<f64>) {
     let Some((own, given)) = matrix.nodata().zip(given) else { return };
     if own != given && !(own.is_nan() && given.is_nan()) {
         verbosity.note(&format_args!(
-            "{}: says that {own:?} stands for nothing; {given:?}, as asked for, stands in its place, and {own:?} \
-             counts; use --mask or --valid-range to leave out both",
+            "{}: its own nodata value {own:?} is replaced by {given:?}, as asked for, so {own:?} is valid; use --mask \
+             or --valid-range to exclude both",
             matrix.label()
         ));
     }

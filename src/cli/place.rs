@@ -54,8 +54,8 @@ impl OnlyEngine {
     }
 }
 
-/// Tells the user which adapters are not there or not used; an error if there
-/// are none and nothing but GPUs was asked for.
+/// Tells the user that adapters are missing or broken; an error if there are
+/// none and only GPUs were asked for.
 pub(super) fn check_adapters(
     drivers: &Drivers,
     adapters: &Adapters,

@@ -123,7 +123,7 @@ struct BaselineResult {
     median_s: f64,
 }
 
-/// Why a file is not a baseline.
+/// A file that is not a baseline.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]

@@ -49,7 +49,7 @@ pub fn to_safetensors(model: Affine) -> io::Result<Vec<u8>> {
     safetensors::serialize(tensors, None).map_err(io::Error::other)
 }
 
-/// Why a file is not a model.
+/// A file that is not a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]

@@ -94,7 +94,7 @@ pub(super) struct BenchArguments {
     #[command(flatten)]
     tuning: TuningArguments,
 
-    /// How long to repeat each measurement, after 10 runs
+    /// The seconds to repeat each measurement for, after 10 runs
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     time: Duration,
 
@@ -133,7 +133,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     if let Some((path, baseline)) = baseline {
         let missing = report.results.len() - report.compare_with(&baseline);
         if missing > 0 {
-            arguments.verbosity.note(&format!("{}: has nothing on {missing} of these results", shown(path)));
+            arguments.verbosity.note(&format!("{}: lacks {missing} of these results", shown(path)));
         }
     }
     arguments.exports.write(&report)?;
@@ -150,7 +150,7 @@ impl BenchArguments {
     fn places<'a>(&self, gpus: Option<(&Drivers, &'a Adapters)>) -> Result<Vec<Place<'a>>, CliError> {
         let Some((drivers, adapters)) = gpus else {
             return match self.adapter {
-                Some(_) => Err(CliError::Usage("--adapter chooses a GPU; leave out --engine cpu".to_owned())),
+                Some(_) => Err(CliError::Usage("--adapter chooses a GPU; remove --engine cpu".to_owned())),
                 None => Ok(vec![Place::Cpu]),
             };
         };
@@ -180,7 +180,7 @@ impl BenchArguments {
         let adapters: Vec<_> = places.iter().filter_map(|place| place.adapter()).collect();
         match (adapters.is_empty(), self.engine) {
             (true, Some(OnlyEngine::Cpu)) => {
-                Err(CliError::Usage("--tune is for GPUs; leave out --engine cpu".to_owned()))
+                Err(CliError::Usage("--tune is for GPUs; remove --engine cpu".to_owned()))
             }
             (true, _) => Err(GpuError::NoAdapter.into()),
             (false, _) => Ok(adapters),

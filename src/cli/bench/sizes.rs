@@ -61,7 +61,7 @@ pub(super) fn fitting(arguments: &BenchArguments, places: &[Place<'_>]) -> Resul
     if let (true, Some(&size)) = (fitting.is_empty(), rest.first()) {
         return Err(CliError::Usage(format!("--sizes: {}; give smaller ones", too_large(size))));
     }
-    rest.iter().for_each(|&size| arguments.verbosity.note(&format!("left out: {}", too_large(size))));
+    rest.iter().for_each(|&size| arguments.verbosity.note(&format!("skipped: {}", too_large(size))));
     Ok(fitting)
 }
 

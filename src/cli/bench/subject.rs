@@ -58,9 +58,11 @@ impl Subject {
                 checked = Mismatch::check("W or b after a step", error, tolerance);
             }
         }
-        let (name, n) = (engine.info(), self.data.len());
+        let (info, n) = (engine.info(), self.data.len());
+        let adapter = info.adapter.as_ref().map_or_else(String::new, |adapter| format!(" ({adapter})"));
         checked.map_err(|mismatch| {
-            CliError::Mismatch(format!("{name}, {n} elements: {mismatch}; nothing was timed"))
+            let kind = info.kind.name();
+            CliError::Mismatch(format!("{kind}{adapter}, {n} elements: {mismatch}; nothing was timed"))
         })
     }
 

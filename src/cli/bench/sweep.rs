@@ -39,7 +39,7 @@ pub(super) fn sweep(
             let mut engine = match place.open(&subject.data) {
                 Ok(engine) => engine,
                 Err(error @ (EngineError::Gpu(_) | EngineError::Data(_))) => {
-                    arguments.verbosity.note(&format!("left out at {size} elements: {}", told(&error)));
+                    arguments.verbosity.note(&format!("skipped at {size} elements: {}", told(&error)));
                     failure = Some(error);
                     progress.advance(arguments.passes.len() as u64);
                     continue;

@@ -124,7 +124,7 @@ impl Tuner {
 
     /// The tunings that work, and the median seconds of a residual pass by each.
     /// The first must work; of the others, those that the driver doesn't take
-    /// or that compute something else are left out, and told.
+    /// or that compute something else are skipped, with a note.
     fn passes(
         self,
         held: &Gpu,
@@ -140,7 +140,7 @@ impl Tuner {
                     engines.push(engine);
                 }
                 Err(error) if working.is_empty() => return Err(error),
-                Err(error) => self.verbosity.note(&format_args!("left out: {}", told(&error))),
+                Err(error) => self.verbosity.note(&format_args!("skipped: {}", told(&error))),
             }
         }
         let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;
