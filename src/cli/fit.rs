@@ -60,8 +60,7 @@ pub(super) struct FitArguments {
 }
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
-    arguments.solver.check()?;
-
+    let solver = arguments.solver.checked()?;
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
@@ -87,7 +86,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
     let sgd = match method {
-        Method::GradientDescent | Method::Moments => Some(arguments.solver.descent(&moments)?),
+        Method::GradientDescent | Method::Moments => Some(solver.descent(&moments)?),
         Method::Exact => None,
     };
 

@@ -139,9 +139,9 @@ impl SolverArguments {
         }
     }
 
-    /// Refuses, before any data are read, options that have no meaning or do not
-    /// go together.
-    pub(super) fn check(&self) -> Result<(), CliError> {
+    /// Reads the settings, before any data are read, and refuses options that have
+    /// no meaning or do not go together.
+    pub(super) fn checked(&self) -> Result<Solver<'_>, CliError> {
         let given = |given: bool, option| given.then_some(option);
         let steps = [
             given(self.steps.is_some(), "--steps"),
@@ -169,39 +169,11 @@ impl SolverArguments {
                 "--solver {solver} {why}; remove {option}, or use --solver sgd"
             )));
         }
-        let mut settings = self.settings()?;
+        let settings = self.settings()?;
         settings.check().map_err(FitError::from)?;
-        settings.tolerance = self.rtol.unwrap_or(0.0);
-        settings.check().map_err(FitError::from)?;
-        Ok(())
-    }
-
-    /// The descent that was asked for over data with these moments: with the
-    /// rate chosen, and refused if it diverges.
-    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
-        let mut sgd = self.settings()?;
-        if self.standardize {
-            sgd.coordinates = Coordinates::standardized(moments)?;
-        }
-        let curvature = sgd.coordinates.curvature(moments);
-        if self.lr == Some(LearningRate::Auto) {
-            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
-        }
-        if let Some(share) = self.rtol.filter(|&share| share > 0.0) {
-            // Of a share that is not 0 there is something left, however small.
-            let least = f64::from_bits(1);
-            sgd.tolerances =
-                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
-            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
-                return Err(FitError::ToleranceBeyondRange(share).into());
-            }
-        }
-        if let Some(curvature) = curvature
-            && !self.force
-        {
-            sgd.check_rate(&curvature)?;
-        }
-        Ok(sgd)
+        let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
+        relative.check().map_err(FitError::from)?;
+        Ok(Solver { arguments: self, settings })
     }
 
     fn settings(&self) -> Result<GradientDescent, CliError> {
@@ -247,6 +219,42 @@ impl SolverArguments {
             ));
         }
         Ok(update)
+    }
+}
+
+/// A solver with checked settings, of which the data give the rest.
+pub(super) struct Solver<'a> {
+    arguments: &'a SolverArguments,
+    settings: GradientDescent,
+}
+
+impl Solver<'_> {
+    /// The descent that was asked for over data with these moments: with the
+    /// rate chosen, and refused if it diverges.
+    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
+        let Self { arguments, settings: mut sgd } = *self;
+        if arguments.standardize {
+            sgd.coordinates = Coordinates::standardized(moments)?;
+        }
+        let curvature = sgd.coordinates.curvature(moments);
+        if arguments.chooses_rate() {
+            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+        }
+        if let Some(share) = arguments.rtol.filter(|&share| share > 0.0) {
+            // A share that is not 0 leaves a tolerance, however small.
+            let least = f64::from_bits(1);
+            sgd.tolerances =
+                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
+            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
+                return Err(FitError::ToleranceBeyondRange(share).into());
+            }
+        }
+        if let Some(curvature) = curvature
+            && !arguments.force
+        {
+            sgd.check_rate(&curvature)?;
+        }
+        Ok(sgd)
     }
 }
 
