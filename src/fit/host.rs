@@ -128,106 +128,98 @@ mod tests {
         Problem::pair(x, t).unwrap()
     }
 
-    /// What each stepper evaluates with these rates, a call for each part of
-    /// the table: the host's by passes and by moments, and the device's in one
-    /// workgroup and in many.
-    fn every_stepper(
-        data: &Problem,
-        rule: &DescentRule,
-        parts: &[&[f64]],
-    ) -> Vec<(&'static str, Vec<Evaluated>)> {
+    /// Runs `check` on each stepper: the host's by passes and by moments, and the
+    /// device's in one workgroup and in many.
+    fn with_every_stepper(data: &Problem, mut check: impl FnMut(&str, &mut dyn Stepper)) {
         let adapters = Adapters::enumerate();
         let software = adapters.iter().find(|adapter| adapter.is_software());
         let software = software.expect("no software Vulkan adapter: run tests/run.sh, which installs one");
         let few = Tuning::default_for(software);
         let many = Tuning { alone_elements: 0, ..few };
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
-        let (mut alone, mut dispatched) = (gpu(few), gpu(many));
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
         let moments = reference.moments().unwrap();
         let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
-        let mut replay = HostStepper::new(Replay::of(&moments), Coordinates::Original);
-        let (mut reference, mut cpu) = (passes(&mut reference), passes(&mut cpu));
-        let steppers: [(&str, &mut dyn Stepper); 5] = [
-            ("reference", &mut reference),
-            ("cpu", &mut cpu),
-            ("moments", &mut replay),
-            ("one workgroup", &mut alone),
-            ("dispatched", &mut dispatched),
-        ];
-        let run = |(name, stepper): (&'static str, &mut dyn Stepper)| {
-            stepper.start(rule, Affine::default()).unwrap();
-            let rows = parts.iter().flat_map(|rates| stepper.advance(rates).unwrap()).collect();
-            assert_eq!(stepper.elements(), data.valid_len(), "{name}");
-            (name, rows)
-        };
-        steppers.into_iter().map(run).collect()
+        check("reference", &mut passes(&mut reference));
+        check("cpu", &mut passes(&mut cpu));
+        check("moments", &mut HostStepper::new(Replay::of(&moments), Coordinates::Original));
+        check("one workgroup", &mut gpu(few));
+        check("dispatched", &mut gpu(many));
+    }
+
+    /// Every evaluation of a descent from 0 with these rates, a call for each
+    /// part of the table.
+    fn evaluated(stepper: &mut dyn Stepper, rule: &DescentRule, parts: &[&[f64]]) -> Vec<Evaluated> {
+        stepper.start(rule, Affine::default()).unwrap();
+        parts.iter().flat_map(|rates| stepper.advance(rates).unwrap()).collect()
     }
 
     /// Two rates, by hand: with 2⁻⁴ from (0, 0), where the gradients are
     /// (−35, −12), to (2.1875, 0.75); with 2⁻⁵ from there, where they are
     /// (1.5625, 0.4375), to (2.1875 − 0.048828125, 0.75 − 0.013671875).
+    ///
+    /// The same with μ = ½ and τ = ¼: the first velocity is the gradient, the
+    /// second ½·(−35, −12) + ¾·(1.5625, 0.4375) = (−16.328125, −5.671875), which
+    /// leads to (2.1875 + 0.51025390625, 0.75 + 0.17724609375). A velocity lasts
+    /// from one call to the next, and not to the next descent.
     #[test]
     fn a_table_of_two_rates_by_hand() {
-        let want = [Affine::default(), Affine::new(2.1875, 0.75), Affine::new(2.138_671_875, 0.736_328_125)];
-        let data = worked_example();
-        let table = [0.0625, 0.031_25, 1.0];
-        for parts in [&[&table[..]][..], &[&table[..1], &table[1..]]] {
-            for (name, rows) in every_stepper(&data, &DescentRule::default(), parts) {
-                let models: Vec<_> = rows.iter().map(|row| row.model).collect();
-                assert_eq!(models, want, "{name}, {} parts", parts.len());
-            }
-        }
-    }
-
-    /// The same rates with μ = ½ and τ = ¼: the first velocity is the gradient,
-    /// the second ½·(−35, −12) + ¾·(1.5625, 0.4375) = (−16.328125, −5.671875),
-    /// which leads to (2.1875 + 0.51025390625, 0.75 + 0.17724609375). A velocity
-    /// lasts from one call to the next, and not to the next descent.
-    #[test]
-    fn a_velocity_by_hand() {
+        let (first, table) = (Affine::new(2.1875, 0.75), [0.0625, 0.031_25, 1.0]);
         let momentum = DescentRule { momentum: 0.5, dampening: 0.25, ..DescentRule::default() };
-        let last = Affine::new(2.697_753_906_25, 0.927_246_093_75);
-        let want = [Affine::default(), Affine::new(2.1875, 0.75), last];
-        let data = worked_example();
-        let table = [0.0625, 0.031_25, 1.0];
-        for parts in [&[&table[..]][..], &[&table[..1], &table[1..]]] {
-            for (name, rows) in every_stepper(&data, &momentum, parts) {
-                let models: Vec<_> = rows.iter().map(|row| row.model).collect();
-                assert_eq!(models, want, "{name}, {} parts", parts.len());
+        with_every_stepper(&worked_example(), |name, stepper| {
+            for parts in [&[&table[..]][..], &[&table[..1], &table[1..]]] {
+                for (rule, second) in [
+                    (momentum, Affine::new(2.697_753_906_25, 0.927_246_093_75)),
+                    (DescentRule::default(), Affine::new(2.138_671_875, 0.736_328_125)),
+                    (momentum, Affine::new(2.697_753_906_25, 0.927_246_093_75)),
+                ] {
+                    let rows = evaluated(stepper, &rule, parts);
+                    let models: Vec<_> = rows.iter().map(|row| row.model).collect();
+                    assert_eq!(models, [Affine::default(), first, second], "{name}, {parts:?}");
+                }
             }
-        }
+            assert_eq!(stepper.elements(), 4, "{name}");
+        });
     }
 
-    /// A descent with a rate and a momentum of many digits over data of many:
-    /// every state of every stepper, and the step at which it stops.
+    /// A descent with rates and a momentum of many digits over data of many:
+    /// every state of every stepper, and where it stops and stays.
     #[test]
     fn every_stepper_goes_through_the_same_states() {
-        let x: Vec<f32> = (0..1_003u16).map(|k| 0.3 + f32::from(k * 37 % 101) / 70.0).collect();
-        let t: Vec<f32> =
-            x.iter().zip(0..1_003u16).map(|(x, k)| 1.7 * x - 0.4 + f32::from(k % 5) / 9.0).collect();
-        let data =
-            Problem::pair(Array::from_vec("x", &[1_003], x), Array::from_vec("t", &[1_003], t)).unwrap();
+        let n = 1_003u16;
+        let x: Vec<f32> = (0..n).map(|k| 0.3 + f32::from(k * 37 % 101) / 70.0).collect();
+        let t = x.iter().zip(0..n).map(|(x, k)| 1.7 * x - 0.4 + f32::from(k % 5) / 9.0).collect::<Vec<f32>>();
+        let column = |label, values| Array::from_vec(label, &[n.into()], values);
+        let data = Problem::pair(column("x", x), column("t", t)).unwrap();
         let rates: Vec<f64> = (0..400).map(|step| 0.21 / (1.0 + f64::from(step) / 300.0)).collect();
-        for momentum in [0.0, 0.7] {
-            let rule = DescentRule { momentum, dampening: 0.1, tolerance: [1e-4, 2e-4] };
-            let all = every_stepper(&data, &rule, &[&rates[..1], &rates[1..8], &rates[8..]]);
-            let (_, want) = &all[0];
-            assert_eq!(want.last().map(|row| row.outcome), Some(StepOutcome::Tolerance));
-            assert!((20..400).contains(&want.len()), "{}", want.len());
-            for (name, rows) in &all {
-                assert_eq!(rows.len(), want.len(), "{name}");
-                for (step, (got, want)) in rows.iter().zip(want).enumerate() {
-                    let numbers = |row: &Evaluated| {
-                        let Evaluated { model: Affine { weight, bias }, evaluation, .. } = *row;
-                        [weight, bias, evaluation.loss, evaluation.grad_weight, evaluation.grad_bias]
-                    };
+        let numbers = |row: &Evaluated| {
+            let Evaluated { model: Affine { weight, bias }, evaluation, .. } = *row;
+            [weight, bias, evaluation.loss, evaluation.grad_weight, evaluation.grad_bias]
+        };
+        // The tolerance of b ends the first and the last, that of W the second.
+        for (momentum, tolerance) in [(0.0, [1e-2, 1e-4]), (0.0, [1e-4, 1e-2]), (0.7, [1e-2, 1e-4])] {
+            let rule = DescentRule { momentum, dampening: 0.1, tolerance };
+            let mut want = Vec::new();
+            with_every_stepper(&data, |name, stepper| {
+                let rows = evaluated(stepper, &rule, &[&rates[..1], &rates[1..8], &rates[8..]]);
+                let last = rows.last().unwrap();
+                assert_eq!(last.outcome, StepOutcome::Tolerance, "{name}");
+                assert_eq!(stepper.advance(&rates[..3]).unwrap(), [*last], "{name}: it moved after the stop");
+                if want.is_empty() {
+                    want.clone_from(&rows);
+                }
+                assert!(
+                    (20..400).contains(&rows.len()) && rows.len() == want.len(),
+                    "{name}, {}",
+                    rows.len()
+                );
+                for (step, (got, want)) in rows.iter().zip(&want).enumerate() {
                     assert_eq!(got.outcome, want.outcome, "{name}, step {step}");
                     for (got, want) in numbers(got).into_iter().zip(numbers(want)) {
                         assert!((got - want).abs() <= 1e-6, "{name}, step {step}: {got} for {want}");
                     }
                 }
-            }
+            });
         }
     }
 }
