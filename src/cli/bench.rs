@@ -22,10 +22,11 @@ use crate::array::{Array, DataError, Problem, shown};
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
 use crate::engine::{Cpu, DescentRule, Engine, EngineError, ReadProbe, StepState};
 use crate::fit::{GradientDescent, State, Update};
+use crate::io::Baseline;
 use crate::io::output::OutputFile;
 use crate::io::synthetic::Recipe;
 use crate::math::Affine;
-use crate::report::{Baseline, BenchReport, BenchResult, ReadBandwidth, Timing};
+use crate::report::{BenchReport, BenchResult, ReadBandwidth, Timing};
 
 /// Memory that the read bandwidth is measured on: more than any cache.
 const PROBE_BYTES: usize = 512 << 20;

@@ -4,7 +4,7 @@ use crate::array::DataError;
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
 use crate::fit::FitError;
-use crate::report::{BaselineError, ModelError};
+use crate::io::DocumentError;
 
 /// Why a command failed, and with which exit code.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Fit(#[from] FitError),
     #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Baseline(#[from] BaselineError),
+    Document(#[from] DocumentError),
     /// An engine's result is not the reference's.
     #[error("{0}")]
     Mismatch(String),

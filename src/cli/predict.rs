@@ -13,9 +13,9 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole, nodata};
 use crate::engine::{Cpu, Engine, EngineError};
-use crate::io::Source;
 use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
-use crate::report::{count, load_model};
+use crate::io::{Source, load_model};
+use crate::report::count;
 
 /// Writes Y = X·W + b for a fitted model
 #[derive(Debug, Args)]

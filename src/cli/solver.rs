@@ -5,8 +5,9 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
-use crate::math::{Affine, Moments};
-use crate::report::{Method, load_model};
+use crate::io::load_model;
+use crate::math::{Affine, Curvature, Moments};
+use crate::report::Method;
 
 /// How W and b are found. Options that have to do with steps are `None` if not
 /// given, so that none is ignored where there are no steps.
@@ -138,9 +139,11 @@ impl SolverArguments {
         }
     }
 
-    /// Refuses, before any data are read, what means nothing or does not go
-    /// together.
-    pub(super) fn check(&self) -> Result<(), CliError> {
+    /// The descent that was asked for, but for what the data decide. Refuses,
+    /// before any data are read, what means nothing or does not go together.
+    /// The model to start from is read here and only here: a pipe can't be read
+    /// twice, and a file may change.
+    pub(super) fn settings(&self) -> Result<GradientDescent, CliError> {
         let given = |given: bool, option| given.then_some(option);
         let steps = [
             given(self.steps.is_some(), "--steps"),
@@ -168,17 +171,22 @@ impl SolverArguments {
                 "--solver {solver} {why}; remove {option}, or use --solver sgd"
             )));
         }
-        let mut settings = self.settings()?;
+        let settings = self.descent()?;
         settings.check().map_err(FitError::from)?;
-        settings.tolerance = self.rtol.unwrap_or(0.0);
-        settings.check().map_err(FitError::from)?;
-        Ok(())
+        let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
+        relative.check().map_err(FitError::from)?;
+        Ok(settings)
     }
 
-    /// The descent that was asked for over data with these moments: with the
-    /// rate chosen, and refused if it diverges.
-    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
-        let mut sgd = self.settings()?;
+    /// The descent over data with these moments, with the rate chosen, and
+    /// refused if it diverges; and how the loss curves in its coordinates,
+    /// `None` if that overflows.
+    pub(super) fn over(
+        &self,
+        moments: &Moments,
+        settings: GradientDescent,
+    ) -> Result<(GradientDescent, Option<Curvature>), CliError> {
+        let mut sgd = settings;
         if self.standardize {
             sgd.coordinates = Coordinates::standardized(moments)?;
         }
@@ -200,10 +208,10 @@ impl SolverArguments {
         {
             sgd.check_rate(&curvature)?;
         }
-        Ok(sgd)
+        Ok((sgd, curvature))
     }
 
-    fn settings(&self) -> Result<GradientDescent, CliError> {
+    fn descent(&self) -> Result<GradientDescent, CliError> {
         let default = GradientDescent::default();
         let learning_rate = match self.lr {
             Some(LearningRate::Fixed(rate)) => rate,

@@ -116,7 +116,8 @@ fn json_has_every_engine_pass_and_size() {
     }
     let order: Vec<(&str, f64)> =
         results[..8].iter().map(|r| (r["pass"].as_str().unwrap(), number(r, "n"))).collect();
-    let want = ["forward", "residual_sums", "step", "steps"].into_iter().flat_map(|p| [(p, 1000.0), (p, 4096.0)]);
+    let want =
+        ["forward", "residual_sums", "step", "steps"].into_iter().flat_map(|p| [(p, 1000.0), (p, 4096.0)]);
     assert_eq!(order, want.collect::<Vec<_>>());
 }
 
