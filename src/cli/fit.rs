@@ -13,10 +13,11 @@ use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
-use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason, to_six_digits};
+use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
-use crate::math::Curvature;
-use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
+use crate::io::{ModelFormat, to_safetensors};
+use crate::math::{Curvature, six_digits_below};
+use crate::report::{FitReport, History, Method, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -85,9 +86,12 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let moments = engine.moments()?;
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
-    let sgd = match method {
-        Method::GradientDescent | Method::Moments => Some(solver.descent(&moments)?),
-        Method::Exact => None,
+    let (sgd, curvature) = match method {
+        Method::GradientDescent | Method::Moments => {
+            let (sgd, curvature) = solver.descent(&moments)?;
+            (Some(sgd), curvature)
+        }
+        Method::Exact => (None, Coordinates::Original.curvature(&moments)),
     };
 
     let mut watch = Watch::new(arguments, history);
@@ -102,13 +106,12 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.progress.end();
     let fit = result?;
     watch.finish()?;
-    let curvature = sgd.map_or_else(Coordinates::default, |sgd| sgd.coordinates).curvature(&moments);
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
     arguments.verbosity.notices(&engine.notices()[notices..]);
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, sgd, moments, statistics };
+    let solved = Solved { method, sgd, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
@@ -190,7 +193,7 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
         Some(curvature) if rate >= curvature.rate_bound() => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                to_six_digits(curvature.rate_bound())
+                six_digits_below(curvature.rate_bound())
             ),
             "--lr auto",
         ),

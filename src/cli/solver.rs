@@ -5,8 +5,9 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
-use crate::math::{Affine, Moments};
-use crate::report::{Method, load_model};
+use crate::io::load_model;
+use crate::math::{Affine, Curvature, Moments};
+use crate::report::Method;
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.
@@ -140,7 +141,8 @@ impl SolverArguments {
     }
 
     /// Reads the settings, before any data are read, and refuses options that have
-    /// no meaning or do not go together.
+    /// no meaning or do not go together. The model to start from is read here and
+    /// only here: a pipe can't be read twice, and a file may change.
     pub(super) fn checked(&self) -> Result<Solver<'_>, CliError> {
         let given = |given: bool, option| given.then_some(option);
         let steps = [
@@ -229,9 +231,13 @@ pub(super) struct Solver<'a> {
 }
 
 impl Solver<'_> {
-    /// The descent that was asked for over data with these moments: with the
-    /// rate chosen, and refused if it diverges.
-    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
+    /// The descent over data with these moments, with the rate chosen, and refused
+    /// if it diverges; and the curvature of the loss in its coordinates, `None` if
+    /// that overflows.
+    pub(super) fn descent(
+        &self,
+        moments: &Moments,
+    ) -> Result<(GradientDescent, Option<Curvature>), CliError> {
         let Self { arguments, settings: mut sgd } = *self;
         if arguments.standardize {
             sgd.coordinates = Coordinates::standardized(moments)?;
@@ -254,7 +260,7 @@ impl Solver<'_> {
         {
             sgd.check_rate(&curvature)?;
         }
-        Ok(sgd)
+        Ok((sgd, curvature))
     }
 }
 

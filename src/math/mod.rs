@@ -17,6 +17,7 @@ mod line;
 mod moments;
 mod quadratic;
 mod reading;
+mod six_digits;
 mod sums;
 
 pub use affine::Affine;
@@ -28,4 +29,5 @@ pub use line::Line;
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
+pub use six_digits::six_digits_below;
 pub use sums::{LossSums, SumsAccumulator};

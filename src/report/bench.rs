@@ -1,14 +1,13 @@
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::numbers::{count, seconds};
 use super::table::Column::{Numbers, Words};
 use super::table::{Table, cell};
-use crate::array::{DataError, Hint, Hinted, shown};
+use crate::array::DataError;
+use crate::io::Baseline;
 use crate::io::output::OutputFile;
 
 /// Durations of warm runs: their median and quartiles.
@@ -104,87 +103,17 @@ pub struct BenchReport {
     pub results: Vec<BenchResult>,
 }
 
-/// No sweep is nearly as long; what is was given by mistake.
-const MAX_BASELINE_BYTES: u64 = 16 << 20;
-
-/// An earlier run to compare with.
-#[derive(Debug, Deserialize)]
-pub struct Baseline {
-    results: Vec<BaselineResult>,
-}
-
-#[derive(Debug, Deserialize)]
-struct BaselineResult {
-    engine: String,
-    adapter: Option<String>,
-    pass: String,
-    n: u64,
-    dtype: String,
-    median_s: f64,
-}
-
-/// A file that is not a baseline.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant's message says what its fields hold")]
-pub enum BaselineError {
-    #[error("{}: {source}", shown(path))]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a benchmark's results ({reason})", shown(path))]
-    Invalid { path: PathBuf, reason: String },
-}
-
-impl Hinted for BaselineError {
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Invalid { .. } => vec![Hint::ExportedBenchmark],
-            Self::Read { .. } => Vec::new(),
-        }
-    }
-}
-
-impl Baseline {
-    /// Reads a report that was written as JSON.
-    ///
-    /// # Errors
-    /// [`BaselineError`]: the file can't be read, or isn't that.
-    pub fn load(path: &Path) -> Result<Self, BaselineError> {
-        let failed = |source| BaselineError::Read { path: path.to_owned(), source };
-        let invalid = |reason: String| BaselineError::Invalid { path: path.to_owned(), reason };
-        let mut text = Vec::new();
-        let file = File::open(path).map_err(failed)?;
-        file.take(MAX_BASELINE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
-        if text.len() as u64 > MAX_BASELINE_BYTES {
-            return Err(invalid(format!("it is longer than {MAX_BASELINE_BYTES} bytes")));
-        }
-        // By way of a map, since a bare list would pass for the struct too.
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
-        let baseline: Self = serde_json::from_value(object.into()).map_err(|e| invalid(e.to_string()))?;
-        match baseline.results.iter().find(|result| result.median_s <= 0.0) {
-            Some(result) => Err(invalid(format!("a median of {} s", result.median_s))),
-            None => Ok(baseline),
-        }
-    }
-
-    fn median_of(&self, result: &BenchResult) -> Option<f64> {
-        let same = |earlier: &&BaselineResult| {
-            earlier.engine == result.engine
-                && earlier.adapter == result.adapter
-                && earlier.pass == result.pass
-                && earlier.n == result.n
-                && earlier.dtype == result.dtype
-        };
-        self.results.iter().find(same).map(|earlier| earlier.median_s)
-    }
-}
-
 impl BenchReport {
     /// Fills in the ratios to an earlier run; says how many results it has in
     /// common with this one.
     pub fn compare_with(&mut self, baseline: &Baseline) -> usize {
         for result in &mut self.results {
-            result.baseline_ratio = baseline.median_of(result).map(|median_s| median_s / result.median_s);
+            let earlier = baseline.results.iter().find(|earlier| {
+                let was =
+                    (&earlier.engine[..], &earlier.adapter, &earlier.pass[..], earlier.n, &earlier.dtype[..]);
+                was == (result.engine, &result.adapter, result.pass, result.n, result.dtype)
+            });
+            result.baseline_ratio = earlier.map(|earlier| earlier.median_s / result.median_s);
         }
         self.results.iter().filter(|result| result.baseline_ratio.is_some()).count()
     }

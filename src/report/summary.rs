@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason, to_six_digits};
-use crate::math::{Affine, Moments, scaled};
+use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::math::{Affine, Curvature, Moments, scaled, six_digits_below};
 
 /// The seconds that each part of a fit took.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -59,6 +59,9 @@ pub struct Solved {
     pub sgd: Option<GradientDescent>,
     /// The moments of the data.
     pub moments: Moments,
+    /// How the loss curves in the coordinates of the descent; `None` if that
+    /// overflows.
+    pub curvature: Option<Curvature>,
     /// The statistics of the data.
     pub statistics: Statistics,
 }
@@ -78,12 +81,12 @@ impl Outlook {
     /// The steps that a forecast without a tolerance is for.
     pub const STEPS: u64 = 1000;
 
-    fn of(sgd: &GradientDescent, moments: &Moments) -> Option<Self> {
-        let forecast = Forecast::new(moments, sgd.coordinates, sgd.start, sgd.learning_rate)?;
+    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Self {
+        let forecast = Forecast::new(sgd, moments, curvature);
         let tolerances = sgd.both_tolerances();
         let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
         let steps_to_tolerance = is_given.then(|| forecast.steps_within(tolerances)).flatten();
-        Some(Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) })
+        Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) }
     }
 }
 
@@ -170,7 +173,9 @@ impl FitReport {
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
             statistics: solved.statistics,
-            forecast: sgd.and_then(|sgd| Outlook::of(sgd, &solved.moments)),
+            forecast: sgd
+                .zip(solved.curvature)
+                .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
             engine,
             timings,
@@ -268,8 +273,8 @@ impl FitReport {
             writeln!(
                 f,
                 "  rates      {:<24} best {}; condition number {condition}",
-                format!("below {}", short(to_six_digits(lr_max))),
-                short(to_six_digits(lr_best))
+                format!("below {}", short(six_digits_below(lr_max))),
+                short(six_digits_below(lr_best))
             )?;
         }
         let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };

@@ -93,6 +93,7 @@ fn crates_stay_in_their_rooms() {
         ("use ::parquet", "io/parquet"),
         ("arrow_ipc::", "io/arrow"),
         ("use arrow_array", "io/arrow"),
+        ("use ::safetensors", "io/model.rs"),
         ("use ::safetensors", "io/safetensors.rs"),
         ("use zip::", "io/npz.rs"),
         ("comfy_table::", "report/"),

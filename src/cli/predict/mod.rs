@@ -18,10 +18,9 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::array::{Array, ElementType, Problem, ValidityRules};
 use crate::engine::{Cpu, Engine, EngineError};
-use crate::io::Source;
 use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
+use crate::io::{Source, load_model};
 use crate::math::Affine;
-use crate::report::load_model;
 use output::Output;
 use types::{OutputType, holds};
 
