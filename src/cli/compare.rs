@@ -178,10 +178,10 @@ impl Comparer {
     fn measure(&mut self, engine: &mut dyn Engine) -> Result<EngineComparison, EngineError> {
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
         let errors = self.reference.errors_of(&self.data, engine)?;
-        for notice in engine.notices() {
-            if !self.noted.contains(notice) {
-                self.verbosity.note(&told(notice));
-                self.noted.push(notice.clone());
+        for notice in engine.take_notices() {
+            if !self.noted.contains(&notice) {
+                self.verbosity.note(&told(&notice));
+                self.noted.push(notice);
             }
         }
         let seconds = median_pass(engine, self.reference.first.at)?;
@@ -206,7 +206,7 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
     let mut seconds = [0.0; TIMED_PASSES];
     for slot in &mut seconds {
         let started = Instant::now();
-        engine.loss_sums(at)?;
+        engine.loss_sums_at(at)?;
         *slot = started.elapsed().as_secs_f64();
     }
     seconds.sort_by(f64::total_cmp);
@@ -217,7 +217,9 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::engine::{Cpu, EngineInfo, Notice, Sink};
+    use std::ops::Range;
+
+    use crate::engine::{Cpu, EngineInfo, Partials, Sink};
     use crate::math::{LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
@@ -230,27 +232,30 @@ mod tests {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }
-        fn notices(&self) -> &[Notice] {
-            &[]
+        fn problem(&self) -> &Problem {
+            self.inner.problem()
         }
-        fn pass_bytes(&self) -> u64 {
-            self.inner.pass_bytes()
+        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+            self.inner.loss_sums(at, over)
         }
-        fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-            let mut sums = self.inner.loss_sums(at)?;
+        fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+            self.inner.moments(over)
+        }
+        fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+            let mut sums = self.inner.loss_sums_at(at)?;
             (self.corrupt)(&mut sums, &mut 0.0);
             Ok(sums)
         }
-        fn moments(&mut self) -> Result<Moments, EngineError> {
-            let mut moments = self.inner.moments()?;
+        fn all_moments(&mut self) -> Result<Moments, EngineError> {
+            let mut moments = self.inner.all_moments()?;
             let mut xx = LossSums { rr: moments.xx, rx: moments.xt, ..LossSums::default() };
             (self.corrupt)(&mut xx, &mut 0.0);
             (moments.xx, moments.xt) = (xx.rr, xx.rx);
             Ok(moments)
         }
-        fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let corrupt = self.corrupt;
-            self.inner.forward(at, &mut |ys| {
+            self.inner.predict(at, &mut |ys| {
                 let mut ys = ys.to_vec();
                 corrupt(&mut LossSums::default(), &mut ys[1]);
                 sink(&ys)

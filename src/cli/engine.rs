@@ -2,6 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::drivers::Drivers;
 use super::error::CliError;
+use super::hint::told;
 use super::memory::MemoryArguments;
 use super::place::Place;
 use super::precision::PrecisionArguments;
@@ -109,7 +110,7 @@ impl EngineChosen<'_> {
     /// Opens the engine that was asked for, or the best one of the machine,
     /// and tells its notices.
     pub(super) fn open(&self, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
-        let opened = match &self.drivers {
+        let mut opened = match &self.drivers {
             Some(drivers) => self.open_with(drivers, data, verbosity)?,
             None if self.arguments.engine == EngineChoice::Reference => {
                 Opened { engine: Box::new(Reference::new(data)), reason: None }
@@ -119,7 +120,7 @@ impl EngineChosen<'_> {
         if opened.engine.info().kind != EngineKind::Gpu {
             self.arguments.precision.note_f64(verbosity);
         }
-        verbosity.notices(opened.engine.notices());
+        verbosity.notices_of(opened.engine.as_mut());
         Ok(opened)
     }
 
@@ -130,7 +131,7 @@ impl EngineChosen<'_> {
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
-                verbosity.notices(&[Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }]);
+                verbosity.note(&told(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }));
             }
             return Ok(Opened { engine: self.arguments.gpu(adapter, verbosity).open(data)?, reason: None });
         }

@@ -75,7 +75,6 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let opened = engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
-    let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();
 
     // Only now: a driver that fails leaves none behind.
@@ -83,7 +82,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
-    let moments = engine.moments()?;
+    let moments = engine.all_moments()?;
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
     let (sgd, curvature) = match method {
@@ -108,7 +107,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.finish()?;
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
-    arguments.verbosity.notices(&engine.notices()[notices..]);
+    arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
     let solved = Solved { method, sgd, moments, curvature, statistics };

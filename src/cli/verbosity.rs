@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::hint::told;
 use super::tell;
-use crate::engine::Notice;
+use crate::engine::Engine;
 
 /// The amount of text on stderr.
 #[derive(Debug, Clone, Copy, Args)]
@@ -26,8 +26,10 @@ impl Verbosity {
         }
     }
 
-    /// Tells the notices of an engine, each once: X and T may be the same file.
-    pub(super) fn notices(self, notices: &[Notice]) {
+    /// Tells the notices of an engine since the last ones, each once: X and T may
+    /// be the same file.
+    pub(super) fn notices_of(self, engine: &mut dyn Engine) {
+        let notices = engine.take_notices();
         for (k, notice) in notices.iter().enumerate() {
             if !notices[..k].contains(notice) {
                 self.note(&told(notice));

@@ -112,12 +112,12 @@ impl ReferenceResult {
     /// Those of the reference's passes.
     pub fn of(data: &Problem, first: Affine, others: &[Affine]) -> Result<Self, EngineError> {
         let mut reference = Reference::new(data);
-        let (moments, mut seconds) = (reference.moments()?, f64::INFINITY);
+        let (moments, mut seconds) = (reference.all_moments()?, f64::INFINITY);
         let mut at = |at| {
             let started = Instant::now();
-            let evaluation = Evaluation::from_sums(&reference.loss_sums(at)?);
+            let evaluation = Evaluation::from_sums(&reference.loss_sums_at(at)?);
             seconds = started.elapsed().as_secs_f64().min(seconds);
-            Ok::<_, EngineError>(PointResult { at, evaluation, scales: reference.term_scales(at)? })
+            Ok::<_, EngineError>(PointResult { at, evaluation, scales: TermScales::of(&reference, at)? })
         };
         let (first, others) = (at(first)?, others.iter().map(|&other| at(other)).collect::<Result<_, _>>()?);
         Ok(Self { first, others, moments, seconds })
@@ -141,7 +141,7 @@ impl ReferenceResult {
         let (mut loss, mut grad_weight, mut grad_bias) = (0.0, 0.0, 0.0);
         let forward = forward_error(self.first.at, data, engine)?;
         for PointResult { at, evaluation: want, scales } in std::iter::once(&self.first).chain(&self.others) {
-            let got = Evaluation::from_sums(&engine.loss_sums(*at)?);
+            let got = Evaluation::from_sums(&engine.loss_sums_at(*at)?);
             loss = worse(loss, relative(got.loss - want.loss, scales.loss));
             grad_weight =
                 worse(grad_weight, relative(got.grad_weight - want.grad_weight, scales.grad_weight));
@@ -151,7 +151,7 @@ impl ReferenceResult {
             loss,
             grad_weight,
             grad_bias,
-            moments: moments_error(&engine.moments()?, &self.moments),
+            moments: moments_error(&engine.all_moments()?, &self.moments),
             forward: relative(forward.max_error, forward.max_value),
             forward_max_abs: forward.max_error,
         })
@@ -162,7 +162,7 @@ impl ReferenceResult {
 fn forward_error(at: Affine, data: &Problem, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
     let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
     let (mut start, mut xs) = (0, vec![0f64; CHUNK_ELEMENTS]);
-    engine.forward(at, &mut |ys| {
+    engine.predict(at, &mut |ys| {
         for ys in ys.chunks(CHUNK_ELEMENTS) {
             let xs = &mut xs[..ys.len()];
             data.x().read(data.order(), start, xs);

@@ -120,7 +120,7 @@ impl GradientDescent {
             let evaluation = if is_seen && !is_lost { fit.evaluation } else { found };
             return Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit });
         }
-        let evaluation = Evaluation::from_sums(&engine.loss_sums(fit.model)?);
+        let evaluation = Evaluation::from_sums(&engine.loss_sums_at(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
         let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };
         Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })

@@ -50,7 +50,7 @@ impl Subject {
         verbosity: Verbosity,
     ) -> Result<(), CliError> {
         let errors = self.reference.errors_of(&self.data, engine)?;
-        verbosity.notices(engine.notices());
+        verbosity.notices_of(engine);
         let mut checked = errors.check(tolerance);
         for update in [Update::Host, Update::Auto] {
             if checked.is_ok() {
@@ -132,10 +132,10 @@ impl Subject {
             Pass::Step => descend(Update::Host),
             Pass::Steps => descend(Update::Auto),
             Pass::LossSums => {
-                black_box(engine.loss_sums(AT)?);
+                black_box(engine.loss_sums_at(AT)?);
                 Ok(())
             }
-            Pass::Forward => Ok(engine.forward(AT, &mut |ys| {
+            Pass::Forward => Ok(engine.predict(AT, &mut |ys| {
                 black_box(ys);
                 Ok(())
             })?),
@@ -200,7 +200,9 @@ fn mean_square(x: &Array) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Cpu, EngineError, EngineInfo, Notice, Sink, TOLERANCE};
+    use std::ops::Range;
+
+    use crate::engine::{Cpu, EngineError, EngineInfo, Partials, Sink, TOLERANCE};
     use crate::math::{LossSums, Moments};
 
     #[test]
@@ -222,25 +224,28 @@ mod tests {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }
-        fn notices(&self) -> &[Notice] {
-            &[]
+        fn problem(&self) -> &Problem {
+            self.inner.problem()
         }
-        fn pass_bytes(&self) -> u64 {
-            self.inner.pass_bytes()
+        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+            self.inner.loss_sums(at, over)
         }
-        fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-            let sums = self.inner.loss_sums(at)?;
+        fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+            self.inner.moments(over)
+        }
+        fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+            let sums = self.inner.loss_sums_at(at)?;
             let rx = if self.good_passes == 0 { sums.rx * 1.001 } else { sums.rx };
             self.good_passes = self.good_passes.saturating_sub(1);
             Ok(LossSums { rx, ..sums })
         }
-        fn moments(&mut self) -> Result<Moments, EngineError> {
-            self.inner.moments()
+        fn all_moments(&mut self) -> Result<Moments, EngineError> {
+            self.inner.all_moments()
         }
-        fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let factor = if self.wrong_forward { 1.001 } else { 1.0 };
             let mut scaled = |ys: &[f32]| sink(&ys.iter().map(|y| y * factor).collect::<Vec<_>>());
-            self.inner.forward(at, &mut scaled)
+            self.inner.predict(at, &mut scaled)
         }
     }
 

@@ -143,7 +143,7 @@ impl Tuner {
                 Err(error) => self.verbosity.note(&format_args!("skipped: {}", told(&error))),
             }
         }
-        let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;
+        let medians = self.in_turns(&mut engines, |engine| engine.loss_sums_at(AT).map(|_| ()))?;
         Ok(medians.map(|medians| working.into_iter().zip(medians).collect()))
     }
 

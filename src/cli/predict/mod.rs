@@ -17,7 +17,7 @@ use super::validity::nodata;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::array::{Array, ElementType, Problem, ValidityRules};
-use crate::engine::{Cpu, Engine, EngineError};
+use crate::engine::{Cpu, EngineError};
 use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
 use crate::io::{Source, load_model};
 use crate::math::Affine;
@@ -185,14 +185,13 @@ fn predict(
     }
     let _listening = interrupt::Watch::brief();
     let Some(Opened { mut engine, .. }) = engine else {
-        let engine = Cpu::new(data);
-        verbosity.notices(engine.notices());
-        return engine.forward_as(model, &mut |ys: &[f64]| output.write_f64(ys));
+        let mut engine = Cpu::new(data);
+        verbosity.notices_of(&mut engine);
+        return engine.predict_as(model, &mut |ys: &[f64]| output.write_f64(ys));
     };
     verbosity.detail(&format_args!("computed by {}", engine.info()));
     // Inputs that are streamed tell what they lost only afterwards.
-    let known = engine.notices().len();
-    let done = engine.forward(model, &mut |ys| output.write_real(ys));
-    verbosity.notices(&engine.notices()[known..]);
+    let done = engine.predict(model, &mut |ys| output.write_real(ys));
+    verbosity.notices_of(engine.as_mut());
     done
 }

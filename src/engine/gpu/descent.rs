@@ -195,7 +195,8 @@ impl Descent {
 
 impl Stepper for Gpu {
     fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
-        let spread = self.spread()?;
+        let all = self.all();
+        let spread = self.spread(&all)?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,

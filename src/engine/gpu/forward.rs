@@ -18,7 +18,7 @@ struct ForwardSlot {
 
 impl Gpu {
     /// Y = X·W + b, chunk by chunk.
-    pub(super) fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+    pub(super) fn predict_all(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         let there = self.inputs.to_predict(at);
         self.set_point(&[[split(there.weight)[0], 0.0], [split(there.bias)[0], 0.0]])?;
         // Chunks that are sent take turns in two slots of half the size: while

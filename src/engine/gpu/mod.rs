@@ -41,8 +41,14 @@ pub use precision::Precision;
 pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
-use super::frame::Frame;
-use super::{Cpu, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, Stepper, targets};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::frame::{notices, whole_readings};
+use super::{
+    CHUNK, Cpu, Digits, Engine, EngineError, EngineInfo, EngineKind, Mergeable, Notice, Partials, Sink,
+    Source, Stepper, SumsAt, Tree, check_points, elements_of, targets,
+};
 use crate::array::{DataError, Problem};
 use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
 use coarse::Spread;
@@ -77,6 +83,9 @@ pub struct Gpu {
     moments: Option<Moments>,
     /// The same; see [`coarse`].
     spread: Option<Spread>,
+    /// The moments, in f64, of ranges that passes were over. (Mini-batches come
+    /// again and again.)
+    parts: BTreeMap<[usize; 2], Moments>,
     /// Made when it is first asked for.
     descent: Option<Descent>,
     /// Whether sums of two f32 keep rounding errors; found out when it is first
@@ -167,14 +176,14 @@ impl Gpu {
             detail: None,
         };
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
-        let frame = Frame::of(data);
-        let inputs = Inputs::of(data, &frame.readings);
+        let readings = whole_readings(data);
+        let inputs = Inputs::of(data, &readings);
         data.check_intact()?;
         let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
-        gpu.readings = frame.readings;
+        gpu.readings = readings;
         gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
-        gpu.notices = frame.notices(data);
+        gpu.notices = notices(data, |_| readings);
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::Residuals)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
@@ -254,27 +263,88 @@ impl Gpu {
             held: Held::InputsOnly,
             moments: None,
             spread: None,
+            parts: BTreeMap::new(),
             descent: None,
             keeps_rounding: None,
         })
+    }
+
+    /// The result of a pass over a range of chunks, as a part. Passes over the
+    /// chunks of it would have been rounded elsewhere.
+    fn partials<S: Mergeable>(&self, over: Range<u64>, value: S::Value) -> Result<Partials<S>, EngineError> {
+        let arithmetic = match self.precision {
+            Precision::Fast => "gpu f32",
+            Precision::Compensated => "gpu compensated f32",
+            Precision::F64 => "gpu f64",
+        };
+        let mut partials = Partials::new(Source::new(Tree::Ranges, arithmetic));
+        if !over.is_empty() {
+            let end = self.data.grid().end_after(&over);
+            partials.push(over, self.data.fits().range().start, vec![value], end)?;
+        }
+        Ok(partials)
+    }
+
+    /// Fails if there is more than one fit.
+    fn check_fits(&self) -> Result<(), EngineError> {
+        let fits = self.data.fits().range();
+        match fits.end - fits.start {
+            1 => Ok(()),
+            fits => Err(EngineError::ManyFits { fits }),
+        }
     }
 
     fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
         SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, &self.inputs)
     }
 
+    /// All elements, and what the host knows of them.
+    fn all(&self) -> Part {
+        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
+        Part { elements: 0..self.data.len(), n, weight_sum }
+    }
+
+    /// The elements of a range of chunks.
+    fn part(&mut self, over: &Range<u64>) -> Result<Part, EngineError> {
+        let elements = elements_of(&self.data, over)?;
+        if elements.len() == self.data.len() {
+            return Ok(self.all());
+        }
+        let n = self.data.validity().map_or(elements.len() as u64, |validity| {
+            validity.words(&elements).iter().map(|word| u64::from(word.count_ones())).sum()
+        });
+        #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+        let weight_sum = match self.data.weights() {
+            Some(_) if n > 0 => self.host_moments_of(&elements)?.weight_sum,
+            _ => n as f64,
+        };
+        Ok(Part { elements, n, weight_sum })
+    }
+
+    /// The moments of a range of elements, which starts with a chunk, in f64.
+    fn host_moments_of(&mut self, elements: &Range<usize>) -> Result<Moments, EngineError> {
+        let key = [elements.start, elements.end];
+        if let Some(moments) = self.parts.get(&key) {
+            return Ok(*moments);
+        }
+        let first = self.data.grid().chunks().start;
+        let chunk = |element: usize| first + element.div_ceil(CHUNK) as u64;
+        let over = chunk(elements.start)..chunk(elements.end);
+        let moments = Cpu::new(&self.data).moments(over)?.total()?;
+        Ok(*self.parts.entry(key).or_insert(moments))
+    }
+
     /// The residual sums at W and b about the origin, with x about it.
-    fn sums_at(&mut self, there: Affine) -> Result<LossSums, EngineError> {
+    fn sums_at(&mut self, there: Affine, part: &Part) -> Result<LossSums, EngineError> {
         self.set_model(there)?;
-        let sums = self.sums(Quantity::Residuals)?;
+        let sums = self.sums(Quantity::Residuals, &part.elements)?;
         let scale = self.inputs.weight_scale();
         let sums = sums.iter().map(|sums| {
             let [rr, rx, r, _] = sums.map(|sum| sum / scale);
             LossSums { rr, rx, r, ..LossSums::default() }
         });
         let sums = sums.collect::<SumsAccumulator>().total();
-        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        self.with_left_out(LossSums { n, weight_sum, ..sums }, there)
+        self.with_left_out(LossSums { n: part.n, weight_sum: part.weight_sum, ..sums }, there, part)
     }
 
     /// Sets W and b, about the origin, for a residual pass.
@@ -295,17 +365,22 @@ impl Gpu {
 
     /// The sums of a pass at the point that was set, those of parts of one kind
     /// next to another.
-    fn sums(&mut self, quantity: Quantity) -> Result<Vec<Sums>, EngineError> {
+    fn sums(&mut self, quantity: Quantity, elements: &Range<usize>) -> Result<Vec<Sums>, EngineError> {
         match &mut self.held {
             Held::Resident(resident) => {
                 let pass = match quantity {
                     Quantity::Residuals => &resident.residuals,
                     Quantity::Moments => resident.moments.as_ref().ok_or(EngineError::NoTarget)?,
                 };
+                let windows = &resident.windows;
+                let part = (elements.len() < self.data.len())
+                    .then(|| pass.over(&self.device, &self.inputs, windows, elements, &self.point));
+                let part = part.transpose()?;
+                let pass = part.as_ref().unwrap_or(pass);
                 Ok(pass.partials.add_up(&self.device, |recorded| pass.dispatch(recorded))?)
             }
             Held::Streamed(stream) => {
-                let sums = stream.sums(&self.device, quantity)?;
+                let sums = stream.sums(&self.device, quantity, elements)?;
                 self.notices.append(&mut stream.take_notices());
                 Ok(sums)
             }
@@ -328,7 +403,7 @@ impl Gpu {
     /// Fails if squares were lost in f32, whose range is that of their roots
     /// squared. The host decides what looks like it: data may have no spread,
     /// and f64 may be too small as well.
-    fn check_squares(&self, moments: &Moments) -> Result<(), EngineError> {
+    fn check_squares(&mut self, moments: &Moments, part: &Part) -> Result<(), EngineError> {
         let least = self.least_squares(moments);
         let how = if !moments.is_finite() {
             "overflow"
@@ -337,7 +412,7 @@ impl Gpu {
         } else {
             return Ok(());
         };
-        let exact = Cpu::new(&self.data).moments()?;
+        let exact = self.host_moments_of(&part.elements)?;
         let vanished = |exact: f64| exact > 0.0 && exact < least;
         let is_lost = match how {
             // Scaled, nothing overflows.
@@ -367,50 +442,58 @@ impl Gpu {
     }
 
     /// The moments as the device has them, of which squares may be lost.
-    fn moments_in_range(&mut self) -> Result<Moments, EngineError> {
-        if let Some(moments) = self.moments {
+    fn moments_in_range(&mut self, part: &Part) -> Result<Moments, EngineError> {
+        let is_all = part.elements.len() == self.data.len();
+        if let Some(moments) = self.moments.filter(|_| is_all) {
             return Ok(moments);
         }
         self.prepare_moments()?;
         let centres = [self.inputs.x.centre, self.inputs.t.centre];
-        let mut moments = self.moments_about(centres)?;
+        let mut moments = self.moments_about(centres, part)?;
         // Elements may be elsewhere than a sample of them was.
         if let Some(centres) = self.better_centres(centres, &moments) {
-            moments = self.moments_about(centres)?;
+            moments = self.moments_about(centres, part)?;
         }
-        Ok(*self.moments.insert(moments))
+        if is_all {
+            self.moments = Some(moments);
+        }
+        Ok(moments)
     }
 
     /// The spread of X about the origin of residuals.
-    fn spread(&mut self) -> Result<Spread, EngineError> {
+    fn spread(&mut self, part: &Part) -> Result<Spread, EngineError> {
+        let origin = self.inputs.origin(self.precision).x;
+        if part.elements.len() < self.data.len() {
+            return Ok(Spread::about(origin, &self.host_moments_of(&part.elements)?));
+        }
         if let Some(spread) = self.spread {
             return Ok(spread);
         }
-        let moments = self.moments_in_range()?;
+        let moments = self.moments_in_range(part)?;
         let moments = if moments.is_finite() && moments.xx >= self.least_squares(&moments) {
             moments.of_readings(&self.readings, 0)
         } else {
-            Cpu::new(&self.data).moments()?
+            self.host_moments_of(&part.elements)?
         };
-        let spread = Spread::about(self.inputs.origin(self.precision).x, &moments);
+        let spread = Spread::about(origin, &moments);
         Ok(*self.spread.insert(spread))
     }
 
     /// The sums at W and b from those at what of them residuals in f32 are
     /// computed at, all about the origin.
-    fn with_left_out(&mut self, sums: LossSums, at: Affine) -> Result<LossSums, EngineError> {
+    fn with_left_out(&mut self, sums: LossSums, at: Affine, part: &Part) -> Result<LossSums, EngineError> {
         let left_out = self.inputs.sizes().left_out(at);
         if self.precision != Precision::Fast || left_out == Affine::default() {
             return Ok(sums);
         }
-        Ok(self.spread()?.moved(sums, left_out))
+        Ok(self.spread(part)?.moved(sums, left_out))
     }
 
     /// The moments from sums about a point on the device.
-    fn moments_about(&mut self, centres: [f32; 2]) -> Result<Moments, EngineError> {
+    fn moments_about(&mut self, centres: [f32; 2], part: &Part) -> Result<Moments, EngineError> {
         self.set_point(&centres.map(|centre| [centre, 0.0]))?;
         let mut sums = [Compensated::default(); 5];
-        for pair in self.sums(Quantity::Moments)?.chunks_exact(2) {
+        for pair in self.sums(Quantity::Moments, &part.elements)?.chunks_exact(2) {
             let [linear, quadratic] = [pair[0], pair[1]];
             let terms = [linear[0], linear[1], quadratic[0], quadratic[1], quadratic[2]];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
@@ -419,7 +502,7 @@ impl Gpu {
         let [x, t, xx, xt, tt] = sums.map(|sum| sum.value() / scale);
         let [x_pivot, t_pivot] =
             [self.inputs.x.pivot + f64::from(centres[0]), self.inputs.t.pivot + f64::from(centres[1])];
-        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
+        let (n, weight_sum) = (part.n, part.weight_sum);
         Ok(Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt }))
     }
 
@@ -458,6 +541,13 @@ impl Gpu {
         }
         Ok(())
     }
+}
+
+/// The elements of a pass, and the host's sums over them.
+struct Part {
+    elements: Range<usize>,
+    n: u64,
+    weight_sum: f64,
 }
 
 const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
@@ -499,27 +589,47 @@ impl Engine for Gpu {
         &self.info
     }
 
-    fn notices(&self) -> &[Notice] {
-        &self.notices
+    fn problem(&self) -> &Problem {
+        &self.data
+    }
+
+    fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     fn pass_bytes(&self) -> u64 {
         (self.data.len() * self.inputs.pair_bytes()) as u64
     }
 
-    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+        self.check_fits()?;
+        check_points(&self.data, at)?;
+        let (at, part) = (super::point_of(at, 0), self.part(&over)?);
+        if part.n == 0 {
+            return self.partials(over, SumsAt { at, sums: SumsAccumulator::default() });
+        }
         let origin = self.inputs.origin(self.precision);
-        Ok(origin.uncentred_sums(self.sums_at(origin.centred(at))?))
+        let sums = origin.uncentred_sums(self.sums_at(origin.centred(at), &part)?);
+        self.partials(over, SumsAt { at, sums: sums.into() })
     }
 
-    fn moments(&mut self) -> Result<Moments, EngineError> {
-        let moments = self.moments_in_range()?;
-        self.is_narrow = self.is_narrow_in(&moments);
-        if self.is_narrow {
-            return Cpu::new(&self.data).moments();
+    fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+        self.check_fits()?;
+        let part = self.part(&over)?;
+        if part.n == 0 {
+            return self.partials(over, Moments::default());
         }
-        self.check_squares(&moments)?;
-        Ok(moments.of_readings(&self.readings, 0))
+        let moments = self.moments_in_range(&part)?;
+        let is_narrow = self.is_narrow_in(&moments);
+        if part.elements.len() == self.data.len() {
+            self.is_narrow = is_narrow;
+        }
+        if is_narrow {
+            let moments = self.host_moments_of(&part.elements)?;
+            return self.partials(over, moments);
+        }
+        self.check_squares(&moments, &part)?;
+        self.partials(over, moments.of_readings(&self.readings, 0))
     }
 
     /// Twice the digits of f64 are had on the host.
@@ -527,7 +637,8 @@ impl Engine for Gpu {
         match digits {
             Digits::Usual => {
                 let origin = self.inputs.origin(self.precision);
-                let sums = self.sums_at(origin.centred_line(line))?;
+                let all = self.all();
+                let sums = self.sums_at(origin.centred_line(line), &all)?;
                 Ok(line.in_units(origin.sums_about(line.x, sums), &Readings::default()))
             }
             Digits::Double => Cpu::new(&self.data).sums_about(line, digits),
@@ -535,7 +646,7 @@ impl Engine for Gpu {
     }
 
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
-        Cpu::new(&self.data).moments().map(Some)
+        Cpu::new(&self.data).all_moments().map(Some)
     }
 
     fn resolved_share(&self) -> f64 {
@@ -548,8 +659,8 @@ impl Engine for Gpu {
         }
     }
 
-    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        self.predict(at, sink)
+    fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        self.predict_all(at, sink)
     }
 
     /// For data that are on the device.

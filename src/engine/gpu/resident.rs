@@ -17,30 +17,80 @@ use crate::engine::{EngineError, Notice};
 #[derive(Clone)]
 pub(super) struct Window {
     pub(super) range: Range<usize>,
-    x: wgpu::Buffer,
-    t: wgpu::Buffer,
-    weights: Option<wgpu::Buffer>,
-    /// A bit for each element, if there are holes.
-    validity: Option<wgpu::Buffer>,
+    x: Slice,
+    t: Slice,
+    weights: Option<Slice>,
+    /// A bit for each element, if there are missing values.
+    validity: Option<Slice>,
+}
+
+/// Some bytes of a buffer.
+#[derive(Clone)]
+struct Slice {
+    buffer: wgpu::Buffer,
+    offset: u64,
+    bytes: u64,
+}
+
+impl Slice {
+    fn whole(buffer: wgpu::Buffer) -> Self {
+        let bytes = buffer.size();
+        Self { buffer, offset: 0, bytes }
+    }
+
+    /// Bytes of this slice, which has as many.
+    fn part(&self, offset: u64, bytes: u64) -> Self {
+        Self { offset: self.offset + offset, bytes, ..self.clone() }
+    }
+
+    fn binding(&self) -> wgpu::BindingResource<'_> {
+        let (offset, size) = (self.offset, std::num::NonZeroU64::new(self.bytes));
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.buffer, offset, size })
+    }
 }
 
 impl Window {
     /// Groups of four elements that it holds.
     pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
-        let bytes = |buffer: &Option<wgpu::Buffer>| buffer.as_ref().map(wgpu::Buffer::size);
-        inputs.groups(self.x.size(), self.t.size(), bytes(&self.weights), bytes(&self.validity))
+        let bytes = |slice: &Option<Slice>| slice.as_ref().map(|slice| slice.bytes);
+        inputs.groups(self.x.bytes, self.t.bytes, bytes(&self.weights), bytes(&self.validity))
     }
 
     /// What a kernel over pairs binds of it.
     pub(super) fn resources(&self) -> Vec<(u32, wgpu::BindingResource<'_>)> {
         use binding::inputs::{T, VALIDITY, WEIGHTS, X};
         let optional = [(VALIDITY, self.validity.as_ref()), (WEIGHTS, self.weights.as_ref())];
-        let given = optional.into_iter().filter_map(|(binding, buffer)| Some((binding, buffer?)));
+        let given = optional.into_iter().filter_map(|(binding, slice)| Some((binding, slice?)));
         [(X, &self.x), (T, &self.t)]
             .into_iter()
             .chain(given)
-            .map(|(binding, buffer)| (binding, buffer.as_entire_binding()))
+            .map(|(binding, slice)| (binding, slice.binding()))
             .collect()
+    }
+
+    /// The elements that it has of a range, which starts with a chunk; `None` if
+    /// it has none of them.
+    fn part(&self, range: &Range<usize>, inputs: &Inputs) -> Option<Self> {
+        let range = range.start.max(self.range.start)..range.end.min(self.range.end);
+        if range.is_empty() {
+            return None;
+        }
+        // A chunk is so long that its bytes and bits start where bindings may.
+        let (skipped, len) = (range.start - self.range.start, range.len());
+        let part = |slice: &Slice, packing: Packing| {
+            slice.part((skipped * packing.size()) as u64, packing.padded_bytes(len))
+        };
+        let weights = self.weights.as_ref().zip(inputs.weights);
+        Some(Self {
+            x: part(&self.x, inputs.x.packing),
+            t: part(&self.t, inputs.t.packing),
+            weights: weights.map(|(slice, passage)| part(slice, passage.packing)),
+            validity: self
+                .validity
+                .as_ref()
+                .map(|slice| slice.part(skipped as u64 / 8, len.div_ceil(32) as u64 * 4)),
+            range,
+        })
     }
 }
 
@@ -64,7 +114,8 @@ pub(super) fn upload(
             device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, words))?;
             Ok::<_, GpuError>(buffer)
         });
-        windows.push(Window { range, x, t, weights, validity: validity.transpose()? });
+        let (weights, validity) = (weights.map(Slice::whole), validity.transpose()?.map(Slice::whole));
+        windows.push(Window { range, x: Slice::whole(x), t: Slice::whole(t), weights, validity });
     }
     Ok((windows, uploaders.notices()))
 }
@@ -92,7 +143,7 @@ impl Resident {
     /// The buffer that holds element number `k` of X, and its byte offset in it.
     pub(super) fn place(&self, k: usize, packing: Packing) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;
-        Some((&window.x, ((k - window.range.start) * packing.size()) as u64))
+        Some((&window.x.buffer, ((k - window.range.start) * packing.size()) as u64))
     }
 }
 
@@ -164,6 +215,19 @@ impl ResidentPass {
             }
             tuning.workgroups /= 2;
         }
+    }
+
+    /// The same pass over a range of elements, which starts with a chunk.
+    pub(super) fn over(
+        &self,
+        device: &Device,
+        inputs: &Inputs,
+        windows: &[Window],
+        range: &Range<usize>,
+        point: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let windows: Vec<Window> = windows.iter().filter_map(|window| window.part(range, inputs)).collect();
+        Self::new(device, inputs, &windows, self.kernel.clone(), point)
     }
 
     /// The dispatches that leave the partial sums of all windows.

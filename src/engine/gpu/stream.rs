@@ -29,7 +29,8 @@ const BINDING_ALIGNMENT: u64 = 256;
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
 pub(super) struct Stream {
-    ranges: Vec<Range<usize>>,
+    /// Elements of a window.
+    window: usize,
     uploaders: Uploaders,
     slots: Vec<Slot>,
     residuals: StreamPass,
@@ -257,14 +258,13 @@ impl Stream {
         memory_bytes: u64,
     ) -> Result<Self, EngineError> {
         let window = window_elements(memory_bytes, inputs.pair_bytes() as u64);
-        let ranges: Vec<Range<usize>> = chunks(0..data.len(), window).collect();
-        let longest = ranges.first().map_or(0, ExactSizeIterator::len);
-        let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
-            .map(|_| Slot::new(device, longest, &inputs))
+        let window = window.min(data.len());
+        let slots: Vec<Slot> = (0..SLOTS.min(data.len().div_ceil(window.max(1))))
+            .map(|_| Slot::new(device, window, &inputs))
             .collect::<Result<_, _>>()?;
-        let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
+        let residuals = StreamPass::new(device, residuals, window, &slots, point)?;
         Ok(Self {
-            ranges,
+            window,
             uploaders: Uploaders::new(data, &inputs)?,
             slots,
             residuals,
@@ -286,20 +286,28 @@ impl Stream {
         kernel: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<(), GpuError> {
-        let longest = self.ranges.first().map_or(0, ExactSizeIterator::len);
-        self.moments = Some(StreamPass::new(device, kernel, longest, &self.slots, point)?);
+        self.moments = Some(StreamPass::new(device, kernel, self.window, &self.slots, point)?);
         Ok(())
     }
 
-    /// A pass at the point that was set. After the first one it is known what
-    /// f32 lost.
-    pub(super) fn sums(&mut self, device: &Device, quantity: Quantity) -> Result<Vec<Sums>, EngineError> {
+    /// A pass over a range of elements, which starts with a chunk, at the point
+    /// that was set. After the first one over all it is known what f32 lost.
+    pub(super) fn sums(
+        &mut self,
+        device: &Device,
+        quantity: Quantity,
+        range: &Range<usize>,
+    ) -> Result<Vec<Sums>, EngineError> {
+        let is_all = range.len() == self.data.len();
+        if is_all && self.notices.is_none() {
+            self.uploaders.forget();
+        }
         let mut all = Vec::new();
-        for round in 0..self.ranges.len().div_ceil(ROUND) {
-            let windows = round * ROUND..self.ranges.len().min((round + 1) * ROUND);
+        let windows: Vec<Range<usize>> = chunks(range.clone(), self.window).collect();
+        for windows in windows.chunks(ROUND) {
             all.append(&mut self.round(device, quantity, windows)?);
         }
-        if self.notices.is_none() {
+        if is_all && self.notices.is_none() {
             self.notices = Some(self.uploaders.notices());
         }
         Ok(all)
@@ -314,15 +322,14 @@ impl Stream {
         &mut self,
         device: &Device,
         quantity: Quantity,
-        windows: Range<usize>,
+        windows: &[Range<usize>],
     ) -> Result<Vec<Sums>, EngineError> {
         let pass = match (quantity, &self.moments) {
             (Quantity::Residuals, _) => &self.residuals,
             (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
         };
         let mut partial_count = 0;
-        for window in windows {
-            let range = self.ranges[window].clone();
+        for (window, range) in windows.iter().enumerate() {
             let slot = &mut self.slots[window % SLOTS];
             let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
             dispatch
@@ -332,7 +339,7 @@ impl Stream {
             partial_count += dispatch.partials;
             slot.fill(device, |view, places| {
                 if let Some(validity) = self.data.validity() {
-                    let words: &[u8] = bytemuck::cast_slice(validity.words(&range));
+                    let words: &[u8] = bytemuck::cast_slice(validity.words(range));
                     part(view, &places.validity, words.len()).copy_from_slice(words);
                 }
                 let uniform = bytemuck::bytes_of(&uniform);
@@ -392,7 +399,7 @@ mod tests {
             assert_eq!(stream.slots.len(), SLOTS);
             for _ in 0..3 {
                 let mut got = [0.0; 3];
-                for sums in stream.sums(&device, Quantity::Residuals).unwrap() {
+                for sums in stream.sums(&device, Quantity::Residuals, &(0..data.len())).unwrap() {
                     got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
@@ -424,7 +431,7 @@ mod tests {
         let device = Device::open(&software_adapter()).unwrap();
         let mut stream = stream(&device, &data);
         for _ in 0..2 {
-            let error = stream.sums(&device, Quantity::Residuals).unwrap_err().to_string();
+            let error = stream.sums(&device, Quantity::Residuals, &(0..data.len())).unwrap_err().to_string();
             assert!(error.contains("1e300") || error.contains("f32"), "{error}");
         }
     }

@@ -236,6 +236,14 @@ impl Uploaders {
         })
     }
 
+    /// Counts what conversions lose from here on.
+    pub(super) fn forget(&mut self) {
+        [Some(&mut self.x), Some(&mut self.t), self.weights.as_mut()]
+            .into_iter()
+            .flatten()
+            .for_each(|uploader| uploader.rounded = 0);
+    }
+
     /// What the user should know about the elements uploaded so far.
     pub(super) fn notices(&self) -> Vec<Notice> {
         [Some(&self.x), Some(&self.t), self.weights.as_ref()]
