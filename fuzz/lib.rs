@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linfit::array::{Problem, ValidityRules};
 use linfit::engine::{Engine, Reference};
-use linfit::io::{RawLayout, RawType, Reading, Source};
+use linfit::io::{Baseline, RawLayout, RawType, Reading, Source, load_model};
 use linfit::math::Affine;
-use linfit::report::{Baseline, load_model};
 
 /// The memory that a reader may use for what it decodes.
 pub const MEMORY_BYTES: u64 = 16 << 20;

@@ -8,6 +8,7 @@
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
+mod check;
 mod cpu;
 mod frame;
 pub mod gpu;
@@ -24,6 +25,7 @@ use std::{fmt, io};
 
 use serde::Serialize;
 
+pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use notice::Notice;
 pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};

@@ -22,7 +22,6 @@ mod steps;
 
 pub use coordinates::Coordinates;
 pub use descend::{Fit, State, StopReason};
-pub(crate) use error::to_six_digits;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;

@@ -237,7 +237,8 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
             let moments = engine.all_moments().unwrap();
             let want = moments.least_squares().unwrap();
             let coordinates = Coordinates::standardized(&moments).unwrap();
-            let learning_rate = coordinates.curvature(&moments).unwrap().best_rate();
+            let curvature = coordinates.curvature(&moments).unwrap();
+            let learning_rate = curvature.best_rate();
             let sgd = GradientDescent { coordinates, learning_rate, steps: 1, ..GradientDescent::default() };
             let mut ignore = |_: &_| ControlFlow::Continue(());
             for fit in
@@ -250,10 +251,7 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
                 near(&case, Some(fit.evaluation.loss + 1.0), loss, tolerance + rounding);
             }
             let tolerances = GradientDescent::relative_to(&moments, 1e-4 * tolerance.sqrt());
-            let steps = Forecast::new(&moments, coordinates, Affine::default(), learning_rate)
-                .unwrap()
-                .steps_within(tolerances)
-                .unwrap();
+            let steps = Forecast::new(&sgd, &moments, curvature).steps_within(tolerances).unwrap();
             assert!(steps <= 1, "{case}: {steps}");
         }
     }

@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
-use super::interrupt;
+use crate::cli::interrupt;
 
-/// Runs whose durations are not kept: the first touches memory, compiles in
-/// the driver and wakes the clocks.
+/// Runs whose durations are not kept: the first ones touch memory, compile in
+/// the driver and wake the clocks.
 const WARM_UP_RUNS: usize = 3;
 
-/// The fewest runs that a median and quartiles are taken of.
+/// The fewest runs that a median and quartiles come from.
 const LEAST_RUNS: usize = 10;
 
-/// Repeats something, warm, at least [`LEAST_RUNS`] times and for at least
+/// Repeats a run, warm, at least [`LEAST_RUNS`] times and for at least
 /// `time`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopwatch {

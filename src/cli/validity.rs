@@ -6,38 +6,39 @@ use super::hint::told;
 use crate::array::{self, ValidityRules};
 use crate::io::Source;
 
-/// Which pairs of elements count, and how much.
+/// The valid pairs of elements, and their weights.
 #[derive(Debug, Args)]
-pub(super) struct HoleArguments {
-    /// The value that stands for nothing in X and in T, also nan: such pairs are left out. Default:
-    /// what the files say (a .tif by GDAL's tag, columns and tensors by _FillValue)
+#[command(next_help_heading = "Valid data")]
+pub(super) struct ValidityArguments {
+    /// The nodata value of X and T, a number or nan; pairs with it are excluded. Default: the files'
+    /// own (GDAL's tag of a .tif, _FillValue of columns and tensors)
     #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     nodata: Option<f64>,
 
-    /// The same for X alone
+    /// The nodata value of X alone
     #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     x_nodata: Option<f64>,
 
-    /// The same for T alone
+    /// The nodata value of T alone
     #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     t_nodata: Option<f64>,
 
-    /// Leave out where this is 0 or nan: a file of X's shape, of any format
+    /// Exclude the pairs where this file is 0 or nan: of X's shape, in any format
     #[arg(long, value_name = "FILE[:KEY]")]
     pub(super) mask: Option<Source>,
 
-    /// Leave out pairs with an element below LO or above HI, such as saturated pixels
+    /// Exclude pairs with an element below LO or above HI, such as saturated pixels
     #[arg(long, value_name = "LO,HI", allow_hyphen_values = true)]
     valid_range: Option<ValidRange>,
 
-    /// How much each pair counts: a file of X's shape, of any format, of numbers of 0 or more, such as
-    /// 1/variance. The loss is Σw·r²/Σw then; pairs of weight 0 are left out
+    /// The sample weight of each pair, 0 or more, such as 1/variance: a file of X's shape, in any
+    /// format. The loss is then Σw·r²/Σw; pairs of weight 0 are excluded
     #[arg(long, value_name = "FILE[:KEY]")]
     pub(super) weights: Option<Source>,
 }
 
-impl HoleArguments {
-    /// What is said by values alone; mask and weights are files.
+impl ValidityArguments {
+    /// The rules that are values; mask and weights are files.
     pub(super) fn values(&self) -> ValidityRules {
         ValidityRules {
             x_nodata: self.x_nodata.or(self.nodata),
@@ -54,7 +55,7 @@ pub(super) fn nodata(text: &str) -> Result<f64, String> {
     array::nodata(text).map_err(|error| told(&error))
 }
 
-/// What `--valid-range` takes.
+/// The value of `--valid-range`.
 #[derive(Debug, Clone, Copy)]
 struct ValidRange([f64; 2]);
 

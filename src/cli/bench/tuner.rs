@@ -1,14 +1,13 @@
 use std::time::{Duration, Instant};
 
-use super::error::CliError;
-use super::hint::told;
-use super::truth::{POINTS, Truth};
-use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print, tell, tuning};
+use super::random;
 use crate::array::{ElementType, Problem};
+use crate::cli::error::CliError;
+use crate::cli::hint::told;
+use crate::cli::verbosity::Verbosity;
+use crate::cli::{Outcome, interrupt, print, tell, tuning};
 use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
-use crate::engine::{DescentRule, Engine, EngineError, Stepper};
-use crate::io::synthetic::Recipe;
+use crate::engine::{DescentRule, Engine, EngineError, POINTS, ReferenceResult, Stepper};
 use crate::math::Affine;
 use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
 
@@ -24,12 +23,12 @@ const ALONE_ELEMENTS: [u32; 5] = [1 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 18];
 /// Steps of a timed descent.
 const STEPS: u32 = 64;
 
-/// How tunings are measured.
+/// The measurement of launch configurations.
 #[derive(Clone, Copy)]
 pub(super) struct Tuner {
     /// Elements of X.
     pub(super) elements: usize,
-    /// How long a round goes on, after the fewest turns.
+    /// The time of a round, after the fewest turns.
     pub(super) time: Duration,
     /// The largest relative error that passes the check.
     pub(super) tolerance: f64,
@@ -40,11 +39,11 @@ pub(super) struct Tuner {
 impl Tuner {
     /// Measures each adapter, prints what was found and keeps it.
     pub(super) fn run(self, adapters: &[&Adapter]) -> Result<Outcome, CliError> {
-        let data = data(self.elements)?;
-        let truth = Truth::of_points(&data)?;
+        let data = random(self.elements, ElementType::F32)?;
+        let reference = ReferenceResult::of_points(&data)?;
         let (mut reports, mut failure, mut outcome) = (Vec::new(), None, Outcome::Done);
         for adapter in adapters {
-            let mut report = match self.tune(adapter, &data, &truth) {
+            let mut report = match self.tune(adapter, &data, &reference) {
                 Ok(Some(report)) => report,
                 Ok(None) => {
                     outcome = Outcome::Interrupted;
@@ -63,8 +62,8 @@ impl Tuner {
             }
             reports.push(report);
         }
-        // What was found is worth having, saved or not, and whatever became of
-        // other adapters.
+        // A result is worth having, saved or not, and whether or not another
+        // adapter failed.
         if !reports.is_empty() {
             print(&TuningReports { adapters: reports }, self.json)?;
         }
@@ -76,7 +75,7 @@ impl Tuner {
         self,
         adapter: &Adapter,
         data: &Problem,
-        truth: &Truth,
+        reference: &ReferenceResult,
     ) -> Result<Option<TuningReport>, CliError> {
         let default = Tuning::default_for(adapter);
         let held = Gpu::open_with(adapter, data, &GpuSettings::tuned(default))?;
@@ -93,9 +92,8 @@ impl Tuner {
             let tunings: Vec<Tuning> = std::iter::once(default).chain(others).collect();
             let name = adapter.name();
             let ways = tunings.len();
-            self.verbosity
-                .detail(&format_args!("{name}: checking and timing {ways} ways to pass over the data"));
-            let Some(passes) = self.passes(&held, &tunings, truth, data)? else { return Ok(None) };
+            self.verbosity.detail(&format_args!("{name}: checking and timing {ways} launch configurations"));
+            let Some(passes) = self.passes(&held, &tunings, reference, data)? else { return Ok(None) };
             let fastest = passes.iter().min_by(|a, b| a.1.total_cmp(&b.1));
             best = fastest.map_or(default, |(tuning, _)| *tuning);
             let default_s = passes.first().map_or(f64::NAN, |(_, median_s)| *median_s);
@@ -126,23 +124,23 @@ impl Tuner {
 
     /// The tunings that work, and the median seconds of a residual pass by each.
     /// The first must work; of the others, those that the driver doesn't take
-    /// or that compute something else are left out, and told.
+    /// or that compute something else are skipped, with a note.
     fn passes(
         self,
         held: &Gpu,
         tunings: &[Tuning],
-        truth: &Truth,
+        reference: &ReferenceResult,
         data: &Problem,
     ) -> Result<Option<Vec<(Tuning, f64)>>, CliError> {
         let (mut working, mut engines) = (Vec::new(), Vec::new());
         for &tuning in tunings {
-            match self.checked(held, tuning, truth, data) {
+            match self.checked(held, tuning, reference, data) {
                 Ok(engine) => {
                     working.push(tuning);
                     engines.push(engine);
                 }
                 Err(error) if working.is_empty() => return Err(error),
-                Err(error) => self.verbosity.note(&format_args!("left out: {}", told(&error))),
+                Err(error) => self.verbosity.note(&format_args!("skipped: {}", told(&error))),
             }
         }
         let medians = self.in_turns(&mut engines, |engine| engine.loss_sums_at(AT).map(|_| ()))?;
@@ -150,23 +148,26 @@ impl Tuner {
     }
 
     /// The engine by a tuning, if it finds what the reference does.
-    fn checked(self, held: &Gpu, tuning: Tuning, truth: &Truth, data: &Problem) -> Result<Gpu, CliError> {
+    fn checked(
+        self,
+        held: &Gpu,
+        tuning: Tuning,
+        reference: &ReferenceResult,
+        data: &Problem,
+    ) -> Result<Gpu, CliError> {
         let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
-        match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
-            None => Ok(engine),
-            Some((what, error)) => Err(CliError::Mismatch(format!(
-                "{}: {what} is off by {error:.1e} relative to the reference, beyond --tol {}, with {tuning:?}",
-                engine.info(),
-                self.tolerance
-            ))),
-        }
+        let checked = reference.errors_of(data, &mut engine)?.check(self.tolerance);
+        checked.map_err(|mismatch| {
+            CliError::Mismatch(format!("{}: {mismatch}, with {tuning:?}", engine.info()))
+        })?;
+        Ok(engine)
     }
 
-    /// What one workgroup and dispatches take for a step over few elements.
+    /// The times of a step over few elements, in one workgroup and dispatched.
     fn alone(self, adapter: &Adapter, tuning: Tuning) -> Result<Option<Vec<AloneResult>>, CliError> {
         let mut results = Vec::new();
         for elements in ALONE_ELEMENTS {
-            let data = data(elements as usize)?;
+            let data = random(elements as usize, ElementType::F32)?;
             let with = |alone_elements| {
                 Gpu::open_with(adapter, &data, &GpuSettings::tuned(Tuning { alone_elements, ..tuning }))
             };
@@ -182,7 +183,7 @@ impl Tuner {
     }
 
     /// Median seconds of `run` on each engine, all in turns, so that they see
-    /// the same moods of the machine; `None` if the user asked to stop.
+    /// the machine in the same state; `None` if the user asked to stop.
     fn in_turns(
         self,
         engines: &mut [Gpu],
@@ -210,12 +211,4 @@ impl Tuner {
         let medians = seconds.into_iter().map(|seconds| Timing::of(seconds).map(|timing| timing.median_s));
         Ok(medians.collect())
     }
-}
-
-/// Random data with T about 2·X + 1.
-fn data(elements: usize) -> Result<Problem, CliError> {
-    let element = ElementType::F32;
-    let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element, seed: 0 };
-    let (x, t) = recipe.matrices(elements)?;
-    Ok(Problem::pair(x, t)?)
 }

@@ -1,13 +1,12 @@
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use ::safetensors::tensor::TensorView;
+use ::safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::array::{Hint, Hinted, shown};
+use super::document::{Document, DocumentError, from_object};
 use crate::math::Affine;
 
 /// A kind of file that holds W and b.
@@ -46,31 +45,8 @@ pub fn to_safetensors(model: Affine) -> io::Result<Vec<u8>> {
         ("weight", TensorView::new(Dtype::F32, vec![1, 1], &weight).map_err(io::Error::other)?),
         ("bias", TensorView::new(Dtype::F32, vec![1], &bias).map_err(io::Error::other)?),
     ];
-    safetensors::serialize(tensors, None).map_err(io::Error::other)
+    ::safetensors::serialize(tensors, None).map_err(io::Error::other)
 }
-
-/// Why a file is not a model.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant's message says what its fields hold")]
-pub enum ModelError {
-    #[error("{}: {source}", shown(path))]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a model ({reason})", shown(path))]
-    Invalid { path: PathBuf, reason: String },
-}
-
-impl Hinted for ModelError {
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Invalid { .. } => vec![Hint::SavedModel],
-            Self::Read { .. } => Vec::new(),
-        }
-    }
-}
-
-/// No model is nearly as long; what is was given by mistake.
-const MAX_MODEL_BYTES: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 struct Model {
@@ -78,36 +54,21 @@ struct Model {
     bias: f64,
 }
 
-/// Reads W and b from what `fit --save` or `fit --json` wrote: from any JSON
-/// object with the numbers `weight` and `bias`, or from a file of safetensors
-/// with tensors of these names, of one element each.
+/// Reads W and b from a file that `fit --save` or `fit --json` wrote: from any
+/// JSON object with the numbers `weight` and `bias`, or from a file of
+/// safetensors with tensors of these names, of one element each.
 ///
 /// # Errors
-/// [`ModelError`]: the file can't be read, isn't such an object, or its
+/// [`DocumentError`]: the file can't be read, isn't such an object, or its
 /// numbers aren't finite.
-pub fn load_model(path: &Path) -> Result<Affine, ModelError> {
-    let failed = |source| ModelError::Read { path: path.to_owned(), source };
-    let invalid = |reason: String| ModelError::Invalid { path: path.to_owned(), reason };
-    let mut text = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_MODEL_BYTES {
-        return Err(invalid(format!("it is longer than {MAX_MODEL_BYTES} bytes")));
-    }
-    let model = match ModelFormat::of(path) {
-        ModelFormat::Json => from_json(&text),
-        ModelFormat::Safetensors => from_safetensors(&text),
-    };
-    let model = model.map_err(invalid)?;
-    if model.is_finite() { Ok(model) } else { Err(invalid("weight or bias is not finite".to_owned())) }
-}
-
-fn from_json(text: &[u8]) -> Result<Affine, String> {
-    // By way of a map, since a bare `[1, 2]` would pass for the struct too.
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(text).map_err(|e| e.to_string())?;
-    let Model { weight, bias } = serde_json::from_value(object.into()).map_err(|e| e.to_string())?;
-    Ok(Affine { weight, bias })
+pub fn load_model(path: &Path) -> Result<Affine, DocumentError> {
+    Document::Model.read(path, |bytes| {
+        let model = match ModelFormat::of(path) {
+            ModelFormat::Json => from_object(bytes).map(|Model { weight, bias }| Affine { weight, bias }),
+            ModelFormat::Safetensors => from_safetensors(bytes),
+        }?;
+        if model.is_finite() { Ok(model) } else { Err("weight or bias is not finite".to_owned()) }
+    })
 }
 
 fn from_safetensors(bytes: &[u8]) -> Result<Affine, String> {

@@ -1,19 +1,21 @@
+//! The check of an engine: its passes against those of the [`Reference`]. Nothing
+//! is timed or tuned that was not first checked.
+
 use std::time::Instant;
 
+use super::{Engine, EngineError, Reference, TermScales};
 use crate::array::Problem;
-use crate::engine::{Engine, EngineError, Reference, TermScales};
 use crate::math::{Affine, Evaluation, Moments};
 
 /// The largest relative error that passes unless the user says otherwise:
 /// a hundred times the rounding of f32, a thousandth of what a lost partial
 /// sum or a wrong element would be.
-pub(super) const TOLERANCE: f64 = 1e-5;
+pub const TOLERANCE: f64 = 1e-5;
 
-/// W and b that engines are held against the reference at. No computer has any
-/// of these numbers as they are written, and none of their products is without
-/// rounding: at round ones, such as 0.5, what an engine loses elsewhere is not
-/// seen.
-pub(super) const POINTS: [Affine; 3] = [
+/// W and b at which engines are compared with the reference. No float equals any
+/// of these numbers, and each of their products is rounded: round ones, such as
+/// 0.5, would hide the digits that an engine loses elsewhere.
+pub const POINTS: [Affine; 3] = [
     Affine { weight: 1.3, bias: -0.4 },
     Affine { weight: 0.7, bias: 0.3 },
     Affine { weight: -0.618_034, bias: 0.577_216 },
@@ -22,43 +24,76 @@ pub(super) const POINTS: [Affine; 3] = [
 /// Elements of X brought to f64 at a time.
 const CHUNK_ELEMENTS: usize = 1 << 14;
 
-/// What the reference found, which every engine is held against.
-pub(super) struct Truth {
-    pub(super) first: TruthAt,
-    /// At other W and b.
-    pub(super) others: Vec<TruthAt>,
-    pub(super) moments: Moments,
-    /// How long a pass of the reference took.
-    pub(super) seconds: f64,
+/// The reference's results, with which engines are compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceResult {
+    /// The result at the first W and b.
+    pub first: PointResult,
+    /// The results at the other W and b.
+    pub others: Vec<PointResult>,
+    /// The moments of the data.
+    pub moments: Moments,
+    /// Seconds of a pass of the reference.
+    pub seconds: f64,
 }
 
-/// What the reference found at some W and b.
-pub(super) struct TruthAt {
-    pub(super) at: Affine,
-    pub(super) evaluation: Evaluation,
-    pub(super) scales: TermScales,
+/// The reference's result at some W and b.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointResult {
+    /// W and b.
+    pub at: Affine,
+    /// Loss and gradients there.
+    pub evaluation: Evaluation,
+    /// The sizes that errors of loss and gradients are relative to.
+    pub scales: TermScales,
 }
 
-/// How far an engine's passes are from the truth, each at the W and b where it
-/// is worst.
-pub(super) struct Errors {
-    /// Relative to the loss, or what bounds its scale; see [`TermScales`].
-    pub(super) loss: f64,
-    /// Relative to (2/N)·Σ|r·x|.
-    pub(super) grad_weight: f64,
-    /// Relative to (2/N)·Σ|r|.
-    pub(super) grad_bias: f64,
-    /// The largest of a moment, relative to its size; see [`moments_error`].
-    pub(super) moments: f64,
-    /// The largest of an element of Y, relative to the largest |Y|.
-    pub(super) forward: f64,
-    /// The largest of an element of Y.
-    pub(super) forward_max_abs: f64,
+/// The errors of an engine's passes, each at the W and b where it is largest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PassErrors {
+    /// The error of the loss, relative to the loss, or what bounds its scale; see [`TermScales`].
+    pub loss: f64,
+    /// The error of ∂L/∂W, relative to (2/N)·Σ|r·x|.
+    pub grad_weight: f64,
+    /// The error of ∂L/∂b, relative to (2/N)·Σ|r|.
+    pub grad_bias: f64,
+    /// The largest error of a moment, relative to its size: of Mxx and Mtt to
+    /// themselves, of Mxt to √(Mxx·Mtt), of a mean to the root of the mean square.
+    pub moments: f64,
+    /// The largest error of an element of Y, relative to the largest |Y|.
+    pub forward: f64,
+    /// The largest error of an element of Y.
+    pub forward_max_abs: f64,
 }
 
-impl Errors {
-    /// The first error that is beyond the tolerance, and what it is of.
-    pub(super) fn beyond(&self, tolerance: f64) -> Option<(&'static str, f64)> {
+/// An engine's result that is not the reference's.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{what} is off by {error:.1e} relative to the reference, beyond the tolerance {tolerance}")]
+pub struct Mismatch {
+    /// The result.
+    pub what: &'static str,
+    /// Its relative error.
+    pub error: f64,
+    /// The largest error that passes.
+    pub tolerance: f64,
+}
+
+impl Mismatch {
+    /// Passes a relative error within the tolerance, which NaN never is.
+    ///
+    /// # Errors
+    /// [`Mismatch`] for any other.
+    pub fn check(what: &'static str, error: f64, tolerance: f64) -> Result<(), Self> {
+        if error <= tolerance { Ok(()) } else { Err(Self { what, error, tolerance }) }
+    }
+}
+
+impl PassErrors {
+    /// Passes errors within the tolerance.
+    ///
+    /// # Errors
+    /// [`Mismatch`] for the first that is not.
+    pub fn check(&self, tolerance: f64) -> Result<(), Mismatch> {
         let errors = [
             ("the loss", self.loss),
             ("∂L/∂W", self.grad_weight),
@@ -66,49 +101,53 @@ impl Errors {
             ("a moment", self.moments),
             ("Y", self.forward),
         ];
-        errors.into_iter().find(|(_, error)| is_beyond(*error, tolerance))
+        errors.into_iter().try_for_each(|(what, error)| Mismatch::check(what, error, tolerance))
     }
 }
 
-/// Whether an error is too large. A NaN is within no tolerance.
-pub(super) fn is_beyond(error: f64, tolerance: f64) -> bool {
-    error.is_nan() || error > tolerance
-}
-
-impl Truth {
-    /// Asks the reference, at the first of these W and b and then at the others.
-    pub(super) fn of(data: &Problem, first: Affine, others: &[Affine]) -> Result<Self, EngineError> {
+impl ReferenceResult {
+    /// Computes the results at the first of these W and b and at the others.
+    ///
+    /// # Errors
+    /// Those of the reference's passes.
+    pub fn of(data: &Problem, first: Affine, others: &[Affine]) -> Result<Self, EngineError> {
         let mut reference = Reference::new(data);
         let (moments, mut seconds) = (reference.all_moments()?, f64::INFINITY);
         let mut at = |at| {
             let started = Instant::now();
             let evaluation = Evaluation::from_sums(&reference.loss_sums_at(at)?);
             seconds = started.elapsed().as_secs_f64().min(seconds);
-            Ok::<_, EngineError>(TruthAt { at, evaluation, scales: TermScales::of(&reference, at)? })
+            Ok::<_, EngineError>(PointResult { at, evaluation, scales: TermScales::of(&reference, at)? })
         };
         let (first, others) = (at(first)?, others.iter().map(|&other| at(other)).collect::<Result<_, _>>()?);
         Ok(Self { first, others, moments, seconds })
     }
 
-    /// Asks the reference at [`POINTS`].
-    pub(super) fn of_points(data: &Problem) -> Result<Self, EngineError> {
+    /// Computes the results at [`POINTS`].
+    ///
+    /// # Errors
+    /// Those of the reference's passes.
+    pub fn of_points(data: &Problem) -> Result<Self, EngineError> {
         let [first, others @ ..] = POINTS;
         Self::of(data, first, &others)
     }
 
-    /// Runs every pass on an engine and says how far off they are. Y is computed
-    /// at the first W and b only.
-    pub(super) fn errors(&self, data: &Problem, engine: &mut dyn Engine) -> Result<Errors, EngineError> {
+    /// Runs every pass on an engine and finds their errors. Y is computed at the
+    /// first W and b only.
+    ///
+    /// # Errors
+    /// Those of the engine's passes.
+    pub fn errors_of(&self, data: &Problem, engine: &mut dyn Engine) -> Result<PassErrors, EngineError> {
         let (mut loss, mut grad_weight, mut grad_bias) = (0.0, 0.0, 0.0);
         let forward = forward_error(self.first.at, data, engine)?;
-        for TruthAt { at, evaluation: want, scales } in std::iter::once(&self.first).chain(&self.others) {
+        for PointResult { at, evaluation: want, scales } in std::iter::once(&self.first).chain(&self.others) {
             let got = Evaluation::from_sums(&engine.loss_sums_at(*at)?);
             loss = worse(loss, relative(got.loss - want.loss, scales.loss));
             grad_weight =
                 worse(grad_weight, relative(got.grad_weight - want.grad_weight, scales.grad_weight));
             grad_bias = worse(grad_bias, relative(got.grad_bias - want.grad_bias, scales.grad_bias));
         }
-        Ok(Errors {
+        Ok(PassErrors {
             loss,
             grad_weight,
             grad_bias,
@@ -119,7 +158,7 @@ impl Truth {
     }
 }
 
-/// The engine's Y against x·W + b in f64, element by element.
+/// The errors of the engine's Y against x·W + b in f64, element by element.
 fn forward_error(at: Affine, data: &Problem, engine: &mut dyn Engine) -> Result<ForwardError, EngineError> {
     let mut worst = ForwardError { max_error: 0.0, max_value: 0.0 };
     let (mut start, mut xs) = (0, vec![0f64; CHUNK_ELEMENTS]);
@@ -127,8 +166,8 @@ fn forward_error(at: Affine, data: &Problem, engine: &mut dyn Engine) -> Result<
         for ys in ys.chunks(CHUNK_ELEMENTS) {
             let xs = &mut xs[..ys.len()];
             data.x().read(data.order(), start, xs);
-            let counts = |k: usize| data.validity().is_none_or(|validity| validity.contains(k));
-            for (_, (&x, &y)) in (start..).zip(xs.iter().zip(ys)).filter(|(k, _)| counts(*k)) {
+            let is_valid = |k: usize| data.validity().is_none_or(|validity| validity.contains(k));
+            for (_, (&x, &y)) in (start..).zip(xs.iter().zip(ys)).filter(|(k, _)| is_valid(*k)) {
                 let want = at.apply(x);
                 worst.max_value = worst.max_value.max(want.abs());
                 worst.max_error = worse(worst.max_error, (f64::from(y) - want).abs());
@@ -179,7 +218,7 @@ fn moments_error(got: &Moments, want: &Moments) -> f64 {
     errors.into_iter().fold(0.0, worse)
 }
 
-/// An error relative to a size; none at all is none, whatever the size.
-pub(super) fn relative(error: f64, size: f64) -> f64 {
+/// An error relative to a size; no error is none, whatever the size.
+pub fn relative(error: f64, size: f64) -> f64 {
     if error == 0.0 { 0.0 } else { (error / size).abs() }
 }
