@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::drivers::Drivers;
 use super::error::CliError;
 use super::generate::TypeArgument;
+use super::hint::told;
 use super::memory::half_of_free;
 use super::paths::check_outputs;
 use super::progress::Progress;
@@ -226,7 +227,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn open(self, data: &Problem) -> Result<Box<dyn Engine + '_>, EngineError> {
+    fn open(self, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
             Self::Gpu(adapter, tuning) => {
@@ -389,7 +390,7 @@ fn sweep(
             let mut engine = match place.open(&subject.data) {
                 Ok(engine) => engine,
                 Err(error @ (EngineError::Gpu(_) | EngineError::Data(_))) => {
-                    arguments.verbosity.note(&format!("left out at {size} elements: {error}"));
+                    arguments.verbosity.note(&format!("left out at {size} elements: {}", told(&error)));
                     failure = Some(error);
                     progress.advance(arguments.passes.len() as u64);
                     continue;
@@ -670,13 +671,13 @@ mod tests {
     }
 
     /// The CPU engine, one in a thousand off after a number of passes.
-    struct Wrong<'d> {
-        inner: Cpu<'d>,
+    struct Wrong {
+        inner: Cpu,
         good_passes: u32,
         wrong_forward: bool,
     }
 
-    impl Engine for Wrong<'_> {
+    impl Engine for Wrong {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }

@@ -26,7 +26,7 @@ pub use reference::{Reference, TermScales};
 pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{DataError, Problem};
+use crate::array::{DataError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
@@ -34,7 +34,7 @@ use gpu::GpuError;
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
 
 /// Computes passes over one dataset.
-pub trait Engine {
+pub trait Engine: Send {
     /// Which engine this is and what it runs on.
     fn info(&self) -> &EngineInfo;
 
@@ -196,7 +196,7 @@ pub enum EngineError {
     NoTarget,
     /// A descent on a device that answered with fewer steps than it was asked
     /// for, and no reason to stop.
-    #[error("the device took {taken} of {wanted} steps and does not say why; use --update host")]
+    #[error("the device took {taken} of {wanted} steps and does not say why")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Stalled { taken: u32, wanted: u32 },
     /// The caller's sink could not take a chunk.
@@ -208,6 +208,17 @@ pub enum EngineError {
     /// The device failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+impl Hinted for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Gpu(error) => error.hints(),
+            Self::Stalled { .. } => vec![Hint::UpdateOnHost],
+            Self::NoTarget | Self::Sink(_) => Vec::new(),
+        }
+    }
 }
 
 /// X and T of a dataset, or [`EngineError::NoTarget`].
@@ -222,3 +233,15 @@ fn chunks(range: Range<usize>, chunk: usize) -> impl DoubleEndedIterator<Item = 
         start..range.end.min(start + chunk)
     })
 }
+
+/// Engines move between threads, and threads share a problem.
+const _: () = {
+    const fn moves<T: Send + 'static>() {}
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    moves::<Reference>();
+    moves::<Cpu>();
+    moves::<gpu::Gpu>();
+    moves::<Box<dyn Engine>>();
+    is_shared::<ReadProbe>();
+    is_shared::<Problem>();
+};

@@ -1,3 +1,4 @@
+use crate::array::{Hint, Hinted};
 use crate::engine::{EngineError, EngineKind};
 use crate::math::{Affine, six_digits_below};
 
@@ -12,9 +13,9 @@ pub enum ConfigError {
     Tolerance(f64),
     #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
     Start(Affine),
-    #[error("the learning rate {0:?} has no update on a device, which computes in f32; use --update host")]
+    #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
-    #[error("steps in standardized coordinates are updated on the host; use --update host or auto")]
+    #[error("steps in standardized coordinates are updated on the host")]
     DeviceCoordinates,
 }
 
@@ -30,31 +31,26 @@ pub enum FitError {
     Engine(#[from] EngineError),
     /// [`Update::Device`] with an engine that can't.
     #[error(
-        "the {} engine updates W and b on the host{}; use --update host or auto, without --steps-per-submit",
+        "the {} engine updates W and b on the host{}",
         .0.name(),
         if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
     )]
     NoDeviceUpdate(EngineKind),
     /// A learning rate with which the descent cannot converge.
     #[error(
-        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best; \
-         use {remedy}, or --force to run it anyway",
+        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best",
         six_digits_below(*.bound), six_digits_below(*.best)
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
-    RateTooLarge { rate: f64, bound: f64, best: f64, remedy: &'static str },
+    RateTooLarge { rate: f64, bound: f64, best: f64, remedies: &'static [Hint] },
     /// The best line is not determined.
     #[error(
         "X has no spread: its elements are all {0:?}, or differ from it by less than the engine's numbers \
-         hold; without spread no single line is the best, and none can be standardized; use --solver sgd, \
-         which finds one of the many, or data whose X varies (around 0, if it is far from there)"
+         hold; without spread no single line is the best, and none can be standardized"
     )]
     NoSpread(f64),
     /// The best line is not determined.
-    #[error(
-        "through a single element goes no single best line; use --solver sgd, which finds one of the many, \
-         or give more elements"
-    )]
+    #[error("a single element determines no line")]
     OneElement,
     /// The best line is beyond f64.
     #[error(
@@ -64,8 +60,8 @@ pub enum FitError {
     LineBeyondRange(i64),
     /// A relative tolerance is beyond f64.
     #[error(
-        "--rtol {0:?} of the scale of the gradients is not a finite number: X times T is beyond f64; scale \
-         the data, for example to the range ±1"
+        "a share of {0:?} of the scale of the gradients, as the tolerance, is not a finite number: X times T is \
+         beyond f64; scale the data, for example to the range ±1"
     )]
     ToleranceBeyondRange(f64),
     /// The sums of squares are beyond f64.
@@ -73,8 +69,37 @@ pub enum FitError {
     MomentsOverflow,
     /// Nothing to report: not even the start has a finite loss.
     #[error(
-        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows; scale the \
-         data, start nearer, or, if this was a GPU, use --engine cpu, which sums in f64", .0.weight, .0.bias
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows, which a GPU \
+         finds in f32", .0.weight, .0.bias
     )]
     StartOverflows(Affine),
+}
+
+impl Hinted for ConfigError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::DeviceRate(_) | Self::DeviceCoordinates => vec![Hint::UpdateOnHost],
+            Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
+        }
+    }
+}
+
+impl Hinted for FitError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Config(error) => error.hints(),
+            Self::Engine(error) => error.hints(),
+            Self::NoDeviceUpdate(_) => vec![Hint::UpdateOnHost],
+            Self::RateTooLarge { remedies, .. } => remedies.iter().copied().chain([Hint::Force]).collect(),
+            Self::NoSpread(_) => {
+                let vary = "give data whose X varies (around 0, if it is far from there)";
+                vec![Hint::DescentSolver, Hint::Do(vary)]
+            }
+            Self::OneElement => vec![Hint::DescentSolver, Hint::Do("give more elements")],
+            Self::StartOverflows(_) => {
+                vec![Hint::Do("scale the data"), Hint::Do("start nearer"), Hint::F64Engine]
+            }
+            Self::LineBeyondRange(_) | Self::ToleranceBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
+        }
+    }
 }

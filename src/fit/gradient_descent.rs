@@ -1,6 +1,7 @@
 use super::coordinates::Coordinates;
 use super::error::{ConfigError, FitError};
 use super::steps::StepsPerSubmit;
+use crate::array::Hint;
 use crate::engine::DescentRule;
 use crate::math::{Affine, Curvature, Moments};
 
@@ -133,21 +134,21 @@ impl GradientDescent {
             rate: self.learning_rate,
             bound: curvature.rate_bound(),
             best: curvature.best_rate(),
-            remedy: self.remedy(curvature),
+            remedies: self.remedies(curvature),
         })
     }
 
-    /// What converges, and soon, where this rate does not.
-    fn remedy(&self, curvature: &Curvature) -> &'static str {
+    /// Ways to converge, and soon, where this rate does not.
+    fn remedies(&self, curvature: &Curvature) -> &'static [Hint] {
         /// With it, the best rate takes about 10⁴ steps for each digit.
         const SLOW: f64 = 1e4;
         let condition = curvature.condition();
         if self.coordinates != Coordinates::Original || condition.is_infinite() {
-            "--lr auto"
+            &[Hint::BestRate]
         } else if condition > SLOW {
-            "--standardize or --solver exact (--lr auto converges, but too slowly)"
+            &[Hint::Standardize, Hint::ExactSolver, Hint::SlowBestRate]
         } else {
-            "--lr auto or --standardize"
+            &[Hint::BestRate, Hint::Standardize]
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::array::shown;
+use crate::array::{Hint, Hinted, shown};
 
 /// The kinds of small files that linfit writes and reads again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,18 @@ pub enum Document {
 pub enum DocumentError {
     #[error("{}: {source}", shown(path))]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: not {} ({reason}); give a file written by `linfit {}`", shown(path), .kind.name(), .kind.writer())]
+    #[error("{}: not {} ({reason})", shown(path), .kind.name())]
     Invalid { path: PathBuf, kind: Document, reason: String },
+}
+
+impl Hinted for DocumentError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Read { .. } => Vec::new(),
+            Self::Invalid { kind: Document::Model, .. } => vec![Hint::SavedModel],
+            Self::Invalid { kind: Document::Benchmark, .. } => vec![Hint::ExportedBenchmark],
+        }
+    }
 }
 
 impl Document {
@@ -32,14 +42,6 @@ impl Document {
         match self {
             Self::Model => "a model",
             Self::Benchmark => "a benchmark's results",
-        }
-    }
-
-    /// The command that writes it.
-    fn writer(self) -> &'static str {
-        match self {
-            Self::Model => "fit --save",
-            Self::Benchmark => "bench --export-json",
         }
     }
 

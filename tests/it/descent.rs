@@ -49,7 +49,7 @@ fn trace(sgd: GradientDescent, engine: &mut dyn Engine) -> (Fit, Vec<State>) {
     (fit, states)
 }
 
-fn gpu(data: &Problem) -> Gpu<'_> {
+fn gpu(data: &Problem) -> Gpu {
     Gpu::open(&software_adapter(), data).unwrap()
 }
 

@@ -67,7 +67,7 @@ impl Partials {
 }
 
 impl Descent {
-    fn new(gpu: &Gpu<'_>, resident: &Resident) -> Result<Self, EngineError> {
+    fn new(gpu: &Gpu, resident: &Resident) -> Result<Self, EngineError> {
         let device = &gpu.device;
         let row_bytes = size_of::<HistoryRow>() as u64;
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
@@ -193,7 +193,7 @@ impl Descent {
     }
 }
 
-impl Stepper for Gpu<'_> {
+impl Stepper for Gpu {
     fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
         let spread = self.spread()?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };

@@ -206,7 +206,7 @@ fn the_clock_runs_only_between_start_and_stop() {
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     gpu.loss_sums(Affine::default()).unwrap();
     assert_eq!(gpu.stop_clock(), None, "nobody started it");
-    let passes: [fn(&mut Gpu<'_>); 3] = [
+    let passes: [fn(&mut Gpu); 3] = [
         |gpu| assert_eq!(gpu.loss_sums(Affine::default()).unwrap().rr, 1000.0),
         |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
         |gpu| assert_eq!(gpu.advance(&[0.01; 100]).unwrap().len(), 100),
