@@ -16,7 +16,7 @@ pub enum Document {
     Benchmark,
 }
 
-/// Why a file is not a document of a kind.
+/// The reason why a file is not a document of a kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
