@@ -18,9 +18,9 @@ struct Descent {
     x_shift: vec2<f32>,   // (hi, lo) of p, which was taken off X on its way here
     x_mean: vec2<f32>,    // (hi, lo) of the mean of x − p
     x_square: vec2<f32>,  // (hi, lo) of the mean of (x − p)²
-    x_size: f32,          // of x − p, a power of two
+    x_size: f32,          // size of x − p, a power of two
     x_reciprocal: f32,    // 1 / x_size
-    t_size: f32,          // of t, likewise
+    t_size: f32,          // size of t about its shift, likewise
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
     partial_scale: f32,

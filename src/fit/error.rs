@@ -19,7 +19,7 @@ pub enum ConfigError {
     DeviceCoordinates,
 }
 
-/// Why there is no result.
+/// The reason why there is no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {

@@ -1,11 +1,11 @@
 use super::{Coordinates, GradientDescent};
 use crate::math::{Curvature, Moments};
 
-/// How far gradient descent will get, known before its first step: along each
+/// The way of a descent, known before its first step: along each
 /// eigenvector of the Hessian the gradient shrinks by 1 − η·λ a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
-    /// Per eigenvector: the factor of a step, and the part of the first
+    /// For each eigenvector the factor of a step, and the part of the first
     /// gradient along it (∂L/∂W, ∂L/∂b).
     parts: [(Factor, [f64; 2]); 2],
     curvature: Curvature,
@@ -47,7 +47,7 @@ impl Forecast {
         weight.max(bias)
     }
 
-    /// The same of each of the two.
+    /// A bound of each of the two.
     fn gradients(&self, steps: u64) -> [f64; 2] {
         [0, 1].map(|axis: usize| {
             let along = self.parts.iter().filter(|(_, part)| part[axis] != 0.0);
@@ -62,7 +62,7 @@ impl Forecast {
         self.steps_within([tolerance; 2])
     }
 
-    /// The same with a tolerance for each of the two.
+    /// The steps after which each of the two is within its tolerance.
     #[must_use]
     pub fn steps_within(&self, tolerances: [f64; 2]) -> Option<u64> {
         const MOST: u64 = 1 << 52;
@@ -81,7 +81,7 @@ impl Forecast {
         Some(at)
     }
 
-    /// By how much so many steps multiply the slowest error.
+    /// The factor by which so many steps multiply the slowest error.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a factor for people")]
     pub fn error_factor(&self, steps: u64) -> f64 {

@@ -40,15 +40,15 @@ pub(super) struct Descent {
     step: u32,
 }
 
-/// How a step is dispatched.
+/// The ways to dispatch a step.
 enum Way {
-    /// Few elements: one workgroup takes up to `most_steps` in a dispatch.
+    /// For few elements: one workgroup takes up to `most_steps` in a dispatch.
     Alone { descend: Kernel, most_steps: u32 },
-    /// The dispatches of a pass, then one that updates.
+    /// For many: the dispatches of a pass, then one that steps.
     Dispatched { update: Kernel },
 }
 
-/// What a step finds when it adds up partials.
+/// The partial sums of a pass, as a step adds them up.
 #[derive(Clone, Copy)]
 struct Partials {
     count: u32,
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(understood(rows(10..14), 13, STEP, 1.0), None, "a step that was not taken");
     }
 
-    /// The rule's own judgement counts, not the device's.
+    /// The rule's own judgement decides, not the device's.
     #[test]
     fn an_outcome_that_the_rule_does_not_have_is_noticed() {
         let outcomes = |last, gradient| {
@@ -428,7 +428,7 @@ mod tests {
                 assert_eq!(rows.len(), 3);
                 let Evaluation { loss, grad_weight, grad_bias } = rows[0].evaluation;
                 let stepped = rows[1].model;
-                // 0.1 is no f32: its second part counts too.
+                // 0.1 is no f32: its second part is needed too.
                 for (got, want, size) in [
                     (loss, want[0], want[0]),
                     (grad_weight, want[1], want[1].abs()),
