@@ -87,6 +87,9 @@ pub enum DataError {
     #[error("{}: another file took its place while it was read; run again to read that one", shown(path))]
     Replaced { path: PathBuf },
 
+    #[error("{label}: is damaged: its checksum is not the one in the file; copy or write the file again")]
+    Damaged { label: String },
+
     #[error(
         "{label}: takes {bytes} bytes in memory, more than --memory allows, and text is not streamed; \
              save it as .npy"

@@ -14,6 +14,7 @@
 mod arrow;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+mod checked;
 mod claims;
 mod csv;
 mod decoding;
