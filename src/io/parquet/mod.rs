@@ -2,8 +2,10 @@
 
 mod claims;
 mod format;
+mod mapped;
 mod pages;
 mod thrift;
+mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,8 +29,9 @@ use super::results::ArrayWriter;
 use super::source::Input;
 use crate::array::array::Bytes;
 use crate::array::error::reason;
+use crate::array::spool;
 use crate::array::{Array, DataError, ElementType};
-use pages::{Claims, Groups};
+use pages::{Claims, Groups, Large};
 
 const KIND: &str = "Parquet";
 
@@ -83,10 +86,19 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     }
     let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
     let metadata = Arc::clone(builder.metadata());
-    let groups = Groups { file: Arc::new(input.clone_file()?), metadata, claims: Arc::new(page_claims) };
+    let large = Large::new(input.memory_bytes.max(claims::LEAST_PAGE_BYTES), map);
+    let (file, claims) = (Arc::new(input.clone_file()?), Arc::new(page_claims));
+    let groups = Groups { file, metadata, claims, large: Arc::clone(&large) };
     let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
     let batches = batches.map_err(failed)?;
-    let matrix = column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))?;
+    let batches = batches.map(|batch| {
+        large.release();
+        batch.map_err(|e| match large.failure() {
+            Some(error) => spool::failed(input.path, error),
+            None => failed(e.into()),
+        })
+    });
+    let matrix = column.read(input, batches)?;
     let (claimed, found) = (groups.num_rows(), matrix.len());
     if claimed != found {
         let fault = format!("its footer claims {claimed} rows, its pages have {found}");
