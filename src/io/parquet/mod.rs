@@ -158,3 +158,46 @@ impl ArrayWriter for Writer {
         file.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+
+    use super::*;
+    use crate::io::{Reading, Source};
+
+    /// A file of 100 rows, and the place of its footer.
+    fn file() -> (Vec<u8>, usize) {
+        let column: ArrayRef = Arc::new((0..100).map(f64::from).collect::<Float64Array>());
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        let length = bytes[bytes.len() - 8..].first_chunk().copied().map(u32::from_le_bytes).unwrap();
+        let footer = bytes.len() - 8 - length as usize;
+        (bytes, footer)
+    }
+
+    /// All numbers of 100 in the footer are of rows or of values.
+    #[test]
+    fn a_file_has_as_many_rows_as_its_footer_claims() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.parquet");
+        for (claimed, byte) in [(100, 0xc8), (99, 0xc6), (101, 0xca), (116, 0xe8)] {
+            let (mut bytes, footer) = file();
+            let places: Vec<usize> =
+                (footer..bytes.len() - 8).filter(|&at| bytes[at..at + 2] == [0xc8, 0x01]).collect();
+            assert!(places.len() >= 3, "{places:?}");
+            places.into_iter().for_each(|at| bytes[at] = byte);
+            std::fs::write(&path, bytes).unwrap();
+            let opened = Reading::default().open(&Source { path: path.clone(), key: None });
+            match opened {
+                Ok(array) => assert_eq!((claimed, array.len()), (100, 100)),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(claimed != 100 && text.contains(&format!("claims {claimed} rows")), "{text}");
+                }
+            }
+        }
+    }
+}
