@@ -1,12 +1,21 @@
+use std::sync::Arc;
+
 use super::array::RESIDENT_RUN_ELEMENTS;
 use super::scan::Counted;
 use super::validity::{Validity, ValidityRules};
 use super::{Array, DataError, Order, choice};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
-/// same shape, and how much each pair of elements counts.
-#[derive(Debug)]
+/// same shape, and the sample weight of each pair of elements.
+///
+/// A clone is a handle on the same arrays.
+#[derive(Debug, Clone)]
 pub struct Problem {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
     x: Array,
     t: Option<Array>,
     weights: Option<Array>,
@@ -72,7 +81,8 @@ impl Problem {
             [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],
         )?;
         let counted = Counted::of(&x, Some(&t), order, &rules)?;
-        Ok(Self { x, t: Some(t), weights: rules.weights, order, counted })
+        let parts = Parts { x, t: Some(t), weights: rules.weights, order, counted };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     /// X alone, to predict from.
@@ -123,45 +133,46 @@ impl Problem {
         stream_beyond(memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         stream_in(order, memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         let counted = Counted::of(&x, None, order, &rules)?;
-        Ok(Self { x, t: None, weights: rules.weights, order, counted })
+        let parts = Parts { x, t: None, weights: rules.weights, order, counted };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     /// The inputs X.
     #[must_use]
     pub fn x(&self) -> &Array {
-        &self.x
+        &self.parts.x
     }
 
     /// The targets T, if there are any.
     #[must_use]
     pub fn t(&self) -> Option<&Array> {
-        self.t.as_ref()
+        self.parts.t.as_ref()
     }
 
     /// How much each pair counts, unless each counts once: finite numbers above
     /// 0 wherever the pair is no hole.
     #[must_use]
     pub fn weights(&self) -> Option<&Array> {
-        self.weights.as_ref()
+        self.parts.weights.as_ref()
     }
 
     /// Σ w over the pairs that count: [`valid_len`](Self::valid_len), where there
     /// are no weights.
     #[must_use]
     pub fn weight_sum(&self) -> f64 {
-        self.counted.weight_sum
+        self.parts.counted.weight_sum
     }
 
     /// X, T and the weights, what there is of them.
     pub fn matrices(&self) -> impl Iterator<Item = &Array> {
-        [Some(&self.x), self.t.as_ref(), self.weights.as_ref()].into_iter().flatten()
+        [Some(&self.parts.x), self.parts.t.as_ref(), self.parts.weights.as_ref()].into_iter().flatten()
     }
 
     /// The order in which elements are visited, the same for X, T, the weights
     /// and Y.
     #[must_use]
     pub fn order(&self) -> Order {
-        self.order
+        self.parts.order
     }
 
     /// Fails if a file was changed since it was opened. Every pass asks for it
@@ -176,20 +187,20 @@ impl Problem {
     /// Says that the elements number `range` are not needed until the next
     /// pass; see [`Array::release`].
     pub fn release(&self, range: &std::ops::Range<usize>) {
-        self.matrices().for_each(|matrix| matrix.release(self.order, range.clone()));
+        self.matrices().for_each(|matrix| matrix.release(self.order(), range.clone()));
     }
 
     /// Elements that a thread should go through at a time; see
     /// [`Array::run_elements`].
     #[must_use]
     pub fn run_elements(&self) -> usize {
-        self.x.run_elements()
+        self.parts.x.run_elements()
     }
 
     /// Which pairs count, unless all do.
     #[must_use]
     pub fn validity(&self) -> Option<&Validity> {
-        self.counted.validity.as_ref()
+        self.parts.counted.validity.as_ref()
     }
 
     /// The first pair that counts from number `k` on, which may be beyond the
@@ -205,19 +216,19 @@ impl Problem {
     /// The number of pairs, or of elements of X, that count.
     #[must_use]
     pub fn valid_len(&self) -> u64 {
-        self.validity().map_or(self.x.len() as u64, Validity::count)
+        self.validity().map_or(self.parts.x.len() as u64, Validity::count)
     }
 
     /// The number of elements of X.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.x.len()
+        self.parts.x.len()
     }
 
     /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.x.is_empty()
+        self.parts.x.is_empty()
     }
 }
 

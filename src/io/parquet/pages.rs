@@ -21,6 +21,7 @@ use super::mapped::{Mapped, Releasing};
 use super::unpack::{Unpacked, unpack};
 use crate::array::array::Bytes as _;
 use crate::array::mapping::Mapping;
+use crate::array::spool;
 
 /// The row groups of a file, of which one column is read.
 pub(super) struct Groups {
@@ -188,7 +189,7 @@ impl<R: ChunkReader> Bounded<R> {
         }
         let is_large = claimed > self.large.memory_bytes;
         let mut bytes = if is_large {
-            Unpacked::in_file(claimed, tempfile::tempfile().map_err(|e| self.large.failed(e))?)
+            Unpacked::in_file(claimed, spool::file().map_err(|e| self.large.failed(e))?)
         } else {
             Unpacked::in_memory(claimed).map_err(|e| fault(&e.to_string()))?
         };
