@@ -69,8 +69,9 @@ pub enum FitError {
     MomentsOverflow,
     /// Nothing to report: not even the start has a finite loss.
     #[error(
-        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows, which a GPU \
-         finds in f32", .0.weight, .0.bias
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows f64, or f32 on a GPU",
+        .0.weight,
+        .0.bias
     )]
     StartOverflows(Affine),
 }

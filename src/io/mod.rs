@@ -16,6 +16,7 @@ mod arrow;
 mod baseline;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+mod checked;
 mod claims;
 mod csv;
 mod decoding;

@@ -4,31 +4,16 @@ use serde::Serialize;
 
 use super::table::Column::Words;
 use super::table::Table;
-use crate::engine::gpu::BrokenDriver;
+use crate::engine::gpu::{BrokenDriver, Listing};
 
 /// An adapter and what it can do.
 #[derive(Debug, Clone, Serialize)]
 pub struct AdapterReport {
     /// The number that it is chosen by.
     pub number: usize,
-    /// Its name.
-    pub name: String,
-    /// The graphics API.
-    pub backend: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// The kind: discrete, integrated, virtual or software.
-    pub device_type: &'static str,
-    /// The largest buffer, in bytes.
-    pub max_buffer_bytes: u64,
-    /// The largest part of a buffer a kernel sees, in bytes.
-    pub max_binding_bytes: u64,
-    /// The most invocations in a workgroup.
-    pub max_workgroup_size: u32,
-    /// Invocations that a subgroup has, least and most.
-    pub subgroup_size: [u32; 2],
-    /// Optional abilities.
-    pub features: Vec<&'static str>,
+    /// The adapter.
+    #[serde(flatten)]
+    pub adapter: Listing,
 }
 
 /// Every engine and adapter of the machine.
@@ -54,12 +39,12 @@ impl fmt::Display for DevicesReport {
             let headings =
                 ["", "adapter", "type", "backend", "driver", "buffer", "binding", "workgroup", "features"];
             let mut table = Table::new(headings.map(Words));
-            for adapter in &self.adapters {
+            for AdapterReport { number, adapter } in &self.adapters {
                 let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
                 table.add([
-                    adapter.number.to_string(),
+                    number.to_string(),
                     adapter.name.clone(),
-                    adapter.device_type.to_owned(),
+                    adapter.device_type.clone(),
                     adapter.backend.clone(),
                     adapter.driver.clone(),
                     mib(adapter.max_buffer_bytes),
