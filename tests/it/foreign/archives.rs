@@ -48,7 +48,7 @@ fn a_changed_byte_is_never_another_number() {
                     Ok(values) => assert_eq!(values, numbers(count), "byte {at} ^ {change}"),
                     Err(text) => {
                         refused += 1;
-                        by_sum += usize::from(text.contains("its array x is damaged"));
+                        by_sum += usize::from(text.contains("is damaged"));
                     }
                 }
             }
@@ -71,7 +71,7 @@ fn the_sum_is_of_every_byte() {
         let mut bytes = good.clone();
         bytes[start + at] ^= 0x10;
         let text = open_bytes(&directory, "long.npz", &bytes, Some("x")).unwrap_err();
-        assert!(text.contains("its array x is damaged") && text.contains("checksum"), "{at}: {text}");
+        assert!(text.contains("long.npz:x: is damaged: its checksum"), "{at}: {text}");
         assert_eq!(open_bytes(&directory, "long.npz", &bytes, Some("y")), Ok(numbers(3)));
     }
 }

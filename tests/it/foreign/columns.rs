@@ -224,9 +224,9 @@ fn nulls_are_holes() {
         assert!(places().all(|k| validity.contains(k) == counts(k)), "{file}");
         let excluded = Excluded { x_nodata: x_nulls, t_nodata: t_nulls, ..Excluded::default() };
         assert_eq!(validity.excluded(), excluded, "{file}");
-        let sums = Reference::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap();
+        let sums = Reference::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
         assert_eq!((sums.n, sums.rr), (validity.count(), 0.0), "{file}");
-        assert_eq!(Cpu::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
+        assert_eq!(Cpu::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
 
         // −43 is X at place 1, and what stands for nothing besides.
         let data = pair(ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() }).unwrap();

@@ -44,7 +44,7 @@ fn holes_are_what_masked_arrays_leave_out() {
             ("gpu", &mut gpu, F32_SUMS),
         ];
         for (name, engine, tolerance) in engines {
-            let sums = engine.loss_sums(at).unwrap();
+            let sums = engine.loss_sums_at(at).unwrap();
             assert_eq!(sums.n as f64, number("n"), "{name}");
             let found = Evaluation::from_sums(&sums);
             for (found, quantity) in

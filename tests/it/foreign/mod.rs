@@ -167,8 +167,12 @@ fn open_bytes(directory: &TempDir, name: &str, bytes: &[u8], key: Option<&str>) 
     let path = directory.path().join(name);
     let _ = fs::remove_file(&path);
     fs::write(&path, bytes).unwrap();
-    let opened = open(&path, key).map_err(|error| error.to_string());
-    opened.map(|matrix| values(&matrix)).inspect_err(|text| {
+    let read = || {
+        let array = open(&path, key)?;
+        let values = values(&array);
+        array.check_intact().map(|()| values)
+    };
+    read().map_err(|error| error.to_string()).inspect_err(|text| {
         assert!(text.contains(name) && !text.contains('\n'), "{text}");
     })
 }

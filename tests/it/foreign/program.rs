@@ -110,3 +110,56 @@ fn one_large_batch_takes_no_memory_of_its_size() {
         }
     }
 }
+
+/// Nor is a page, however it is compressed, with or without nulls.
+#[test]
+fn one_large_page_takes_no_memory_of_its_size() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::file::properties::{WriterProperties, WriterVersion};
+
+    const ROWS: u32 = 9 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let x = |k: u32| f64::from(k.wrapping_mul(2_654_435_761) >> 20);
+    // The same numbers in a file that is mapped.
+    let shape = linfit::array::Shape(vec![ROWS.into()]);
+    let path = directory.path().join("x.npy");
+    let mut npy =
+        linfit::io::npy::NpyWriter::create(&path, &shape, linfit::array::ElementType::F64, Order::C).unwrap();
+    npy.write(&(0..ROWS).map(x).collect::<Vec<_>>()).unwrap();
+    npy.finish().unwrap();
+    for (compression, version, has_nulls) in [
+        (Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0, false),
+        (Compression::SNAPPY, WriterVersion::PARQUET_1_0, true),
+        (Compression::ZSTD(ZstdLevel::default()), WriterVersion::PARQUET_2_0, true),
+        (Compression::LZ4_RAW, WriterVersion::PARQUET_2_0, false),
+    ] {
+        let some = |k| Some(x(k)).filter(|_| !has_nulls || k % 8 > 0);
+        let column: ArrayRef = Arc::new((0..ROWS).map(some).collect::<Float64Array>());
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_writer_version(version)
+            .set_compression(compression)
+            .set_dictionary_enabled(false)
+            .set_encoding(parquet::basic::Encoding::PLAIN)
+            .set_data_page_size_limit(1 << 30)
+            .set_data_page_row_count_limit(1 << 30)
+            .set_max_row_group_row_count(Some(1 << 30))
+            .build();
+        let file = fs::File::create(directory.path().join("x.parquet")).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        drop(batch);
+        let line = "fit x.parquet:x x.npy --solver exact --engine cpu --memory 4MiB --json";
+        let (kib, report) = held(&line.split(' ').collect::<Vec<_>>(), directory.path());
+        assert!(kib > 1024 && kib < (4 + 64) * 1024, "{compression}: {kib} KiB");
+        let n = if has_nulls { ROWS / 8 * 7 } else { ROWS };
+        assert_eq!(report["n"].as_u64(), Some(n.into()), "{compression}");
+        let found = ["weight", "bias", "loss"].map(|field| report[field].as_f64().unwrap());
+        assert_eq!(found, [1.0, 0.0, 0.0], "{compression}");
+    }
+}

@@ -15,7 +15,7 @@ fn what_pandas_writes_is_read() {
             assert!((0..LENGTH as usize).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
         }
         let data = Problem::pair(x, t).unwrap();
-        let sums = Reference::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap();
+        let sums = Reference::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
         assert_eq!((sums.n, sums.rr), (LENGTH - LENGTH.div_ceil(32), 0.0), "{file}");
         let thirds: Vec<f64> = (0..LENGTH).map(|k| f64::from(u8::from(k % 3 == 0))).collect();
         assert_eq!(values(&column("b")), thirds, "{file}");
