@@ -1,16 +1,6 @@
 //! Data far from 0 for their spread, on GPUs, which have f32: what has more
 //! digits is taken off on the host, the rest on the device.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Hint, Hinted, Problem, ValidityRules};
@@ -21,6 +11,7 @@ use linfit::math::{Affine, Evaluation};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::FEW_ROUNDINGS;
 
 fn column<E: Element>(label: &str, values: Vec<E>) -> Array {
     Array::from_vec(label, &[values.len() as u64], values)
@@ -134,7 +125,7 @@ fn whole_numbers_far_from_0_stay_exact() {
         let mut gpu = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(memory_bytes)).unwrap();
         let got = gpu.loss_sums_at(at).unwrap();
         assert_eq!((got.rr, got.r, got.n), (want.rr, want.r, want.n));
-        assert!((got.rx / want.rx - 1.0).abs() < 1e-15, "{} for {}", got.rx, want.rx);
+        assert!((got.rx / want.rx - 1.0).abs() < FEW_ROUNDINGS, "{} for {}", got.rx, want.rx);
         assert_eq!(gpu.take_notices(), []);
         let mut ys = Vec::new();
         let mut keep = |chunk: &[f32]| {

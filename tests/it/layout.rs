@@ -2,8 +2,6 @@
 //! a crate that stands for a device, a format or the terminal is named in one
 //! place.
 
-#![allow(clippy::unwrap_used, reason = "a test on its own sources")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

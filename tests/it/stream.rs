@@ -1,14 +1,6 @@
 //! Data larger than the memory they may take, and files that change while
 //! they are read.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "tests on data they made themselves"
-)]
-
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +15,7 @@ use linfit::math::Affine;
 use tempfile::TempDir;
 
 use crate::common::adapter::software_adapter;
+use crate::common::tolerances::F32_SUMS;
 
 fn write(path: &Path, values: &[f32]) {
     let shape = Shape(vec![values.len() as u64]);
@@ -85,7 +78,7 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
         let got = gpu.loss_sums_at(AT).unwrap();
         assert_eq!(got.n, want.n);
         for (got, want) in [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)] {
-            assert!((got - want).abs() <= 1e-6 * want.abs(), "{got} {want}");
+            assert!((got - want).abs() <= F32_SUMS * want.abs(), "{got} {want}");
         }
     }
     assert!(forward(&mut gpu) == forward(&mut Gpu::open(&adapter, &resident).unwrap()));

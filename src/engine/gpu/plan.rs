@@ -247,7 +247,8 @@ mod tests {
         assert!(dispatch(100, &Tuning::DISCRETE, &small).unwrap_err().contains("256"));
         let partials = u64::from(MAX_LOOP_ITERATIONS) * 64;
         assert!(check_finish(partials, 1).unwrap_err().contains("more than one dispatch"));
-        assert!(check_finish(partials / 2, 2).is_err() && check_finish(5, 2) == Ok(10));
+        assert!(check_finish(partials / 2, 2).unwrap_err().contains("more than one dispatch"));
+        assert_eq!(check_finish(5, 2), Ok(10));
     }
 
     /// The shaders check nothing: what is too short must not get there.
@@ -257,10 +258,14 @@ mod tests {
         let (elements, partials) = (1_025, u64::from(plan.partials));
         assert_eq!(plan.check_buffers(elements, 0, partials), Ok(()));
         assert_eq!(plan.check_buffers(elements, 3, partials + 3), Ok(()));
-        for (elements, first, partials) in
-            [(elements - 1, 0, partials), (elements, 0, partials - 1), (elements, 1, partials), (0, 0, 0)]
-        {
-            assert!(plan.check_buffers(elements, first, partials).is_err());
+        for (elements, first, partials, what) in [
+            (elements - 1, 0, partials, "groups of four"),
+            (elements, 0, partials - 1, "partial sums"),
+            (elements, 1, partials, "partial sums"),
+            (0, 0, 0, "groups of four"),
+        ] {
+            let error = plan.check_buffers(elements, first, partials).unwrap_err();
+            assert!(error.contains("do not fit") && error.contains(what), "{error}");
         }
         let wide = Tuning { workgroups: 1 << 16, workgroup_size: 1 << 10, ..Tuning::SOFTWARE };
         let limits = wgpu::Limits {

@@ -9,20 +9,19 @@ use super::readback::Staging;
 use super::{Adapter, GpuError};
 
 /// The numbers in which a GPU carries the sums of a pass. Elements are f32 in
-/// all three, and the host merges the device's sums in f64.
+/// all three, and the host merges the device's sums in f64. The errors of each
+/// are in docs/precision-and-reproducibility.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// f32, in runs so short, and at a W and b of so few digits, that rounding
-    /// averages out: about 1e-9 of the sum of the terms' sizes, and of few
-    /// elements, or few different ones, what f32 has, 1e-7.
+    /// averages out.
     #[default]
     Fast,
     /// Two f32 for each number, the second for what the first cannot hold
-    /// (T. J. Dekker, 1971): about 1e-13, at a third of the speed where memory
-    /// isn't the limit. Only on devices that prove, when they are opened, that
-    /// they keep rounding errors.
+    /// (T. J. Dekker, 1971). Only on devices that prove, when they are opened,
+    /// that they keep rounding errors.
     Compensated,
-    /// f64, on devices whose shaders have it: about 1e-15.
+    /// f64, on devices whose shaders have it.
     F64,
 }
 
