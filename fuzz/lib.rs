@@ -118,7 +118,7 @@ impl Case {
         })();
         match opened {
             Ok(Some(data)) => {
-                check(Reference::new(&data).loss_sums(Affine::new(0.7, -0.3)).map(drop));
+                check(Reference::new(&data).loss_sums_at(Affine::new(0.7, -0.3)).map(drop));
             }
             Ok(None) => {}
             Err(error) => check(Err::<(), _>(error)),

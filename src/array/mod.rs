@@ -4,7 +4,9 @@
 //! An [`Array`] is a shape, an [`ElementType`] and bytes, still in the type and
 //! the order in which a file stores them. [`Problem`] puts X and T together,
 //! checks that their shapes match and that every valid element is a finite
-//! number, and settles the one order in which every engine visits the elements.
+//! number, and settles the one order in which every engine visits the elements,
+//! the [`ChunkGrid`] that results are merged along and the [`Fits`] that elements
+//! belong to.
 //! A `spool` takes elements that a format has to decode: to memory or, beyond a
 //! bound, to a temporary file.
 
@@ -15,6 +17,8 @@ pub(crate) mod choice;
 pub(crate) mod element;
 pub(crate) mod error;
 pub(crate) mod georeference;
+mod grid;
+mod groups;
 pub(crate) mod hint;
 pub(crate) mod identity;
 pub(crate) mod mapping;
@@ -33,6 +37,8 @@ pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
 pub(crate) use error::{harmless, shown};
 pub use georeference::Georeference;
+pub use grid::{CHUNK_ELEMENTS, ChunkGrid};
+pub use groups::{Fits, Groups, GroupsError};
 pub(crate) use hint::alternatives;
 pub use hint::{Hint, Hinted};
 pub use mapping::guard_mappings;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::array::RESIDENT_RUN_ELEMENTS;
 use super::scan::Counted;
 use super::validity::{Validity, ValidityRules};
-use super::{Array, DataError, Order, choice};
+use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order, choice};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
 /// same shape, and the sample weight of each pair of elements.
@@ -12,6 +12,9 @@ use super::{Array, DataError, Order, choice};
 #[derive(Debug, Clone)]
 pub struct Problem {
     parts: Arc<Parts>,
+    grid: ChunkGrid,
+    groups: Groups,
+    fits: Fits,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl Problem {
         )?;
         let counted = Counted::of(&x, Some(&t), order, &rules)?;
         let parts = Parts { x, t: Some(t), weights: rules.weights, order, counted };
-        Ok(Self { parts: Arc::new(parts) })
+        Ok(Self::of(parts))
     }
 
     /// X alone, to predict from.
@@ -134,7 +137,46 @@ impl Problem {
         stream_in(order, memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
         let counted = Counted::of(&x, None, order, &rules)?;
         let parts = Parts { x, t: None, weights: rules.weights, order, counted };
-        Ok(Self { parts: Arc::new(parts) })
+        Ok(Self::of(parts))
+    }
+
+    /// One fit over all elements, which are the whole.
+    fn of(parts: Parts) -> Self {
+        let elements = parts.x.len() as u64;
+        let (grid, groups, fits) = (ChunkGrid::of(elements), Groups::One, Fits::one(elements));
+        Self { parts: Arc::new(parts), grid, groups, fits }
+    }
+
+    /// The same data with a fit for each group of elements.
+    ///
+    /// # Errors
+    /// [`GroupsError`].
+    pub fn grouped(self, groups: Groups) -> Result<Self, GroupsError> {
+        let fits = Fits::of(groups, &self.grid, self.x().shape(), self.order(), self.len() as u64)?;
+        Ok(Self { groups, fits, ..self })
+    }
+
+    /// The same data as a part of a bigger whole, of which their first element
+    /// is the first one of chunk number `first_chunk`.
+    ///
+    /// # Errors
+    /// [`GroupsError::TooFar`], [`GroupsError::WithinFit`].
+    pub fn starting_at(self, first_chunk: u64) -> Result<Self, GroupsError> {
+        let grid = self.grid.starting_at(first_chunk).ok_or(GroupsError::TooFar { first_chunk })?;
+        let groups = self.groups;
+        Self { grid, ..self }.grouped(groups)
+    }
+
+    /// The chunks that the elements are passed over in.
+    #[must_use]
+    pub fn grid(&self) -> ChunkGrid {
+        self.grid
+    }
+
+    /// The fits that the elements belong to.
+    #[must_use]
+    pub fn fits(&self) -> Fits {
+        self.fits
     }
 
     /// The inputs X.

@@ -98,7 +98,7 @@ impl Position {
     pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Evaluation, Affine, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
-                let sums = engine.loss_sums(self.model)?;
+                let sums = engine.loss_sums_at(self.model)?;
                 let evaluation = Evaluation::from_sums(&sums);
                 Ok((evaluation, evaluation.gradient(), sums.n))
             }

@@ -129,7 +129,7 @@ impl GradientDescent {
             let is_lost = rounding.abs() < f64::EPSILON.sqrt() * t_deviation;
             return Ok(if is_seen && !is_lost { fit.evaluation } else { found });
         }
-        let evaluation = Evaluation::from_sums(&engine.loss_sums(fit.model)?);
+        let evaluation = Evaluation::from_sums(&engine.loss_sums_at(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
         Ok(if evaluation.is_finite() { evaluation } else { fit.evaluation })
     }

@@ -19,7 +19,7 @@ use crate::math::{Affine, Evaluation, Moments, scaled};
 /// let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
 /// let data = Problem::pair(x, t)?;
 /// let mut engine = Cpu::new(&data);
-/// let moments = engine.moments()?;
+/// let moments = engine.all_moments()?;
 /// let fit = Exact.fit(&mut engine, &moments, &mut |_| ControlFlow::Continue(()))?;
 /// assert_eq!((fit.model.weight, fit.model.bias), (2.0, 1.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,7 +53,7 @@ impl Exact {
             let loss = scaled(rr / exact.weight_sum, -2 * exact.units()[1]);
             Evaluation { loss, ..Evaluation::default() }
         } else {
-            Evaluation::from_sums(&engine.loss_sums(line.affine())?)
+            Evaluation::from_sums(&engine.loss_sums_at(line.affine())?)
         };
         let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();

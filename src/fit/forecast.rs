@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_descent_takes_the_steps_that_were_foretold() {
         let data = data();
-        let moments = Reference::new(&data).moments().unwrap();
+        let moments = Reference::new(&data).all_moments().unwrap();
         let standardized = Coordinates::standardized(&moments).unwrap();
         for (coordinates, learning_rate) in [
             (Coordinates::Original, 0.05),
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_never_happens_is_not_foretold() {
         let data = data();
-        let moments = Reference::new(&data).moments().unwrap();
+        let moments = Reference::new(&data).all_moments().unwrap();
         let curvature = Coordinates::Original.curvature(&moments).unwrap();
         let forecast = |learning_rate| {
             let descent = GradientDescent { learning_rate, ..GradientDescent::default() };

@@ -3,7 +3,8 @@ use crate::engine::{DescentRule, Engine, EngineError, Evaluated, StepOutcome, St
 use crate::math::{Affine, Evaluation, Moments, Quadratic};
 
 /// The steps of a descent on the host, in f64: from passes of an engine, or
-/// from the moments of the data without any.
+/// from the moments of the data without any. Twin of the shaders `descend.wgsl`,
+/// `update.wgsl` and `shared/step.wgsl`.
 pub(super) struct HostStepper<S> {
     source: S,
     coordinates: Coordinates,
@@ -138,7 +139,7 @@ mod tests {
         let many = Tuning { alone_elements: 0, ..few };
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
-        let moments = reference.moments().unwrap();
+        let moments = reference.all_moments().unwrap();
         let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
         check("reference", &mut passes(&mut reference));
         check("cpu", &mut passes(&mut cpu));

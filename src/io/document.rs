@@ -16,7 +16,7 @@ pub enum Document {
     Benchmark,
 }
 
-/// The reason why a file is not a document of a kind.
+/// A file that is not a document of a kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
@@ -30,9 +30,9 @@ pub enum DocumentError {
 impl Hinted for DocumentError {
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Read { .. } => Vec::new(),
             Self::Invalid { kind: Document::Model, .. } => vec![Hint::SavedModel],
             Self::Invalid { kind: Document::Benchmark, .. } => vec![Hint::ExportedBenchmark],
+            Self::Read { .. } => Vec::new(),
         }
     }
 }

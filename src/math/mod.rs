@@ -15,6 +15,7 @@ mod double;
 mod evaluation;
 mod line;
 mod moments;
+mod number;
 mod quadratic;
 mod reading;
 mod six_digits;

@@ -1,4 +1,4 @@
-//! What people and programs read: summaries, JSON, tables and the history
+//! Reports for people and programs: summaries, JSON, tables and the history
 //! file. Nothing here computes; everything here is text.
 
 mod bench;
@@ -8,6 +8,7 @@ mod explanation;
 mod history;
 mod numbers;
 mod summary;
+mod table;
 mod tuning;
 
 pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};

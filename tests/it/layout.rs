@@ -72,7 +72,7 @@ fn crates_stay_in_their_rooms() {
         ("wgpu::", "engine/gpu/"),
         ("clap::", "cli/"),
         ("indicatif::", "cli/progress.rs"),
-        ("directories::", "cli/tuning.rs"),
+        ("directories::", "cli/cache.rs"),
         ("ctrlc::", "cli/interrupt.rs"),
         ("npyz::", "io/npy.rs"),
         ("memmap2::", "array/mapping.rs"),
