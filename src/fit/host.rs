@@ -138,7 +138,7 @@ mod tests {
         let many = Tuning { alone_elements: 0, ..few };
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
-        let moments = reference.moments().unwrap();
+        let moments = reference.all_moments().unwrap();
         let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
         check("reference", &mut passes(&mut reference));
         check("cpu", &mut passes(&mut cpu));
