@@ -2,7 +2,7 @@
 use std::ops::RangeInclusive;
 
 #[cfg(feature = "tiff")]
-use super::ElementType;
+use super::{ElementType, Hint, Hinted};
 
 /// What a file says of the value that stands for nothing in one of its arrays.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,12 +101,33 @@ impl NodataAttribute {
     }
 }
 
-/// The number, or NaN, that a text says stands for nothing.
+/// A text that gives no nodata value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodataError {
+    /// It is no number.
+    #[error("expected a number or nan")]
+    NotANumber,
+    /// It is a whole number that 64 bits hold and f64 does not, which would be
+    /// taken for a neighbour.
+    #[error("more digits than f64 holds")]
+    TooManyDigits,
+}
+
+impl Hinted for NodataError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotANumber => Vec::new(),
+            Self::TooManyDigits => vec![Hint::Mask],
+        }
+    }
+}
+
+/// The nodata value, a number or NaN, that a text gives.
 ///
 /// # Errors
-/// What is wrong with it: it is no number, or a whole number that 64 bits hold
-/// and f64 does not, which would then be taken for a neighbour.
-pub fn nodata(text: &str) -> Result<f64, &'static str> {
+/// [`NodataError`].
+pub fn nodata(text: &str) -> Result<f64, NodataError> {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -117,10 +138,10 @@ pub fn nodata(text: &str) -> Result<f64, &'static str> {
     let is_greatest = |whole: i128| [i64::MAX.into(), u64::MAX.into()].contains(&whole);
     let in_64_bits = i64::MIN.into()..=i128::from(u64::MAX);
     let text = text.trim();
-    let number = text.parse().map_err(|_| "expected a number or nan")?;
+    let number = text.parse().map_err(|_| NodataError::NotANumber)?;
     match text.parse() {
         Ok(whole) if in_64_bits.contains(&whole) && is_lost(whole) && !is_greatest(whole) => {
-            Err("more digits than f64 holds; leave such elements out of a fit with --mask")
+            Err(NodataError::TooManyDigits)
         }
         _ => Ok(number),
     }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::bench::BenchEngine;
 use super::drivers::Drivers;
 use super::error::CliError;
+use super::hint::told;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
 use super::precision::PrecisionArguments;
@@ -161,7 +162,7 @@ fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool
     match precision.check(adapter) {
         Err(GpuError::NoF64 { .. }) => false,
         Err(error @ GpuError::NoCompensation { .. }) => {
-            verbosity.note(&error);
+            verbosity.note(&told(&error));
             false
         }
         // Other errors are told with the numbers that they keep from being.
@@ -200,7 +201,7 @@ impl Rules {
                 seconds: None,
                 gb_s: None,
                 ok: false,
-                error: Some(error.to_string()),
+                error: Some(told(&error)),
             },
             |result| EngineComparison { engine, adapter: adapter.clone(), ..result },
         )
@@ -216,7 +217,7 @@ impl Rules {
         let errors = self.truth.errors(data, engine.as_mut())?;
         for notice in engine.take_notices() {
             if !self.noted.contains(&notice) {
-                self.verbosity.note(&notice);
+                self.verbosity.note(&told(&notice));
                 self.noted.push(notice);
             }
         }

@@ -2,6 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::drivers::Drivers;
 use super::error::CliError;
+use super::hint::told;
 use super::memory::MemoryArguments;
 use super::precision::PrecisionArguments;
 use super::tuning::TuningArguments;
@@ -143,7 +144,7 @@ impl EngineChosen<'_> {
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
-                verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+                verbosity.note(&told(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }));
             }
             let engine = self.arguments.open_gpu(adapter, data, verbosity)?;
             return Ok(Opened { engine: Box::new(engine), reason: None });

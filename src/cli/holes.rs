@@ -2,7 +2,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::array::{ValidityRules, nodata};
+use super::hint::told;
+use crate::array::{self, ValidityRules};
 use crate::io::Source;
 
 /// Which pairs of elements count, and how much.
@@ -46,6 +47,11 @@ impl HoleArguments {
             weights: None,
         }
     }
+}
+
+/// The argument of `--nodata` and its like.
+pub(super) fn nodata(text: &str) -> Result<f64, String> {
+    array::nodata(text).map_err(|error| told(&error))
 }
 
 /// What `--valid-range` takes.

@@ -5,13 +5,14 @@ use clap::{Args, ValueEnum};
 
 use super::engine::{Auto, EngineArguments, Opened};
 use super::error::CliError;
+use super::holes::nodata;
 use super::pair::tell_replaced;
 use super::paths::check_outputs;
 use super::progress::Progress;
 use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole, nodata};
+use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole};
 use crate::engine::{Cpu, EngineError};
 use crate::io::Source;
 use crate::io::results::{ResultFile, ResultFormat, ResultPlan};

@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::generate::ShapeArgument;
+use super::hint::told;
 use super::verbosity::Verbosity;
 use crate::array::Array;
 use crate::io::{RawLayout, RawType, Reading, TextRules};
@@ -77,7 +78,7 @@ pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Array]) {
             verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
         }
         for note in matrix.notes() {
-            let text = format_args!("{label}: {note}");
+            let text = format_args!("{label}: {}", told(note));
             if note.is_detail() { verbosity.detail(&text) } else { verbosity.note(&text) }
         }
     }

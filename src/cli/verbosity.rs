@@ -2,6 +2,7 @@ use std::fmt::Display;
 
 use clap::Args;
 
+use super::hint::told;
 use super::tell;
 use crate::engine::Engine;
 
@@ -31,7 +32,7 @@ impl Verbosity {
         let notices = engine.take_notices();
         for (k, notice) in notices.iter().enumerate() {
             if !notices[..k].contains(notice) {
-                self.note(notice);
+                self.note(&told(notice));
             }
         }
     }

@@ -4,19 +4,20 @@
 //! range of its chunks, at any W and b. A pass takes a point (W, b) for each fit
 //! and gives a result for each, as [`Partials`], which merge with those of other
 //! chunks. An engine knows nothing of learning rates or stopping, except behind
-//! [`DeviceDescent`]; a solver knows nothing of threads or devices. [`Reference`]
+//! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`]
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
 mod cpu;
-mod descent;
 mod frame;
 pub mod gpu;
 mod notice;
 mod partials;
 mod probe;
 mod reference;
+mod rule;
 mod scales;
+mod stepper;
 
 use std::ops::Range;
 use std::{fmt, io};
@@ -24,14 +25,15 @@ use std::{fmt, io};
 use serde::Serialize;
 
 pub use cpu::Cpu;
-pub use descent::{DescentRule, DeviceDescent, Evaluated, MOST_EVALUATIONS, StepOutcome};
 pub use notice::Notice;
 pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
 pub use probe::ReadProbe;
 pub use reference::Reference;
+pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
+pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Problem};
+use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
@@ -143,8 +145,8 @@ pub trait Engine: Send {
         None
     }
 
-    /// The descent that this engine can carry out by itself, if it can.
-    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+    /// The steps of a descent that this engine can take by itself, if it can.
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         None
     }
 }
@@ -233,7 +235,7 @@ pub enum EngineError {
     NoTarget,
     /// A descent on a device that answered with fewer steps than it was asked
     /// for, and no reason to stop.
-    #[error("the device took {taken} of {wanted} steps and does not say why; use --update host")]
+    #[error("the device took {taken} of {wanted} steps and does not say why")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Stalled { taken: u32, wanted: u32 },
     /// Not one point for each fit.
@@ -245,7 +247,7 @@ pub enum EngineError {
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Chunks { over: Range<u64>, all: Range<u64> },
     /// A pass over more than one fit on a device.
-    #[error("the GPU engine computes one fit, not {fits}; use --engine cpu")]
+    #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
     /// Elements cannot be grouped so.
@@ -263,6 +265,23 @@ pub enum EngineError {
     /// The device failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+impl Hinted for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Gpu(error) => error.hints(),
+            Self::Stalled { .. } => vec![Hint::UpdateOnHost],
+            Self::ManyFits { .. } => vec![Hint::F64Engine],
+            Self::NoTarget
+            | Self::Points { .. }
+            | Self::Chunks { .. }
+            | Self::Groups(_)
+            | Self::Partials(_)
+            | Self::Sink(_) => Vec::new(),
+        }
+    }
 }
 
 /// T of a problem, or [`EngineError::NoTarget`].

@@ -205,7 +205,7 @@ impl Markers {
                 Some(ByRow::Colour(format!("its transparent colour (tRNS) {}", listed(&colour)), colour))
             }
             _ if has_alpha && input.alpha && sample + 1 < samples && !is_nodata => {
-                Some(ByRow::Alpha(format!("its alpha band {samples}, where it is 0 (--no-alpha uses them)")))
+                Some(ByRow::Alpha(format!("its alpha band {samples}, where it is 0")))
             }
             _ => None,
         };
@@ -283,7 +283,8 @@ fn decode<E: Element>(
     let matrix = match masked {
         Some((by, nulls)) => {
             let unused = nodata.as_ref().and_then(NodataAttribute::shown);
-            notes.push(Note::Masked { by, count: nulls.count(), unused });
+            let is_alpha = matches!(markers.by_row, Some(ByRow::Alpha(_))) && markers.excluded.is_none();
+            notes.push(Note::Masked { by, is_alpha, count: nulls.count(), unused });
             matrix.with_nulls(nulls).with_fill(nodata.as_ref())
         }
         None => matrix.with_nodata(nodata),
@@ -360,10 +361,9 @@ fn in_rows<E: Element>(
 
 fn failed(input: &Input<'_>, error: &DecodingError) -> DataError {
     match error {
-        DecodingError::LimitsExceeded => input.invalid(
-            KIND,
-            "it takes more memory to decode than there is; is the file damaged? If not, raise --memory",
-        ),
+        DecodingError::LimitsExceeded => {
+            DataError::BeyondMemory { path: input.path.to_owned(), what: "takes memory to decode".to_owned() }
+        }
         DecodingError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             input.invalid(KIND, "it is truncated; copy or write it again")
         }
@@ -385,7 +385,14 @@ impl Writer {
         let depth = match element {
             ElementType::U8 => BitDepth::Eight,
             ElementType::U16 => BitDepth::Sixteen,
-            _ => return Err(DataError::OutputElement { path, kind: KIND, element, remedy: WHOLE }),
+            _ => {
+                return Err(DataError::OutputElement {
+                    path,
+                    kind: KIND,
+                    element,
+                    held: &[ElementType::U8, ElementType::U16],
+                });
+            }
         };
         let extent = |extent: u64| u32::try_from(extent).ok().filter(|&extent| extent <= MOST_EXTENT);
         let size = match shape.0[..] {
@@ -404,10 +411,6 @@ impl Writer {
         Ok(Self { image, file, depth, path })
     }
 }
-
-/// What a user does whose predictions a PNG cannot hold.
-const WHOLE: &str = "it has whole numbers from 0 to 255 or 65,535: use --dtype u8 or u16, perhaps with \
-                     --clamp, or write .tif";
 
 /// The standard's.
 const MOST_EXTENT: u32 = (1 << 31) - 1;

@@ -127,7 +127,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     let matrix = match excluded {
         Some((by, nulls)) => {
             let unused = nodata.as_ref().filter(|_| is_masked).and_then(NodataAttribute::shown);
-            notes.push(Note::Masked { by, count: nulls.count(), unused });
+            notes.push(Note::Masked { by, is_alpha: !is_masked, count: nulls.count(), unused });
             matrix.with_nulls(nulls)
         }
         None => matrix,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, number};
+use super::number;
 
 /// The model Y = X·W + b: a weight and a bias, both scalars, applied to every
 /// element.
@@ -25,16 +25,6 @@ impl Affine {
     #[must_use]
     pub fn apply(self, x: f64) -> f64 {
         x * self.weight + self.bias
-    }
-
-    /// One update of gradient descent:
-    /// W ← W − η·∂L/∂W, b ← b − η·∂L/∂b.
-    #[must_use]
-    pub fn descend(self, gradients: &Evaluation, learning_rate: f64) -> Self {
-        Self {
-            weight: self.weight - learning_rate * gradients.grad_weight,
-            bias: self.bias - learning_rate * gradients.grad_bias,
-        }
     }
 
     /// Whether both parameters are finite numbers.

@@ -112,3 +112,17 @@ fn crates_stay_in_their_rooms() {
         assert!(users.iter().all(is_in_a_room), "{crate_name} outside {rooms:?}: {users:?}");
     }
 }
+
+/// Front ends word hints; a library that names options would speak to users of
+/// the command line only.
+#[test]
+fn only_the_command_line_speaks_of_its_options() {
+    let is_option =
+        |text: &str| text.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_lowercase));
+    for (name, text) in files().into_iter().filter(|(name, _)| !name.starts_with("cli/")) {
+        for line in code(&text).lines() {
+            let spoken = line.split([' ', '"', '`', '(']).find(|word| is_option(word));
+            assert!(spoken.is_none(), "{name} names {spoken:?}: {line}");
+        }
+    }
+}

@@ -46,8 +46,8 @@ use std::ops::Range;
 
 use super::frame::{notices, whole_readings};
 use super::{
-    Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Mergeable, Notice, Partials, Sink, Source,
-    CHUNK, SumsAt, Tree, check_points, elements_of, targets,
+    CHUNK, Cpu, Digits, Engine, EngineError, EngineInfo, EngineKind, Mergeable, Notice, Partials, Sink, Source,
+    Stepper, SumsAt, Tree, check_points, elements_of, targets,
 };
 use crate::array::{DataError, Problem};
 use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
@@ -684,7 +684,7 @@ impl Engine for Gpu {
 
     /// For data that are on the device, with the precision that updates there
     /// have, if it keeps the rounding errors that they are made of.
-    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         if !matches!(self.held, Held::Resident(_)) || self.precision != Precision::Fast {
             return None;
         }
