@@ -27,6 +27,9 @@ cargo build --release --target-dir ../target/fuzz --target "$(rustc -vV | sed -n
     $(printf -- '--bin %s ' "${targets[@]}")
 bin="../target/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release"
 
+# What readers decode to temporary files stays in memory as well.
+if [[ -d /dev/shm ]]; then export TMPDIR=/dev/shm; fi
+
 failed=0
 for target in "${targets[@]}"; do
     extension="${target/_/.}"

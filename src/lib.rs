@@ -55,3 +55,8 @@ pub mod fit;
 pub mod io;
 pub mod math;
 pub mod report;
+
+/// The examples of the guide, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Guide;

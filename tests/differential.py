@@ -115,6 +115,13 @@ def root(value):
     return whole / (1 << half) if half >= 0 else whole * (1 << -half)
 
 
+def shortened(value):
+    """A rational to 300 bits."""
+    bits = value.numerator.bit_length() - value.denominator.bit_length()
+    unit = Fraction(2) ** (bits - 300)
+    return round(value / unit) * unit
+
+
 def loss_at(m, weight, bias):
     d = weight * m["x"] + bias - m["t"]
     square = weight * weight * m["xx"] - 2 * weight * m["xt"] + m["tt"]
@@ -227,36 +234,84 @@ class Case:
     def descent(self, rng):
         m = self.moments
         square = m["xx"] / m["S"] + m["x"] ** 2
-        if not Fraction(1, 10**6) < square < 10**6 or m["tt"] / m["S"] > 10**12 or m["n"] < 3:
+        t_square = m["tt"] / m["S"] + m["t"] ** 2
+        if m["n"] < 3 or square == 0 or t_square == 0:
+            return False
+        # A GPU's f32 has its own range.
+        most = Fraction(10) ** (280 if not self.engine.startswith("gpu") else 6)
+        if not 1 / most < square < most or not 1 / most**2 < t_square < most**2:
             return False
         rate = 0.6 / float(square + 1) * rng.uniform(0.3, 1.0)
         self.steps = rng.randint(0, 12)
+        self.rtol = rng.choice([None, None, 10.0 ** rng.uniform(-8, 0)])
         self.start = [rng.uniform(-2, 2), rng.uniform(-2, 2)]
+        if rng.random() < 0.5 and not self.engine.startswith("gpu"):
+            # Of the size of the line.
+            sizes = root(t_square / square), root(t_square)
+            if max(sizes) < Fraction(10) ** 300:
+                self.start = [value * float(size) for value, size in zip(self.start, sizes)]
         if not self.engine.startswith("gpu") and rng.random() < 0.2:
             # Far from the data, whose squares f64 may have or not.
             factor = 10.0 ** rng.uniform(-150, 100)
             self.start = [value * factor for value in self.start]
+        if not all(math.isfinite(value) for value in self.start):
+            return False
         weight, bias = map(Fraction, self.start)
+        self.states = [(weight, bias)]
         for _ in range(self.steps):
             _, gw, gb = loss_at(m, weight, bias)
-            weight, bias = weight - Fraction(rate) * gw, bias - Fraction(rate) * gb
-            # To 200 bits: far below what is compared.
-            weight, bias = (Fraction(round(v * 2**200), 2**200) for v in (weight, bias))
-        self.end = weight, bias
+            # Far below what is compared.
+            weight, bias = shortened(weight - Fraction(rate) * gw), shortened(bias - Fraction(rate) * gb)
+            self.states.append((weight, bias))
         update = rng.choice([["--solver", "moments"], ["--solver", "sgd"], ["--update", "host"]])
         self.options += [*update, "--lr", repr(rate), "--steps", str(self.steps)]
         self.options += [f"--w0={self.start[0]!r}", f"--b0={self.start[1]!r}"]
+        if self.rtol:
+            self.options += ["--rtol", repr(self.rtol)]
         return True
+
+    def sizes(self):
+        """Of W and of b on the way, as far as errors of a step are relative to them."""
+        m = self.moments
+        x, t = root(m["xx"] / m["S"] + m["x"] ** 2), root(m["tt"] / m["S"] + m["t"] ** 2)
+        weight, bias = (max(abs(state[k]) for state in self.states) for k in (0, 1))
+        return weight + (bias + t) / x, bias + weight * x + t
+
+    def stop(self, got, line):
+        """What is wrong with the step at which a descent stopped."""
+        m, steps = self.moments, got["steps"]
+        if not 0 <= steps <= self.steps:
+            return f"{steps} steps of {self.steps}"
+        if self.rtol is None:
+            return None if steps == self.steps else f"{steps} steps of {self.steps} without a tolerance"
+        x, spread = root(m["xx"] / m["S"] + m["x"] ** 2), root(m["tt"] / m["S"]) or abs(m["t"])
+        limit = Fraction(self.rtol) * 2 * spread
+        # As far as rounding may move a gradient.
+        slack = limit / 10**6 + Fraction(20 * line * (self.steps + 1)) * self.sizes()[1]
+
+        def is_within(step, limit):
+            _, gw, gb = loss_at(m, *self.states[step])
+            return abs(gw) <= limit * x and abs(gb) <= limit
+
+        early = next((step for step in range(steps) if is_within(step, limit - slack)), None)
+        if early is not None:
+            return f"stopped at step {steps}, where step {early} was within --rtol"
+        if got["stop_reason"] == "tolerance" and not is_within(steps, limit + slack):
+            return f"stopped at step {steps}, which is not within --rtol"
+        if got["stop_reason"] != "tolerance" and steps < self.steps:
+            return f"stopped at step {steps}: {got['stop_reason']}"
+        return None
 
     def claims(self):
         """Relative errors of the line, and of what is left of T."""
         if not self.engine.startswith("gpu"):
             return 1e-12, 1e-9
         if self.is_fast:
-            # Elements that the script rounds as the program does, to f32, leave
-            # the rounding of residuals; others that of the elements too.
+            # Of elements that f32 has, only residuals are rounded; others are
+            # rounded too, on their way to the device. What the script compares
+            # with is of the elements as they are stored.
             return (2e-7 if self.is_sent_as_f32 else 1e-5), 1e-4
-        # Elements are f32.
+        # The same.
         return (1e-11, 1e-9) if {*self.types} <= SMALL and not self.weighted else (2e-5, 1e-4)
 
     def run(self, binary):
@@ -271,6 +326,8 @@ class Case:
         m = self.moments
         if done.returncode in (2, 3):
             return self.refused(done.stderr.strip())
+        if done.returncode == 1 and "not finite" in done.stderr and self.loss_is_beyond_f64():
+            return "refused", []
         if done.returncode == 1:
             return "diverged", [f"exit 1: {done.stderr.strip()}"]
         got = json.loads(done.stdout)
@@ -278,6 +335,11 @@ class Case:
             return "wrong", [f"n is {got['n']} for {m['n']}"]
         problems = self.compare(got)
         return ("wrong" if problems else "right"), problems
+
+    def loss_is_beyond_f64(self):
+        """Whether the loss where the descent starts, or a sum of squares, is."""
+        loss, *_ = loss_at(self.moments, *map(Fraction, self.start if self.steps is not None else (0, 0)))
+        return loss * max(self.moments["S"], 1) > Fraction(2) ** 1023
 
     def refused(self, text):
         m = self.moments
@@ -320,9 +382,11 @@ class Case:
         if self.steps is None:
             weight, bias = best
         else:
-            weight, bias = self.end
-            far = max(abs(Fraction(v)) for v in (*self.start, *self.end, 1))
-            size, reach = size + far, reach + far * (abs(m["x"]) + 1) + root(m["tt"] / m["S"])
+            problem = self.stop(got, line)
+            if problem:
+                return [problem]
+            weight, bias = self.states[got["steps"]]
+            size, reach = (a + b for a, b in zip((size, reach), self.sizes()))
             line *= 10 * (self.steps + 1)
         slack = line if self.kind == "exact" else 10 * line
         near("weight", got["weight"], weight, Fraction(slack) * size)

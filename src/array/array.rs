@@ -39,6 +39,10 @@ pub(crate) trait Bytes: Send + Sync {
     /// memory. It can still be read.
     fn release(&self, _range: std::ops::Range<usize>) {}
 
+    /// Says that a range was read for the moment, and may be checked while it
+    /// is in the cache.
+    fn was_read(&self, _range: std::ops::Range<usize>) {}
+
     /// Whether all bytes read so far were really there; a mapped file can
     /// shrink.
     fn is_intact(&self) -> bool {
@@ -567,10 +571,12 @@ impl Array {
     }
 
     /// Says that the elements number `range` in `order` are not needed until
-    /// the next pass. Does nothing unless the matrix is streamed.
+    /// the next pass. They stay in memory unless the matrix is streamed.
     pub fn release(&self, order: Order, range: std::ops::Range<usize>) {
         if self.is_streamed() {
             self.give_back(order, range);
+        } else if self.is_stored_in(order) {
+            self.bytes.was_read(self.places(&range));
         }
     }
 
@@ -579,18 +585,29 @@ impl Array {
     pub fn give_back(&self, order: Order, range: std::ops::Range<usize>) {
         // A visit across the stored order touches pages everywhere.
         let range = if self.is_stored_in(order) { range } else { 0..self.elements };
+        self.bytes.release(self.places(&range));
+    }
+
+    /// The bytes of a range of elements as they are stored.
+    fn places(&self, range: &std::ops::Range<usize>) -> std::ops::Range<usize> {
         let at = |k: usize| self.offset + k * self.element.size();
-        self.bytes.release(at(range.start)..at(range.end));
+        at(range.start)..at(range.end)
     }
 
     /// Fails if the file was changed since it was opened, so that some of the
-    /// elements read since may be none of its own, or not of one time.
+    /// elements read since may be none of its own, or not of one time; or if
+    /// they do not have the checksum that the file has for them.
     ///
     /// # Errors
-    /// [`DataError::Shrunk`], [`DataError::Modified`], [`DataError::Replaced`].
+    /// [`DataError::Shrunk`], [`DataError::Modified`], [`DataError::Replaced`],
+    /// [`DataError::Damaged`].
     pub fn check_intact(&self) -> Result<(), DataError> {
         let Some(path) = &self.path else { return Ok(()) };
-        self.bytes.change(path).map_or(Ok(()), |change| Err(change.error(path)))
+        match self.bytes.change(path) {
+            None => Ok(()),
+            Some(Change::Damaged) => Err(DataError::Damaged { label: self.label.clone() }),
+            Some(change) => Err(change.error(path)),
+        }
     }
 
     /// Where the element visited as number `k` in `order` is, in words.

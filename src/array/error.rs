@@ -90,6 +90,9 @@ pub enum DataError {
     #[error("{}: another file took its place while it was read; run again to read that one", shown(path))]
     Replaced { path: PathBuf },
 
+    #[error("{label}: is damaged: its checksum is not the one in the file; copy or write the file again")]
+    Damaged { label: String },
+
     #[error("{label}: takes {bytes} bytes in memory, more than its bound allows, and text is not streamed")]
     NotStreamed { label: String, bytes: u64 },
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::DataError;
+use super::error::shown;
 
 /// A file as it was when it was opened: its size, when it was last written
 /// to, and which one its name led to.
@@ -39,6 +40,9 @@ pub(crate) enum Change {
     Replaced,
     /// The system failed to read it.
     Unreadable,
+    /// It does not have the checksum that it has for itself: it was changed
+    /// before it was opened.
+    Damaged,
 }
 
 /// The device and the number on it.
@@ -122,6 +126,7 @@ impl Change {
             Self::Shrunk => DataError::Shrunk { path },
             Self::Modified => DataError::Modified { path },
             Self::Replaced => DataError::Replaced { path },
+            Self::Damaged => DataError::Damaged { label: shown(&path).to_string() },
             Self::Unreadable => {
                 DataError::Io { path, source: io::Error::other("the system failed to read a part of it") }
             }

@@ -52,7 +52,7 @@ impl<E: Element> Spool<E> {
                 all[start..end].copy_from_slice(elements);
                 return Ok(());
             }
-            let mut file = tempfile::tempfile().map_err(|e| self.failed(e))?;
+            let mut file = file().map_err(|e| self.failed(e))?;
             file.write_all(self.in_memory()).map_err(|e| self.failed(e))?;
             let position = self.in_memory().len() as u64;
             self.place = Place::Disk(BufWriter::with_capacity(1 << 18, file), position);
@@ -100,6 +100,12 @@ impl<E: Element> Spool<E> {
     fn failed(&self, source: io::Error) -> DataError {
         failed(&self.path, source)
     }
+}
+
+/// A temporary file without a name.
+#[allow(dead_code, reason = "the formats that need it are features")]
+pub(crate) fn file() -> io::Result<File> {
+    tempfile::tempfile()
 }
 
 /// What a temporary file could not be written for.

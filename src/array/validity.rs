@@ -91,7 +91,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether element number `k` counts.
+    /// Whether element number `k` is valid. Twin of `shared/validity_bits.wgsl`.
     #[must_use]
     pub fn contains(&self, k: usize) -> bool {
         self.words[k / WORD] >> (k % WORD) & 1 == 1

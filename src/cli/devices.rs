@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
 use crate::engine::Cpu;
+use crate::engine::gpu::Listed;
 use crate::report::{AdapterReport, DevicesReport};
 
 /// Lists engines and adapters, and which one `auto` takes
@@ -27,37 +28,15 @@ pub(super) struct DevicesArguments {
 
 pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
     let mut drivers = Drivers::try_again(arguments.verbosity)?;
-    let adapters = drivers.adapters();
-    drivers.update(&adapters, arguments.verbosity);
-    let auto = adapters.real_gpu().map_or_else(
-        || format!("the CPU ({})", drivers.no_gpu_reason(Some(&adapters))),
-        |adapter| format!("{} ({})", adapter.name(), adapter.backend()),
+    let Listed { adapters, real_gpu } = drivers.list(arguments.verbosity);
+    let auto = real_gpu.and_then(|number| adapters.get(number)).map_or_else(
+        || format!("the CPU ({})", drivers.no_gpu_reason(None)),
+        |adapter| format!("{} ({})", adapter.name, adapter.backend),
     );
-    let report = DevicesReport {
-        cpu: Cpu::describe(),
-        adapters: adapters
-            .iter()
-            .enumerate()
-            .map(|(number, adapter)| {
-                let limits = adapter.limits();
-                AdapterReport {
-                    number,
-                    name: adapter.name().to_owned(),
-                    backend: adapter.backend(),
-                    driver: adapter.driver(),
-                    device_type: adapter.device_type(),
-                    max_buffer_bytes: limits.max_buffer_size,
-                    max_binding_bytes: limits.max_storage_buffer_binding_size,
-                    max_workgroup_size: limits.max_compute_invocations_per_workgroup,
-                    subgroup_size: adapter.subgroup_size(),
-                    features: adapter.features(),
-                }
-            })
-            .collect(),
-        broken: drivers.broken().to_vec(),
-        auto,
-    };
-    for adapter in &report.adapters {
+    let adapters: Vec<AdapterReport> =
+        adapters.into_iter().enumerate().map(|(number, adapter)| AdapterReport { number, adapter }).collect();
+    let report = DevicesReport { cpu: Cpu::describe(), adapters, broken: drivers.broken().to_vec(), auto };
+    for AdapterReport { adapter, .. } in &report.adapters {
         let [least, most] = adapter.subgroup_size;
         let name = &adapter.name;
         arguments.verbosity.detail(&format_args!("{name}: subgroups of {least} to {most} invocations"));

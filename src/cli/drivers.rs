@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, memory, to_json, tuning};
+use super::{Outcome, cache, interrupt, memory, to_json};
 use crate::array::DataError;
 use crate::engine::gpu::{
-    self, Adapter, AdapterChoice, Adapters, BrokenDriver, Found, GpuError, Trial, TrialError, Verdict,
+    self, Adapter, AdapterChoice, Adapters, BrokenDriver, Found, GpuError, Listed, Trial, TrialError, Trials,
+    Verdict,
 };
 use crate::io::output::OutputFile;
 
@@ -71,6 +72,8 @@ pub(super) fn run(arguments: &TryDriversArguments) -> Result<Outcome, CliError> 
 /// program.
 pub(super) struct Drivers {
     verdict: Verdict,
+    /// The adapters, if the drivers were tried just now.
+    listed: Option<Listed>,
 }
 
 impl Drivers {
@@ -102,24 +105,21 @@ impl Drivers {
     fn find(verbosity: Verbosity, is_enough: fn(&Verdict) -> bool) -> Result<Self, CliError> {
         let handed_over = std::env::var(TRIED_VARIABLE).ok();
         if let Some(verdict) = handed_over.and_then(|text| serde_json::from_str(&text).ok()) {
-            return Ok(Self { verdict });
+            return Ok(Self { verdict, listed: None });
         }
         let key = key();
         let known = entries().into_iter().find(|entry| entry.key == key && !entry.is_stale(now()));
         let known = known.map(|entry| entry.verdict);
-        let verdict = match known.filter(is_enough) {
-            Some(verdict) => verdict,
-            None => match examine(verbosity)? {
-                Some(verdict) => {
-                    // A driver may make the files of its devices when it is loaded.
-                    let key = self::key();
-                    keep(Entry::new(key, verdict.clone()), verbosity);
-                    verdict
-                }
-                None => Verdict::default(),
-            },
+        if let Some(verdict) = known.filter(is_enough) {
+            return Ok(Self { verdict, listed: None });
+        }
+        let Some(Trials { verdict, listed, .. }) = examine(verbosity)? else {
+            return Ok(Self { verdict: Verdict::default(), listed: None });
         };
-        Ok(Self { verdict })
+        // A driver may make the files of its devices when it is loaded.
+        let key = self::key();
+        keep(Entry::new(key, verdict.clone()), verbosity);
+        Ok(Self { verdict, listed })
     }
 
     /// Sees to it that those may be opened that are not broken.
@@ -159,6 +159,16 @@ impl Drivers {
         Adapters::allowed_by(&self.verdict)
     }
 
+    /// Lists the adapters of those that may be opened. They are not opened once
+    /// more if they were tried just now.
+    pub(super) fn list(&mut self, verbosity: Verbosity) -> Listed {
+        self.listed.take().unwrap_or_else(|| {
+            let adapters = self.adapters();
+            self.update(&adapters, verbosity);
+            Listed::of(&adapters)
+        })
+    }
+
     pub(super) fn broken(&self) -> &[BrokenDriver] {
         &self.verdict.broken
     }
@@ -195,7 +205,7 @@ impl Drivers {
 }
 
 /// Tries the drivers; `None` if that was impossible.
-fn examine(verbosity: Verbosity) -> Result<Option<Verdict>, CliError> {
+fn examine(verbosity: Verbosity) -> Result<Option<Trials>, CliError> {
     let Ok(program) = program() else { return Ok(None) };
     let trial = Trial {
         program,
@@ -217,7 +227,7 @@ fn examine(verbosity: Verbosity) -> Result<Option<Verdict>, CliError> {
                     verbosity.detail(&format_args!("  {}", line.escape_debug()));
                 }
             }
-            Ok(Some(trials.verdict))
+            Ok(Some(trials))
         }
         Err(TrialError::Interrupted) => Err(CliError::Interrupted),
         Err(error) => {
@@ -321,7 +331,7 @@ fn key() -> String {
 }
 
 fn location() -> Option<PathBuf> {
-    tuning::cached("drivers.json")
+    cache::file("drivers.json")
 }
 
 /// What is kept; nothing if it can't be read.

@@ -120,7 +120,8 @@ impl Frame {
             Some(weights) if !mean.is_finite() => largest(data, weights, run),
             _ => mean,
         };
-        let frame = Self { weight_exponent: weight_exponent(size), ..self.in_units(units.unwrap_or_default()) };
+        let frame =
+            Self { weight_exponent: weight_exponent(size), ..self.in_units(units.unwrap_or_default()) };
         (frame != *self).then_some(frame)
     }
 }
@@ -283,7 +284,10 @@ fn largest(data: &Problem, array: &Array, range: &Range<usize>) -> f64 {
     for part in chunks(range.clone(), LOOK_ELEMENTS) {
         let values = &mut values[..part.len()];
         array.read(data.order(), part.start, values);
-        let valid = values.iter().enumerate().filter(|(k, value)| value.is_finite() && is_valid(data, part.start + k));
+        let valid = values
+            .iter()
+            .enumerate()
+            .filter(|(k, value)| value.is_finite() && is_valid(data, part.start + k));
         most = valid.fold(most, |most, (_, value)| value.abs().max(most));
     }
     most

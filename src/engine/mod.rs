@@ -8,6 +8,7 @@
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
+mod check;
 mod cpu;
 mod frame;
 pub mod gpu;
@@ -24,6 +25,7 @@ use std::{fmt, io};
 
 use serde::Serialize;
 
+pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use notice::Notice;
 pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
@@ -273,13 +275,13 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::F64Engine],
+            Self::ManyFits { .. } => vec![Hint::CpuEngine],
             Self::NoTarget
+            | Self::Sink(_)
             | Self::Points { .. }
             | Self::Chunks { .. }
             | Self::Groups(_)
-            | Self::Partials(_)
-            | Self::Sink(_) => Vec::new(),
+            | Self::Partials(_) => Vec::new(),
         }
     }
 }

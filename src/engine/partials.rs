@@ -192,7 +192,8 @@ impl<V> Node<V> {
     /// Whether two neighbours merge.
     fn meets(&self, next: &Self, tree: Tree) -> bool {
         let are_neighbours = self.end() == next.first_chunk;
-        let are_siblings = self.chunks == next.chunks && self.first_chunk.is_multiple_of(2 * self.chunks.max(1));
+        let are_siblings =
+            self.chunks == next.chunks && self.first_chunk.is_multiple_of(2 * self.chunks.max(1));
         are_neighbours && (tree == Tree::Ranges || are_siblings)
     }
 
@@ -314,7 +315,10 @@ impl<S: Mergeable> Partials<S> {
         loop {
             if place > 0 && self.nodes[place - 1].meets(&self.nodes[place], self.source.tree) {
                 place -= 1;
-            } else if !self.nodes.get(place + 1).is_some_and(|next| self.nodes[place].meets(next, self.source.tree))
+            } else if !self
+                .nodes
+                .get(place + 1)
+                .is_some_and(|next| self.nodes[place].meets(next, self.source.tree))
             {
                 return Ok(());
             }
@@ -442,7 +446,8 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
         let mut partials = Self { end, ..Self::new(source) };
         for node in nodes {
             let is_node = node.chunks.is_power_of_two() && node.first_chunk.is_multiple_of(node.chunks);
-            let elements = node.first_chunk.checked_add(node.chunks).map(|end| end.checked_mul(CHUNK_ELEMENTS));
+            let elements =
+                node.first_chunk.checked_add(node.chunks).map(|end| end.checked_mul(CHUNK_ELEMENTS));
             if !elements.is_some_and(|elements| elements.is_some()) || node.chunks == 0 {
                 return Err(malformed("a range of chunks is none"));
             }
@@ -497,18 +502,20 @@ mod tests {
 
     #[test]
     fn fits_of_both_parts_merge_and_others_follow() {
-        let all = merged([
-            part(Tree::Dyadic, 1..2, 1, &[3.0, 4.0, 5.0]),
-            part(Tree::Dyadic, 0..1, 0, &[1.0, 2.0]),
-        ]);
+        let all =
+            merged([part(Tree::Dyadic, 1..2, 1, &[3.0, 4.0, 5.0]), part(Tree::Dyadic, 0..1, 0, &[1.0, 2.0])]);
         let (first, totals) = all.totals().unwrap();
         assert_eq!((first, totals.iter().map(|fit| fit.n).collect::<Vec<_>>()), (0, vec![1, 2, 1, 1]));
         assert_eq!(totals[1].x_mean, 2.5);
         assert_eq!(all.total(), Err(PartialsError::Many { fits: 4 }));
         // A part whose fits begin before those of the part ahead of it.
-        let all = merged([part(Tree::Dyadic, 0..1, 1, &[2.0]), part(Tree::Dyadic, 1..2, 0, &[1.0, 4.0, 7.0])]);
+        let all =
+            merged([part(Tree::Dyadic, 0..1, 1, &[2.0]), part(Tree::Dyadic, 1..2, 0, &[1.0, 4.0, 7.0])]);
         let (first, totals) = all.totals().unwrap();
-        assert_eq!((first, totals.iter().map(|fit| fit.x_mean).collect::<Vec<_>>()), (0, vec![1.0, 3.0, 7.0]));
+        assert_eq!(
+            (first, totals.iter().map(|fit| fit.x_mean).collect::<Vec<_>>()),
+            (0, vec![1.0, 3.0, 7.0])
+        );
     }
 
     #[test]

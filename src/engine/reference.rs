@@ -1,3 +1,6 @@
+//! The definition of every pass, in plain Rust: twin of the shaders
+//! `shared/loss_sums.wgsl`, `shared/moments.wgsl` and `predict.wgsl`.
+
 use std::ops::Range;
 
 use super::frame::{self, Frame, Shifts};
@@ -6,9 +9,7 @@ use super::{
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Problem};
-use crate::math::{
-    Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator,
-};
+use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
 
 /// Elements brought to f64 at a time.
 const READ_ELEMENTS: usize = 1 << 14;
@@ -122,7 +123,11 @@ impl Reference {
     ///
     /// # Errors
     /// [`EngineError::NoTarget`].
-    pub fn each_residual(&self, at: Affine, mut each: impl FnMut(f64, f64, f64, f64)) -> Result<(), EngineError> {
+    pub fn each_residual(
+        &self,
+        at: Affine,
+        mut each: impl FnMut(f64, f64, f64, f64),
+    ) -> Result<(), EngineError> {
         let t = targets(&self.data)?;
         for chunk in chunks(0..self.data.len(), CHUNK) {
             let readings = self.shifts.frame(&self.data, &chunk).readings;

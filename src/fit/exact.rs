@@ -31,9 +31,9 @@ impl Exact {
     /// The line that the engine's moments determine, and, by one pass more,
     /// the loss and gradients there. `observe` sees that one state.
     ///
-    /// Where the rounding of b, or of W·x + b, would be seen in the loss, loss
-    /// and gradients are those of the least-squares line itself, of which
-    /// [`Fit::model`] has the digits that f64 has.
+    /// Loss and gradients are those of the least-squares line itself where the
+    /// rounding of b, or of W·x + b, would be seen in them; [`Fit::model`] has
+    /// its W and b to the digits of f64.
     ///
     /// # Errors
     /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
@@ -70,10 +70,10 @@ impl Exact {
     }
 }
 
-/// Whether the rounding of W·x + b − t to f64 hides more than 1e-10 of the
+/// True if the rounding of W·x + b − t to f64 hides more than 1e-10 of the
 /// residuals of a line.
 pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
-    /// Of what rounding leaves, the share that residuals must be.
+    /// The share of the residuals that rounding may be.
     const VISIBLE: f64 = 1e-10;
     if moments.units() != [0; 2] {
         return true;
@@ -83,7 +83,7 @@ pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
     f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
 
-/// Why no single line is the best.
+/// The reason why no single line is the best.
 fn undetermined(moments: &Moments) -> FitError {
     if moments.n < 2 {
         FitError::OneElement

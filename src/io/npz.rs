@@ -1,26 +1,24 @@
-//! Arrays of NumPy's `.npz` files: zip archives of `.npy` files. One stored
-//! as it is is mapped, one that is compressed is decoded. Either way all of it
-//! must have the checksum that the archive has for it.
+//! Arrays of NumPy's `.npz` files: zip archives of `.npy` files. An array that
+//! is stored as it is gets mapped, a compressed one is decoded. All of it must
+//! have the checksum that the archive has for it: a compressed one while it is
+//! decoded, a mapped one during the first pass ([`Checked`]).
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crc32fast::Hasher;
-use rayon::prelude::*;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use super::checked::Checked;
 use super::npy;
 use super::output::OutputFile;
 use super::results::ArrayWriter;
 use super::source::Input;
 use crate::array::array::{Bytes, Layout};
 use crate::array::error::{excerpt, reason};
-use crate::array::mapping::Mapping;
 use crate::array::spool::Spool;
 use crate::array::{Array, DataError, ElementType, Order, Shape};
 use crate::with_element;
@@ -29,9 +27,6 @@ const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
 
 /// Bytes that are decoded before they are spooled.
 const CHUNK_BYTES: usize = 1 << 18;
-
-/// Bytes whose checksum a thread computes at a time.
-const SUM_BYTES: usize = 1 << 22;
 
 /// Opens an array; without a key the only one.
 pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
@@ -49,14 +44,17 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     if member.encrypted() {
         return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
     }
-    let matrix = match (member.compression(), member.data_start()) {
-        (CompressionMethod::Stored, Some(start)) => {
-            stored(input, start, &Claims { name, bytes: member.size(), sum: member.crc32() })?
-        }
+    let array = match (member.compression(), member.data_start()) {
+        (CompressionMethod::Stored, Some(start)) => stored(input, start, member.size(), member.crc32())?,
         (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, name, &mut member)?,
         (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
-    Ok(matrix.keyed(name))
+    let array = array.keyed(name);
+    // No pass reads one without elements.
+    if array.is_empty() {
+        array.check_intact()?;
+    }
+    Ok(array)
 }
 
 fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
@@ -69,60 +67,24 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
     }
 }
 
-/// What the archive's directory says of a member.
-struct Claims<'n> {
-    name: &'n str,
-    bytes: u64,
-    sum: u32,
-}
-
 /// The error of an array whose bytes are not what they were.
 fn damaged(input: &Input<'_>, name: &str, fault: &str) -> DataError {
     let name = excerpt(name);
     input.invalid(".npz", &reason(&format!("its array {name} is damaged: {fault}; copy or write it again")))
 }
 
-/// Maps an array that is in the archive as it is.
-fn stored(input: &Input<'_>, start: u64, claims: &Claims<'_>) -> Result<Array, DataError> {
-    let bytes = claims.bytes;
+/// Maps an array that is in the archive as it is, of so many bytes with this
+/// checksum.
+fn stored(input: &Input<'_>, start: u64, claimed_bytes: u64, sum: u32) -> Result<Array, DataError> {
     let map = input.map()?;
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let rest = map.bytes().get(start..).unwrap_or_default();
-    let member = &rest[..rest.len().min(usize::try_from(bytes).unwrap_or(usize::MAX))];
+    let member = &rest[..rest.len().min(usize::try_from(claimed_bytes).unwrap_or(usize::MAX))];
     let mut layout = npy::layout(input.path, member)?;
-    check_size(input, &layout, bytes)?;
+    check_size(input, &layout, claimed_bytes)?;
     layout.offset += start;
     let range = start..start + member.len();
-    if sum(&map, range, bytes > input.memory_bytes) != claims.sum {
-        return Err(if map.is_intact() {
-            damaged(input, claims.name, "its checksum is not the archive's")
-        } else {
-            DataError::Shrunk { path: input.path.to_owned() }
-        });
-    }
-    Array::from_bytes(input.path, Box::new(map), layout)
-}
-
-/// The CRC-32 of a range of a file, which is released as it is read if it shall
-/// not stay in memory. The sums of its parts add up to that of the whole, so
-/// that all threads compute it.
-fn sum(map: &Mapping, range: Range<usize>, release: bool) -> u32 {
-    let starts: Vec<usize> = range.clone().step_by(SUM_BYTES).collect();
-    let parts: Vec<Hasher> = starts
-        .into_par_iter()
-        .map(|start| {
-            let part = start..range.end.min(start + SUM_BYTES);
-            let mut hasher = Hasher::new();
-            hasher.update(&map.bytes()[part.clone()]);
-            if release {
-                map.release(part);
-            }
-            hasher
-        })
-        .collect();
-    let mut whole = Hasher::new();
-    parts.iter().for_each(|part| whole.combine(part));
-    whole.finalize()
+    Array::from_bytes(input.path, Box::new(Checked::new(map, range, sum)), layout)
 }
 
 /// Decodes an array to memory or to a temporary file.

@@ -5,7 +5,7 @@ use super::number;
 
 /// The sum of two numbers and the rounding error of that sum, exactly:
 /// `a + b == sum + error` (TwoSum; D. E. Knuth, The Art of Computer
-/// Programming 2, 1969).
+/// Programming 2, 1969). Twin of the one in `shared/two_float.wgsl`.
 #[must_use]
 pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;

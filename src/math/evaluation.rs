@@ -42,7 +42,7 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::SumsAccumulator;
+    use crate::math::{Affine, SumsAccumulator};
 
     /// Of (x, t, w).
     fn evaluate(data: &[(f64, f64, f64)], at: Affine) -> Evaluation {

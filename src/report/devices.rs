@@ -1,34 +1,19 @@
 use std::fmt;
 
-use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::comparison::trimmed;
-use crate::engine::gpu::BrokenDriver;
+use super::table::Column::Words;
+use super::table::Table;
+use crate::engine::gpu::{BrokenDriver, Listing};
 
 /// An adapter and what it can do.
 #[derive(Debug, Clone, Serialize)]
 pub struct AdapterReport {
-    /// Its number for `--adapter`.
+    /// The number that it is chosen by.
     pub number: usize,
-    /// Its name.
-    pub name: String,
-    /// The graphics API.
-    pub backend: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// Discrete, integrated, virtual, software.
-    pub device_type: &'static str,
-    /// The largest buffer, in bytes.
-    pub max_buffer_bytes: u64,
-    /// The largest part of a buffer a kernel sees, in bytes.
-    pub max_binding_bytes: u64,
-    /// The most invocations in a workgroup.
-    pub max_workgroup_size: u32,
-    /// Invocations that a subgroup has, least and most.
-    pub subgroup_size: [u32; 2],
-    /// Optional abilities.
-    pub features: Vec<&'static str>,
+    /// The adapter.
+    #[serde(flatten)]
+    pub adapter: Listing,
 }
 
 /// Every engine and adapter of the machine.
@@ -40,7 +25,7 @@ pub struct DevicesReport {
     pub adapters: Vec<AdapterReport>,
     /// The drivers that break the process they are loaded into, and are not used.
     pub broken: Vec<BrokenDriver>,
-    /// What `--engine auto` takes.
+    /// The engine or adapter that is used unless one is asked for.
     pub auto: String,
 }
 
@@ -51,25 +36,15 @@ impl fmt::Display for DevicesReport {
         if self.adapters.is_empty() {
             writeln!(f, "no GPU adapters found")?;
         } else {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header([
-                "",
-                "adapter",
-                "type",
-                "backend",
-                "driver",
-                "buffer",
-                "binding",
-                "workgroup",
-                "features",
-            ]);
-            for adapter in &self.adapters {
+            let headings =
+                ["", "adapter", "type", "backend", "driver", "buffer", "binding", "workgroup", "features"];
+            let mut table = Table::new(headings.map(Words));
+            for AdapterReport { number, adapter } in &self.adapters {
                 let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-                table.add_row([
-                    adapter.number.to_string(),
+                table.add([
+                    number.to_string(),
                     adapter.name.clone(),
-                    adapter.device_type.to_owned(),
+                    adapter.device_type.clone(),
                     adapter.backend.clone(),
                     adapter.driver.clone(),
                     mib(adapter.max_buffer_bytes),
@@ -78,7 +53,7 @@ impl fmt::Display for DevicesReport {
                     adapter.features.join(" "),
                 ]);
             }
-            writeln!(f, "{}", trimmed(&table))?;
+            writeln!(f, "{table}")?;
         }
         for driver in &self.broken {
             writeln!(f, "broken: {driver}")?;

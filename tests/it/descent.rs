@@ -1,26 +1,17 @@
 //! Descents on the device against descents on the host: the same states,
 //! whatever the number of steps in a submission, and the same ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Problem};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, DescentRule, Engine, Reference, StepOutcome};
 use linfit::fit::{ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason, Update};
 use linfit::math::Affine;
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::{F32_RESULTS, F32_SUMS};
 
 fn pair(x: Vec<f32>, t: Vec<f32>) -> Problem {
     let n = [x.len() as u64];
@@ -80,7 +71,7 @@ fn every_state_is_the_hosts_whatever_the_steps_per_submit() {
         let (_, one) = trace(GradientDescent { update: on_device(1), ..sgd }, &mut gpu);
         assert_eq!(one.len(), host.len());
         for (got, want) in one.iter().zip(&host) {
-            assert_near(got, want, 1e-6, &format!("n = {n}, step {}", want.step));
+            assert_near(got, want, F32_SUMS, &format!("n = {n}, step {}", want.step));
         }
         for k in [3, 64, 1_000] {
             let (fit, many) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu);
@@ -159,7 +150,7 @@ fn divergence_ends_it_with_the_last_finite_state() {
             );
             assert!(fit.evaluation.is_finite() && fit.model.is_finite());
             assert_eq!(states.len(), host.len());
-            states.iter().zip(&host).for_each(|(got, want)| assert_near(got, want, 1e-6, "diverging"));
+            states.iter().zip(&host).for_each(|(got, want)| assert_near(got, want, F32_SUMS, "diverging"));
         }
     }
 }
@@ -217,11 +208,14 @@ fn updates_below_the_last_place_of_f32_are_not_lost() {
     for k in [7, 1_000] {
         let (fit, _) = trace(GradientDescent { update: on_device(k), ..sgd }, &mut gpu(&data));
         let moved = fit.model.weight - 1_000.0;
-        assert!((moved - want).abs() <= 1e-6 * want.abs(), "moved by {moved:e}, not {want:e}");
+        assert!((moved - want).abs() <= F32_RESULTS * want.abs(), "moved by {moved:e}, not {want:e}");
         assert_eq!(fit.model.bias, 0.0);
     }
     let (cpu, _) = trace(sgd, &mut Cpu::new(&data));
-    assert!((cpu.model.weight - 1_000.0 - want).abs() <= 1e-6 * want.abs(), "the formula is the fit's");
+    assert!(
+        (cpu.model.weight - 1_000.0 - want).abs() <= F32_RESULTS * want.abs(),
+        "the formula is the fit's"
+    );
 }
 
 /// Small whole numbers: every sum is exact, so the first step is f64's, across
@@ -250,7 +244,7 @@ fn steps_across_the_128_mib_window() {
         // 46 bits of a mean.
         assert!((got - want).abs() <= 2f64.powi(-44) * want.abs(), "{got} for {want}");
     }
-    got.iter().zip(&want).for_each(|(got, want)| assert_near(got, want, 1e-6, "two windows"));
+    got.iter().zip(&want).for_each(|(got, want)| assert_near(got, want, F32_SUMS, "two windows"));
 }
 
 #[test]
@@ -337,7 +331,7 @@ fn engines_that_cannot_are_not_asked() {
     let auto = GradientDescent { update: Update::Auto, ..sgd };
     assert_eq!(trace(auto, &mut cpu).0.steps, 2);
 
-    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    let mut streamed = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(0)).unwrap();
     let result = sgd.fit(&mut streamed, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(result, Err(FitError::NoDeviceUpdate(_))), "{result:?}");
     assert_eq!(trace(auto, &mut streamed).0.steps, 2);

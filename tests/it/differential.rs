@@ -3,16 +3,6 @@
 //! stored as a·v + c in types that hold these exactly, which leaves R² and t as
 //! they are and multiplies W and the residuals.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Problem, ValidityRules};

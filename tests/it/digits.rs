@@ -2,14 +2,6 @@
 //! near the last place, weights over many orders, descents far from 0. What is
 //! right was found with exact rationals or 600-bit arithmetic.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Problem, ValidityRules};
@@ -20,6 +12,7 @@ use linfit::math::Affine;
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::{CPU_SUMS, F32_RESULTS, F64_RESULTS, MERGED_SUMS};
 
 fn column<E: Element>(label: &str, values: Vec<E>) -> Array {
     Array::from_vec(label, &[values.len() as u64], values)
@@ -81,11 +74,11 @@ fn whole_numbers_of_64_bits_keep_their_digits() {
     for (data, weight, bias) in &lines {
         everywhere(data, |case, engine| {
             let (fit, statistics) = exact(engine);
-            assert!((fit.model.weight / weight - 1.0).abs() < 1e-12, "{case}: {:?}", fit.model);
+            assert!((fit.model.weight / weight - 1.0).abs() < F64_RESULTS, "{case}: {:?}", fit.model);
             if *bias != 0.0 {
-                assert!((fit.model.bias / bias - 1.0).abs() < 1e-6, "{case}: {:?}", fit.model);
+                assert!((fit.model.bias / bias - 1.0).abs() < F32_RESULTS, "{case}: {:?}", fit.model);
             }
-            assert!(1.0 - statistics.r2.unwrap() < 1e-14, "{case}: {statistics:?}");
+            assert!(1.0 - statistics.r2.unwrap() < MERGED_SUMS, "{case}: {statistics:?}");
         });
     }
     for (data, ..) in &lines[..3] {
@@ -141,13 +134,13 @@ fn spreads_whose_squares_leave_f64_are_scaled() {
             let case = format!("{name} {a} {c}");
             let (fit, got) = exact(engine);
             let power = |exponent: i32| 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
-            near(&case, Some(fit.model.weight), want_fit.model.weight * power(c - a), 1e-13);
-            near(&case, Some(fit.model.bias), want_fit.model.bias * power(c), 1e-13);
-            near(&case, got.r2, want.r2.unwrap(), 1e-12);
-            near(&case, got.residual_std, want.residual_std.unwrap() * power(c), 1e-12);
-            near(&case, got.stderr_weight, want.stderr_weight.unwrap() * power(c - a), 1e-12);
-            near(&case, got.stderr_bias, want.stderr_bias.unwrap() * power(c), 1e-12);
-            near(&case, got.t_weight, want.t_weight.unwrap(), 1e-12);
+            near(&case, Some(fit.model.weight), want_fit.model.weight * power(c - a), CPU_SUMS);
+            near(&case, Some(fit.model.bias), want_fit.model.bias * power(c), CPU_SUMS);
+            near(&case, got.r2, want.r2.unwrap(), F64_RESULTS);
+            near(&case, got.residual_std, want.residual_std.unwrap() * power(c), F64_RESULTS);
+            near(&case, got.stderr_weight, want.stderr_weight.unwrap() * power(c - a), F64_RESULTS);
+            near(&case, got.stderr_bias, want.stderr_bias.unwrap() * power(c), F64_RESULTS);
+            near(&case, got.t_weight, want.t_weight.unwrap(), F64_RESULTS);
         }
         if c <= -530 || a <= -530 {
             let gpu = |precision| {
@@ -192,7 +185,12 @@ fn residuals_near_the_last_place_are_told() {
                 n as f64 * tiny * tiny / (slope * slope * xx + n as f64 * tiny * tiny),
                 if tolerance < 1e-8 && tiny == 1.0 && slope < 1e9 { 1e-6 } else { 1.0 },
             );
-            near(&case, Some(fit.model.weight), slope, if tolerance > 1e-8 { 1e-6 } else { 1e-12 });
+            near(
+                &case,
+                Some(fit.model.weight),
+                slope,
+                if tolerance > 1e-8 { F32_RESULTS } else { F64_RESULTS },
+            );
         });
     }
 }
@@ -208,8 +206,8 @@ fn weights_over_many_orders_are_told_apart() {
     // W = 7/1.75 = 4, b = −10; r = 7 − (6 − 10) = 11, of weight 1e-30.
     everywhere(&data, |case, engine| {
         let (fit, statistics) = exact(engine);
-        near(case, Some(fit.model.weight), 4.0, 1e-12);
-        near(case, Some(fit.model.bias), -10.0, 1e-12);
+        near(case, Some(fit.model.weight), 4.0, F64_RESULTS);
+        near(case, Some(fit.model.bias), -10.0, F64_RESULTS);
         near(case, statistics.residual_std, 11e-15, 1e-9);
         near(case, statistics.stderr_weight, 11e-15 / 1.75, 1e-9);
     });
@@ -229,15 +227,16 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
             .collect();
         let data = pair(x, t);
         for (name, engine, tolerance) in [
-            ("cpu", &mut Cpu::new(&data) as &mut dyn Engine, 1e-12),
-            ("reference", &mut Reference::new(&data), 1e-12),
-            ("gpu", &mut Gpu::open(&software_adapter(), &data).unwrap(), 1e-6),
+            ("cpu", &mut Cpu::new(&data) as &mut dyn Engine, F64_RESULTS),
+            ("reference", &mut Reference::new(&data), F64_RESULTS),
+            ("gpu", &mut Gpu::open(&software_adapter(), &data).unwrap(), F32_RESULTS),
         ] {
             let case = format!("{name} {mean:e}");
             let moments = engine.all_moments().unwrap();
             let want = moments.least_squares().unwrap();
             let coordinates = Coordinates::standardized(&moments).unwrap();
-            let learning_rate = coordinates.curvature(&moments).unwrap().best_rate();
+            let curvature = coordinates.curvature(&moments).unwrap();
+            let learning_rate = curvature.best_rate();
             let sgd = GradientDescent { coordinates, learning_rate, steps: 1, ..GradientDescent::default() };
             let mut ignore = |_: &_| ControlFlow::Continue(());
             for fit in
@@ -250,10 +249,7 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
                 near(&case, Some(fit.evaluation.loss + 1.0), loss, tolerance + rounding);
             }
             let tolerances = GradientDescent::relative_to(&moments, 1e-4 * tolerance.sqrt());
-            let steps = Forecast::new(&moments, coordinates, Affine::default(), learning_rate)
-                .unwrap()
-                .steps_within(tolerances)
-                .unwrap();
+            let steps = Forecast::new(&sgd, &moments, curvature).steps_within(tolerances).unwrap();
             assert!(steps <= 1, "{case}: {steps}");
         }
     }

@@ -7,14 +7,7 @@
 //! software driver.
 
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests on data they made themselves"
-)]
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::adapter::lavapipe;
 
 /// How long drivers may take that hang, in seconds.
 const SHORT: &str = "2";
@@ -47,21 +42,6 @@ struct Ran {
     code: Option<i32>,
     stdout: String,
     stderr: String,
-}
-
-fn lavapipe() -> PathBuf {
-    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().filter_map(std::env::var_os);
-    let named = named.flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
-    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
-    let usual = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let usual = usual.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_lavapipe = |path: &PathBuf| {
-        path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("lvp_icd"))
-    };
-    named
-        .chain(usual)
-        .find(is_lavapipe)
-        .expect("no software Vulkan adapter: run tests/run.sh, which installs one")
 }
 
 /// All of a stream, read in the background.

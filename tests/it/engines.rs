@@ -1,17 +1,6 @@
 //! Engines against mathematics and against each other: exact sums, forward
 //! bit for bit, invariances, and fits that agree.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Element, Hint, Hinted, Problem};
@@ -23,6 +12,7 @@ use proptest::prelude::*;
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::{CPU_SUMS, F32_MOMENTS, F32_RESULTS, F64_RESULTS};
 
 fn pair<X: Element, T: Element>(x: Vec<X>, t: Vec<T>) -> Problem {
     let n = [x.len() as u64];
@@ -137,7 +127,7 @@ fn random_data_agree_within_what_f32_costs() {
             Evaluation::from_sums(&Gpu::open(&software_adapter(), &data).unwrap().loss_sums_at(at).unwrap());
         // |r| ≤ |W x| + |b| + |t| ≤ 6 + 1 + 7.
         let products = 14.0 * (want.loss.sqrt() + f32_tolerance(14.0));
-        for (name, got, tolerance) in [("cpu", cpu, 1e-13), ("gpu", gpu, f32_tolerance(products))] {
+        for (name, got, tolerance) in [("cpu", cpu, CPU_SUMS), ("gpu", gpu, f32_tolerance(products))] {
             let errors =
                 [got.loss - want.loss, got.grad_weight - want.grad_weight, got.grad_bias - want.grad_bias];
             assert!(
@@ -156,7 +146,8 @@ fn gradients_are_the_slopes_of_the_loss_on_every_engine() {
     let at = Affine::new(1.25, -0.5);
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     let mut cpu = Cpu::new(&data);
-    let engines: [(&str, &mut dyn Engine, f64); 2] = [("gpu", &mut gpu, 1e-5), ("cpu", &mut cpu, 1e-10)];
+    let engines: [(&str, &mut dyn Engine, f64); 2] =
+        [("gpu", &mut gpu, F32_MOMENTS), ("cpu", &mut cpu, 1e-10)];
     for (name, engine, tolerance) in engines {
         let mut evaluate = |weight: f64, bias: f64| {
             Evaluation::from_sums(&engine.loss_sums_at(Affine { weight, bias }).unwrap())
@@ -237,7 +228,7 @@ fn fits_agree_after_1000_steps() {
     let want = fit(&mut Reference::new(&data));
     let cpu = fit(&mut Cpu::new(&data));
     let gpu = fit(&mut Gpu::open(&software_adapter(), &data).unwrap());
-    for (name, got, tolerance) in [("cpu", cpu, 1e-12), ("gpu", gpu, 1e-6)] {
+    for (name, got, tolerance) in [("cpu", cpu, F64_RESULTS), ("gpu", gpu, F32_RESULTS)] {
         let off = (got.model.weight - want.model.weight).abs().max((got.model.bias - want.model.bias).abs());
         assert!(off <= tolerance, "{name}: {off:e}");
     }

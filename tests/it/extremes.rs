@@ -1,14 +1,6 @@
 //! Data and starts whose squares leave the range of f64, where the numbers that
 //! are asked for do not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Problem};
@@ -17,6 +9,7 @@ use linfit::fit::{Coordinates, Exact, GradientDescent, State, Statistics, Update
 use linfit::math::{Affine, Evaluation, Moments};
 
 use crate::common::noise::noise;
+use crate::common::tolerances::{CPU_SUMS, FEW_ROUNDINGS, MERGED_SUMS};
 
 fn pair(x: Vec<f64>, t: Vec<f64>) -> Problem {
     let matrix = |label, values: Vec<f64>| Array::from_vec(label, &[values.len() as u64], values);
@@ -35,7 +28,7 @@ fn engines(data: &Problem) -> [Box<dyn Engine>; 2] {
 }
 
 fn near(got: f64, want: f64, case: &str) {
-    assert!((got - want).abs() <= 1e-15 * want.abs(), "{case}: {got:e} for {want:e}");
+    assert!((got - want).abs() <= FEW_ROUNDINGS * want.abs(), "{case}: {got:e} for {want:e}");
 }
 
 fn go_on(_: &State) -> ControlFlow<()> {
@@ -102,7 +95,7 @@ fn a_weight_far_above_tiny_data_has_its_loss() {
         assert_eq!(got.rr, want.rr);
         assert_eq!(got.rx, want.rx * 2f64.powi(-600));
         let loss = tiny.all_moments().unwrap().quadratic().evaluate(at).loss;
-        assert!((loss / (want.rr / want.weight_sum) - 1.0).abs() < 1e-13, "{loss:e}");
+        assert!((loss / (want.rr / want.weight_sum) - 1.0).abs() < CPU_SUMS, "{loss:e}");
     }
 }
 
@@ -114,7 +107,7 @@ fn a_relative_tolerance_scales_with_the_data() {
     for (x, t) in [(600, 0), (0, -700), (-700, 600), (0, 510), (-600, -400)] {
         let got = GradientDescent::relative_to(&moments(&scaled_pair(2f64.powi(x), 2f64.powi(t))), 1e-6);
         for (got, want) in [(got[0], want[0] * 2f64.powi(x + t)), (got[1], want[1] * 2f64.powi(t))] {
-            assert!((got / want - 1.0).abs() < 1e-14, "2^{x}, 2^{t}: {got:e} for {want:e}");
+            assert!((got / want - 1.0).abs() < MERGED_SUMS, "2^{x}, 2^{t}: {got:e} for {want:e}");
         }
     }
 }

@@ -1,13 +1,26 @@
 //! Every test of linfit as its users see it, the library and the program, in
 //! one program: linking once instead of once a theme.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
+
 mod bench;
 mod cli;
 mod common;
-mod containers;
 mod descent;
 mod differential;
 mod digits;
+#[cfg(all(unix, feature = "parquet", feature = "tiff"))]
+mod docs;
 mod drivers;
 mod engines;
 mod extremes;

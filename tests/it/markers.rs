@@ -4,13 +4,6 @@
 //! headers that claim more than there is.
 
 #![cfg(all(feature = "tiff", feature = "png"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    reason = "a test fails by panicking, and its numbers are small"
-)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,23 +1,13 @@
 //! Holes, elements that don't count: whatever is in them, every engine finds
 //! what it would find without them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision, Tuning};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::math::{Affine, LossSums, Moments};
 
 use crate::common::adapter::software_adapter;
+use crate::common::tolerances::{COMPENSATED_MOMENTS, CPU_SUMS, F32_MOMENTS, FEW_ROUNDINGS};
 
 /// W = 2 and b = 1 keep every residual a whole number.
 const WHOLE: Affine = Affine::new(2.0, 1.0);
@@ -106,10 +96,10 @@ fn engines_find_what_they_would_without_holes() {
             assert_eq!(data.validity().unwrap().excluded().total(), holes, "{case}");
             let reference = passes(&mut Reference::new(&data));
             assert_eq!(reference.0, want.0, "{case}");
-            assert_near(&reference.1, &want.1, 1e-15, &case);
+            assert_near(&reference.1, &want.1, FEW_ROUNDINGS, &case);
             let cpu = passes(&mut Cpu::new(&data));
             assert_eq!(cpu.0, want.0, "cpu, {case}");
-            assert_near(&cpu.1, &want.1, 1e-13, &case);
+            assert_near(&cpu.1, &want.1, CPU_SUMS, &case);
         }
     }
 }
@@ -122,9 +112,11 @@ fn gpus_find_what_they_would_without_holes() {
         for hole in [f32::NAN, 1e30] {
             let (x, t) = pair(n, hole, &is_hole);
             let data = dataset(x, t, nodata(hole.into()));
-            for (precision, tolerance) in
-                [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-13)]
-            {
+            for (precision, tolerance) in [
+                (Precision::Fast, F32_MOMENTS),
+                (Precision::Compensated, COMPENSATED_MOMENTS),
+                (Precision::F64, CPU_SUMS),
+            ] {
                 for memory_bytes in [u64::MAX, 0] {
                     let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
                     let mut gpu = Gpu::open_with(&adapter, &data, &settings).unwrap();

@@ -1,17 +1,6 @@
 //! The moments of every engine against mathematics: exact sums, invariances,
 //! digits that a large mean must not cost, the same bits everywhere.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Element, ElementType, Order, Problem, Shape};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, EngineError, Reference};
@@ -22,6 +11,9 @@ use proptest::prelude::*;
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::{
+    COMPENSATED_SUMS, CPU_SUMS, F32_RESULTS, F64_RESULTS, FEW_ROUNDINGS, MERGED_SUMS,
+};
 
 fn pair<X: Element, T: Element>(x: Vec<X>, t: Vec<T>) -> Problem {
     let n = [x.len() as u64];
@@ -76,8 +68,13 @@ fn every_engine_and_type_finds_the_moments_of_whole_numbers() {
         let data = pair(pairs.iter().map(|p| x(p.0)).collect(), pairs.iter().map(|p| t(p.1)).collect());
         let want = whole_moments(&pairs);
         let name = format!("{:?}", data.x());
-        assert_near(&Cpu::new(&data).all_moments().unwrap(), want, 1e-14, &format!("cpu {name}"));
-        assert_near(&Reference::new(&data).all_moments().unwrap(), want, 1e-15, &format!("reference {name}"));
+        assert_near(&Cpu::new(&data).all_moments().unwrap(), want, MERGED_SUMS, &format!("cpu {name}"));
+        assert_near(
+            &Reference::new(&data).all_moments().unwrap(),
+            want,
+            FEW_ROUNDINGS,
+            &format!("reference {name}"),
+        );
     }
     for n in SIZES {
         check(n, |v| v as f32, |v| v as f32);
@@ -96,9 +93,11 @@ fn the_gpu_engine_has_moments_too() {
     let f32s = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
     let data = pair(f32s(x), f32s(t));
     let want = numbers(&Reference::new(&data).all_moments().unwrap());
-    for (precision, tolerance) in
-        [(Precision::Fast, 1e-6), (Precision::Compensated, 1e-13), (Precision::F64, 1e-14)]
-    {
+    for (precision, tolerance) in [
+        (Precision::Fast, F32_RESULTS),
+        (Precision::Compensated, COMPENSATED_SUMS),
+        (Precision::F64, MERGED_SUMS),
+    ] {
         for memory_bytes in [u64::MAX, 0] {
             let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
             let mut gpu = Gpu::open_with(&software_adapter(), &data, &settings).unwrap();
@@ -163,7 +162,7 @@ fn a_mean_far_beyond_the_spread_costs_no_digits() {
                 let moments = moments.unwrap();
                 let line = moments.least_squares().unwrap();
                 let error = (line.weight / want - 1.0).abs();
-                assert!(error <= 1e-13, "{engine}, {name} at {mean:e}: {error:e}");
+                assert!(error <= CPU_SUMS, "{engine}, {name} at {mean:e}: {error:e}");
                 // The line goes through the means, to the rounding of W·x̄.
                 let off = (line.apply(moments.x_mean) - moments.t_mean).abs();
                 assert!(
@@ -184,7 +183,7 @@ fn an_element_far_from_all_others_costs_no_digits() {
     }
     let data = pair(x, t);
     let want = numbers(&Reference::new(&data).all_moments().unwrap());
-    assert_near(&Cpu::new(&data).all_moments().unwrap(), want, 2e-14, "outliers");
+    assert_near(&Cpu::new(&data).all_moments().unwrap(), want, 2.0 * MERGED_SUMS, "outliers");
 }
 
 #[test]
@@ -244,9 +243,9 @@ proptest! {
         let want = Reference::new(&data).loss_sums_at(at).unwrap();
         let got = Cpu::new(&data).all_moments().unwrap().loss_sums(at);
         let scale = pairs.iter().map(|(x, t)| ((x * weight).abs() + bias.abs() + t.abs()) * (1.0 + x.abs())).sum::<f64>();
-        prop_assert!((got.rx - want.rx).abs() <= 1e-13 * scale, "{got:?} {want:?}");
-        prop_assert!((got.r - want.r).abs() <= 1e-13 * scale, "{got:?} {want:?}");
-        prop_assert!((got.rr - want.rr).abs() <= 1e-12 * (want.rr + pairs.iter().map(|p| p.1 * p.1).sum::<f64>()), "{got:?} {want:?}");
+        prop_assert!((got.rx - want.rx).abs() <= CPU_SUMS * scale, "{got:?} {want:?}");
+        prop_assert!((got.r - want.r).abs() <= CPU_SUMS * scale, "{got:?} {want:?}");
+        prop_assert!((got.rr - want.rr).abs() <= F64_RESULTS * (want.rr + pairs.iter().map(|p| p.1 * p.1).sum::<f64>()), "{got:?} {want:?}");
     }
 
     #[test]
@@ -255,7 +254,7 @@ proptest! {
         let want = numbers(&whole);
         let scale = want[0].abs().max(50.0);
         let close = |got: &Moments| numbers(got).into_iter().zip(want).zip([scale, scale, want[2], (want[2] * want[4]).sqrt(), want[4]])
-            .all(|((got, want), scale)| (got - want).abs() <= 1e-13 * scale);
+            .all(|((got, want), scale)| (got - want).abs() <= CPU_SUMS * scale);
         let mut other = pairs.clone();
         other.rotate_left(at % pairs.len());
         other.reverse();
@@ -276,7 +275,7 @@ proptest! {
         let rounding = 2f64.powi(-52) * (c.abs() + 50.0);
         let n = pairs.len() as f64;
         prop_assert!((shifted.x_mean - c - whole.x_mean).abs() <= 2.0 * rounding);
-        prop_assert!((shifted.xx - whole.xx).abs() <= 2.0 * rounding * (n * whole.xx).sqrt() + 1e-13 * whole.xx);
+        prop_assert!((shifted.xx - whole.xx).abs() <= 2.0 * rounding * (n * whole.xx).sqrt() + CPU_SUMS * whole.xx);
         prop_assert!((shifted.tt - whole.tt).abs() == 0.0);
     }
 }

@@ -1,15 +1,5 @@
 //! How many digits each precision of the GPU engine keeps.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use linfit::array::{Array, Hint, Hinted, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{DescentRule, Engine, Reference, TermScales};
@@ -17,6 +7,10 @@ use linfit::math::{Affine, Evaluation};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
+use crate::common::tolerances::{
+    COMPENSATED_MOMENTS, COMPENSATED_SUMS, DEVICE_F64_SUMS, F32_MOMENTS, F32_RESULTS, F64_RESULTS, FAST_SUMS,
+    FAST_SUMS_OF_4096, FAST_SUMS_OF_A_MILLION,
+};
 
 /// x = mean + spread·u, t = 2·x + 1 + noise, u and noise uniform over ±1, as f32.
 fn noisy_line(n: u64, mean: f64, spread: f64) -> Problem {
@@ -59,7 +53,7 @@ fn error_of(got: [f64; 3], reference: &mut Reference, at: Affine) -> f64 {
 /// lose in f32 does not, and would be 4e-8 here, whatever the number of elements.
 #[test]
 fn fast_loses_nothing_of_the_weight_and_the_bias() {
-    for (n, tolerance) in [(4_096, 3e-8), ((1 << 20) + 3, 3e-9)] {
+    for (n, tolerance) in [(4_096, FAST_SUMS_OF_4096), ((1 << 20) + 3, FAST_SUMS_OF_A_MILLION)] {
         for data in [noisy_line(n, 0.5, 4.0), noisy_line(n, 300.0, 4.0)] {
             let mut reference = Reference::new(&data);
             for memory in [u64::MAX, 0] {
@@ -78,7 +72,7 @@ fn fast_loses_nothing_of_the_weight_and_the_bias() {
 /// The same where the device updates: in one workgroup, and in many.
 #[test]
 fn fast_loses_nothing_of_them_on_the_device() {
-    for (n, tolerance) in [(4_096, 3e-8), ((1 << 20) + 3, 3e-9)] {
+    for (n, tolerance) in [(4_096, FAST_SUMS_OF_4096), ((1 << 20) + 3, FAST_SUMS_OF_A_MILLION)] {
         let data = noisy_line(n, 300.0, 4.0);
         let mut reference = Reference::new(&data);
         let mut gpu = open(&data, Precision::Fast, u64::MAX);
@@ -111,7 +105,7 @@ fn fast_loses_nothing_of_them_where_pairs_weigh_different_amounts() {
     for at in GENERIC {
         let got = Evaluation::from_sums(&gpu.loss_sums_at(at).unwrap());
         let error = error_of([got.loss, got.grad_weight, got.grad_bias], &mut reference, at);
-        assert!(error <= 3e-9, "{at:?}: {error:e}");
+        assert!(error <= FAST_SUMS_OF_A_MILLION, "{at:?}: {error:e}");
     }
 }
 
@@ -139,9 +133,9 @@ fn sums_near_the_optimum_keep_their_digits() {
         let fast = error(Precision::Fast, memory);
         let compensated = error(Precision::Compensated, memory);
         let f64s = error(Precision::F64, memory);
-        assert!(fast <= 1e-7, "fast: {fast:e}");
-        assert!(compensated <= 1e-13, "compensated: {compensated:e}");
-        assert!(f64s <= 1e-15, "f64: {f64s:e}");
+        assert!(fast <= FAST_SUMS, "fast: {fast:e}");
+        assert!(compensated <= COMPENSATED_SUMS, "compensated: {compensated:e}");
+        assert!(f64s <= DEVICE_F64_SUMS, "f64: {f64s:e}");
         // Or the option does nothing.
         assert!(fast > 1e-12, "fast: {fast:e}");
     }
@@ -155,9 +149,11 @@ fn a_slope_far_from_zero_keeps_its_digits() {
     let data = noisy_line(300_007, 1e4 / 3f64.sqrt(), 1.0);
     let slope = |engine: &mut dyn Engine| engine.all_moments().unwrap().least_squares().unwrap().weight;
     let want = slope(&mut Reference::new(&data));
-    for (precision, tolerance) in
-        [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-12)]
-    {
+    for (precision, tolerance) in [
+        (Precision::Fast, F32_MOMENTS),
+        (Precision::Compensated, COMPENSATED_MOMENTS),
+        (Precision::F64, F64_RESULTS),
+    ] {
         for memory in [u64::MAX, 0] {
             let got = slope(&mut open(&data, precision, memory));
             assert!((got - want).abs() <= tolerance * want, "{precision}: {got:?} for {want:?}");
@@ -197,7 +193,7 @@ fn squares_beyond_f32_are_an_error() {
             assert!(error.hints().contains(&Hint::F64Engine), "{error}");
         }
         let line = open(&data, Precision::F64, u64::MAX).all_moments().unwrap().least_squares().unwrap();
-        assert!((line.weight - 1.0).abs() < 1e-6, "{line:?}");
+        assert!((line.weight - 1.0).abs() < F32_RESULTS, "{line:?}");
     }
     // Without any spread there is nothing to lose.
     let flat = |label| Array::from_vec(label, &[50], vec![3.5f32; 50]);

@@ -1,21 +1,13 @@
 //! Data larger than the memory they may take, and files that change while
 //! they are read.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "tests on data they made themselves"
-)]
-
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
 use linfit::io::npy::NpyWriter;
@@ -23,6 +15,7 @@ use linfit::math::Affine;
 use tempfile::TempDir;
 
 use crate::common::adapter::software_adapter;
+use crate::common::tolerances::F32_SUMS;
 
 fn write(path: &Path, values: &[f32]) {
     let shape = Shape(vec![values.len() as u64]);
@@ -80,12 +73,12 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
     );
     // On the GPU the parts differ, and with them the rounding.
     let adapter = software_adapter();
-    let mut gpu = Gpu::open_within(&adapter, &streamed, 1 << 20).unwrap();
+    let mut gpu = Gpu::open_with(&adapter, &streamed, &GpuSettings::within(1 << 20)).unwrap();
     for _ in 0..2 {
         let got = gpu.loss_sums_at(AT).unwrap();
         assert_eq!(got.n, want.n);
         for (got, want) in [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)] {
-            assert!((got - want).abs() <= 1e-6 * want.abs(), "{got} {want}");
+            assert!((got - want).abs() <= F32_SUMS * want.abs(), "{got} {want}");
         }
     }
     assert!(forward(&mut gpu) == forward(&mut Gpu::open(&adapter, &resident).unwrap()));
@@ -115,7 +108,9 @@ fn a_file_that_shrinks_is_an_error() {
         let errors = [
             Cpu::new(&data).loss_sums_at(AT).unwrap_err(),
             Reference::new(&data).loss_sums_at(AT).unwrap_err(),
-            Gpu::open_within(&adapter, &data, memory).and_then(|mut gpu| gpu.loss_sums_at(AT)).unwrap_err(),
+            Gpu::open_with(&adapter, &data, &GpuSettings::within(memory))
+                .and_then(|mut gpu| gpu.loss_sums_at(AT))
+                .unwrap_err(),
         ];
         for error in errors {
             let error = error.to_string();

@@ -1,16 +1,6 @@
 //! Pairs that count more or less than others. A weight that is a whole number
 //! must do what as many copies of the pair do; no other truth is needed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_possible_wrap,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "tests on data they made themselves"
-)]
-
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, DataError, Element, Problem, ValidityRules};
@@ -20,6 +10,9 @@ use linfit::fit::{Exact, Fit, GradientDescent, Statistics, StepsPerSubmit, Updat
 use linfit::math::{Affine, Evaluation, LossSums, Moments};
 
 use crate::common::adapter::software_adapter;
+use crate::common::tolerances::{
+    COMPENSATED_MOMENTS, CPU_SUMS, F32_MOMENTS, F32_RESULTS, FEW_ROUNDINGS, MERGED_SUMS,
+};
 
 /// Where residuals of whole numbers are whole.
 const WHOLE: Affine = Affine::new(2.0, 1.0);
@@ -98,8 +91,8 @@ fn a_weight_is_a_number_of_copies() {
     for n in SIZES {
         let want = want(n);
         let data = data(n, |w| w as f32);
-        check(&mut Reference::new(&data), &want, 1e-14, "reference");
-        check(&mut Cpu::new(&data), &want, 1e-13, &format!("cpu, n = {n}"));
+        check(&mut Reference::new(&data), &want, MERGED_SUMS, "reference");
+        check(&mut Cpu::new(&data), &want, CPU_SUMS, &format!("cpu, n = {n}"));
     }
 }
 
@@ -117,8 +110,8 @@ fn weights_may_be_of_any_type() {
         data(n, |w| w as f64),
     ] {
         let case = format!("{:?}", data.weights().unwrap());
-        check(&mut Cpu::new(&data), &want, 1e-13, &case);
-        check(&mut Gpu::open(&software_adapter(), &data).unwrap(), &want, 1e-5, &case);
+        check(&mut Cpu::new(&data), &want, CPU_SUMS, &case);
+        check(&mut Gpu::open(&software_adapter(), &data).unwrap(), &want, F32_MOMENTS, &case);
     }
     let weights = || column("weights", (0..n).map(|k| weight_of(k) as u8).collect());
     let t = || column("t", (0..n).map(|k| t_of(k) as i32).collect());
@@ -128,8 +121,8 @@ fn weights_may_be_of_any_type() {
     ] {
         let rules = ValidityRules { weights: Some(weights()), ..ValidityRules::default() };
         let data = Problem::pair_with(x, t(), u64::MAX, rules).unwrap();
-        check(&mut Cpu::new(&data), &want, 1e-13, "mixed");
-        check(&mut Gpu::open(&software_adapter(), &data).unwrap(), &want, 1e-5, "mixed");
+        check(&mut Cpu::new(&data), &want, CPU_SUMS, "mixed");
+        check(&mut Gpu::open(&software_adapter(), &data).unwrap(), &want, F32_MOMENTS, "mixed");
     }
 }
 
@@ -141,9 +134,11 @@ fn gpus_weigh_with_every_precision_and_in_every_order() {
     for n in SIZES {
         let want = want(n);
         let data = data(n, |w| w as u8);
-        for (precision, tolerance) in
-            [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-13)]
-        {
+        for (precision, tolerance) in [
+            (Precision::Fast, F32_MOMENTS),
+            (Precision::Compensated, COMPENSATED_MOMENTS),
+            (Precision::F64, CPU_SUMS),
+        ] {
             for (memory_bytes, tuning) in [(u64::MAX, usual), (0, usual), (u64::MAX, as_on_a_gpu)] {
                 let settings = GpuSettings { memory_bytes, tuning: Some(tuning), precision };
                 let mut gpu = Gpu::open_with(&adapter, &data, &settings).unwrap();
@@ -249,7 +244,7 @@ fn devices_step_with_weights_and_holes() {
             (device.model.bias, host.model.bias),
             (device.evaluation.loss, host.evaluation.loss),
         ] {
-            assert!((got - want).abs() <= 1e-6 * want.abs(), "n = {n}: {got} for {want}");
+            assert!((got - want).abs() <= F32_RESULTS * want.abs(), "n = {n}: {got} for {want}");
         }
     }
 }
@@ -274,7 +269,7 @@ fn statistics_of_weighted_pairs_by_hand() {
             (got.t_weight, 2f64.sqrt()),
             (got.r2, 2.0 / 3.0),
         ] {
-            assert!((got.unwrap() - want).abs() < 1e-15, "{got:?} for {want}");
+            assert!((got.unwrap() - want).abs() < FEW_ROUNDINGS, "{got:?} for {want}");
         }
     }
 }

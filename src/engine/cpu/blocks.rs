@@ -24,7 +24,8 @@ pub(super) trait BlockPass {
 pub(super) fn visit(source: Blocks<'_>, range: Range<usize>, pass: &mut impl BlockPass) {
     let Blocks { data, t, frame, about } = source;
     let (x, order, validity) = (data.x(), data.order(), data.validity());
-    let is_whole = |block: &Range<usize>| validity.is_none_or(|validity| contains_all(validity, block, data.len()));
+    let is_whole =
+        |block: &Range<usize>| validity.is_none_or(|validity| contains_all(validity, block, data.len()));
     // Room that is not always needed, and that takes time to clear.
     let mut widened: Option<Widened<'_>> = None;
     if x.element() == t.element() && frame.readings == Readings::default() && about.is_none() {
@@ -100,7 +101,8 @@ impl<'d> Widened<'d> {
         if data.weights().is_some() {
             read_weights(frame, data, order, start, ws);
         }
-        let Some(validity) = data.validity().filter(|validity| !contains_all(validity, &block, data.len())) else {
+        let Some(validity) = data.validity().filter(|validity| !contains_all(validity, &block, data.len()))
+        else {
             let n = len as u64;
             match data.weights() {
                 Some(_) => pass.accumulate(xs, ts, &*ws, n),

@@ -6,9 +6,9 @@ use std::ops::Range;
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::lanes::{LANES, mul_add, tree_sum};
 use super::BLOCK_ELEMENTS;
 use super::blocks::{fill_unset, read_finite, read_weights};
+use super::lanes::{LANES, mul_add, tree_sum};
 use crate::array::{Array, Order, Problem};
 use crate::engine::chunks;
 use crate::engine::frame::{self, Frame};
@@ -64,7 +64,13 @@ fn read_as(
 }
 
 /// The sums over a chunk about a line that is in the frame's coordinates.
-pub(super) fn sums(data: &Problem, t: &Array, frame: &Frame, line: &Line, chunk: Range<usize>) -> SumsAccumulator {
+pub(super) fn sums(
+    data: &Problem,
+    t: &Array,
+    frame: &Frame,
+    line: &Line,
+    chunk: Range<usize>,
+) -> SumsAccumulator {
     let mut room = [(); 5].map(|()| vec![0f64; BLOCK_ELEMENTS]);
     let mut all = SumsAccumulator::default();
     for block in chunks(chunk, BLOCK_ELEMENTS) {

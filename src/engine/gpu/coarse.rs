@@ -13,7 +13,7 @@
 //! at W + w and b + v is r + w·x + v, and of the sums of that only Σx and Σx²
 //! are not known yet.
 
-use super::split;
+use super::buffers::split;
 use crate::math::{Affine, Double, LossSums, Moments, scaled};
 
 /// Sizes of X and T about what residuals are computed about, as powers of two:
@@ -31,7 +31,7 @@ const LEAST_SIZE: f64 = f64::from_bits((1023 - 100) << 52);
 
 impl Sizes {
     /// W and b with the last digits that f32 has of a residual, less 12 bits to
-    /// keep what is added to them apart. CPU twin of `coarse` in
+    /// keep what is added to them apart. Twin of `coarse` in
     /// `shared/step.wgsl`.
     pub(super) fn coarse(self, at: Affine) -> [f32; 2] {
         let (x, t) = (f64::from(self.x), f64::from(self.t));
@@ -44,7 +44,7 @@ impl Sizes {
         [round(at.weight, unit / x), round(at.bias, unit)]
     }
 
-    /// What of W and b residuals are computed without.
+    /// The digits of W and b that residuals are computed without.
     pub(super) fn left_out(self, at: Affine) -> Affine {
         let [weight, bias] = self.coarse(at).map(f64::from);
         Affine { weight: at.weight - weight, bias: at.bias - bias }
@@ -54,16 +54,16 @@ impl Sizes {
 /// Means over X about some point: what sums at one W and b lack for another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
-    /// Of x.
+    /// The mean of x.
     pub(super) mean: f64,
-    /// Of x².
+    /// The mean of x².
     pub(super) square: f64,
 }
 
 impl Spread {
-    /// About `origin`.
-    pub(super) fn about(origin: Double, moments: &Moments) -> Self {
-        let mean = moments.x_centre().minus(origin).value();
+    /// The spread about a shift.
+    pub(super) fn about(shift: Double, moments: &Moments) -> Self {
+        let mean = moments.x_centre().minus(shift).value();
         let squares = scaled(moments.xx, -2 * moments.units()[0]);
         Self { mean, square: mean.mul_add(mean, squares / moments.weight_sum) }
     }
@@ -149,5 +149,77 @@ mod tests {
         // ∞ times nothing is nothing.
         let beyond = Spread { mean: f64::INFINITY, square: f64::NAN };
         assert_eq!(beyond.moved(sums(2.0, 1.0), Affine::default()), sums(2.0, 1.0));
+    }
+
+    /// The shader's function alone, on either side of both ends of what is cut
+    /// and far beyond them.
+    #[test]
+    fn the_shader_cuts_where_its_twin_does() {
+        use super::super::device::{Device, tests::software_adapter};
+        use super::super::buffers::{STORAGE_INPUT, create_buffer};
+        use super::super::readback::Staging;
+        const ENTRY: &str = "
+            struct Sizes { x_size: f32, t_size: f32, x_reciprocal: f32 }
+            var<private> descent: Sizes;
+            @group(0) @binding(0) var<storage, read_write> rows: array<vec4<f32>>;
+            @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+                let row = rows[id.x];
+                descent = Sizes(row.x, row.y, 1.0 / row.x);
+                rows[id.x] = vec4(coarse(row.z, row.w), 0.0, 0.0);
+            }";
+        let step = include_str!("../../../shaders/shared/step.wgsl");
+        let start = step.find("fn coarse(").unwrap();
+        let function = &step[start..][..step[start..].find("\n}\n").unwrap() + 2];
+        let power = |exponent: i32| 2f32.powi(exponent);
+        let mut rows = Vec::new();
+        for x in [power(-20), 1.0, power(20)] {
+            for size in [-120, -101, -100, -99, -1, 0, 12, 99, 100, 120].map(power) {
+                for value in [1.0, 1.3, -1.0 / 3.0, 1.999_999_9, 0.0] {
+                    rows.push([x, size / 1024.0, 0.3 * value * size / x, value * size]);
+                    rows.push([x, size, value * size / x / 4096.0, value]);
+                }
+            }
+        }
+        let device = Device::open(&software_adapter()).unwrap();
+        let bytes = size_of_val(&rows[..]) as u64;
+        let usage = STORAGE_INPUT | wgpu::BufferUsages::COPY_SRC;
+        let buffer = create_buffer(&device, "rows", bytes, usage).unwrap();
+        let staging = Staging::new(&device, "staging", bytes).unwrap();
+        let (pipeline, group) = device
+            .scoped(0, |device, queue| {
+                queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&rows));
+                let source = wgpu::ShaderSource::Wgsl(format!("{ENTRY}\n{function}").into());
+                let descriptor = wgpu::ShaderModuleDescriptor { label: None, source };
+                let module = device.create_shader_module(descriptor);
+                let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: None,
+                    layout: None,
+                    module: &module,
+                    entry_point: Some("main"),
+                    compilation_options: wgpu::PipelineCompilationOptions::default(),
+                    cache: None,
+                });
+                let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: None,
+                    layout: &pipeline.get_bind_group_layout(0),
+                    entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
+                });
+                (pipeline, group)
+            })
+            .unwrap();
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(u32::try_from(rows.len()).unwrap(), 1, 1);
+        };
+        let read = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, [f32; 4]>(bytes);
+        let got = staging.run(&device, &buffer, bytes, record, read).unwrap();
+        let mut cut = 0;
+        for ([x, t, weight, bias], got) in rows.iter().copied().zip(got) {
+            let want = Sizes { x, t }.coarse(Affine::new(weight.into(), bias.into()));
+            assert_eq!(got[..2], want, "{x:e} {t:e} {weight:e} {bias:e}");
+            cut += usize::from(want != [weight, bias]);
+        }
+        assert!(cut > 20 && cut < rows.len() - 20, "{cut} of {}", rows.len());
     }
 }

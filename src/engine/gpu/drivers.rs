@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Listed;
 use super::manifests::{self, Manifest};
 use super::trial::{Ending, Found, NO_ANSWER, Trial, TrialError, Variable};
 
@@ -85,6 +86,8 @@ impl Rest {
 pub struct Trials {
     /// What was found.
     pub verdict: Verdict,
+    /// The adapters, if all drivers may be opened.
+    pub listed: Option<Listed>,
     /// The end of what drivers said when they broke.
     pub stderr: String,
 }
@@ -97,7 +100,7 @@ pub fn try_all(trial: &Trial) -> Result<Trials, TrialError> {
     let together = trial.run(&[])?;
     let Some(fault) = together.fault else {
         let verdict = Verdict { found: together.found, ..Verdict::default() };
-        return Ok(Trials { verdict, stderr: together.stderr });
+        return Ok(Trials { verdict, listed: together.listed, stderr: together.stderr });
     };
     let verdict = match search(trial, &fault) {
         // One of them is broken, whichever it is.
@@ -107,7 +110,7 @@ pub fn try_all(trial: &Trial) -> Result<Trials, TrialError> {
         }
         verdict => verdict?,
     };
-    Ok(Trials { verdict, stderr: together.stderr })
+    Ok(Trials { verdict, listed: None, stderr: together.stderr })
 }
 
 /// A graphics API whose drivers can be told apart or not.

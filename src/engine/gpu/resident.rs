@@ -2,97 +2,19 @@
 
 use std::ops::Range;
 
+use super::GpuError;
+use super::abi::WindowUniform;
+use super::buffers::{STORAGE_INPUT, create_buffer, uniform};
 use super::device::Device;
 use super::inputs::Inputs;
-use super::kernels::{SumsKernel, WindowUniform, binding};
 use super::packing::Packing;
 use super::partials::Partials;
+use super::pipelines::SumsKernel;
 use super::plan::{self, Dispatch};
 use super::upload::{Uploader, Uploaders};
-use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
+use super::window::{Passes, Slice, Window};
 use crate::array::Problem;
 use crate::engine::{EngineError, Notice};
-
-/// A part of the data in buffers of its own.
-#[derive(Clone)]
-pub(super) struct Window {
-    pub(super) range: Range<usize>,
-    x: Slice,
-    t: Slice,
-    weights: Option<Slice>,
-    /// A bit for each element, if there are missing values.
-    validity: Option<Slice>,
-}
-
-/// Some bytes of a buffer.
-#[derive(Clone)]
-struct Slice {
-    buffer: wgpu::Buffer,
-    offset: u64,
-    bytes: u64,
-}
-
-impl Slice {
-    fn whole(buffer: wgpu::Buffer) -> Self {
-        let bytes = buffer.size();
-        Self { buffer, offset: 0, bytes }
-    }
-
-    /// Bytes of this slice, which has as many.
-    fn part(&self, offset: u64, bytes: u64) -> Self {
-        Self { offset: self.offset + offset, bytes, ..self.clone() }
-    }
-
-    fn binding(&self) -> wgpu::BindingResource<'_> {
-        let (offset, size) = (self.offset, std::num::NonZeroU64::new(self.bytes));
-        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.buffer, offset, size })
-    }
-}
-
-impl Window {
-    /// Groups of four elements that it holds.
-    pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
-        let bytes = |slice: &Option<Slice>| slice.as_ref().map(|slice| slice.bytes);
-        inputs.groups(self.x.bytes, self.t.bytes, bytes(&self.weights), bytes(&self.validity))
-    }
-
-    /// What a kernel over pairs binds of it.
-    pub(super) fn resources(&self) -> Vec<(u32, wgpu::BindingResource<'_>)> {
-        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
-        let optional = [(VALIDITY, self.validity.as_ref()), (WEIGHTS, self.weights.as_ref())];
-        let given = optional.into_iter().filter_map(|(binding, slice)| Some((binding, slice?)));
-        [(X, &self.x), (T, &self.t)]
-            .into_iter()
-            .chain(given)
-            .map(|(binding, slice)| (binding, slice.binding()))
-            .collect()
-    }
-
-    /// The elements that it has of a range, which starts with a chunk; `None` if
-    /// it has none of them.
-    fn part(&self, range: &Range<usize>, inputs: &Inputs) -> Option<Self> {
-        let range = range.start.max(self.range.start)..range.end.min(self.range.end);
-        if range.is_empty() {
-            return None;
-        }
-        // A chunk is so long that its bytes and bits start where bindings may.
-        let (skipped, len) = (range.start - self.range.start, range.len());
-        let part = |slice: &Slice, packing: Packing| {
-            slice.part((skipped * packing.size()) as u64, packing.padded_bytes(len))
-        };
-        let weights = self.weights.as_ref().zip(inputs.weights);
-        Some(Self {
-            x: part(&self.x, inputs.x.packing),
-            t: part(&self.t, inputs.t.packing),
-            weights: weights.map(|(slice, passage)| part(slice, passage.packing)),
-            validity: self
-                .validity
-                .as_ref()
-                .map(|slice| slice.part(skipped as u64 / 8, len.div_ceil(32) as u64 * 4)),
-            range,
-        })
-    }
-}
 
 /// Brings all of the data to the device, and tells what they lost on the way.
 pub(super) fn upload(
@@ -123,9 +45,7 @@ pub(super) fn upload(
 /// The data on the device, and the passes over them.
 pub(super) struct Resident {
     pub(super) windows: Vec<Window>,
-    pub(super) residuals: ResidentPass,
-    /// Made when it is first asked for.
-    pub(super) moments: Option<ResidentPass>,
+    pub(super) passes: Passes<ResidentPass>,
 }
 
 impl Resident {
@@ -133,11 +53,23 @@ impl Resident {
         device: &Device,
         inputs: Inputs,
         windows: Vec<Window>,
-        residuals: SumsKernel,
+        loss_sums: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
-        let residuals = ResidentPass::new(device, &inputs, &windows, residuals, point)?;
-        Ok(Self { windows, residuals, moments: None })
+        let loss_sums = ResidentPass::new(device, &inputs, &windows, loss_sums, point)?;
+        Ok(Self { windows, passes: Passes { loss_sums, moments: None } })
+    }
+
+    /// Makes the moments pass ready.
+    pub(super) fn add_moments(
+        &mut self,
+        device: &Device,
+        inputs: &Inputs,
+        kernel: SumsKernel,
+        point: &wgpu::Buffer,
+    ) -> Result<(), GpuError> {
+        self.passes.moments = Some(ResidentPass::new(device, inputs, &self.windows, kernel, point)?);
+        Ok(())
     }
 
     /// The buffer that holds element number `k` of X, and its byte offset in it.
@@ -181,14 +113,7 @@ impl ResidentPass {
             let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
             first_partial += dispatch.partials;
             let bindings = device.scoped(0, |device, _| {
-                use binding::sums::{PARTIALS, POINT, WINDOW};
-                let mut resources = window.resources();
-                resources.extend([
-                    (PARTIALS, partials.buffer.as_entire_binding()),
-                    (WINDOW, place.as_entire_binding()),
-                    (POINT, point.as_entire_binding()),
-                ]);
-                kernel.sums.bind(device, &resources)
+                window.bind(device, &kernel, place.as_entire_binding(), &partials.buffer, point)
             })?;
             window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
         }
@@ -196,8 +121,8 @@ impl ResidentPass {
         Ok(Self { kernel, windows: window_passes, partials, partial_count: first_partial })
     }
 
-    /// How each window is spread: as the tuning says, or over fewer workgroups
-    /// where all windows together leave more partial sums than can be added up.
+    /// The dispatch of each window: by the tuning, or with fewer workgroups where
+    /// all windows together leave more partial sums than can be added up.
     fn dispatches(
         device: &Device,
         windows: &[Window],

@@ -1,5 +1,6 @@
 //! The passes of the GPU engine on numbers of which every sum is known.
 
+use super::buffers::split;
 use super::device::tests::software_adapter;
 use super::*;
 use crate::array::Array;
@@ -221,7 +222,7 @@ fn the_clock_runs_only_between_start_and_stop() {
         assert!(seconds > 0.0 && seconds <= waited, "{seconds} of {waited}");
         assert_eq!(gpu.stop_clock(), None);
     }
-    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    let mut streamed = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(0)).unwrap();
     assert!(!streamed.start_clock(), "not every submission is timed");
 }
 

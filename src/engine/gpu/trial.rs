@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::Adapters;
 use super::device::Device;
+use super::{Adapters, Listed};
 
 /// Bytes around a message, which no driver prints by chance, so that what a
 /// driver prints to stdout is not taken for one.
@@ -26,7 +26,7 @@ const BEGIN: u8 = 0x1e;
 const END: u8 = 0x1f;
 
 /// The longest message; what is before it and no message is forgotten.
-const MOST_MESSAGE_BYTES: usize = 4096;
+const MOST_MESSAGE_BYTES: usize = 1 << 16;
 
 /// How much of what drivers say on stderr is kept.
 const MOST_STDERR_BYTES: usize = 4096;
@@ -65,6 +65,9 @@ enum Message {
     Step(Step),
     /// What the drivers offer.
     Found(Found),
+    /// The adapters. A list that is too long for a message is made anew by the
+    /// process that wants it.
+    Listed(Listed),
 }
 
 /// What drivers offer.
@@ -97,6 +100,8 @@ pub(super) struct Ending {
     pub(super) fault: Option<String>,
     /// What the drivers offer, if it was found out.
     pub(super) found: Option<Found>,
+    /// The adapters, if they were listed.
+    pub(super) listed: Option<Listed>,
     /// The end of what the drivers said on stderr.
     pub(super) stderr: String,
 }
@@ -176,7 +181,8 @@ impl Trial {
         drop(process);
         steps.wait_for_end(LAST_WORDS);
         stderr.wait_for_end(LAST_WORDS);
-        let (step, found) = steps.heard(|steps| (steps.last.clone(), steps.found));
+        let (step, found, listed) =
+            steps.heard(|steps| (steps.last.clone(), steps.found, steps.listed.clone()));
         let fault = match status {
             Some(status) if status.success() && step == Some(Step::End) => None,
             Some(status) => Some(how_it_ended(status)),
@@ -192,7 +198,7 @@ impl Trial {
             Step::Open(name) => format!("{fault} while {name} was opened"),
             Step::Close | Step::End => format!("{fault} while it was closed"),
         });
-        Ok(Ending { fault, found, stderr: stderr.heard(Tail::text) })
+        Ok(Ending { fault, found, listed, stderr: stderr.heard(Tail::text) })
     }
 }
 
@@ -340,11 +346,12 @@ struct Steps {
     unread: Vec<u8>,
     last: Option<Step>,
     found: Option<Found>,
+    listed: Option<Listed>,
 }
 
 impl Steps {
     fn of(key: &str) -> Self {
-        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None, found: None }
+        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None, found: None, listed: None }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
@@ -356,6 +363,7 @@ impl Steps {
             match message.and_then(|message| serde_json::from_slice(message).ok()) {
                 Some(Message::Step(step)) => self.last = Some(step),
                 Some(Message::Found(found)) => self.found = Some(found),
+                Some(Message::Listed(listed)) => self.listed = Some(listed),
                 None => {}
             }
             self.unread.drain(..=end);
@@ -402,6 +410,7 @@ pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
     tell(Message::Step(Step::List))?;
     let adapters = Adapters::enumerate();
     tell(Message::Found(Found::of(&adapters)))?;
+    tell(Message::Listed(Listed::of(&adapters)))?;
     for adapter in adapters.iter() {
         tell(Message::Step(Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect())))?;
         // That it can't be opened is told by whoever asks for it.

@@ -11,6 +11,7 @@ use super::format::{
     CHILDREN, COMPRESSED_BYTES, DICTIONARY, DICTIONARY_VALUES, FILE, PAGE, PAGE_TYPE, SCHEMA,
     UNCOMPRESSED_BYTES,
 };
+use super::pages::Claim;
 use super::thrift::{Walk, Walked};
 use crate::array::DataError;
 
@@ -24,9 +25,9 @@ const INDEX_PAGE: i64 = 1;
 /// Columns in columns. The crate descends by recursion.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
-/// A page that is decoded whatever little memory is allowed. Writers make them
+/// A page that is decoded in memory whatever little is allowed. Writers make them
 /// of 1 MiB unless they are told otherwise.
-const LEAST_PAGE_BYTES: u64 = 16 << 20;
+pub(super) const LEAST_PAGE_BYTES: u64 = 16 << 20;
 
 /// Bytes of numbers that chunks which share bytes of the file may stand for.
 const SHARED_BYTES: u64 = 64 << 20;
@@ -120,14 +121,13 @@ fn start(chunk: &ColumnChunkMetaData) -> i64 {
     chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset())
 }
 
-/// Checks the pages of a chunk of a column, one header after another. Gives the
-/// bytes that each of them claims to have once decompressed, but for an index,
-/// which is no page of the column's.
+/// Checks the pages of a chunk of a column, one header after another. Gives what
+/// each of them claims, but for an index, which is no page of the column's.
 pub(super) fn check_pages(
     input: &Input<'_>,
     file: &[u8],
     chunk: &ColumnChunkMetaData,
-) -> Result<Vec<u64>, DataError> {
+) -> Result<Vec<Claim>, DataError> {
     let invalid = |fault: &str| input.invalid(KIND, &format!("a page is damaged: {fault}"));
     let range = || {
         let start = usize::try_from(start(chunk)).ok()?;
@@ -144,14 +144,17 @@ pub(super) fn check_pages(
                 invalid(&format!("it claims {} bytes, where {left} are left", page.compressed_bytes))
             })?;
         page.check(chunk).map_err(|fault| invalid(&fault))?;
-        // The crate asks for this memory in a way that ends the program if
+        // A page that is too large for memory goes to a file, but the crate
+        // decodes a dictionary to memory, in a way that ends the program if
         // there is not so much.
-        if is_packed(chunk) {
-            let memory_bytes = input.memory_bytes.max(LEAST_PAGE_BYTES);
+        let memory_bytes = input.memory_bytes.max(LEAST_PAGE_BYTES);
+        if page.dictionary_values.is_some() {
+            room::<u8>(input.path, "dictionary", page.uncompressed_bytes, memory_bytes).map(drop)?;
+        } else if is_packed(chunk) && page.uncompressed_bytes <= memory_bytes {
             room::<u8>(input.path, "page", page.uncompressed_bytes, memory_bytes).map(drop)?;
         }
         if !page.is_index {
-            claimed.push(page.uncompressed_bytes);
+            claimed.push(Claim { packed_bytes: page.compressed_bytes, bytes: page.uncompressed_bytes });
         }
         rest = after;
     }

@@ -2,8 +2,10 @@
 
 mod claims;
 mod format;
+mod mapped;
 mod pages;
 mod thrift;
+mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,8 +29,9 @@ use super::results::ArrayWriter;
 use super::source::Input;
 use crate::array::array::Bytes;
 use crate::array::error::reason;
+use crate::array::spool;
 use crate::array::{Array, DataError, ElementType};
-use pages::{Claims, Groups};
+use pages::{Claims, Groups, Large};
 
 const KIND: &str = "Parquet";
 
@@ -83,10 +86,19 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     }
     let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
     let metadata = Arc::clone(builder.metadata());
-    let groups = Groups { file: Arc::new(input.clone_file()?), metadata, claims: Arc::new(page_claims) };
+    let large = Large::new(input.memory_bytes.max(claims::LEAST_PAGE_BYTES), map);
+    let (file, claims) = (Arc::new(input.clone_file()?), Arc::new(page_claims));
+    let groups = Groups { file, metadata, claims, large: Arc::clone(&large) };
     let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
     let batches = batches.map_err(failed)?;
-    let matrix = column.read(input, batches.map(|batch| batch.map_err(|e| failed(e.into()))))?;
+    let batches = batches.map(|batch| {
+        large.release();
+        batch.map_err(|e| match large.failure() {
+            Some(error) => spool::failed(input.path, error),
+            None => failed(e.into()),
+        })
+    });
+    let matrix = column.read(input, batches)?;
     let (claimed, found) = (groups.num_rows(), matrix.len());
     if claimed != found {
         let fault = format!("its footer claims {claimed} rows, its pages have {found}");
@@ -144,5 +156,48 @@ impl ArrayWriter for Writer {
     fn finish(self: Box<Self>) -> Result<(), DataError> {
         let file = self.file.into_inner().map_err(|e| DataError::write(&self.path, io::Error::other(e)))?;
         file.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+
+    use super::*;
+    use crate::io::{Reading, Source};
+
+    /// A file of 100 rows, and the place of its footer.
+    fn file() -> (Vec<u8>, usize) {
+        let column: ArrayRef = Arc::new((0..100).map(f64::from).collect::<Float64Array>());
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        let length = bytes[bytes.len() - 8..].first_chunk().copied().map(u32::from_le_bytes).unwrap();
+        let footer = bytes.len() - 8 - length as usize;
+        (bytes, footer)
+    }
+
+    /// All numbers of 100 in the footer are of rows or of values.
+    #[test]
+    fn a_file_has_as_many_rows_as_its_footer_claims() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.parquet");
+        for (claimed, byte) in [(100, 0xc8), (99, 0xc6), (101, 0xca), (116, 0xe8)] {
+            let (mut bytes, footer) = file();
+            let places: Vec<usize> =
+                (footer..bytes.len() - 8).filter(|&at| bytes[at..at + 2] == [0xc8, 0x01]).collect();
+            assert!(places.len() >= 3, "{places:?}");
+            places.into_iter().for_each(|at| bytes[at] = byte);
+            std::fs::write(&path, bytes).unwrap();
+            let opened = Reading::default().open(&Source { path: path.clone(), key: None });
+            match opened {
+                Ok(array) => assert_eq!((claimed, array.len()), (100, 100)),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(claimed != 100 && text.contains(&format!("claims {claimed} rows")), "{text}");
+                }
+            }
+        }
     }
 }

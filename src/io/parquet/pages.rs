@@ -1,33 +1,101 @@
-//! Pages of a column that are decompressed to no more bytes than they claim.
-//! The parquet crate believes that of gzip and Brotli pages only once it has all
-//! that they expand to.
+//! Pages of a column that are decompressed to no more bytes than they claim,
+//! and to a temporary file where they are too large for memory. The parquet
+//! crate believes a page of gzip or Brotli only once it has all that it expands
+//! to, and holds every page in memory.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Read;
-use std::sync::Arc;
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::bytes::Bytes;
 use ::parquet::arrow::arrow_reader::RowGroups;
 use ::parquet::basic::Compression;
 use ::parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use ::parquet::errors::{ParquetError, Result};
-use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use ::parquet::file::reader::ChunkReader;
 use ::parquet::file::serialized_reader::SerializedPageReader;
 
-/// Bytes of a Brotli page that are looked at at a time.
-const BROTLI_BYTES: usize = 1 << 12;
+use super::mapped::{Mapped, Releasing};
+use super::unpack::{Unpacked, unpack};
+use crate::array::array::Bytes as _;
+use crate::array::mapping::Mapping;
+use crate::array::spool;
 
 /// The row groups of a file, of which one column is read.
 pub(super) struct Groups {
     pub(super) file: Arc<File>,
     pub(super) metadata: Arc<ParquetMetaData>,
-    /// For each row group and each of its columns that are read, the bytes that
-    /// the pages claim to have once decompressed.
+    /// For each row group and each of its columns that are read, what the pages
+    /// claim.
     pub(super) claims: Arc<Claims>,
+    pub(super) large: Arc<Large>,
 }
 
 /// By the numbers of a row group and of a column.
-pub(super) type Claims = std::collections::HashMap<(usize, usize), Vec<u64>>;
+pub(super) type Claims = std::collections::HashMap<(usize, usize), Vec<Claim>>;
+
+/// The bytes that a page claims.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    /// In the file.
+    pub(super) packed_bytes: u64,
+    /// Once decompressed.
+    pub(super) bytes: u64,
+}
+
+/// What is known of pages that are too large for memory.
+pub(super) struct Large {
+    /// Those of more bytes are.
+    pub(super) memory_bytes: u64,
+    /// The file, in which they are as they are stored.
+    pub(super) map: Arc<Mapping>,
+    /// Where those are that are being decoded.
+    open: Mutex<Vec<std::sync::Weak<Mapping>>>,
+    /// Why one could not be written to a temporary file.
+    failure: Mutex<Option<std::io::Error>>,
+}
+
+impl Large {
+    pub(super) fn new(memory_bytes: u64, map: Mapping) -> Arc<Self> {
+        let (open, failure) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { memory_bytes, map: Arc::new(map), open, failure })
+    }
+
+    fn are_among(&self, claims: &[Claim]) -> bool {
+        claims.iter().any(|claim| claim.bytes.max(claim.packed_bytes) > self.memory_bytes)
+    }
+
+    /// Gives back the memory of what was decoded so far.
+    pub(super) fn release(&self) {
+        lock(&self.open).retain(|map| {
+            let map = map.upgrade();
+            map.iter().for_each(|map| map.release(0..map.bytes().len()));
+            map.is_some()
+        });
+    }
+
+    /// Why one could not be written to a temporary file, if that is so.
+    pub(super) fn failure(&self) -> Option<std::io::Error> {
+        lock(&self.failure).take()
+    }
+
+    fn opened(&self, map: &Arc<Mapping>) {
+        lock(&self.open).push(Arc::downgrade(map));
+    }
+
+    fn failed(&self, error: std::io::Error) -> ParquetError {
+        let text = error.to_string();
+        *lock(&self.failure) = Some(error);
+        ParquetError::General(text)
+    }
+}
+
+/// A poisoned lock only means that a decoder panicked, which is its file's end.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The rows that row groups claim to have.
 pub(super) fn rows(groups: &[RowGroupMetaData]) -> usize {
@@ -42,8 +110,8 @@ impl RowGroups for Groups {
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let (file, metadata) = (Arc::clone(&self.file), Arc::clone(&self.metadata));
-        let claims = Arc::clone(&self.claims);
-        Ok(Box::new(Chunks { file, metadata, claims, column, group: 0 }))
+        let (claims, large) = (Arc::clone(&self.claims), Arc::clone(&self.large));
+        Ok(Box::new(Chunks { file, metadata, claims, large, column, group: 0 }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -60,6 +128,7 @@ struct Chunks {
     file: Arc<File>,
     metadata: Arc<ParquetMetaData>,
     claims: Arc<Claims>,
+    large: Arc<Large>,
     column: usize,
     group: usize,
 }
@@ -68,18 +137,23 @@ impl Chunks {
     fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
         let chunk = group.column(self.column);
         let rows = usize::try_from(group.num_rows())?;
-        let open = |chunk: &ColumnChunkMetaData| {
-            SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)
-        };
-        let codec = match chunk.compression() {
-            Compression::GZIP(_) => Codec::Gzip,
-            Compression::BROTLI(_) => Codec::Brotli,
-            _ => return Ok(Box::new(open(chunk)?)),
-        };
+        let compression = chunk.compression();
+        let claims = self.claims.get(&(self.group, self.column)).cloned().unwrap_or_default();
+        let is_large = self.large.are_among(&claims);
+        if !is_large && !matches!(compression, Compression::GZIP(_) | Compression::BROTLI(_)) {
+            return Ok(Box::new(SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)?));
+        }
         // As it is in the file; it is decompressed here.
         let stored = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
-        let claims = self.claims.get(&(self.group, self.column)).cloned().unwrap_or_default();
-        Ok(Box::new(Bounded { stored: open(&stored)?, claims: claims.into(), codec }))
+        let (claims, large) = (claims.into(), Arc::clone(&self.large));
+        if is_large {
+            let file = Arc::new(Bytes::from_owner(Mapped(Arc::clone(&large.map))));
+            large.opened(&large.map);
+            let stored = SerializedPageReader::new(file, &stored, rows, None)?;
+            return Ok(Box::new(Bounded { stored, claims, compression, large }));
+        }
+        let stored = SerializedPageReader::new(Arc::clone(&self.file), &stored, rows, None)?;
+        Ok(Box::new(Bounded { stored, claims, compression, large }))
     }
 }
 
@@ -97,62 +171,67 @@ impl Iterator for Chunks {
 impl PageIterator for Chunks {}
 
 /// The pages of a chunk.
-struct Bounded {
-    stored: SerializedPageReader<File>,
-    /// The bytes that each of the pages that are left claims.
-    claims: VecDeque<u64>,
-    codec: Codec,
+struct Bounded<R: ChunkReader> {
+    stored: SerializedPageReader<R>,
+    /// What each of the pages that are left claims.
+    claims: VecDeque<Claim>,
+    compression: Compression,
+    large: Arc<Large>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Codec {
-    Gzip,
-    Brotli,
-}
-
-impl Codec {
+impl<R: ChunkReader> Bounded<R> {
     /// Decompresses all of a page after its first `plain` bytes, which are as
     /// they are.
-    fn decompress(self, page: &[u8], plain: usize, claimed: u64) -> Result<Vec<u8>> {
+    fn unpacked(&self, page: &Bytes, plain: usize, claimed: u64) -> Result<Bytes> {
         let fault = |fault: &str| ParquetError::General(format!("a page is damaged: {fault}"));
-        let (head, packed) = page.split_at_checked(plain).ok_or_else(|| fault("its levels are cut off"))?;
-        let mut bytes = Vec::new();
-        let room = usize::try_from(claimed).map_err(|_| fault("it is larger than any memory"))?;
-        bytes.try_reserve_exact(room).map_err(|_| fault("it is larger than the memory that there is"))?;
-        bytes.extend_from_slice(head);
-        // One byte more than claimed says that there are more.
-        let most = claimed.saturating_sub(plain as u64) + 1;
-        if most > 1 {
-            match self {
-                Self::Gzip => flate2::read::MultiGzDecoder::new(packed).take(most).read_to_end(&mut bytes),
-                Self::Brotli => {
-                    brotli::Decompressor::new(packed, BROTLI_BYTES).take(most).read_to_end(&mut bytes)
-                }
-            }?;
+        if self.compression == Compression::UNCOMPRESSED {
+            return Ok(page.clone());
         }
-        if bytes.len() as u64 == claimed {
-            Ok(bytes)
+        let is_large = claimed > self.large.memory_bytes;
+        let mut bytes = if is_large {
+            Unpacked::in_file(claimed, spool::file().map_err(|e| self.large.failed(e))?)
         } else {
-            Err(fault(&format!("it claims {claimed} bytes once decompressed and has others")))
+            Unpacked::in_memory(claimed).map_err(|e| fault(&e.to_string()))?
+        };
+        let unpacked = (|| {
+            let (levels, packed) = page.split_at_checked(plain).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+            bytes.append(&mut &*levels)?;
+            // With nothing but nulls there is nothing to decompress.
+            if bytes.left() > 0 {
+                let packed = BufReader::new(Releasing::new(&self.large.map, packed));
+                unpack(self.compression, packed, self.large.memory_bytes, &mut bytes)?;
+            }
+            bytes.end()
+        })();
+        if let Some(error) = bytes.failure() {
+            return Err(self.large.failed(error));
         }
+        unpacked.map_err(|e: std::io::Error| {
+            fault(&format!("it claims {claimed} bytes once decompressed and has others: {e}"))
+        })?;
+        let (bytes, file) = bytes.into_parts();
+        let Some(file) = file else { return Ok(bytes.into()) };
+        let map = Arc::new(Mapping::new(&file).map_err(|e| self.large.failed(e))?);
+        self.large.opened(&map);
+        Ok(Bytes::from_owner(Mapped(map)))
     }
 }
 
-impl PageReader for Bounded {
+impl<R: ChunkReader + 'static> PageReader for Bounded<R> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some(mut page) = self.stored.get_next_page()? else { return Ok(None) };
         let claimed = self.claims.pop_front();
         let claimed =
-            claimed.ok_or_else(|| ParquetError::General("it has more pages than it had".to_owned()))?;
+            claimed.ok_or_else(|| ParquetError::General("it has more pages than it had".to_owned()))?.bytes;
         match &mut page {
             Page::DataPageV2 { is_compressed: false, .. } => {}
             Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 let plain = u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len);
                 let plain = usize::try_from(plain)?;
-                *buf = self.codec.decompress(buf, plain, claimed)?.into();
+                *buf = self.unpacked(buf, plain, claimed)?;
             }
             Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => {
-                *buf = self.codec.decompress(buf, 0, claimed)?.into();
+                *buf = self.unpacked(buf, 0, claimed)?;
             }
         }
         Ok(Some(page))
@@ -172,61 +251,10 @@ impl PageReader for Bounded {
     }
 }
 
-impl Iterator for Bounded {
+impl<R: ChunkReader + 'static> Iterator for Bounded<R> {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.get_next_page().transpose()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    fn packed(codec: Codec, bytes: &[u8]) -> Vec<u8> {
-        let mut packed = Vec::new();
-        match codec {
-            Codec::Gzip => {
-                let mut gzip = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
-                gzip.write_all(bytes).unwrap();
-                gzip.finish().unwrap();
-            }
-            Codec::Brotli => {
-                brotli::CompressorWriter::new(&mut packed, 4096, 1, 22).write_all(bytes).unwrap();
-            }
-        }
-        packed
-    }
-
-    #[test]
-    fn a_page_has_as_many_bytes_as_it_claims() {
-        let bytes: Vec<u8> = (0..100_000u64).map(|k| (k * k / 128).to_le_bytes()[0]).collect();
-        for codec in [Codec::Gzip, Codec::Brotli] {
-            let page = packed(codec, &bytes);
-            assert_eq!(codec.decompress(&page, 0, 100_000).unwrap(), bytes);
-            for claimed in [1, 99_999, 100_001, 1 << 30] {
-                assert!(codec.decompress(&page, 0, claimed).is_err(), "{codec:?} {claimed}");
-            }
-            // Levels are before what is compressed, and as they are.
-            let page = [&[1, 2, 3][..], &page].concat();
-            let whole = codec.decompress(&page, 3, 100_003).unwrap();
-            assert!(whole[..3] == [1, 2, 3] && whole[3..] == bytes);
-            assert!(codec.decompress(&page[..2], 3, 100_003).is_err());
-            assert_eq!(codec.decompress(&[1, 2, 3], 3, 3).unwrap(), [1, 2, 3], "all of it null");
-        }
-    }
-
-    /// Small pages of many bytes, of which no more are made than are claimed.
-    #[test]
-    fn a_page_expands_no_further_than_it_claims() {
-        for codec in [Codec::Gzip, Codec::Brotli] {
-            let page = packed(codec, &vec![0; 1 << 26]);
-            assert!(page.len() < 1 << 20);
-            let error = codec.decompress(&page, 0, 1000).unwrap_err().to_string();
-            assert!(error.contains("claims 1000 bytes"), "{error}");
-        }
     }
 }

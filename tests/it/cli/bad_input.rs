@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use linfit::array::ElementType;
+use linfit::array::{ElementType, Order};
 
-use crate::cli::Lab;
-use crate::common::{Npy, Number};
+use crate::cli::{Lab, dtype};
+use crate::common::{Endian, Npy, Number};
 
 struct Case {
     name: &'static str,
@@ -169,4 +169,62 @@ fn a_file_that_may_not_be_read() {
         command.uid(65_534).gid(65_534);
     }
     lab.judge(line, &command.output().unwrap()).ends_refused(&["linfit: x.npy", "ermission denied"]);
+}
+
+/// The CRC of an array that an archive holds as it is gets checked by the first
+/// pass, and no number comes out before.
+#[test]
+fn a_damaged_archive_is_refused_by_every_command() {
+    use std::io::{Cursor, Write};
+    use zip::write::SimpleFileOptions;
+
+    let lab = Lab::new();
+    let archive = |element: ElementType, count: u32, number: &dyn Fn(u32) -> Number, is_damaged: bool| {
+        let numbers: Vec<Number> = (0..count).map(number).collect();
+        let npy = Npy::of(dtype(element), Endian::Little, Order::C, &[u64::from(count)], &numbers).bytes();
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file("a.npy", options).unwrap();
+        writer.write_all(&npy).unwrap();
+        let mut bytes = writer.finish().unwrap().into_inner();
+        if is_damaged {
+            // The lowest bit of an element in the second half.
+            let at = bytes.windows(npy.len()).position(|window| window == npy).unwrap();
+            bytes[at + npy.len() - count as usize / 4 * element.size()] ^= 1;
+        }
+        bytes
+    };
+    let whole = |k: u32| Number::Int((k % 1000).into());
+    let real = |k: u32| Number::Float(f64::from(k % 1000));
+    for (name, element, number) in
+        [("u16", ElementType::U16, &whole as &dyn Fn(u32) -> Number), ("f64", ElementType::F64, &real)]
+    {
+        lab.write(&format!("{name}.npz"), archive(element, 300_000, number, false));
+        lab.write(&format!("{name}-bad.npz"), archive(element, 300_000, number, true));
+        lab.write(&format!("few-{name}.npz"), archive(element, 8, number, false));
+        lab.write(&format!("few-{name}-bad.npz"), archive(element, 8, number, true));
+    }
+    lab.run("fit u16.npz f64.npz --engine cpu --solver exact --save m.json").succeeds();
+    let files = lab.files();
+    for bad in ["u16-bad.npz", "f64-bad.npz"] {
+        for line in [
+            "fit BAD f64.npz --engine cpu --save n.json --history h.csv",
+            "fit f64.npz BAD --engine cpu --lr auto --steps 3",
+            "fit f64.npz BAD --engine reference",
+            "fit f64.npz BAD --engine gpu",
+            "fit f64.npz BAD --engine cpu --memory 1MiB",
+            "fit f64.npz BAD --engine gpu --memory 1MiB",
+            "fit f64.npz u16.npz --engine cpu --mask BAD",
+            "fit f64.npz u16.npz --engine cpu --weights BAD",
+            "predict m.json BAD --engine cpu -o y.npy",
+            "predict m.json BAD --engine gpu -o y.npy",
+            "predict m.json BAD --engine cpu -o y.csv --memory 1MiB",
+            "compare BAD f64.npz",
+            "explain few-f64.npz few-BAD",
+        ] {
+            let line = line.replace("BAD", bad);
+            lab.run(&line).ends_refused(&[&format!("{bad}:a: is damaged: its checksum")]);
+            assert_eq!(lab.files(), files, "{line}");
+        }
+    }
 }

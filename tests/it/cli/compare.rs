@@ -1,6 +1,7 @@
 //! `linfit compare`: every engine held against the reference.
 
-use crate::cli::{F64_SUMS, Lab, fields, number, truth, values};
+use crate::cli::{Lab, fields, number, truth, values};
+use crate::common::tolerances::{COMPENSATED_MOMENTS, F32_SUMS, F64_RESULTS, F64_SUMS, MERGED_SUMS};
 
 fn noisy_pair() -> Lab {
     let lab = Lab::new();
@@ -43,10 +44,10 @@ fn json_has_the_fields_it_promises() {
         let results = report["results"].as_array().unwrap();
         assert_eq!(results.len(), 4, "{report}");
         let expected = [
-            ("cpu", None, 1e-12),
-            ("gpu", Some("fast"), 1e-6),
-            ("gpu", Some("compensated"), 1e-12),
-            ("gpu", Some("f64"), 1e-14),
+            ("cpu", None, F64_RESULTS),
+            ("gpu", Some("fast"), F32_SUMS),
+            ("gpu", Some("compensated"), COMPENSATED_MOMENTS),
+            ("gpu", Some("f64"), MERGED_SUMS),
         ];
         for (result, (engine, precision, tolerance)) in results.iter().zip(expected) {
             assert_eq!(result["precision"].as_str(), precision);
@@ -159,7 +160,7 @@ fn without_adapters_the_cpu_is_compared() {
     lab.worked_example();
     let ran = lab.run("compare x.npy t.npy --json").exits(0);
     assert_eq!(ran.json()["results"].as_array().unwrap().len(), 1);
-    assert_eq!(ran.stderr, "note: no GPU adapter found; only the CPU engine is compared\n");
+    assert_eq!(ran.stderr, "note: no GPU adapter found; the CPU engine is the only one\n");
     lab.run("compare x.npy t.npy --quiet").succeeds();
 }
 

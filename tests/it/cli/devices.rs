@@ -64,3 +64,18 @@ fn says_where_there_is_none() {
     assert!(text.ends_with("engine auto takes: the CPU (no GPU found)\n"), "{text}");
     lab.run("devices extra").ends_refused(&["extra"]);
 }
+
+/// The first list comes from the process that tried the drivers, later ones
+/// from this one's own.
+#[test]
+fn the_first_list_of_a_boot_is_that_of_later_ones() {
+    let mut lab = Lab::new();
+    lab.set("XDG_CACHE_HOME", lab.path("cache").display().to_string());
+    let run = || {
+        let ran = lab.run("devices --json -v").exits(0);
+        (ran.stderr.contains("drivers were tried in another process"), ran.stdout)
+    };
+    let (first, second) = (run(), run());
+    assert!(first.0 && !second.0);
+    assert!(first.1.contains("llvmpipe") && first.1 == second.1, "{}\n{}", first.1, second.1);
+}

@@ -1,16 +1,6 @@
 //! The program itself, run as its users run it: what it prints, what it
 //! writes, how it ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a test fails by panicking, and its numbers are small"
-)]
-
 mod bad_input;
 mod compare;
 mod devices;
@@ -24,35 +14,22 @@ mod notes;
 mod outputs;
 mod predict;
 mod process;
+#[cfg(any(feature = "parquet", feature = "tiff"))]
 mod real;
 mod solvers;
 mod text;
 mod tuning;
 mod weights;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
 
+use crate::common::adapter::{lavapipe, only_driver};
 use crate::common::{DTYPES, Dtype, Endian, Npy, Number, Parsed, parse_npy};
 use linfit::array::{ElementType, Order};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// The manifest of Mesa's software Vulkan driver, if it is installed.
-static LAVAPIPE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
-    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().filter_map(std::env::var_os);
-    let named = named.flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
-    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
-    let usual = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let usual = usual.filter_map(|entry| Some(entry.ok()?.path()));
-    named.chain(usual).find(|path| {
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        name.starts_with("lvp_icd") && path.is_file()
-    })
-});
 
 /// Longer than any command here takes; one that hangs fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -69,12 +46,7 @@ struct Lab {
 impl Lab {
     /// An empty directory; the GPU engine has the software adapter.
     fn new() -> Self {
-        let driver = LAVAPIPE
-            .as_ref()
-            .expect("no software Vulkan adapter: run tests/run.sh, which installs one")
-            .display()
-            .to_string();
-        Self::with_driver(&driver)
+        Self::with_driver(&lavapipe().display().to_string())
     }
 
     /// An empty directory on a machine without any GPU adapter.
@@ -83,14 +55,7 @@ impl Lab {
     }
 
     fn with_driver(manifest: &str) -> Self {
-        let environment = vec![
-            ("VK_DRIVER_FILES", manifest.to_owned()),
-            ("VK_ICD_FILENAMES", manifest.to_owned()),
-            ("WGPU_BACKEND", "vulkan".to_owned()),
-            // What the user's adapters were tuned to is not for tests.
-            ("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR").to_owned()),
-        ];
-        Self { directory: tempfile::tempdir().unwrap(), environment }
+        Self { directory: tempfile::tempdir().unwrap(), environment: only_driver(manifest) }
     }
 
     /// Sets a variable of the program's environment.
@@ -311,14 +276,6 @@ impl Truth {
         }
     }
 }
-
-/// The relative error that 60,000 additions in f64 leave at most, those of the
-/// test included: n·2⁻⁵³ of the size of the terms, twice.
-const F64_SUMS: f64 = 1.4e-11;
-
-/// A residual in f32 carries an error of about 2⁻²⁴ of x·W and of b, and the
-/// terms are its products: a few 2⁻²⁴ where it isn't small against them.
-const F32_SUMS: f64 = 1e-6;
 
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()

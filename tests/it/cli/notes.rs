@@ -4,6 +4,7 @@ use linfit::array::ElementType;
 
 use crate::cli::Lab;
 use crate::common::Number::{self, Float, Int};
+use crate::common::tolerances::FEW_ROUNDINGS;
 
 /// Four numbers each, and how many of them f32 cannot hold.
 const ROUNDED_TO_F32: [(ElementType, [Number; 4], u32); 5] = [
@@ -148,5 +149,5 @@ fn what_stands_for_a_missing_integer_is_not_rounded() {
     assert!(!ran.stderr.contains("rounded"), "{}", ran.stderr);
     let report = ran.json();
     assert_eq!((&report["n"], &report["excluded"]["x_nodata"]), (&40.into(), &1.into()));
-    assert!((report["weight"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-15, "{report}");
+    assert!((report["weight"].as_f64().unwrap() - 1.0 / 3.0).abs() < FEW_ROUNDINGS, "{report}");
 }

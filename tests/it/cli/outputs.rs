@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{F32_SUMS, F64_SUMS, Lab, number, truth, values};
+use crate::cli::{Lab, number, truth, values};
+use crate::common::tolerances::{F32_SUMS, F64_SUMS};
 
 /// The rows of a history, each the six numbers of its header.
 fn rows(history: &str) -> Vec<[f64; 6]> {

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{F32_SUMS, F64_SUMS, Lab, number, truth};
+use crate::cli::{Lab, number, truth};
+use crate::common::tolerances::{CPU_SUMS, F32_RESULTS, F32_SUMS, F64_RESULTS, F64_SUMS, FEW_ROUNDINGS};
 
 /// 0, 1, …, 255 and T = 2·X + 1: an 8-bit image, with which a rate of 0.01
 /// diverges.
@@ -87,7 +88,10 @@ fn data_without_a_single_best_line_are_refused() {
     // λmax = 2·(3² + 1): one step of 1/λmax is enough in the one direction.
     let report = lab.run("fit same.npy t.npy --lr auto --steps 1 --json").succeeds().json();
     assert_eq!(report["learning_rate"], 0.05);
-    assert!((number(&report, "weight") * 3.0 + number(&report, "bias") - 3.0).abs() < 1e-12, "{report}");
+    assert!(
+        (number(&report, "weight") * 3.0 + number(&report, "bias") - 3.0).abs() < F64_RESULTS,
+        "{report}"
+    );
     assert_eq!(report["statistics"]["condition"], Value::Null);
     assert_eq!(report["statistics"]["lambda_min"], 0.0);
     let summary = lab.run("fit same.npy t.npy --lr auto").succeeds().stdout;
@@ -118,7 +122,7 @@ fn moments_take_the_steps_of_sgd() {
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(&want) {
             for (got, want) in got.iter().zip(want) {
-                assert!((got - want).abs() <= 1e-13 * (1.0 + want.abs()), "{tolerance}: {got} {want}");
+                assert!((got - want).abs() <= CPU_SUMS * (1.0 + want.abs()), "{tolerance}: {got} {want}");
             }
         }
         assert_eq!(got_report["statistics"], want_report["statistics"]);
@@ -169,7 +173,7 @@ fn the_best_rate_is_found_and_reported() {
         let line = format!("fit x.npy t.npy --lr auto --steps 2000 --tol 1e-4 --json {engine}");
         let report = lab.run(&line).succeeds().json();
         // H = [[15, 5], [5, 2]]: trace 17.
-        assert!((number(&report, "learning_rate") - 2.0 / 17.0).abs() < 1e-15, "{report}");
+        assert!((number(&report, "learning_rate") - 2.0 / 17.0).abs() < FEW_ROUNDINGS, "{report}");
         assert_eq!(report["stop_reason"], "tolerance");
         let s = &report["statistics"];
         let root = 269f64.sqrt();
@@ -180,7 +184,7 @@ fn the_best_rate_is_found_and_reported() {
             ("lr_max", 4.0 / (17.0 + root)),
             ("lr_best", 2.0 / 17.0),
         ] {
-            assert!((number(s, field) / want - 1.0).abs() < 1e-12, "{field}: {report}");
+            assert!((number(s, field) / want - 1.0).abs() < F64_RESULTS, "{field}: {report}");
         }
         // Foretold to within the steps in which both directions count.
         let foretold = report["forecast"]["steps_to_tolerance"].as_u64().unwrap();
@@ -228,7 +232,7 @@ fn the_statistics_of_the_irises() {
         ("--solver exact", 1e-10),
         ("--steps 0", 1e-10),
         ("--steps 5 --solver moments", 1e-10),
-        ("--steps 5 --adapter llvmpipe -q", 1e-6),
+        ("--steps 5 --adapter llvmpipe -q", F32_RESULTS),
     ];
     for (options, tolerance) in cases {
         let report = lab.run(&format!("{fit} --json {options}")).exits(0).json();

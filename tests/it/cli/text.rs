@@ -2,6 +2,7 @@
 //! value, a header, skipped with a note, or an error.
 
 use crate::cli::{Lab, number};
+use crate::common::tolerances::F64_RESULTS;
 use crate::common::{Endian, Npy};
 
 /// Fits by the CPU and checks W, b and n.
@@ -10,7 +11,7 @@ fn check(lab: &Lab, arguments: &str, [weight, bias, n]: [f64; 3], notes: &[&str]
     let ran = lab.run(&format!("fit {arguments} --solver exact --json --engine cpu")).exits(0);
     let report = ran.json();
     let is_near =
-        |field: &str, want: f64| (number(&report, field) - want).abs() <= 1e-12 * want.abs().max(1.0);
+        |field: &str, want: f64| (number(&report, field) - want).abs() <= F64_RESULTS * want.abs().max(1.0);
     assert!(is_near("weight", weight) && is_near("bias", bias), "fit {arguments}: {report}");
     assert_eq!(number(&report, "n"), n, "fit {arguments}");
     assert_eq!(ran.notes().len(), notes.len(), "fit {arguments}: {}", ran.stderr);

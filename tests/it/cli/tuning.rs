@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::cli::{Lab, number};
+use crate::common::tolerances::{F32_RESULTS, F64_RESULTS};
 
 /// Where the program keeps tunings on this system, below `XDG_CACHE_HOME`.
 const FILE: &str = "cache/linfit/tuning.json";
@@ -65,7 +66,7 @@ fn what_is_found_is_printed_kept_and_used() {
             of_default = number(result, "median_s");
         }
         let gain = of_default / number(result, "median_s");
-        assert!(gain > 0.0 && (number(result, "gain") / gain - 1.0).abs() < 1e-12, "{result}");
+        assert!(gain > 0.0 && (number(result, "gain") / gain - 1.0).abs() < F64_RESULTS, "{result}");
     }
     let kept = lab.read_json(FILE);
     assert_eq!(kept["adapters"].as_array().unwrap().len(), 1);
@@ -101,7 +102,7 @@ fn a_tuned_descent_goes_where_an_untuned_one_goes() {
     let (tuned, usual) = (fit(""), fit("--no-tuning"));
     for field in ["weight", "bias", "loss"] {
         let (tuned, usual) = (number(&tuned, field), number(&usual, field));
-        assert!((tuned - usual).abs() <= 1e-6 * usual.abs().max(1.0), "{field}: {tuned} {usual}");
+        assert!((tuned - usual).abs() <= F32_RESULTS * usual.abs().max(1.0), "{field}: {tuned} {usual}");
     }
     lab.run("predict m.json x.npy -o y.npy --adapter llvmpipe").succeeds();
     lab.run("predict m.json x.npy -o z.npy --adapter llvmpipe --no-tuning").succeeds();

@@ -4,6 +4,7 @@
 
 pub mod adapter;
 pub mod noise;
+pub mod tolerances;
 
 use std::fmt::Write;
 

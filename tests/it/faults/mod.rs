@@ -7,14 +7,6 @@
 //! that measure. Each test prints how many cases it ran.
 
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::cast_precision_loss,
-    reason = "tests on files they made themselves"
-)]
 
 mod changes;
 mod kills;

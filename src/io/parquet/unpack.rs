@@ -1,0 +1,402 @@
+//! Pages that are decompressed as a stream, to memory or, where they are too
+//! large for it, to a temporary file. Each gets exactly as many bytes as it
+//! claims.
+
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
+
+use ::parquet::basic::Compression;
+
+/// Bytes of a Brotli page that are looked at at a time.
+const BROTLI_BYTES: usize = 1 << 12;
+
+/// How far back a copy may reach in LZ4. Snappy's encoder divides what it is
+/// given into blocks of so many bytes, although its format could reach further.
+const WINDOW_BYTES: usize = 1 << 16;
+
+/// Decompressed bytes that are in memory, of a page that goes to a file.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The least and the most that a Zstandard page may look back, as a power of
+/// two: what its levels up to 19 do, and what the format's decoders allow.
+const ZSTD_WINDOW: std::ops::RangeInclusive<u32> = 23..=27;
+
+/// Decompresses all of `packed`, which was compressed by `compression` and of
+/// which no decoder may take much more memory than that.
+pub(super) fn unpack(
+    compression: Compression,
+    mut packed: impl BufRead,
+    memory_bytes: u64,
+    out: &mut Unpacked,
+) -> io::Result<()> {
+    match compression {
+        Compression::UNCOMPRESSED => out.append(&mut packed),
+        Compression::GZIP(_) => out.append(&mut flate2::bufread::MultiGzDecoder::new(packed)),
+        Compression::BROTLI(_) => out.append(&mut brotli::Decompressor::new(packed, BROTLI_BYTES)),
+        Compression::ZSTD(_) => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+            let window = memory_bytes.max(1).ilog2().clamp(*ZSTD_WINDOW.start(), *ZSTD_WINDOW.end());
+            decoder.window_log_max(window)?;
+            out.append(&mut decoder)
+        }
+        Compression::SNAPPY => snappy(&mut packed, out),
+        Compression::LZ4_RAW => lz4(&mut packed, out),
+        Compression::LZ4 => lz4_of_hadoop(packed, out),
+        Compression::LZO => Err(fault("it is compressed by LZO")),
+    }
+}
+
+fn fault(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+/// The bytes of a page so far, of which the last ones are in memory.
+pub(super) struct Unpacked {
+    recent: Vec<u8>,
+    /// Where all but the recent ones are, unless all are in memory.
+    file: Option<File>,
+    /// The bytes that are still to come.
+    left: u64,
+    /// Why the file could not be written.
+    failure: Option<io::Error>,
+}
+
+impl Unpacked {
+    /// Room for a page of so many bytes in memory.
+    pub(super) fn in_memory(bytes: u64) -> io::Result<Self> {
+        let mut recent = Vec::new();
+        let room = usize::try_from(bytes).map_err(|_| fault("it is larger than any memory"))?;
+        recent.try_reserve_exact(room)?;
+        Ok(Self { recent, file: None, left: bytes, failure: None })
+    }
+
+    /// Room for a page of so many bytes in a file.
+    pub(super) fn in_file(bytes: u64, file: File) -> Self {
+        Self { recent: Vec::new(), file: Some(file), left: bytes, failure: None }
+    }
+
+    /// Why the file could not be written, if it could not.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    /// How many bytes are still to come.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Fails unless all bytes came, and writes out the last of them.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        if self.left > 0 {
+            return Err(fault("it has fewer bytes than it claims"));
+        }
+        self.flush(0)
+    }
+
+    /// The bytes that are in memory, and the file.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Option<File>) {
+        (self.recent, self.file)
+    }
+
+    /// Appends what a decoder makes, which must not be more than is to come.
+    pub(super) fn append(&mut self, from: &mut impl Read) -> io::Result<()> {
+        while self.left > 0 {
+            let before = self.recent.len();
+            let most = self.left.min(WINDOW_BYTES as u64);
+            self.left -= from.by_ref().take(most).read_to_end(&mut self.recent)? as u64;
+            if self.recent.len() == before {
+                return Ok(());
+            }
+            self.keep_recent()?;
+        }
+        match from.read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(fault("it has more bytes than it claims")),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Appends the next `count` bytes.
+    fn take(&mut self, from: &mut impl Read, count: u64) -> io::Result<()> {
+        self.spend(count)?;
+        let mut count = count;
+        while count > 0 {
+            let piece = count.min(WINDOW_BYTES as u64);
+            if from.by_ref().take(piece).read_to_end(&mut self.recent)? as u64 != piece {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            count -= piece;
+            self.keep_recent()?;
+        }
+        Ok(())
+    }
+
+    /// Appends `count` bytes of what is there, from `back` bytes before its end,
+    /// those among them that it appends itself.
+    fn copy(&mut self, back: usize, count: usize) -> io::Result<()> {
+        self.spend(count as u64)?;
+        let start = self.recent.len().checked_sub(back).filter(|_| back > 0);
+        let start = start.ok_or_else(|| fault("a copy begins before its bytes do, or too far back"))?;
+        let mut count = count;
+        while count > 0 {
+            let piece = count.min(self.recent.len() - start);
+            self.recent.extend_from_within(start..start + piece);
+            count -= piece;
+        }
+        self.keep_recent()
+    }
+
+    fn spend(&mut self, count: u64) -> io::Result<()> {
+        let left = self.left.checked_sub(count);
+        self.left = left.ok_or_else(|| fault("it has more bytes than it claims"))?;
+        Ok(())
+    }
+
+    /// Writes out what no copy can reach any longer.
+    fn keep_recent(&mut self) -> io::Result<()> {
+        if self.recent.len() >= BUFFER_BYTES { self.flush(WINDOW_BYTES) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, keep: usize) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let end = self.recent.len() - keep;
+        if let Err(e) = file.write_all(&self.recent[..end]) {
+            self.failure = Some(e);
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.recent.drain(..end);
+        Ok(())
+    }
+}
+
+/// Snappy's raw format: the length, then literals and copies.
+fn snappy(packed: &mut impl BufRead, out: &mut Unpacked) -> io::Result<()> {
+    let mut length = 0;
+    for k in 0..5 {
+        let byte = must(next(packed)?)?;
+        length |= u64::from(byte & 0x7f) << (7 * k);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    if length != out.left() {
+        return Err(fault("it claims another length than its page"));
+    }
+    while let Some(tag) = next(packed)? {
+        let high = usize::from(tag >> 2);
+        match tag & 3 {
+            0 if high < 60 => out.take(packed, high as u64 + 1)?,
+            0 => {
+                let count = little_endian(packed, high - 59)?;
+                out.take(packed, u64::from(count) + 1)?;
+            }
+            1 => {
+                let back = usize::from(tag >> 5) << 8 | usize::from(must(next(packed)?)?);
+                out.copy(back, (high & 7) + 4)?;
+            }
+            wide => {
+                let back = little_endian(packed, if wide == 2 { 2 } else { 4 })?;
+                out.copy(usize::try_from(back).unwrap_or(usize::MAX), high + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// LZ4's block format: literals and a copy, again and again; the last copy is
+/// missing.
+fn lz4(packed: &mut impl BufRead, out: &mut Unpacked) -> io::Result<()> {
+    while let Some(token) = next(packed)? {
+        let literals = lz4_length(packed, token >> 4)?;
+        out.take(packed, literals)?;
+        let Some(low) = next(packed)? else { return Ok(()) };
+        let back = u16::from_le_bytes([low, must(next(packed)?)?]);
+        let count = lz4_length(packed, token & 15)? + 4;
+        out.copy(back.into(), usize::try_from(count).unwrap_or(usize::MAX))?;
+    }
+    Ok(())
+}
+
+fn lz4_length(packed: &mut impl BufRead, short: u8) -> io::Result<u64> {
+    let mut length = u64::from(short);
+    let mut more = short == 15;
+    while more {
+        let byte = must(next(packed)?)?;
+        length += u64::from(byte);
+        more = byte == u8::MAX;
+    }
+    Ok(length)
+}
+
+/// LZ4 as Hadoop frames it: blocks after their two lengths. Files of that name
+/// by early writers have LZ4's own frames, or a block without any.
+fn lz4_of_hadoop(mut packed: impl BufRead, out: &mut Unpacked) -> io::Result<()> {
+    const FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+    let mut head = [0; 8];
+    let mut read = 0;
+    while let count @ 1.. = packed.read(&mut head[read..])? {
+        read += count;
+    }
+    let begins = head;
+    let mut rest = (&begins[..read]).chain(&mut packed);
+    if begins.starts_with(&FRAME) {
+        return out.append(&mut lz4_flex::frame::FrameDecoder::new(rest));
+    }
+    let [a, b, c, d, e, f, g, h] = begins;
+    let (bytes, packed_bytes) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+    // A block that begins with zeros would have no literals and a copy of
+    // nothing.
+    if read < 8 || u64::from(bytes) > out.left() || a >= 0x80 || packed_bytes == 0 {
+        return lz4(&mut rest, out);
+    }
+    loop {
+        let Some(first) = next(&mut rest)? else { return Ok(()) };
+        let mut lengths = [first, 0, 0, 0, 0, 0, 0, 0];
+        rest.read_exact(&mut lengths[1..])?;
+        let [a, b, c, d, e, f, g, h] = lengths;
+        let left = out.left().checked_sub(u32::from_be_bytes([a, b, c, d]).into());
+        lz4(&mut (&mut rest).take(u32::from_be_bytes([e, f, g, h]).into()), out)?;
+        if left != Some(out.left()) {
+            return Err(fault("a block has another length than it claims"));
+        }
+    }
+}
+
+/// The next byte, if there is one.
+fn next(from: &mut impl BufRead) -> io::Result<Option<u8>> {
+    let byte = from.fill_buf()?.first().copied();
+    from.consume(byte.is_some().into());
+    Ok(byte)
+}
+
+fn must(byte: Option<u8>) -> io::Result<u8> {
+    byte.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+fn little_endian(from: &mut impl BufRead, bytes: usize) -> io::Result<u32> {
+    (0..bytes).try_fold(0, |number, k| Ok(number | u32::from(must(next(from)?)?) << (8 * k)))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
+
+    use super::*;
+
+    fn bytes() -> Vec<u8> {
+        (0..3_000_000u64).map(|k| (k * k / 128).to_le_bytes()[0]).collect()
+    }
+
+    fn packed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        match compression {
+            Compression::GZIP(_) => {
+                let mut gzip = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+                gzip.write_all(bytes).unwrap();
+                gzip.finish().unwrap();
+            }
+            Compression::BROTLI(_) => {
+                brotli::CompressorWriter::new(&mut packed, 4096, 1, 22).write_all(bytes).unwrap();
+            }
+            Compression::ZSTD(_) => packed = zstd::bulk::compress(bytes, 1).unwrap(),
+            Compression::LZ4_RAW => packed = lz4_flex::block::compress(bytes),
+            Compression::LZ4 => {
+                for bytes in bytes.chunks(1 << 20) {
+                    let block = lz4_flex::block::compress(bytes);
+                    packed.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+                    packed.extend(u32::try_from(block.len()).unwrap().to_be_bytes());
+                    packed.extend(block);
+                }
+            }
+            _ => packed.extend(bytes),
+        }
+        packed
+    }
+
+    fn all() -> [Compression; 6] {
+        [
+            Compression::UNCOMPRESSED,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+            Compression::LZ4_RAW,
+            Compression::LZ4,
+        ]
+    }
+
+    fn unpacked(compression: Compression, packed: &[u8], mut out: Unpacked) -> io::Result<Vec<u8>> {
+        unpack(compression, packed, 1 << 20, &mut out)?;
+        out.end()?;
+        let (mut bytes, file) = out.into_parts();
+        if let Some(mut file) = file {
+            use std::io::{Seek, SeekFrom};
+            file.seek(SeekFrom::Start(0))?;
+            bytes.clear();
+            file.read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    fn in_file(bytes: u64) -> Unpacked {
+        Unpacked::in_file(bytes, tempfile::tempfile().unwrap())
+    }
+
+    #[test]
+    fn a_page_has_as_many_bytes_as_it_claims() {
+        let bytes = bytes();
+        for compression in all() {
+            let page = packed(compression, &bytes);
+            let length = bytes.len() as u64;
+            assert!(unpacked(compression, &page, in_file(length)).unwrap() == bytes, "{compression}");
+            let in_memory = Unpacked::in_memory(length).unwrap();
+            assert!(unpacked(compression, &page, in_memory).unwrap() == bytes, "{compression}");
+            for claimed in [1, length - 1, length + 1, 1 << 30] {
+                assert!(unpacked(compression, &page, in_file(claimed)).is_err(), "{compression} {claimed}");
+            }
+            assert!(unpacked(compression, &page[..page.len() / 2], in_file(length)).is_err());
+        }
+    }
+
+    /// Small pages of many bytes, of which no more are made than are claimed.
+    #[test]
+    fn a_page_expands_no_further_than_it_claims() {
+        for compression in all() {
+            let page = packed(compression, &vec![0; 1 << 26]);
+            let mut out = in_file(1000);
+            let error = unpack(compression, &*page, 1 << 20, &mut out).unwrap_err();
+            assert!(out.left() <= 1000 && out.recent.len() <= 1000, "{compression}: {error}");
+        }
+    }
+
+    /// Literals of every length of length, and copies of every kind.
+    #[test]
+    fn snappy_is_read_as_its_format_says() {
+        let literal = |bytes: &[u8]| {
+            let count = u32::try_from(bytes.len() - 1).unwrap().to_le_bytes();
+            let wide = if bytes.len() <= 60 { 0 } else { 1 + usize::from(bytes.len() > 256) };
+            let tag = if wide == 0 { count[0] << 2 } else { (59 + u8::try_from(wide).unwrap()) << 2 };
+            [&[tag], &count[..wide], bytes].concat()
+        };
+        let bytes = &bytes()[..1000];
+        let mut want = [&bytes[..50], &bytes[..200], bytes].concat();
+        let mut body = [literal(&bytes[..50]), literal(&bytes[..200]), literal(bytes)].concat();
+        // (distance, count): 1, 2 and 4 bytes of distance, and a copy of itself.
+        for (back, count, tag) in [
+            (300usize, 11usize, vec![0b001 << 5 | 7 << 2 | 1, 44]),
+            (1200, 64, vec![63 << 2 | 2, 0xb0, 0x04]),
+            (1100, 1, vec![3, 0x4c, 0x04, 0, 0]),
+            (3, 60, vec![59 << 2 | 2, 3, 0]),
+        ] {
+            (0..count).for_each(|_| want.push(want[want.len() - back]));
+            body.extend(tag);
+        }
+        let length = want.len();
+        let page = [&[(length % 128) as u8 | 0x80, (length / 128) as u8][..], &body].concat();
+        let unpacked = |page: &[u8]| unpacked(Compression::SNAPPY, page, in_file(length as u64));
+        assert_eq!(unpacked(&page).unwrap(), want);
+        assert!(unpacked(&page[..page.len() - 1]).is_err());
+        assert!(unpacked(&[&page[..], &[0, 7]].concat()).is_err(), "a byte more");
+        let before_all = [&page[..2], &[0, 7, 2 << 2 | 2, 2, 0]].concat();
+        assert!(unpacked(&before_all).is_err());
+    }
+}
