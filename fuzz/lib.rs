@@ -110,12 +110,12 @@ impl Case {
         let source = Source { path: self.path.clone(), key: key.map(str::to_owned) };
         let opened = (|| {
             let (x, t) = reading.open_pair(&source, &source)?;
-            x.notes().iter().for_each(|note| drop(note.to_string()));
+            x.metadata().notes().iter().for_each(|note| drop(note.to_string()));
             // A sparse file may hold more than a fuzzer should read.
             if x.len() > 1 << 22 {
                 return Ok(None);
             }
-            Problem::pair_with(x, t, MEMORY_BYTES, ValidityRules::default()).map(Some)
+            Problem::builder(x).target(t).memory_bytes(MEMORY_BYTES).build().map(Some)
         })();
         match opened {
             Ok(Some(data)) => {

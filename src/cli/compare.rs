@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         _ => Some(Drivers::try_all(arguments.verbosity)?),
     };
     let memory_bytes = arguments.memory.host_bytes();
-    let data = arguments.pair.load(memory_bytes, arguments.verbosity)?;
+    let data = arguments.pair.load(memory_bytes, arguments.verbosity)?.problem;
 
     let truth = Truth::of(&data, at, others)?;
     let (tolerance, verbosity) = (arguments.tol, arguments.verbosity);

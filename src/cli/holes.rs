@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::array::{ValidityRules, nodata};
-use crate::io::Source;
+use crate::array::ValidityRules;
+use crate::io::{Source, nodata};
 
 /// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]

@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::reading::{ReadingArguments, tell_details};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::array::{Array, Element, ElementType, Problem, Real, Saturated, ValidityRules, Whole, nodata};
+use crate::array::{Element, ElementType, Problem, Real, Saturated, Whole};
 use crate::engine::{Cpu, Engine, EngineError};
-use crate::io::Source;
-use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
+use crate::io::results::{self, ResultFile, ResultFormat, ResultPlan};
+use crate::io::{Metadata, Opened as OpenedArray, Source, nodata};
 use crate::report::{count, load_model};
 
 /// Writes Y = X·W + b for a fitted model
@@ -133,24 +133,23 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         tell_replaced(arguments.verbosity, &x, arguments.nodata);
         x.set_nodata(arguments.nodata);
     }
-    let rules = ValidityRules::default();
-    let data = if format.knows_order() {
-        Problem::inputs_with(x, memory_bytes, rules)?
-    } else {
-        Problem::inputs_row_by_row(x, memory_bytes, rules)?
-    };
+    let problem = Problem::builder(&x).memory_bytes(memory_bytes);
+    let problem = if format.knows_order() { problem } else { problem.row_by_row() };
+    let data = problem.build()?;
     let element = arguments.dtype.element();
     let nulls_stay = format.holds_nulls();
-    let nodata = nodata_of_y(arguments, data.x(), nulls_stay)?;
+    let nodata = nodata_of_y(arguments, &x, nulls_stay)?;
     // Before there is an output: a driver that takes the program with it leaves
     // no unfinished file.
     let engine = engine.filter(|_| data.valid_len() > 0);
     let engine = engine.map(|engine| engine.open(&data, arguments.verbosity)).transpose()?;
-    let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
+    let (shape, metadata) = (x.shape(), x.metadata());
+    let plan = ResultPlan { shape, metadata, element, order: data.order(), nodata };
     let mut output = Output {
-        file: ResultFile::create(format, &arguments.output, &plan)?,
+        file: results::create(format, &arguments.output, &plan)?,
         progress: Progress::new(arguments.verbosity.quiet, data.len() as u64, "elements"),
         data: &data,
+        metadata,
         nodata,
         nulls_stay,
         written: 0,
@@ -208,7 +207,11 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
 /// What stands for nothing in Y: what the user says, else that of X, else NaN
 /// where X has nulls that Y's format doesn't. Fails if Y's type has no such
 /// value.
-fn nodata_of_y(arguments: &PredictArguments, x: &Array, nulls_stay: bool) -> Result<Option<f64>, CliError> {
+fn nodata_of_y(
+    arguments: &PredictArguments,
+    x: &OpenedArray,
+    nulls_stay: bool,
+) -> Result<Option<f64>, CliError> {
     let element = arguments.dtype.element();
     if let Some(nodata) = arguments.y_nodata {
         if !holds(arguments.dtype, nodata) {
@@ -218,8 +221,9 @@ fn nodata_of_y(arguments: &PredictArguments, x: &Array, nulls_stay: bool) -> Res
         }
         return Ok(Some(nodata));
     }
-    if x.fill().is_some() || !x.has_nulls() || nulls_stay {
-        return Ok(x.fill());
+    let (fill, has_nulls) = (x.metadata().fill(), x.metadata().has_nulls());
+    if fill.is_some() || !has_nulls || nulls_stay {
+        return Ok(fill);
     }
     if !element.is_float() {
         return Err(CliError::Usage(format!(
@@ -260,6 +264,7 @@ struct Output<'d> {
     file: ResultFile,
     progress: Progress,
     data: &'d Problem,
+    metadata: &'d Metadata,
     /// What stands for nothing.
     nodata: Option<f64>,
     /// Whether the file has nulls where X has.
@@ -386,7 +391,7 @@ impl Output<'_> {
 
     /// Those of the holes that the file has no null for.
     fn without_nulls(&self, mut holes: Vec<usize>) -> Vec<usize> {
-        holes.retain(|k| !(self.nulls_stay && self.data.x().is_null(self.written + k)));
+        holes.retain(|k| !(self.nulls_stay && self.metadata.is_null(self.written + k)));
         holes
     }
 

@@ -14,15 +14,14 @@ use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use super::input::Input;
 use super::npy;
 use super::output::OutputFile;
-use super::results::ArrayWriter;
-use super::source::Input;
-use crate::array::array::{Bytes, Layout};
+use super::writer::{ArrayWriter, NAME, ResultPlan};
 use crate::array::error::{excerpt, reason};
 use crate::array::mapping::Mapping;
 use crate::array::spool::Spool;
-use crate::array::{Array, DataError, ElementType, Order, Shape};
+use crate::array::{Array, DataError, Layout};
 use crate::with_element;
 
 const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
@@ -49,14 +48,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     if member.encrypted() {
         return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
     }
-    let matrix = match (member.compression(), member.data_start()) {
+    let array = match (member.compression(), member.data_start()) {
         (CompressionMethod::Stored, Some(start)) => {
             stored(input, start, &Claims { name, bytes: member.size(), sum: member.crc32() })?
         }
         (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, name, &mut member)?,
         (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
-    Ok(matrix.keyed(name))
+    Ok(array.keyed(name))
 }
 
 fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
@@ -69,7 +68,7 @@ fn failed(input: &Input<'_>, error: &ZipError) -> DataError {
     }
 }
 
-/// What the archive's directory says of a member.
+/// The claims of the archive's directory about a member.
 struct Claims<'n> {
     name: &'n str,
     bytes: u64,
@@ -100,7 +99,7 @@ fn stored(input: &Input<'_>, start: u64, claims: &Claims<'_>) -> Result<Array, D
             DataError::Shrunk { path: input.path.to_owned() }
         });
     }
-    Array::from_bytes(input.path, Box::new(map), layout)
+    input.array(map, layout)
 }
 
 /// The CRC-32 of a range of a file, which is released as it is read if it shall
@@ -181,7 +180,7 @@ fn check_size(input: &Input<'_>, layout: &Layout, member_bytes: u64) -> Result<(
     let found_bytes = member_bytes.saturating_sub(layout.offset as u64);
     let expected = layout.shape.elements().and_then(|n| n.checked_mul(layout.element.size() as u64));
     match expected {
-        // What cannot be counted is the matrix's to refuse.
+        // A shape that cannot be counted is the array's to refuse.
         Some(expected_bytes) if expected_bytes > found_bytes => {
             Err(DataError::Truncated { path: input.path.to_owned(), expected_bytes, found_bytes })
         }
@@ -196,13 +195,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn create(
-        path: &Path,
-        name: &str,
-        shape: &Shape,
-        element: ElementType,
-        order: Order,
-    ) -> Result<Self, DataError> {
+    pub(super) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+        let &ResultPlan { shape, element, order, .. } = plan;
         let failed = |e: io::Error| DataError::write(path, e);
         let header = npy::header(path, shape, element, order)?;
         let mut archive = ZipWriter::new_stream(OutputFile::create(path)?);
@@ -211,7 +205,7 @@ impl Writer {
             .compression_method(CompressionMethod::Stored)
             // Zip's own 4 GiB, less room for the header.
             .large_file(bytes > u64::from(u32::MAX) - (1 << 20));
-        archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.into()))?;
+        archive.start_file(format!("{NAME}.npy"), options).map_err(|e| failed(e.into()))?;
         archive.write_all(&header).map_err(failed)?;
         Ok(Self { archive, path: path.to_owned() })
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use linfit::array::{Array, DataError, Order};
-use linfit::io::{Reading, Source};
+use linfit::io::{Opened, Reading, Source};
 use tempfile::TempDir;
 
 fn data() -> PathBuf {
@@ -24,7 +24,7 @@ fn data() -> PathBuf {
 }
 
 /// Opens an array, with so little memory that what is decoded goes to a file.
-fn open(path: &Path, key: Option<&str>) -> Result<Array, DataError> {
+fn open(path: &Path, key: Option<&str>) -> Result<Opened, DataError> {
     let source = Source { path: path.to_owned(), key: key.map(str::to_owned) };
     Reading { memory_bytes: 100, ..Reading::default() }.open(&source)
 }
@@ -197,7 +197,7 @@ mod columns {
             assert_eq!(values(&x), (0..20).map(|k| f64::from(k) * 3.0).collect::<Vec<_>>(), "{name}");
             let field = open(&file, Some("s.x")).unwrap();
             let is_null = |k: usize| k.is_multiple_of(4) || k % 10 == 3;
-            assert!((0..20).all(|k| field.is_null(k) == is_null(k)), "{name}");
+            assert!((0..20).all(|k| field.metadata().is_null(k) == is_null(k)), "{name}");
             let want = |k: usize| if is_null(k) { 0.0 } else { k as f64 * 2.0 };
             assert_eq!(values(&field), (0..20).map(want).collect::<Vec<_>>(), "{name}");
             let bits = open(&file, Some("bool")).unwrap();
@@ -241,7 +241,7 @@ mod columns {
             writer.write(&batch).unwrap();
             writer.finish().unwrap();
             let notes: Vec<String> =
-                open(&path, None).unwrap().notes().iter().map(ToString::to_string).collect();
+                open(&path, None).unwrap().metadata().notes().iter().map(ToString::to_string).collect();
             assert!(notes.len() == 1 && notes[0].starts_with(want), "{notes:?}");
         }
     }

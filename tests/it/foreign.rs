@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use linfit::array::{Array, DataError, ElementType, Order, Problem, Shape, ValidityRules};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, Reference};
-use linfit::io::{RawLayout, Reading, Source};
+use linfit::io::{Opened, RawLayout, Reading, Source};
 use linfit::math::{Affine, Evaluation};
 
 use crate::common::adapter::software_adapter;
@@ -37,7 +37,7 @@ fn source(name: &str) -> Source {
 
 /// Reads a file as `FILE` or `FILE:KEY`, from memory and from a temporary
 /// file, which must not make a difference.
-fn read(name: &str) -> Result<Array, DataError> {
+fn read(name: &str) -> Result<Opened, DataError> {
     let matrix = Reading::default().open(&source(name))?;
     let spooled = Reading { memory_bytes: 100, ..Reading::default() }.open(&source(name))?;
     assert_eq!(values(&matrix), values(&spooled), "{name}");
@@ -127,7 +127,7 @@ fn is_refused(name: &str, words: &[&str]) {
 /// What stands for nothing is not known, which is an error unless it is said.
 #[track_caller]
 fn is_unclear(name: &str, words: &[&str]) {
-    let inputs = |rules: ValidityRules| Problem::inputs_with(read(name).unwrap(), u64::MAX, rules);
+    let inputs = |rules: ValidityRules| Problem::builder(read(name).unwrap()).rules(rules).build();
     let error = inputs(ValidityRules::default()).unwrap_err().to_string();
     for word in [name, "--nodata VALUE"].iter().chain(words) {
         assert!(error.contains(word), "{name}: no {word:?} in {error}");
@@ -171,7 +171,7 @@ mod safetensors {
 
     #[test]
     fn attributes_say_what_stands_for_nothing() {
-        let nodata = |name: &str| read(name).unwrap().nodata();
+        let nodata = |name: &str| read(name).unwrap().metadata().nodata();
         assert_eq!(nodata("attributes.safetensors:a"), Some(-9999.0));
         assert!(nodata("attributes.safetensors:layers.b").unwrap().is_nan());
         is_unclear("attributes.safetensors:c", &["c._FillValue is \"none\""]);
@@ -228,11 +228,11 @@ fn holes_are_what_masked_arrays_leave_out() {
         let rules = ValidityRules {
             x_nodata: Some(f64::NAN),
             t_nodata: Some(-9999.0),
-            mask: Some(array("mask")),
-            weights: is_weighted.then(|| array("weights")),
+            mask: Some(array("mask").into()),
+            weights: is_weighted.then(|| array("weights").into()),
             ..ValidityRules::default()
         };
-        let data = Problem::pair_with(array("x"), array("t"), u64::MAX, rules).unwrap();
+        let data = Problem::builder(array("x")).target(array("t")).rules(rules).build().unwrap();
         let excluded = data.validity().unwrap().excluded();
         if is_weighted {
             assert!((data.weight_sum() / number("sum_of_weights") - 1.0).abs() <= 1e-15);
@@ -346,20 +346,20 @@ mod tiff {
     #[test]
     fn nodata_and_georeference_are_carried() {
         let matrix = read("geo.tif").unwrap();
-        assert_eq!(matrix.nodata(), Some(-9999.0));
+        assert_eq!(matrix.metadata().nodata(), Some(-9999.0));
         let mut want = image(ElementType::I16, 0);
         want[3 * COLUMNS as usize + 4] = -9999.0;
         assert_eq!(values(&matrix), want);
-        let text = format!("{:?}", matrix.georeference().unwrap());
+        let text = format!("{:?}", matrix.metadata().georeference().unwrap());
         assert!(
             text.contains("600000.0") && text.contains("32632") && text.contains("UTM zone 32N"),
             "{text}"
         );
-        assert!(read("nodata-nan.tif").unwrap().nodata().unwrap().is_nan());
-        assert_eq!(read("nodata-empty.tif").unwrap().nodata(), None);
+        assert!(read("nodata-nan.tif").unwrap().metadata().nodata().unwrap().is_nan());
+        assert_eq!(read("nodata-empty.tif").unwrap().metadata().nodata(), None);
         is_unclear("nodata-unclear.tif", &["GDAL_NODATA tag is \"n/a\""]);
         let plain = read("tiles.tif").unwrap();
-        assert!(plain.nodata().is_none() && plain.georeference().is_none());
+        assert!(plain.metadata().nodata().is_none() && plain.metadata().georeference().is_none());
     }
 
     #[test]
@@ -420,16 +420,19 @@ mod tiff {
             let name = format!("{file}:{}", band + 1);
             is_image(&name, ElementType::U16, band);
             let matrix = read(&name).unwrap();
-            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_masked(k)), "{name}");
+            assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_masked(k)), "{name}");
         }
         for band in 0..3 {
             let name = format!("mask-pages.tif:{}", band + 1);
             is_image(&name, ElementType::I16, band);
             let matrix = read(&name).unwrap();
             // The second page has none.
-            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == (band != 1 && is_masked(k))), "{name}");
+            assert!(
+                (0..matrix.len()).all(|k| matrix.metadata().is_null(k) == (band != 1 && is_masked(k))),
+                "{name}"
+            );
         }
-        assert!(!read("tiles.tif").unwrap().has_nulls());
+        assert!(!read("tiles.tif").unwrap().metadata().has_nulls());
         // It masks nothing: it is what there is to read.
         let alone = values(&read("mask-alone.tif").unwrap());
         assert!(alone.iter().enumerate().all(|(k, value)| *value == if is_masked(k) { 0.0 } else { 255.0 }));
@@ -447,11 +450,11 @@ mod tiff {
         // X and T lie column by column, and the mask and the weights row by row.
         let columns = || read("stored.npz:columns").unwrap();
         let rules = [
-            ValidityRules { mask: Some(band(1)), ..ValidityRules::default() },
-            ValidityRules { weights: Some(band(1)), ..ValidityRules::default() },
+            ValidityRules { mask: Some(band(1).into()), ..ValidityRules::default() },
+            ValidityRules { weights: Some(band(1).into()), ..ValidityRules::default() },
         ];
         for rules in rules {
-            let data = Problem::pair_with(columns(), columns(), u64::MAX, rules).unwrap();
+            let data = Problem::builder(columns()).target(columns()).rules(rules).build().unwrap();
             assert_eq!(data.order(), Order::Fortran);
             let validity = data.validity().unwrap();
             for (k, place) in places().map(|k| (k, k % ROWS as usize * COLUMNS as usize + k / ROWS as usize))
@@ -477,8 +480,12 @@ mod tiff {
             is_image(&name, ElementType::I16, band);
             let matrix = read(&name).unwrap();
             match remark {
-                Some(words) => assert!(matrix.notes()[0].to_string().contains(words), "{:?}", matrix.notes()),
-                None => assert!(matrix.notes().is_empty(), "{:?}", matrix.notes()),
+                Some(words) => assert!(
+                    matrix.metadata().notes()[0].to_string().contains(words),
+                    "{:?}",
+                    matrix.metadata().notes()
+                ),
+                None => assert!(matrix.metadata().notes().is_empty(), "{:?}", matrix.metadata().notes()),
             }
         }
     }
@@ -714,9 +721,9 @@ mod columns {
                 (read(&format!("{file}:{name}")).unwrap(), read(&format!("{file}:{name} as f64")).unwrap());
             assert_eq!(found.element(), ElementType::F64, "{file}:{name}");
             assert!(values(&found) == values(&want), "{file}:{name}");
-            assert!((0..found.len()).all(|k| found.is_null(k) == (k % 32 == 31)), "{file}:{name}");
+            assert!((0..found.len()).all(|k| found.metadata().is_null(k) == (k % 32 == 31)), "{file}:{name}");
             // By int(float(digits)) != digits in Python: all but 9 nulls.
-            let rounded: Vec<String> = found.notes().iter().map(ToString::to_string).collect();
+            let rounded: Vec<String> = found.metadata().notes().iter().map(ToString::to_string).collect();
             match *name {
                 "d38" | "d76" => assert!(rounded[0].starts_with("291 of 300 decimals"), "{rounded:?}"),
                 _ => assert!(rounded.is_empty(), "{file}:{name}: {rounded:?}"),
@@ -734,13 +741,13 @@ mod columns {
         let is_null = |k: usize| k % 32 == 31 || k % 5 == 2;
         let want = |k: usize| if is_null(k) { 0.0 } else { [7.5, -1.0, 0.0, 3.0, 0.25][k % 5] };
         assert_eq!(values(&matrix), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
-        assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)));
+        assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_null(k)));
         let whole = read("kinds.feather:whole").unwrap();
         assert_eq!(whole.element(), ElementType::I32);
         let want = |k: usize| [300.0, -5.0, 70_000.0][k % 3];
         assert_eq!(values(&whole), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
         let nothing = read("no-dictionary.feather").unwrap();
-        assert!(nothing.len() == 2 && nothing.is_null(0) && nothing.is_null(1));
+        assert!(nothing.len() == 2 && nothing.metadata().is_null(0) && nothing.metadata().is_null(1));
     }
 
     #[test]
@@ -752,7 +759,10 @@ mod columns {
             ] {
                 let matrix = read(&format!("{file}:{name}")).unwrap();
                 assert_eq!(matrix.element(), element);
-                assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)), "{file}:{name}");
+                assert!(
+                    (0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_null(k)),
+                    "{file}:{name}"
+                );
                 let counted = |values: Vec<f64>| -> Vec<f64> {
                     values
                         .into_iter()
@@ -773,7 +783,7 @@ mod columns {
             is_vector(&format!("{file}:i32"), ElementType::I32);
             is_vector(&format!("{file}:f64"), ElementType::F64);
             let gaps = read(&format!("{file}:gaps")).unwrap();
-            assert!((0..gaps.len()).all(|k| gaps.is_null(k) == (k % 64 == 63)), "{file}");
+            assert!((0..gaps.len()).all(|k| gaps.metadata().is_null(k) == (k % 64 == 63)), "{file}");
             is_refused(file, &["4 columns", "category (0), i32 (1)"]);
             is_refused(&format!("{file}:category"), &["Dictionary"]);
         }
@@ -829,15 +839,15 @@ mod columns {
     fn nulls_are_known_and_read_as_0() {
         for file in ["none.parquet", "uncompressed.feather"] {
             let gaps = read(&format!("{file}:gaps")).unwrap();
-            let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.is_null(k)).collect();
+            let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.metadata().is_null(k)).collect();
             assert_eq!(found, [211], "{file}");
-            assert!(!read(&format!("{file}:f64")).unwrap().has_nulls(), "{file}");
+            assert!(!read(&format!("{file}:f64")).unwrap().metadata().has_nulls(), "{file}");
         }
         for file in ["nulls.parquet", "nulls-v2.parquet", "nulls.feather", "nulls.arrow"] {
             for (column, element) in [("x", ElementType::F64), ("u8", ElementType::U8)] {
                 let matrix = read(&format!("{file}:{column}")).unwrap();
-                assert!(matrix.has_nulls() && matrix.element() == element, "{file}");
-                assert!((0..matrix.len()).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+                assert!(matrix.metadata().has_nulls() && matrix.element() == element, "{file}");
+                assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == x_is_null(k)), "{file}");
                 assert_eq!(values(&matrix), gapped(vector(element), x_is_null), "{file}:{column}");
             }
         }
@@ -851,7 +861,8 @@ mod columns {
         let t_nulls = places().filter(|&k| !x_is_null(k) && t_is_null(k)).count() as u64;
         for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
             let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
-            let pair = |rules: ValidityRules| Problem::pair_with(column("x"), column("t"), u64::MAX, rules);
+            let pair =
+                |rules: ValidityRules| Problem::builder(column("x")).target(column("t")).rules(rules).build();
             let data = pair(ValidityRules::default()).unwrap();
             let validity = data.validity().unwrap();
             let counts = |k: usize| !x_is_null(k) && !t_is_null(k);
@@ -866,7 +877,7 @@ mod columns {
             let data = pair(ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() }).unwrap();
             assert_eq!(data.validity().unwrap().excluded().x_nodata, x_nulls + 1, "{file}");
 
-            let mask = Some(column("mask"));
+            let mask = Some(column("mask").into());
             let data = pair(ValidityRules { mask, ..ValidityRules::default() }).unwrap();
             let masked = places().filter(|&k| k % 3 == 0 || t_is_null(k)).count() as u64;
             assert_eq!(data.validity().unwrap().excluded().mask, masked, "{file}");
@@ -880,9 +891,9 @@ mod columns {
                 [("fill", Some(-9999.0)), ("missing", Some(13.0)), ("both", Some(-1.5)), ("plain", None)]
             {
                 let matrix = read(&format!("{file}:{column}")).unwrap();
-                assert_eq!(matrix.nodata(), nodata, "{file}:{column}");
+                assert_eq!(matrix.metadata().nodata(), nodata, "{file}:{column}");
             }
-            assert!(read(&format!("{file}:nan")).unwrap().nodata().unwrap().is_nan());
+            assert!(read(&format!("{file}:nan")).unwrap().metadata().nodata().unwrap().is_nan());
             is_unclear(&format!("{file}:unclear"), &["_FillValue is \"n/a\""]);
         }
         // 13 is at place 9.
@@ -899,7 +910,7 @@ mod columns {
             let inputs = |name: &str, x_nodata| {
                 let rules = ValidityRules { x_nodata, ..ValidityRules::default() };
                 let x = Reading::default().open(&source(&format!("{file}:{name}"))).unwrap();
-                Problem::inputs_with(x, u64::MAX, rules)
+                Problem::builder(x).rules(rules).build()
             };
             let error = inputs("nan", None).unwrap_err().to_string();
             assert!(error.contains("1 of 300") && error.contains("index 40"), "{error}");
@@ -958,7 +969,7 @@ mod text {
             let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
             let (x, t) = (column("x"), column("t"));
             for matrix in [&x, &t] {
-                assert!((0..LENGTH as usize).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+                assert!((0..LENGTH as usize).all(|k| matrix.metadata().is_null(k) == x_is_null(k)), "{file}");
             }
             let data = Problem::pair(x, t).unwrap();
             let sums = Reference::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap();
@@ -966,11 +977,11 @@ mod text {
             let thirds: Vec<f64> = (0..LENGTH).map(|k| f64::from(u8::from(k % 3 == 0))).collect();
             assert_eq!(values(&column("b")), thirds, "{file}");
             let numbers = column("n");
-            assert!((0..LENGTH as usize).all(|k| numbers.is_null(k) == (k % 7 == 1)), "{file}");
+            assert!((0..LENGTH as usize).all(|k| numbers.metadata().is_null(k) == (k % 7 == 1)), "{file}");
         }
         // A line for a row without a number, too.
         let x = read("pandas-x.csv").unwrap();
-        assert!((0..LENGTH as usize).all(|k| x.is_null(k) == x_is_null(k)));
+        assert!((0..LENGTH as usize).all(|k| x.metadata().is_null(k) == x_is_null(k)));
         assert_eq!(x.len() as u64, LENGTH);
     }
 
@@ -1025,7 +1036,7 @@ mod png {
 mod raw {
     use super::*;
 
-    fn open(bytes: &[u8], dtype: &str, shape: Option<&[u64]>, offset: u64) -> Result<Array, DataError> {
+    fn open(bytes: &[u8], dtype: &str, shape: Option<&[u64]>, offset: u64) -> Result<Opened, DataError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.raw");
         fs::write(&path, bytes).unwrap();
@@ -1097,7 +1108,7 @@ mod results {
         assert!(words.iter().all(|word| stderr.contains(word)), "{words:?} in {stderr}");
     }
 
-    fn open(path: PathBuf, key: Option<&str>, reading: &Reading) -> Array {
+    fn open(path: PathBuf, key: Option<&str>, reading: &Reading) -> Opened {
         reading.open(&Source { path, key: key.map(str::to_owned) }).unwrap()
     }
 
@@ -1178,9 +1189,9 @@ mod results {
         succeeds(&predict(directory.path(), &x, "y.tif", "f32", None));
         let y = open(directory.path().join("y.tif"), None, &Reading::default());
         let x = read("geo.tif").unwrap();
-        assert!(y.georeference().is_some());
-        assert_eq!(y.georeference(), x.georeference());
-        assert_eq!(y.nodata(), Some(-9999.0));
+        assert!(y.metadata().georeference().is_some());
+        assert_eq!(y.metadata().georeference(), x.metadata().georeference());
+        assert_eq!(y.metadata().nodata(), Some(-9999.0));
     }
 
     #[test]
@@ -1310,8 +1321,8 @@ fn survive(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
     match matrix {
         // A damaged shape may promise more than a test should read.
         Ok(matrix) if matrix.len() < 1 << 20 => {
-            let nulls = (0..matrix.len()).filter(|&k| matrix.is_null(k)).count();
-            assert_eq!(nulls > 0, matrix.has_nulls());
+            let nulls = (0..matrix.len()).filter(|&k| matrix.metadata().is_null(k)).count();
+            assert_eq!(nulls > 0, matrix.metadata().has_nulls());
             drop(values(&matrix));
         }
         Ok(_) => {}
