@@ -1,7 +1,7 @@
 //! The engines' passes under criterion, for changes to one of them:
 //!
 //! ```sh
-//! cargo bench --bench passes -- cpu/loss_sums
+//! cargo bench --bench passes -- cpu/residual_sums
 //! ```
 //!
 //! Each is named engine/pass/type/size. `gpu` is the adapter that
@@ -55,7 +55,7 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
             engine.forward(AT, &mut sink).expect("a forward pass");
         });
     });
-    group.bench_function(format!("loss_sums/f32/{size}"), |bencher| {
+    group.bench_function(format!("residual_sums/f32/{size}"), |bencher| {
         bencher.iter(|| engine.loss_sums(black_box(AT)).expect("a residual pass"));
     });
     group.bench_function(format!("moments/f32/{size}"), |bencher| {

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linfit::array::{Problem, ValidityRules};
+use linfit::array::Problem;
 use linfit::engine::{Engine, Reference};
 use linfit::io::{RawLayout, RawType, Reading, Source};
 use linfit::math::Affine;

@@ -1,14 +1,16 @@
 // Whole steps, passes and updates, one after the other in a single workgroup:
 // for data so small that a dispatch costs more than a pass. CPU twin:
-// fit/path.rs `HostPath::next`.
+// fit/host.rs `HostStepper::advance`.
 //
 // Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, shared/step.wgsl, shared/residuals_fast.wgsl, one of
-// shared/holes_*.wgsl, and shared/walk.wgsl, which reads the elements.
+// shared/parameters.wgsl, shared/rule.wgsl, shared/step.wgsl,
+// shared/residuals_fast.wgsl, one of shared/holes_*.wgsl, and shared/walk.wgsl,
+// which reads the elements.
 
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(5) var<uniform> descent: Descent;
+@group(0) @binding(8) var<storage, read> rates: array<vec2<f32>>;
 
 var<workgroup> next_follows: bool;
 

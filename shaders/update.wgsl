@@ -1,14 +1,16 @@
 // Adds up the partials of all windows and takes the step that follows from
 // them, so that the next pass in the same submission starts from there. One
-// workgroup. CPU twin: fit/path.rs `HostPath::next`.
+// workgroup. CPU twin: the body of the loop in fit/host.rs
+// `HostStepper::advance`.
 //
 // Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl and shared/step.wgsl.
+// shared/parameters.wgsl, shared/rule.wgsl and shared/step.wgsl.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> history: History;
 @group(0) @binding(2) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(3) var<uniform> descent: Descent;
+@group(0) @binding(4) var<storage, read> rates: array<vec2<f32>>;
 
 @compute @workgroup_size(WIDTH)
 fn update(@builtin(local_invocation_index) local: u32) {

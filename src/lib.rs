@@ -23,7 +23,8 @@
 //!
 //! ```
 //! use linfit::array::{Problem, Array};
-//! use linfit::engine::{Engine, Reference};
+//! use linfit::engine::{Engine, Reference, StepState};
+//! use linfit::fit::GradientDescent;
 //! use linfit::math::{Affine, Evaluation};
 //!
 //! let x = Array::from_vec("x", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
@@ -32,7 +33,9 @@
 //! let start = Affine::new(0.0, 0.0);
 //! let here = Evaluation::from_sums(&Reference::new(&data).loss_sums(start)?);
 //! assert_eq!((here.loss, here.grad_weight, here.grad_bias), (41.0, -35.0, -12.0));
-//! assert_eq!(start.descend(&here, 0.01), Affine::new(0.01 * 35.0, 0.01 * 12.0));
+//! let mut state = StepState::start(start);
+//! GradientDescent::default().rule().step(&mut state, here.gradient(), 0.01);
+//! assert_eq!(state.model, Affine::new(0.01 * 35.0, 0.01 * 12.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -1,23 +1,25 @@
 // What follows a pass: loss and gradients of its sums, a row of the history,
-// and the update W ← W − η·∂L/∂W, b ← b − η·∂L/∂b. CPU twin: fit/path.rs
-// `HostPath::next`.
+// and the step by shared/rule.wgsl. CPU twin: the body of the loop in
+// fit/host.rs `HostStepper::advance`.
 //
 // Expects shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, and the globals `descent: Descent` (uniform),
-// `history: History` and `parameters: Parameters` (storage, read_write).
+// shared/parameters.wgsl, shared/rule.wgsl, and the globals `descent: Descent`
+// (uniform), `rates: array<vec2<f32>>` (storage), `history: History` and
+// `parameters: Parameters` (storage, read_write).
 
 // Invocations of the one workgroup, a power of two; set by the host.
 override WIDTH: u32 = 64u;
 
 struct Descent {
     mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
-    rate: vec2<f32>,      // (hi, lo) of −η
-    tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂W
-    bias_tolerance: vec2<f32>, // (hi, lo) of that of ∂L/∂b
-    x_pivot: vec2<f32>,   // (hi, lo) of what was taken off X on its way here
-    x_mean: vec2<f32>,    // (hi, lo) of the mean of x, less the pivot
-    x_square: vec2<f32>,  // and of x², likewise
-    x_size: f32,          // of x about the pivot, a power of two
+    momentum: vec2<f32>,  // (hi, lo) of μ
+    gradient_share: vec2<f32>, // (hi, lo) of 1 − τ
+    tolerance: vec2<f32>, // (hi, lo) of that of |∂L/∂W|
+    bias_tolerance: vec2<f32>, // (hi, lo) of that of |∂L/∂b|
+    x_shift: vec2<f32>,   // (hi, lo) of p, which was taken off X on its way here
+    x_mean: vec2<f32>,    // (hi, lo) of the mean of x − p
+    x_square: vec2<f32>,  // (hi, lo) of the mean of (x − p)²
+    x_size: f32,          // of x − p, a power of two
     x_reciprocal: f32,    // 1 / x_size
     t_size: f32,          // of t, likewise
     // A power of two that partials are multiplied with, so that their sum
@@ -33,8 +35,8 @@ struct Row {
     evaluation: Sum,      // (L, ∂L/∂W, ∂L/∂b, –) at the W and b below
     weight: vec2<f32>,
     bias: vec2<f32>,
-    step: u32,            // updates that led to this W and b
-    onward: u32,          // ONWARD, or why no step follows
+    step: u32,            // steps that led to this W and b
+    outcome: u32,         // STEP, or why no step follows
     unused0: u32,
     unused1: u32,
 }
@@ -43,13 +45,11 @@ struct History {
     wanted: u32,          // rows that the host asked for
     count: u32,           // rows there are
     stopped: u32,         // whether a row says that no step follows
-    step: u32,            // updates so far
+    step: u32,            // steps so far
+    velocity_weight: vec2<f32>, // (hi, lo) of what moved W in the last of them
+    velocity_bias: vec2<f32>,   // and b
     rows: array<Row>,
 }
-
-const ONWARD: u32 = 0u;
-const TOLERANCE: u32 = 1u;
-const DIVERGED: u32 = 2u;
 
 var<workgroup> totals: array<Sum, WIDTH>;
 
@@ -65,18 +65,6 @@ fn merge_totals(local: u32) {
             totals[local] = add(totals[local], totals[local + half]);
         }
     }
-}
-
-// By the bits, because compilers assume that there are no NaNs.
-fn is_finite(v: vec2<f32>) -> bool {
-    return all((bitcast<vec2<u32>>(v) & vec2(0x7f800000u)) != vec2(0x7f800000u));
-}
-
-// Whether |hi + lo| is at most a tolerance.
-fn is_tolerable(hi: f32, lo: f32, tolerance: vec2<f32>) -> bool {
-    let sign = select(1.0, -1.0, hi < 0.0);
-    let size = sign * hi;
-    return size < tolerance.x || (size == tolerance.x && sign * lo <= tolerance.y);
 }
 
 // Whether another step is to follow. For the first invocation only.
@@ -111,14 +99,14 @@ fn put_back(evaluation: Sum, w: vec2<f32>, v: vec2<f32>) -> Sum {
     let mean = descent.x_mean;
     let square = descent.x_square;
     // Twice (–, w·x² + v·x, w·x + v, –).
-    let of_w = multiply(Sum(vec4(w.x), vec4(w.y)), Sum(vec4(0.0, square.x, mean.x, 0.0), vec4(0.0, square.y, mean.y, 0.0)));
-    let of_v = multiply(Sum(vec4(v.x), vec4(v.y)), Sum(vec4(0.0, mean.x, 1.0, 0.0), vec4(0.0, mean.y, 0.0, 0.0)));
-    let more = add(of_w, of_v);
+    let more = add(
+        multiply(splat(w), of_w_and_b(square, mean)),
+        multiply(splat(v), of_w_and_b(mean, vec2(1.0, 0.0))),
+    );
     let gradients = add(evaluation, Sum(2.0 * more.hi, 2.0 * more.lo));
     // w times, and v times, the mean of the gradients at both ends.
     let ends = add(evaluation, gradients);
-    let half_ends = Sum(0.5 * ends.hi, 0.5 * ends.lo);
-    let terms = multiply(Sum(vec4(0.0, w.x, v.x, 0.0), vec4(0.0, w.y, v.y, 0.0)), half_ends);
+    let terms = multiply(of_w_and_b(w, v), Sum(0.5 * ends.hi, 0.5 * ends.lo));
     let of_loss = add(Sum(vec4(terms.hi.y), vec4(terms.lo.y)), Sum(vec4(terms.hi.z), vec4(terms.lo.z)));
     let loss = add(evaluation, of_loss);
     // No mean of squares is negative.
@@ -129,17 +117,33 @@ fn put_back(evaluation: Sum, w: vec2<f32>, v: vec2<f32>) -> Sum {
     );
 }
 
-// Evaluates `totals[0]`, writes it down and updates W and b, unless the descent
-// has stopped. For the first invocation only.
+// (–, W, b, –) of two numbers.
+fn of_w_and_b(w: vec2<f32>, b: vec2<f32>) -> Sum {
+    return Sum(vec4(0.0, w.x, b.x, 0.0), vec4(0.0, w.y, b.y, 0.0));
+}
+
+// W and b moved by a displacement: the bias here is b + p·W − q, and so moves
+// with W too. CPU twin: engine/rule.rs `Movable::moved`.
+fn moved(model: Sum, displacement: Sum) -> Sum {
+    let shift = descent.x_shift;
+    if shift.x == 0.0 {
+        return add(model, displacement);
+    }
+    let more = multiply(
+        of_w_and_b(vec2(0.0, 0.0), shift),
+        Sum(vec4(displacement.hi.y), vec4(displacement.lo.y)),
+    );
+    return add(model, add(displacement, more));
+}
+
+// Evaluates `totals[0]`, writes it down and takes the step that follows, unless
+// the descent has stopped. For the first invocation only.
 fn take_step() {
     if !goes_on() {
         return;
     }
-    let means = multiply(totals[0], Sum(vec4(descent.mean.x), vec4(descent.mean.y)));
+    let means = multiply(totals[0], splat(descent.mean));
     let factors = vec4(1.0, 2.0, 2.0, 1.0);
-    let rate = Sum(vec4(descent.rate.x), vec4(descent.rate.y));
-    let pivot = descent.x_pivot;
-    let is_centred = pivot.x != 0.0;
     let weight = parameters.weight;
     let bias = parameters.bias;
     let near = parameters.coarse;
@@ -148,49 +152,33 @@ fn take_step() {
         left_out(weight, near.x),
         left_out(bias, near.y),
     );
-    if is_centred {
+    let shift = descent.x_shift;
+    if shift.x != 0.0 {
         // x·r = (x − p)·r + p·r
         let more = multiply(
-            Sum(vec4(0.0, pivot.x, 0.0, 0.0), vec4(0.0, pivot.y, 0.0, 0.0)),
+            of_w_and_b(shift, vec2(0.0, 0.0)),
             Sum(vec4(evaluation.hi.z), vec4(evaluation.lo.z)),
         );
         evaluation = add(evaluation, more);
     }
 
-    // W and b stand where their gradients do.
-    let at = Sum(vec4(0.0, weight.x, bias.x, 0.0), vec4(0.0, weight.y, bias.y, 0.0));
-    var step = multiply(evaluation, rate);
-    if is_centred {
-        // The bias here is b + p·W − q: it moves with W too.
-        let more = multiply(
-            Sum(vec4(0.0, 0.0, pivot.x, 0.0), vec4(0.0, 0.0, pivot.y, 0.0)),
-            Sum(vec4(step.hi.y), vec4(step.lo.y)),
-        );
-        step = add(step, more);
-    }
-    let next = add(at, step);
-    let next_weight = vec2(next.hi.y, next.lo.y);
-    let next_bias = vec2(next.hi.z, next.lo.z);
-
-    var onward = ONWARD;
-    if !(is_finite(evaluation.hi.xy) && is_finite(evaluation.lo.xy)
-        && is_finite(evaluation.hi.yz) && is_finite(evaluation.lo.yz)) {
-        onward = DIVERGED;
-    } else if descent.has_tolerance != 0u
-        && is_tolerable(evaluation.hi.y, evaluation.lo.y, descent.tolerance)
-        && is_tolerable(evaluation.hi.z, evaluation.lo.z, descent.bias_tolerance) {
-        onward = TOLERANCE;
-    } else if !(is_finite(next_weight) && is_finite(next_bias)) {
-        onward = DIVERGED;
-    }
-    history.rows[history.count] = Row(evaluation, weight, bias, history.step, onward, 0u, 0u);
-    history.count += 1u;
-    if onward == ONWARD {
-        parameters.weight = next_weight;
-        parameters.bias = next_bias;
-        parameters.coarse = coarse(next_weight.x, next_bias.x);
-        history.step += 1u;
-    } else {
+    let row = history.count;
+    let velocity = of_w_and_b(history.velocity_weight, history.velocity_bias);
+    let state = StepState(of_w_and_b(weight, bias), velocity, history.step);
+    // The host has checked that there is a rate for every row.
+    let next = stepped(state, evaluation, rates[row]);
+    let follows = outcome(evaluation, next.model);
+    history.rows[row] = Row(evaluation, weight, bias, history.step, follows, 0u, 0u);
+    history.count = row + 1u;
+    if follows != STEP {
         history.stopped = 1u;
+        return;
     }
+    let model = next.model;
+    parameters.weight = vec2(model.hi.y, model.lo.y);
+    parameters.bias = vec2(model.hi.z, model.lo.z);
+    parameters.coarse = coarse(model.hi.y, model.hi.z);
+    history.velocity_weight = vec2(next.velocity.hi.y, next.velocity.lo.y);
+    history.velocity_bias = vec2(next.velocity.hi.z, next.velocity.lo.z);
+    history.step = next.step;
 }

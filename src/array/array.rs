@@ -243,7 +243,7 @@ impl Array {
             self.storage.release(self.place(range));
         } else if let Some(extent) = layout::extent(&self.shape, &self.strides, self.element, self.offset) {
             // A pass in another order than the stored one touches pages everywhere.
-            let at = |place: i64| usize::try_from(place).unwrap_or(0);
+            let at = |place: i128| usize::try_from(place).unwrap_or(0);
             self.storage.release(at(extent.start)..at(extent.end));
         }
     }

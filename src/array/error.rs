@@ -2,10 +2,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ElementType, Shape};
+use super::{ElementType, Hint, Hinted, Shape, alternatives};
 
-/// Why data could not be read, written or fitted. The text names the file,
-/// says what is wrong with it and what to do.
+/// An error of data that could not be read, written or fitted. The text names
+/// the file, says what is wrong with it and, where no setting takes part in
+/// that, what to do; its [`hints`](Hinted::hints) have the rest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields hold")]
@@ -34,26 +35,28 @@ pub enum DataError {
     #[error("{}: {found}, which linfit does not read; {remedy}", shown(path))]
     Unsupported { path: PathBuf, found: String, remedy: &'static str },
 
-    #[error("{}: this linfit was built without {kind}; build it with --features {feature}", shown(path))]
+    #[error(
+        "{}: {found}, which linfit does not read; save the mask as a file that linfit reads, and the image \
+         without it",
+        shown(path)
+    )]
+    UnsupportedMask { path: PathBuf, found: String },
+
+    #[error("{}: this linfit was built without {kind}; build it with its feature {feature}", shown(path))]
     NotBuilt { path: PathBuf, kind: &'static str, feature: &'static str },
 
     #[error("X and T cannot both come from stdin; save one to a file")]
     StdinTwice,
 
-    #[error(
-        "{}: cannot be decoded to a temporary file in {}: {source}; \
-             make room there, set TMPDIR to another directory, or raise --memory",
-        shown(path),
-        shown(directory)
-    )]
+    #[error("{}: cannot be decoded to a temporary file in {}: {source}", shown(path), shown(directory))]
     Spool { path: PathBuf, directory: PathBuf, source: io::Error },
 
-    #[error("{}: raw numbers; say what they are with --raw-dtype TYPE and --raw-shape RxC", shown(path))]
+    #[error("{}: raw numbers of an unknown type and shape", shown(path))]
     RawUnknown { path: PathBuf },
 
     #[error(
-        "{}: --raw-dtype, --raw-shape and --raw-offset ask for {expected_bytes} bytes, \
-             the file has {found_bytes}; give the right ones",
+        "{}: the type, shape and offset of its raw numbers, as given, ask for {expected_bytes} bytes, \
+         the file has {found_bytes}",
         shown(path)
     )]
     RawSize { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
@@ -87,24 +90,26 @@ pub enum DataError {
     #[error("{}: another file took its place while it was read; run again to read that one", shown(path))]
     Replaced { path: PathBuf },
 
-    #[error(
-        "{label}: takes {bytes} bytes in memory, more than --memory allows, and text is not streamed; \
-             save it as .npy"
-    )]
+    #[error("{label}: takes {bytes} bytes in memory, more than its bound allows, and text is not streamed")]
     NotStreamed { label: String, bytes: u64 },
 
     #[error("{}: shape {shape} is larger than any memory; is the header damaged?", shown(path))]
     AbsurdShape { path: PathBuf, shape: String },
 
     #[error(
-        "{}: claims a {what} of {bytes} bytes, more than --memory allows or the system gives; \
-             raise --memory, or write the file again if it is damaged",
+        "{}: claims a {what} of {bytes} bytes, more than the bound of memory allows or the system gives",
         shown(path)
     )]
     Claim { path: PathBuf, what: &'static str, bytes: u64 },
 
+    #[error("{}: {what}, more than the bound of memory allows", shown(path))]
+    BeyondMemory { path: PathBuf, what: String },
+
     #[error("{}:{line}: {reason}", shown(path))]
     Csv { path: PathBuf, line: u64, reason: String },
+
+    #[error("{}:{line}: {text} in column {column}, where the first row has true or false", shown(path))]
+    NotTruth { path: PathBuf, line: u64, text: String, column: usize },
 
     #[error("{}: holds no {what}s", shown(path))]
     NoArrays { path: PathBuf, what: &'static str },
@@ -112,13 +117,19 @@ pub enum DataError {
     #[error("{}: no {what} {key:?}; its {what}s are: {available}", shown(path))]
     NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
 
+    #[error(
+        "{}: no column {key:?}; its columns are: {available}; the first row has it, but is read as data",
+        shown(path)
+    )]
+    NameInData { path: PathBuf, key: String, available: String },
+
     #[error("{}: several {what}s are called {key:?}; give the number of one of them: {numbers}", shown(path))]
     SameNames { path: PathBuf, what: &'static str, key: String, numbers: String },
 
     #[error(
         "{}: the key {name:?} is the name of column number {number}, and {other:?} is no name but the number of a \
-             column; give names of both: {available}; or numbers of both, and --header no, if the first row of a \
-             text is data",
+             column; give names of both, from: {available}; or numbers of both, where the first row of a text is \
+             data",
         shown(path)
     )]
     NameAndNumber { path: PathBuf, name: String, number: usize, other: String, available: String },
@@ -143,21 +154,13 @@ pub enum DataError {
     )]
     ShapeMismatch { x: String, x_shape: Shape, t: String, t_shape: Shape },
 
-    #[error(
-        "{label}: {count} of {n} elements are NaN or infinite, the first at {position}; \
-             remove or replace them, or leave out NaN with --nodata nan or, of a fit, any with --mask FILE"
-    )]
+    #[error("{label}: {count} of {n} elements are NaN or infinite, the first at {position}")]
     NotFinite { label: String, count: u64, n: u64, position: String },
 
-    #[error(
-        "{label}: its {attribute} is {text:?}, which is no number, or none that f64 holds; say what stands for nothing with --nodata VALUE"
-    )]
+    #[error("{label}: its {attribute} is {text:?}, which is no number, or none that f64 holds")]
     UnclearNodata { label: String, attribute: String, text: String },
 
-    #[error(
-        "no pair of elements of {label} and its target counts: {excluded}; see --nodata, --mask, --weights and \
-         --valid-range"
-    )]
+    #[error("no pair of elements of {label} and its target is valid: {excluded}")]
     NoneValid { label: String, excluded: super::Excluded },
 
     #[error("{label}: {what} of shape {shape}, where X has {x_shape}; give one of X's shape")]
@@ -176,15 +179,11 @@ pub enum DataError {
     WeightsScale { label: String, mean: f64 },
 
     #[error(
-        "{label}: the element at {position} is {value:e}, beyond the range of f32; \
-             use --engine cpu, which computes in f64"
+        "{label}: the element at {position} is {value:e}, beyond the range of f32, in which a GPU computes"
     )]
     BeyondF32 { label: String, position: String, value: f64 },
 
-    #[error(
-        "{x} or {t}: the squares of its deviations {how} in f32, in which a GPU computes; scale the data to \
-         about 1, or use --engine cpu or --precision f64, which compute in f64"
-    )]
+    #[error("{x} or {t}: the squares of its deviations {how} in f32, in which a GPU computes")]
     SquaresBeyondF32 { x: String, t: String, how: &'static str },
 
     #[error("{}: an array of shape {shape} is larger than any memory; give a smaller shape", shown(path))]
@@ -199,8 +198,8 @@ pub enum DataError {
     #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", shown(path))]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
-    #[error("{}: {kind} cannot hold {element}; {remedy}", shown(path))]
-    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, remedy: &'static str },
+    #[error("{}: {kind} cannot hold {element}, only {}", shown(path), alternatives(held))]
+    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, held: &'static [ElementType] },
 
     #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", shown(path))]
     OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
@@ -242,6 +241,37 @@ impl DataError {
 
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
         Self::Write { path: path.to_owned(), source }
+    }
+}
+
+impl Hinted for DataError {
+    fn hints(&self) -> Vec<Hint> {
+        const WRITE_AGAIN: Hint = Hint::Do("write the file again if it is damaged");
+        match self {
+            Self::Spool { .. } => {
+                vec![
+                    Hint::Do("make room there"),
+                    Hint::Do("set TMPDIR to another directory"),
+                    Hint::RaiseMemory,
+                ]
+            }
+            Self::RawUnknown { .. } | Self::RawSize { .. } => vec![Hint::RawLayout],
+            Self::NotStreamed { .. } => vec![Hint::Do("save it as .npy"), Hint::RaiseMemory],
+            Self::Claim { .. } | Self::BeyondMemory { .. } => vec![Hint::RaiseMemory, WRITE_AGAIN],
+            Self::NotTruth { .. } | Self::NameInData { .. } | Self::NameAndNumber { .. } => {
+                vec![Hint::Header]
+            }
+            Self::NotFinite { .. } => vec![Hint::Do("remove or replace them"), Hint::ExcludeNotFinite],
+            Self::UnclearNodata { .. } => vec![Hint::NodataValue],
+            Self::NoneValid { .. } => vec![Hint::CheckExclusions],
+            Self::UnsupportedMask { .. } => vec![Hint::Exclude],
+            Self::BeyondF32 { .. } => vec![Hint::F64Engine],
+            Self::SquaresBeyondF32 { .. } => {
+                vec![Hint::Do("scale the data to about 1"), Hint::F64Precision, Hint::F64Engine]
+            }
+            Self::OutputElement { held, .. } => vec![Hint::OutputTypes(held), Hint::Do("write .tif")],
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::masked::MaskedArray;
 use super::memory::MemoryPlan;
 use super::scan::Scan;
@@ -6,8 +8,15 @@ use super::{Array, DataError, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
 /// same shape, and the sample weights of the pairs of elements.
-#[derive(Debug)]
+///
+/// A clone is a handle on the same arrays.
+#[derive(Debug, Clone)]
 pub struct Problem {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
     x: Array,
     t: Option<Array>,
     weights: Option<Array>,
@@ -90,7 +99,9 @@ impl ProblemBuilder {
         self.arrays().into_iter().try_for_each(|array| array.stream_in(order, memory))?;
         let scan = Scan::of(&self.x, self.t.as_ref(), order, &self.rules)?;
         let array = |masked: Option<MaskedArray>| masked.map(|masked| masked.array);
-        Ok(Problem { x: self.x.array, t: array(self.t), weights: array(self.rules.weights), order, scan })
+        let parts =
+            Parts { x: self.x.array, t: array(self.t), weights: array(self.rules.weights), order, scan };
+        Ok(Problem { parts: Arc::new(parts) })
     }
 
     /// All arrays there are.
@@ -158,39 +169,39 @@ impl Problem {
     /// The inputs X.
     #[must_use]
     pub fn x(&self) -> &Array {
-        &self.x
+        &self.parts.x
     }
 
     /// The targets T, if there are any.
     #[must_use]
     pub fn t(&self) -> Option<&Array> {
-        self.t.as_ref()
+        self.parts.t.as_ref()
     }
 
     /// The sample weights of the pairs, unless each is 1: finite numbers above 0
     /// wherever the pair is valid.
     #[must_use]
     pub fn weights(&self) -> Option<&Array> {
-        self.weights.as_ref()
+        self.parts.weights.as_ref()
     }
 
     /// Σ w over the valid pairs: [`valid_len`](Self::valid_len), where there are
     /// no weights.
     #[must_use]
     pub fn weight_sum(&self) -> f64 {
-        self.scan.weight_sum
+        self.parts.scan.weight_sum
     }
 
     /// X and, if there are any, T and the weights.
     pub fn matrices(&self) -> impl Iterator<Item = &Array> {
-        [Some(&self.x), self.t.as_ref(), self.weights.as_ref()].into_iter().flatten()
+        [Some(&self.parts.x), self.parts.t.as_ref(), self.parts.weights.as_ref()].into_iter().flatten()
     }
 
     /// The order in which every pass goes through the elements, the same for X, T,
     /// the weights and Y.
     #[must_use]
     pub fn order(&self) -> Order {
-        self.order
+        self.parts.order
     }
 
     /// Fails if a file was changed since it was opened. Every pass asks for it
@@ -205,20 +216,20 @@ impl Problem {
     /// Releases the memory of the elements number `range` until the next pass; see
     /// [`Array::release`].
     pub fn release(&self, range: &std::ops::Range<usize>) {
-        self.matrices().for_each(|array| array.release(self.order, range.clone()));
+        self.matrices().for_each(|array| array.release(self.parts.order, range.clone()));
     }
 
     /// The elements that a thread should go through at a time; see
     /// [`Array::run_elements`].
     #[must_use]
     pub fn run_elements(&self) -> usize {
-        self.x.run_elements()
+        self.parts.x.run_elements()
     }
 
     /// The valid pairs, unless all are.
     #[must_use]
     pub fn validity(&self) -> Option<&Validity> {
-        self.scan.validity.as_ref()
+        self.parts.scan.validity.as_ref()
     }
 
     /// The first valid pair from number `k` on, which may be beyond the end.
@@ -233,18 +244,18 @@ impl Problem {
     /// The number of valid pairs, or elements of X.
     #[must_use]
     pub fn valid_len(&self) -> u64 {
-        self.validity().map_or(self.x.len() as u64, Validity::count)
+        self.validity().map_or(self.parts.x.len() as u64, Validity::count)
     }
 
     /// The number of elements of X.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.x.len()
+        self.parts.x.len()
     }
 
     /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.x.is_empty()
+        self.parts.x.is_empty()
     }
 }

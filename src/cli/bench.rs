@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::drivers::Drivers;
 use super::error::CliError;
 use super::generate::TypeArgument;
+use super::hint::told;
 use super::memory::half_of_free;
 use super::paths::check_outputs;
 use super::progress::Progress;
@@ -20,7 +21,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
 use crate::array::{Array, DataError, Problem, shown};
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, Gpu, GpuError, GpuSettings, Tuning};
-use crate::engine::{Cpu, Engine, EngineError, ReadProbe};
+use crate::engine::{Cpu, DescentRule, Engine, EngineError, ReadProbe, StepState};
 use crate::fit::{GradientDescent, State, Update};
 use crate::io::output::OutputFile;
 use crate::io::synthetic::Recipe;
@@ -79,7 +80,7 @@ pub(super) struct BenchArguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,loss_sums,step,steps",
+        default_value = "forward,residual_sums,step,steps",
         value_name = "PASS,PASS,..."
     )]
     passes: Vec<Pass>,
@@ -177,7 +178,7 @@ enum Pass {
     /// Y = X·W + b
     Forward,
     /// The sums behind loss and gradients
-    #[value(name = "loss_sums", alias = "residual-sums")]
+    #[value(name = "residual_sums", alias = "residual-sums")]
     LossSums,
     /// One step of gradient descent, updated on the host
     Step,
@@ -189,7 +190,7 @@ impl Pass {
     fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
-            Self::LossSums => "loss_sums",
+            Self::LossSums => "residual_sums",
             Self::Step => "step",
             Self::Steps => "steps",
         }
@@ -225,7 +226,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn open(self, data: &Problem) -> Result<Box<dyn Engine + '_>, EngineError> {
+    fn open(self, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
             Self::Gpu(adapter, tuning) => {
@@ -388,7 +389,7 @@ fn sweep(
             let mut engine = match place.open(&subject.data) {
                 Ok(engine) => engine,
                 Err(error @ (EngineError::Gpu(_) | EngineError::Data(_))) => {
-                    arguments.verbosity.note(&format!("left out at {size} elements: {error}"));
+                    arguments.verbosity.note(&format!("left out at {size} elements: {}", told(&error)));
                     failure = Some(error);
                     progress.advance(arguments.passes.len() as u64);
                     continue;
@@ -473,9 +474,10 @@ impl Subject {
     fn step_error(&self, engine: &mut dyn Engine, update: Update) -> Result<f64, CliError> {
         let fit = self.descent(1, update).fit(engine, &mut |_| ControlFlow::Continue(()))?;
         let TruthAt { at, evaluation, scales } = &self.truth.first;
-        let want = at.descend(evaluation, self.learning_rate);
-        let weight = relative(fit.model.weight - want.weight, self.learning_rate * scales.grad_weight);
-        let bias = relative(fit.model.bias - want.bias, self.learning_rate * scales.grad_bias);
+        let mut want = StepState::start(*at);
+        DescentRule::default().step(&mut want, evaluation.gradient(), self.learning_rate);
+        let weight = relative(fit.model.weight - want.model.weight, self.learning_rate * scales.grad_weight);
+        let bias = relative(fit.model.bias - want.model.bias, self.learning_rate * scales.grad_bias);
         Ok(weight + bias)
     }
 
@@ -668,13 +670,13 @@ mod tests {
     }
 
     /// The CPU engine, one in a thousand off after a number of passes.
-    struct Wrong<'d> {
-        inner: Cpu<'d>,
+    struct Wrong {
+        inner: Cpu,
         good_passes: u32,
         wrong_forward: bool,
     }
 
-    impl Engine for Wrong<'_> {
+    impl Engine for Wrong {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }

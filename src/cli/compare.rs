@@ -5,6 +5,7 @@ use clap::Args;
 use super::bench::BenchEngine;
 use super::drivers::Drivers;
 use super::error::CliError;
+use super::hint::told;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
 use super::precision::PrecisionArguments;
@@ -124,7 +125,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
                 tuning: Some(tunings.of(adapter)),
                 precision,
             };
-            let open = || -> Result<Box<dyn Engine + '_>, EngineError> {
+            let open = || -> Result<Box<dyn Engine>, EngineError> {
                 Ok(Box::new(Gpu::open_with(adapter, &data, &settings)?))
             };
             let result = rules.compare(&data, "gpu", Some(adapter.name()), open);
@@ -161,7 +162,7 @@ fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool
     match precision.check(adapter) {
         Err(GpuError::NoF64 { .. }) => false,
         Err(error @ GpuError::NoCompensation { .. }) => {
-            verbosity.note(&error);
+            verbosity.note(&told(&error));
             false
         }
         // Other errors are told with the numbers that they keep from being.
@@ -179,12 +180,12 @@ struct Rules {
 }
 
 impl Rules {
-    fn compare<'d>(
+    fn compare(
         &mut self,
         data: &Problem,
         engine: &'static str,
         adapter: Option<&str>,
-        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
     ) -> EngineComparison {
         let adapter = adapter.map(str::to_owned);
         self.measure(data, open).map_or_else(
@@ -200,23 +201,23 @@ impl Rules {
                 seconds: None,
                 gb_s: None,
                 ok: false,
-                error: Some(error.to_string()),
+                error: Some(told(&error)),
             },
             |result| EngineComparison { engine, adapter: adapter.clone(), ..result },
         )
     }
 
-    fn measure<'d>(
+    fn measure(
         &mut self,
         data: &Problem,
-        open: impl FnOnce() -> Result<Box<dyn Engine + 'd>, EngineError>,
+        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
     ) -> Result<EngineComparison, EngineError> {
         let mut engine = open()?;
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
         let errors = self.truth.errors(data, engine.as_mut())?;
         for notice in engine.notices() {
             if !self.noted.contains(notice) {
-                self.verbosity.note(notice);
+                self.verbosity.note(&told(notice));
                 self.noted.push(notice.clone());
             }
         }
@@ -260,12 +261,12 @@ mod tests {
     use crate::math::{LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
-    struct Corrupted<'d> {
-        inner: Cpu<'d>,
+    struct Corrupted {
+        inner: Cpu,
         corrupt: fn(&mut LossSums, &mut f32),
     }
 
-    impl Engine for Corrupted<'_> {
+    impl Engine for Corrupted {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }

@@ -44,8 +44,8 @@ pub(super) struct EngineArguments {
 }
 
 /// An engine, and why it was taken if it wasn't asked for by name.
-pub(super) struct Opened<'d> {
-    pub(super) engine: Box<dyn Engine + 'd>,
+pub(super) struct Opened {
+    pub(super) engine: Box<dyn Engine>,
     pub(super) reason: Option<String>,
 }
 
@@ -88,12 +88,7 @@ impl EngineArguments {
         Ok(EngineChosen { arguments: self, drivers })
     }
 
-    fn open_gpu<'d>(
-        &self,
-        adapter: &Adapter,
-        data: &'d Problem,
-        verbosity: Verbosity,
-    ) -> Result<Gpu<'d>, EngineError> {
+    fn open_gpu(&self, adapter: &Adapter, data: &Problem, verbosity: Verbosity) -> Result<Gpu, EngineError> {
         let settings = GpuSettings {
             memory_bytes: self.memory.device_bytes(adapter),
             tuning: Some(self.tuning.load(verbosity).of(adapter)),
@@ -116,7 +111,7 @@ impl EngineArguments {
 impl EngineChosen<'_> {
     /// Opens the engine that was asked for, or the one that suits the machine,
     /// and tells what the user should know about it.
-    pub(super) fn open<'d>(&self, data: &'d Problem, verbosity: Verbosity) -> Result<Opened<'d>, CliError> {
+    pub(super) fn open(&self, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
         let opened = match &self.drivers {
             Some(drivers) => self.open_with(drivers, data, verbosity)?,
             None if self.arguments.engine == EngineChoice::Reference => {
@@ -131,19 +126,14 @@ impl EngineChosen<'_> {
         Ok(opened)
     }
 
-    fn open_with<'d>(
-        &self,
-        drivers: &Drivers,
-        data: &'d Problem,
-        verbosity: Verbosity,
-    ) -> Result<Opened<'d>, CliError> {
+    fn open_with(&self, drivers: &Drivers, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {
         let choice = self.arguments.adapter.as_ref();
         if self.arguments.engine == EngineChoice::Gpu || choice.is_some() {
             let adapters = drivers.adapters();
             let adapter = drivers.choose(&adapters, choice)?;
             drivers.note_broken(verbosity);
             if adapter.is_software() && choice.is_none() {
-                verbosity.note(&Notice::SoftwareAdapter { adapter: adapter.name().to_owned() });
+                verbosity.notices(&[Notice::SoftwareAdapter { adapter: adapter.name().to_owned() }]);
             }
             let engine = self.arguments.open_gpu(adapter, data, verbosity)?;
             return Ok(Opened { engine: Box::new(engine), reason: None });

@@ -1,12 +1,12 @@
 use std::io;
 
-use crate::array::DataError;
+use crate::array::{DataError, Hint, Hinted};
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
 use crate::fit::FitError;
 use crate::report::{BaselineError, ModelError};
 
-/// Why a command failed, and with which exit code.
+/// The failure of a command, with its exit code.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
@@ -34,6 +34,19 @@ pub(super) enum CliError {
 impl From<GpuError> for CliError {
     fn from(error: GpuError) -> Self {
         Self::Engine(error.into())
+    }
+}
+
+impl Hinted for CliError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Engine(error) => error.hints(),
+            Self::Fit(error) => error.hints(),
+            Self::Model(error) => error.hints(),
+            Self::Baseline(error) => error.hints(),
+            Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => Vec::new(),
+        }
     }
 }
 

@@ -2,8 +2,9 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::hint::told;
 use crate::array::ValidityRules;
-use crate::io::{Source, nodata};
+use crate::io::{self, Source};
 
 /// Which pairs of elements count, and how much.
 #[derive(Debug, Args)]
@@ -46,6 +47,11 @@ impl HoleArguments {
             weights: None,
         }
     }
+}
+
+/// The argument of `--nodata` and its like.
+pub(super) fn nodata(text: &str) -> Result<f64, String> {
+    io::nodata(text).map_err(|error| told(&error))
 }
 
 /// What `--valid-range` takes.

@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod fit;
 mod generate;
+mod hint;
 mod holes;
 mod interrupt;
 mod memory;
@@ -113,7 +114,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::CheckFailed) => ExitCode::from(1),
         Ok(Outcome::Interrupted) | Err(CliError::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
-            tell(&format_args!("linfit: {error}"));
+            tell(&format_args!("linfit: {}", hint::told(&error)));
             ExitCode::from(error.exit_code())
         }
     }

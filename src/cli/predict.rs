@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::engine::{Auto, EngineArguments, Opened};
 use super::error::CliError;
+use super::holes::nodata;
 use super::pair::tell_replaced;
 use super::paths::check_outputs;
 use super::progress::Progress;
@@ -14,7 +15,7 @@ use super::{Outcome, interrupt};
 use crate::array::{Element, ElementType, Problem, Real, Saturated, Whole};
 use crate::engine::{Cpu, Engine, EngineError};
 use crate::io::results::{self, ResultFile, ResultFormat, ResultPlan};
-use crate::io::{Metadata, Opened as OpenedArray, Source, nodata};
+use crate::io::{Metadata, Opened as OpenedArray, Source};
 use crate::report::{count, load_model};
 
 /// Writes Y = X·W + b for a fitted model

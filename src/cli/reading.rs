@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::generate::ShapeArgument;
+use super::hint::told;
 use super::verbosity::Verbosity;
 use crate::io::{Opened, RawLayout, RawType, Reading, TextRules};
 
@@ -76,7 +77,7 @@ pub(super) fn tell_details(verbosity: Verbosity, opened: &[&Opened]) {
             verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
         }
         for note in array.metadata().notes() {
-            let text = format_args!("{label}: {note}");
+            let text = format_args!("{label}: {}", told(note));
             if note.is_detail() { verbosity.detail(&text) } else { verbosity.note(&text) }
         }
     }

@@ -72,6 +72,7 @@ pub(super) struct SolverArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SolverChoice {
     /// Full-batch gradient descent, a pass over the data for each step
+    #[value(name = "sgd")]
     GradientDescent,
     /// The same steps from the moments of the data, after one pass
     Moments,

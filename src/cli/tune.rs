@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
+use super::hint::told;
 use super::truth::{POINTS, Truth};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, tuning};
 use crate::array::{ElementType, Problem};
 use crate::engine::gpu::{Adapter, Gpu, GpuSettings, Tuning};
-use crate::engine::{DescentRule, DeviceDescent, Engine, EngineError};
+use crate::engine::{DescentRule, Engine, EngineError, Stepper};
 use crate::io::synthetic::Recipe;
 use crate::math::Affine;
 use crate::report::{AloneResult, Timing, TuningReport, TuningReports, TuningResult};
@@ -51,7 +52,7 @@ impl Tuner {
                 }
                 Err(error) => {
                     if let Some(earlier) = failure.replace(error) {
-                        tell(&format_args!("linfit: {earlier}"));
+                        tell(&format_args!("linfit: {}", told(&earlier)));
                     }
                     continue;
                 }
@@ -128,7 +129,7 @@ impl Tuner {
     /// or that compute something else are left out, and told.
     fn passes(
         self,
-        held: &Gpu<'_>,
+        held: &Gpu,
         tunings: &[Tuning],
         truth: &Truth,
         data: &Problem,
@@ -141,7 +142,7 @@ impl Tuner {
                     engines.push(engine);
                 }
                 Err(error) if working.is_empty() => return Err(error),
-                Err(error) => self.verbosity.note(&format_args!("left out: {error}")),
+                Err(error) => self.verbosity.note(&format_args!("left out: {}", told(&error))),
             }
         }
         let medians = self.in_turns(&mut engines, |engine| engine.loss_sums(AT).map(|_| ()))?;
@@ -149,13 +150,7 @@ impl Tuner {
     }
 
     /// The engine by a tuning, if it finds what the reference does.
-    fn checked<'d>(
-        self,
-        held: &Gpu<'d>,
-        tuning: Tuning,
-        truth: &Truth,
-        data: &Problem,
-    ) -> Result<Gpu<'d>, CliError> {
+    fn checked(self, held: &Gpu, tuning: Tuning, truth: &Truth, data: &Problem) -> Result<Gpu, CliError> {
         let mut engine = held.retuned(tuning)?.ok_or(EngineError::NoTarget)?;
         match truth.errors(data, &mut engine)?.beyond(self.tolerance) {
             None => Ok(engine),
@@ -176,9 +171,9 @@ impl Tuner {
                 Gpu::open_with(adapter, &data, &GpuSettings::tuned(Tuning { alone_elements, ..tuning }))
             };
             let mut engines = [with(elements)?, with(0)?];
-            let rule = DescentRule { start: AT, learning_rate: 0.01, tolerance: [0.0; 2] };
-            engines.iter_mut().try_for_each(|engine| engine.begin(&rule))?;
-            let steps = |engine: &mut Gpu<'_>| engine.advance(STEPS).map(|_| ());
+            engines.iter_mut().try_for_each(|engine| engine.start(&DescentRule::default(), AT))?;
+            let rates = [0.01; STEPS as usize];
+            let steps = |engine: &mut Gpu| engine.advance(&rates).map(|_| ());
             let Some(seconds) = self.in_turns(&mut engines, steps)? else { return Ok(None) };
             let step = |k: usize| seconds[k] / f64::from(STEPS);
             results.push(AloneResult { n: elements.into(), alone_s: step(0), dispatched_s: step(1) });
@@ -188,10 +183,10 @@ impl Tuner {
 
     /// Median seconds of `run` on each engine, all in turns, so that they see
     /// the same moods of the machine; `None` if the user asked to stop.
-    fn in_turns<'d>(
+    fn in_turns(
         self,
-        engines: &mut [Gpu<'d>],
-        run: impl Fn(&mut Gpu<'d>) -> Result<(), EngineError>,
+        engines: &mut [Gpu],
+        run: impl Fn(&mut Gpu) -> Result<(), EngineError>,
     ) -> Result<Option<Vec<f64>>, CliError> {
         let _listening = interrupt::Watch::brief();
         let mut seconds = vec![Vec::new(); engines.len()];

@@ -2,6 +2,7 @@ use std::fmt::Display;
 
 use clap::Args;
 
+use super::hint::told;
 use super::tell;
 use crate::engine::Notice;
 
@@ -30,7 +31,7 @@ impl Verbosity {
     pub(super) fn notices(self, notices: &[Notice]) {
         for (k, notice) in notices.iter().enumerate() {
             if !notices[..k].contains(notice) {
-                self.note(notice);
+                self.note(&told(notice));
             }
         }
     }

@@ -34,17 +34,17 @@ const FORWARD_ELEMENTS: usize = 1 << 20;
 /// All CPU cores, with the widest vector instructions the machine has,
 /// computing in f64 whatever type the data are stored in.
 #[derive(Debug)]
-pub struct Cpu<'d> {
-    data: &'d Problem,
+pub struct Cpu {
+    data: Problem,
     frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
 }
 
-impl<'d> Cpu<'d> {
+impl Cpu {
     /// The engine for this data, on rayon's current thread pool.
     #[must_use]
-    pub fn new(data: &'d Problem) -> Self {
+    pub fn new(data: &Problem) -> Self {
         let info = EngineInfo {
             kind: EngineKind::Cpu,
             adapter: None,
@@ -54,7 +54,7 @@ impl<'d> Cpu<'d> {
             detail: Some(Self::describe()),
         };
         let frame = Frame::of(data);
-        Self { data, frame, info, notices: frame.notices(data) }
+        Self { data: data.clone(), frame, info, notices: frame.notices(data) }
     }
 
     /// What this engine has to work with here: threads and vector instructions.
@@ -90,7 +90,7 @@ impl<'d> Cpu<'d> {
     }
 }
 
-impl Cpu<'_> {
+impl Cpu {
     /// What passes make of each chunk of X and T, in order: which additions are
     /// made depends neither on which thread is first nor on how many elements
     /// it goes through before it gives memory back.
@@ -99,10 +99,10 @@ impl Cpu<'_> {
         frame: &Frame,
         new: impl Fn() -> P + Sync,
     ) -> Result<Vec<P>, EngineError> {
-        let t = targets(self.data)?;
+        let t = targets(&self.data)?;
         self.map_ranges(|chunk| {
             let mut pass = new();
-            visit(self.data, t, frame, chunk, &mut pass);
+            visit(&self.data, t, frame, chunk, &mut pass);
             pass
         })
     }
@@ -150,7 +150,7 @@ impl Cpu<'_> {
     }
 }
 
-impl Engine for Cpu<'_> {
+impl Engine for Cpu {
     fn info(&self) -> &EngineInfo {
         &self.info
     }
@@ -160,12 +160,12 @@ impl Engine for Cpu<'_> {
     }
 
     fn pass_bytes(&self) -> u64 {
-        stored_bytes(self.data)
+        stored_bytes(&self.data)
     }
 
     fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
         let sums = self.framed_sums(&self.frame, at)?;
-        match self.frame.for_residuals(self.data, at, &sums) {
+        match self.frame.for_residuals(&self.data, at, &sums) {
             Some(frame) => self.framed_sums(&frame, at),
             None => Ok(sums),
         }
@@ -173,14 +173,14 @@ impl Engine for Cpu<'_> {
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
         let moments = self.framed_moments(&self.frame)?;
-        match self.frame.for_moments(self.data, &moments) {
+        match self.frame.for_moments(&self.data, &moments) {
             Some(frame) => self.framed_moments(&frame),
             None => Ok(moments),
         }
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
-        let (data, t) = (self.data, targets(self.data)?);
+        let (data, t) = (&self.data, targets(&self.data)?);
         let frame = &self.frame.in_units(line.units);
         let there = line.read(&frame.readings);
         let sums = self.map_ranges(|chunk| match digits {

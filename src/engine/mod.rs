@@ -2,16 +2,17 @@
 //!
 //! An [`Engine`] is given its [`Problem`] once and then asked for passes at
 //! any W and b. It knows nothing of learning rates or stopping, except behind
-//! [`DeviceDescent`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
+//! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
 //! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
 
 mod cpu;
-mod descent;
 mod frame;
 pub mod gpu;
 mod notice;
 mod probe;
 mod reference;
+mod rule;
+mod stepper;
 
 use std::ops::Range;
 use std::{fmt, io};
@@ -19,12 +20,13 @@ use std::{fmt, io};
 use serde::Serialize;
 
 pub use cpu::Cpu;
-pub use descent::{DescentRule, DeviceDescent, Evaluated, MOST_EVALUATIONS, StepOutcome};
 pub use notice::Notice;
 pub use probe::ReadProbe;
 pub use reference::{Reference, TermScales};
+pub use rule::{DescentRule, Movable, StepOutcome, StepState};
+pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{DataError, Problem};
+use crate::array::{DataError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
@@ -32,7 +34,7 @@ use gpu::GpuError;
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
 
 /// Computes passes over one dataset.
-pub trait Engine {
+pub trait Engine: Send {
     /// Which engine this is and what it runs on.
     fn info(&self) -> &EngineInfo;
 
@@ -104,8 +106,8 @@ pub trait Engine {
         None
     }
 
-    /// The descent that this engine can carry out by itself, if it can.
-    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+    /// The steps of a descent that this engine can take by itself, if it can.
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         None
     }
 }
@@ -194,7 +196,7 @@ pub enum EngineError {
     NoTarget,
     /// A descent on a device that answered with fewer steps than it was asked
     /// for, and no reason to stop.
-    #[error("the device took {taken} of {wanted} steps and does not say why; use --update host")]
+    #[error("the device took {taken} of {wanted} steps and does not say why")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Stalled { taken: u32, wanted: u32 },
     /// The caller's sink could not take a chunk.
@@ -206,6 +208,17 @@ pub enum EngineError {
     /// The device failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+impl Hinted for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Gpu(error) => error.hints(),
+            Self::Stalled { .. } => vec![Hint::UpdateOnHost],
+            Self::NoTarget | Self::Sink(_) => Vec::new(),
+        }
+    }
 }
 
 /// X and T of a dataset, or [`EngineError::NoTarget`].
@@ -220,3 +233,15 @@ fn chunks(range: Range<usize>, chunk: usize) -> impl DoubleEndedIterator<Item = 
         start..range.end.min(start + chunk)
     })
 }
+
+/// Engines move between threads, and threads share a problem.
+const _: () = {
+    const fn moves<T: Send + 'static>() {}
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    moves::<Reference>();
+    moves::<Cpu>();
+    moves::<gpu::Gpu>();
+    moves::<Box<dyn Engine>>();
+    is_shared::<ReadProbe>();
+    is_shared::<Problem>();
+};

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use crate::array::ElementType;
+use crate::array::{ElementType, Hint, Hinted};
 
-/// Something that doesn't stop a fit but that its user should know, with what
-/// can be done about it.
+/// Something that doesn't stop a fit but that its user should know; the
+/// [`hints`](Hinted::hints) say what can be done about it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -46,7 +46,7 @@ impl fmt::Display for Notice {
                     write!(f, ", after {shift:?} was taken off")?;
                 }
                 match to {
-                    ElementType::F32 => f.write_str("; --engine cpu computes with all their digits"),
+                    ElementType::F32 => Ok(()),
                     _ if *shift == 0.0 => f.write_str(
                         ", the widest type linfit computes in; take a constant off them first if their \
                          differences matter",
@@ -60,11 +60,21 @@ impl fmt::Display for Notice {
             Self::Streamed { adapter, needed_mib } => write!(
                 f,
                 "{adapter}: its memory does not hold the {needed_mib} MiB of the data, which are sent there in \
-                 every pass; --engine cpu may be faster"
+                 every pass"
             ),
             Self::SoftwareAdapter { adapter } => {
-                write!(f, "no real GPU found: using the software adapter {adapter}; --engine cpu is faster")
+                write!(f, "no real GPU found: using the software adapter {adapter}")
             }
+        }
+    }
+}
+
+impl Hinted for Notice {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Rounded { to: ElementType::F32, .. } => vec![Hint::UnroundedEngine],
+            Self::Rounded { .. } => Vec::new(),
+            Self::Streamed { .. } | Self::SoftwareAdapter { .. } => vec![Hint::FasterEngine],
         }
     }
 }

@@ -10,8 +10,8 @@ const CHUNK_ELEMENTS: usize = 1 << 14;
 /// other, in f64, with compensated sums. Every other engine is held against
 /// it.
 #[derive(Debug)]
-pub struct Reference<'d> {
-    data: &'d Problem,
+pub struct Reference {
+    data: Problem,
     frame: Frame,
     info: EngineInfo,
     notices: Vec<Notice>,
@@ -50,10 +50,10 @@ impl TermScales {
     pub const CANCELLED: f64 = 0.024;
 }
 
-impl<'d> Reference<'d> {
+impl Reference {
     /// The reference for this data.
     #[must_use]
-    pub fn new(data: &'d Problem) -> Self {
+    pub fn new(data: &Problem) -> Self {
         let info = EngineInfo {
             kind: EngineKind::Reference,
             adapter: None,
@@ -63,12 +63,12 @@ impl<'d> Reference<'d> {
             detail: None,
         };
         let frame = Frame::of(data);
-        Self { data, frame, info, notices: frame.notices(data) }
+        Self { data: data.clone(), frame, info, notices: frame.notices(data) }
     }
 
     /// Calls `each` with every pair that counts, in order, read so.
     fn each_pair(&self, frame: &Frame, mut each: impl FnMut(Pair)) -> Result<(), EngineError> {
-        let (x, t, order) = (self.data.x(), targets(self.data)?, self.data.order());
+        let (x, t, order) = (self.data.x(), targets(&self.data)?, self.data.order());
         let mut room = [(); 5].map(|()| vec![0.0; CHUNK_ELEMENTS]);
         let readings = frame.readings;
         for range in chunks(0..self.data.len(), CHUNK_ELEMENTS) {
@@ -76,7 +76,7 @@ impl<'d> Reference<'d> {
             let [xs, x_rests, ts, t_rests, ws] = room.each_mut().map(|values| &mut values[..n]);
             frame::read(x, readings.x, order, start, xs, Some(x_rests));
             frame::read(t, readings.t, order, start, ts, Some(t_rests));
-            frame.read_weights(self.data, order, start, ws);
+            frame.read_weights(&self.data, order, start, ws);
             for k in 0..n {
                 if self.data.validity().is_none_or(|validity| validity.contains(start + k)) {
                     each(Pair { x: [xs[k], x_rests[k]], t: [ts[k], t_rests[k]], w: ws[k] });
@@ -169,7 +169,7 @@ impl<'d> Reference<'d> {
     }
 }
 
-impl Engine for Reference<'_> {
+impl Engine for Reference {
     fn info(&self) -> &EngineInfo {
         &self.info
     }
@@ -179,12 +179,12 @@ impl Engine for Reference<'_> {
     }
 
     fn pass_bytes(&self) -> u64 {
-        stored_bytes(self.data)
+        stored_bytes(&self.data)
     }
 
     fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
         let sums = self.framed_sums(&self.frame, at)?;
-        match self.frame.for_residuals(self.data, at, &sums) {
+        match self.frame.for_residuals(&self.data, at, &sums) {
             Some(frame) => self.framed_sums(&frame, at),
             None => Ok(sums),
         }
@@ -192,7 +192,7 @@ impl Engine for Reference<'_> {
 
     fn moments(&mut self) -> Result<Moments, EngineError> {
         let moments = self.framed_moments(&self.frame)?;
-        match self.frame.for_moments(self.data, &moments) {
+        match self.frame.for_moments(&self.data, &moments) {
             Some(frame) => self.framed_moments(&frame),
             None => Ok(moments),
         }

@@ -1,5 +1,5 @@
 use super::FitError;
-use crate::engine::{DescentRule, Digits, Engine, EngineError, Evaluated, StepOutcome};
+use crate::engine::{Digits, Engine, EngineError, Movable};
 use crate::math::{
     Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, exponent_of, scaled,
 };
@@ -68,89 +68,80 @@ impl Coordinates {
     }
 }
 
-/// Where a descent is, and how it goes on.
+/// W and b as a descent holds them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     coordinates: Coordinates,
     model: Affine,
     /// The prediction at x̄, which unlike b loses no digits to W·x̄; only in
     /// standardized coordinates.
-    centre: Double,
+    height: Double,
 }
 
 impl Position {
-    pub(super) fn new(start: Affine, coordinates: Coordinates) -> Self {
-        let centre = match coordinates {
+    /// These W and b.
+    pub(super) fn new(model: Affine, coordinates: Coordinates) -> Self {
+        let height = match coordinates {
             Coordinates::Original => Double::default(),
-            Coordinates::Standardized { x_mean, .. } => x_mean.times(start.weight).plus(start.bias),
+            Coordinates::Standardized { x_mean, .. } => x_mean.times(model.weight).plus(model.bias),
         };
-        Self { coordinates, model: start, centre }
+        Self { coordinates, model, height }
     }
 
-    /// W and b here.
-    #[cfg(test)]
-    pub(super) fn model(&self) -> Affine {
+    /// W and b, each the nearest f64.
+    pub(super) fn affine(&self) -> Affine {
         self.model
     }
 
-    /// What a pass finds here, and the number of elements.
-    pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Slopes, u64), EngineError> {
+    /// Loss and gradients here by a pass, the gradient in these coordinates,
+    /// and the number of elements.
+    pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Evaluation, Affine, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
                 let sums = engine.loss_sums(self.model)?;
-                Ok((Slopes { evaluation: Evaluation::from_sums(&sums), weight: 0.0 }, sums.n))
+                let evaluation = Evaluation::from_sums(&sums);
+                Ok((evaluation, evaluation.gradient(), sums.n))
             }
             Coordinates::Standardized { x_mean, t_mean, x_variance, units } => {
-                let high = self.centre.minus(t_mean).value();
-                let units = units_at(self.model.weight, high, x_variance, units);
-                let line = Line { weight: self.model.weight.into(), x: x_mean, y: t_mean, units };
+                let high = self.height.minus(t_mean).value();
+                let line_units = units_at(self.model.weight, high, x_variance, units);
+                let line = Line { weight: self.model.weight.into(), x: x_mean, y: t_mean, units: line_units };
                 let sums = engine.sums_about(&line, Digits::Usual)?;
-                let weight = Evaluation::from_sums(&sums).grad_weight / x_variance;
-                let evaluation = line.evaluation(&sums.raised(scaled(high, units[1])));
-                Ok((Slopes { evaluation, weight: scaled(weight, units[0] - units[1]) }, sums.n))
+                let slope = Evaluation::from_sums(&sums).grad_weight / x_variance;
+                let evaluation = line.evaluation(&sums.raised(scaled(high, line_units[1])));
+                let weight = scaled(slope, line_units[0] - line_units[1]);
+                Ok((evaluation, Affine { weight, bias: evaluation.grad_bias }, sums.n))
             }
         }
     }
 
     /// The same from the moments.
     #[inline]
-    pub(super) fn slopes(&self, quadratic: &Quadratic) -> Slopes {
+    pub(super) fn replay(&self, quadratic: &Quadratic) -> (Evaluation, Affine) {
         match self.coordinates {
-            Coordinates::Original => Slopes { evaluation: quadratic.evaluate(self.model), weight: 0.0 },
+            Coordinates::Original => {
+                let evaluation = quadratic.evaluate(self.model);
+                (evaluation, evaluation.gradient())
+            }
             Coordinates::Standardized { t_mean, .. } => {
-                quadratic.evaluate_about(self.model.weight, self.centre.minus(t_mean).value())
+                let Slopes { evaluation, weight } =
+                    quadratic.evaluate_about(self.model.weight, self.height.minus(t_mean).value());
+                (evaluation, Affine { weight, bias: evaluation.grad_bias })
             }
         }
     }
+}
 
-    /// What was found here, and whether a step follows; if so, takes it.
+impl Movable for Position {
     #[inline]
-    pub(super) fn advance(&mut self, slopes: Slopes, rule: &DescentRule) -> Evaluated {
-        let (model, evaluation) = (self.model, slopes.evaluation);
-        let next = self.stepped(&slopes, rule.learning_rate);
-        let onward = if !evaluation.is_finite() {
-            StepOutcome::Diverged
-        } else if rule.tolerates(&evaluation) {
-            StepOutcome::Tolerance
-        } else if !next.model.is_finite() {
-            StepOutcome::Diverged
-        } else {
-            *self = next;
-            StepOutcome::Step
-        };
-        Evaluated { model, evaluation, onward }
-    }
-
-    #[inline]
-    fn stepped(self, slopes: &Slopes, learning_rate: f64) -> Self {
-        let evaluation = &slopes.evaluation;
+    fn moved(self, by: Affine) -> Self {
         match self.coordinates {
-            Coordinates::Original => Self { model: self.model.descend(evaluation, learning_rate), ..self },
+            Coordinates::Original => Self { model: self.model.moved(by), ..self },
             Coordinates::Standardized { x_mean, .. } => {
-                let weight = self.model.weight - learning_rate * slopes.weight;
-                let centre = self.centre.minus(learning_rate * evaluation.grad_bias);
-                let bias = centre.minus(x_mean.times(weight)).value();
-                Self { model: Affine { weight, bias }, centre, ..self }
+                let weight = self.model.weight + by.weight;
+                let height = self.height.plus(by.bias);
+                let bias = height.minus(x_mean.times(weight)).value();
+                Self { model: Affine { weight, bias }, height, ..self }
             }
         }
     }
@@ -173,7 +164,9 @@ pub(super) fn units_at(weight: f64, high: f64, x_variance: f64, units: [i32; 2])
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::{HostStepper, Replay};
     use super::*;
+    use crate::engine::{DescentRule, Stepper};
     use crate::math::PivotSums;
 
     /// X = 1, 2, 3, 4, T = 2·X + 1 (x̄ = 2.5, σx² = 1.25, t̄ = 6, σt² = 5) from
@@ -187,16 +180,12 @@ mod tests {
         let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
         let moments = Moments::from_pivot_sums(&sums);
         let coordinates = Coordinates::standardized(&moments).unwrap();
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.0; 2] };
-        let mut position = Position::new(rule.start, coordinates);
-        let slopes = |position: &Position| position.slopes(&moments.quadratic());
-        let first = position.advance(slopes(&position), &rule);
-        assert_eq!((first.model, first.onward), (Affine::default(), StepOutcome::Step));
-        assert_eq!(first.evaluation, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
-        assert_eq!(position.model(), Affine::new(1.0, 0.5));
+        let mut stepper = HostStepper::new(Replay::of(&moments), coordinates);
+        stepper.start(&DescentRule::default(), Affine::default()).unwrap();
         // With η = ½ the next step is the last.
-        let last = DescentRule { learning_rate: 0.5, ..rule };
-        position.advance(slopes(&position), &last);
-        assert_eq!(position.model(), Affine::new(2.0, 1.0));
+        let rows = stepper.advance(&[0.25, 0.5, 0.5]).unwrap();
+        assert_eq!(rows[0].evaluation, Evaluation { loss: 41.0, grad_weight: -35.0, grad_bias: -12.0 });
+        let models: Vec<_> = rows.iter().map(|row| row.model).collect();
+        assert_eq!(models, [Affine::default(), Affine::new(1.0, 0.5), Affine::new(2.0, 1.0)]);
     }
 }

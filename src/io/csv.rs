@@ -216,10 +216,9 @@ fn refused_at(
     let reason = match refused {
         Refused::Spool(error) => return error,
         Refused::Beyond => format!("{text} in column {column} is beyond the range of f64"),
-        Refused::NotTruth => format!(
-            "{text} in column {column}, where the first row has true or false; use --header yes if that row is a \
-             header, --header no if it is data"
-        ),
+        Refused::NotTruth => {
+            return DataError::NotTruth { path: input.path.to_owned(), line, text, column };
+        }
         Refused::Text | Refused::Again(_) => {
             // Not "5 cm".
             let are_numbers =

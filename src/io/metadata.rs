@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::choice::{self, Choice};
 use super::georeference::Georeference;
 use super::note::Note;
-use crate::array::{Array, Bitmap, Comparison, DataError, MaskedArray, Missing, Nodata};
+use crate::array::{Array, Bitmap, DataError, MaskedArray, Missing, Nodata};
 
 /// The information of a file about one of its arrays.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +103,6 @@ impl Opened {
     }
 
     /// The array with its null elements, numbered row by row.
-    #[allow(dead_code, reason = "the formats that have nulls may be left out")]
     pub(super) fn with_nulls(mut self, valid: Bitmap) -> Self {
         self.metadata.missing.valid = (valid.missing() > 0).then(|| Arc::new(valid));
         self
@@ -120,7 +119,7 @@ impl Opened {
     /// so.
     #[cfg(feature = "tiff")]
     pub(super) fn compared_as_gdal_does(mut self) -> Self {
-        self.metadata.missing.comparison = Comparison::AsGdal;
+        self.metadata.missing.comparison = crate::array::Comparison::AsGdal;
         self
     }
 
@@ -132,7 +131,6 @@ impl Opened {
     }
 
     /// The array with notes on how it is read.
-    #[allow(dead_code, reason = "the formats that note something may be left out")]
     pub(super) fn noted(mut self, notes: impl IntoIterator<Item = Note>) -> Self {
         self.metadata.notes.extend(notes);
         self

@@ -50,7 +50,7 @@ pub use decoding::is_catching;
 pub use georeference::Georeference;
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};
-pub use nodata::nodata;
+pub use nodata::{NodataError, nodata};
 pub use note::{HeaderSign, LinesLike, NamesLike, Note};
 pub use raw_layout::{RawLayout, RawType};
 pub use source::{Reading, Source, open, open_pair};

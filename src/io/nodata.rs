@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 #[cfg(feature = "tiff")]
 use crate::array::ElementType;
-use crate::array::Nodata;
+use crate::array::{Hint, Hinted, Nodata};
 
 /// The nodata value of an attribute, the first of these names that there is.
 pub(super) fn find<'a>(names: &[&str], value: impl Fn(&str) -> Option<&'a String>) -> Option<Nodata> {
@@ -72,12 +72,33 @@ pub(super) fn shown(nodata: &Nodata) -> Option<String> {
     }
 }
 
-/// The nodata value that a text says, a number or NaN.
+/// A text that gives no nodata value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodataError {
+    /// It is no number.
+    #[error("expected a number or nan")]
+    NotANumber,
+    /// It is a whole number that 64 bits hold and f64 does not, which would be
+    /// taken for a neighbour.
+    #[error("more digits than f64 holds")]
+    TooManyDigits,
+}
+
+impl Hinted for NodataError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotANumber => Vec::new(),
+            Self::TooManyDigits => vec![Hint::Mask],
+        }
+    }
+}
+
+/// The nodata value, a number or NaN, that a text gives.
 ///
 /// # Errors
-/// The fault of the text: it is not a number, or it is a whole number that 64
-/// bits hold and f64 does not, which would then be taken for a neighbour.
-pub fn nodata(text: &str) -> Result<f64, &'static str> {
+/// [`NodataError`].
+pub fn nodata(text: &str) -> Result<f64, NodataError> {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -88,10 +109,10 @@ pub fn nodata(text: &str) -> Result<f64, &'static str> {
     let is_greatest = |whole: i128| [i64::MAX.into(), u64::MAX.into()].contains(&whole);
     let in_64_bits = i64::MIN.into()..=i128::from(u64::MAX);
     let text = text.trim();
-    let number = text.parse().map_err(|_| "expected a number or nan")?;
+    let number = text.parse().map_err(|_| NodataError::NotANumber)?;
     match text.parse() {
         Ok(whole) if in_64_bits.contains(&whole) && is_lost(whole) && !is_greatest(whole) => {
-            Err("more digits than f64 holds; leave such elements out of a fit with --mask")
+            Err(NodataError::TooManyDigits)
         }
         _ => Ok(number),
     }

@@ -1,8 +1,10 @@
 use std::fmt;
 
+use crate::array::{Hint, Hinted};
+
 /// A finding of a file's reader that does not stop a fit, but that its user
-/// should know. The text says what was done and, where there is a choice, how to
-/// have it done otherwise.
+/// should know. The text says what was done; where there is a choice, a
+/// [hint](Hinted::hints) says how to have it done otherwise.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Note {
@@ -71,6 +73,8 @@ pub enum Note {
     Masked {
         /// The name of the mask.
         by: String,
+        /// Whether it is the alpha band, which can be ignored.
+        is_alpha: bool,
         /// The number of pixels that it excludes.
         count: u64,
         /// The image's nodata value, if it has one too, which is not used then.
@@ -194,8 +198,7 @@ impl fmt::Display for Note {
                 };
                 write!(
                     f,
-                    "the first row is read as data, but its numbers may be names of columns ({like}); use \
-                     --header yes if they are, --header no if they are data"
+                    "the first row is read as data, but its numbers may be names of columns ({like})"
                 )
             }
             Self::FirstRowIsHeader { name, sign } => {
@@ -207,8 +210,7 @@ impl fmt::Display for Note {
                 };
                 write!(
                     f,
-                    "the first row is read as names of columns, this one's is {name:?}, because {sign}; use \
-                     --header no if it is data, --header yes if it is a header"
+                    "the first row is read as names of columns, this one's is {name:?}, because {sign}"
                 )
             }
             Self::NameOrNumber { name, number } => write!(
@@ -225,7 +227,7 @@ impl fmt::Display for Note {
                 "{count} of {n} decimals have more digits than f64 holds and are rounded; cast whole ones to 64-bit \
                  integers, which keep theirs, or take a constant off them first if their differences matter"
             ),
-            Self::Masked { by, count, unused } => {
+            Self::Masked { by, count, unused, .. } => {
                 write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })?;
                 let Some(value) = unused else { return Ok(()) };
                 write!(f, "; its nodata value {value} is not used beside it")
@@ -244,6 +246,17 @@ impl fmt::Display for Note {
                 "its strips or tiles have places but no sizes, which were calculated from the image's; write it \
                  again, for example with tiffcp",
             ),
+        }
+    }
+}
+
+impl Hinted for Note {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::FirstRowIsData { .. } | Self::FirstRowIsHeader { .. } => vec![Hint::Header],
+            Self::Masked { is_alpha: true, .. } => vec![Hint::IncludeTransparent],
+            Self::NotMasked { .. } => vec![Hint::Exclude],
+            _ => Vec::new(),
         }
     }
 }

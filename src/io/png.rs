@@ -114,7 +114,8 @@ fn decode<E: Element>(
     let opened = match masked {
         Some((by, valid)) => {
             let unused = found.as_ref().and_then(nodata::shown);
-            notes.push(Note::Masked { by, count: valid.missing(), unused });
+            let is_alpha = markers.excluded.is_none() && matches!(markers.by_row, Some(ByRow::Alpha(_)));
+            notes.push(Note::Masked { by, is_alpha, count: valid.missing(), unused });
             opened.with_nulls(valid).with_fill(found.as_ref())
         }
         None => opened.with_nodata(found),
@@ -124,10 +125,9 @@ fn decode<E: Element>(
 
 fn failed(input: &Input<'_>, error: &DecodingError) -> DataError {
     match error {
-        DecodingError::LimitsExceeded => input.invalid(
-            KIND,
-            "it takes more memory to decode than there is; is the file damaged? If not, raise --memory",
-        ),
+        DecodingError::LimitsExceeded => {
+            DataError::BeyondMemory { path: input.path.to_owned(), what: "takes memory to decode".to_owned() }
+        }
         DecodingError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             input.invalid(KIND, "it is truncated; copy or write it again")
         }

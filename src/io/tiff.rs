@@ -92,7 +92,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let mut opened = Opened::from(array).compared_as_gdal_does().located(georeference(directory)?);
     if let Some((by, valid)) = excluded {
         let unused = found.as_ref().filter(|_| is_masked).and_then(nodata::shown);
-        notes.push(Note::Masked { by, count: valid.missing(), unused });
+        notes.push(Note::Masked { by, is_alpha: !is_masked, count: valid.missing(), unused });
         opened = opened.with_nulls(valid);
     }
     notes.extend(directory.text(tag::GDAL_METADATA)?.and_then(|text| scaling(&text, band.number - 1)));

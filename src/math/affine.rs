@@ -1,5 +1,3 @@
-use super::Evaluation;
-
 /// The model Y = X·W + b: a weight and a bias, both scalars, applied to every
 /// element.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,16 +19,6 @@ impl Affine {
     #[must_use]
     pub fn apply(self, x: f64) -> f64 {
         x * self.weight + self.bias
-    }
-
-    /// One update of gradient descent:
-    /// W ← W − η·∂L/∂W, b ← b − η·∂L/∂b.
-    #[must_use]
-    pub fn descend(self, gradients: &Evaluation, learning_rate: f64) -> Self {
-        Self {
-            weight: self.weight - learning_rate * gradients.grad_weight,
-            bias: self.bias - learning_rate * gradients.grad_bias,
-        }
     }
 
     /// Whether both parameters are finite numbers.

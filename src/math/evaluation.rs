@@ -1,4 +1,4 @@
-use super::LossSums;
+use super::{Affine, LossSums};
 
 /// The loss and its gradients at some W and b.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -20,6 +20,12 @@ impl Evaluation {
         Self { loss: sums.rr / n, grad_weight: 2.0 * sums.rx / n, grad_bias: 2.0 * sums.r / n }
     }
 
+    /// (∂L/∂W, ∂L/∂b), along the axes of W and b.
+    #[must_use]
+    pub fn gradient(&self) -> Affine {
+        Affine { weight: self.grad_weight, bias: self.grad_bias }
+    }
+
     /// max(|∂L/∂W|, |∂L/∂b|): what a tolerance is compared with.
     #[must_use]
     pub fn gradient_norm(&self) -> f64 {
@@ -36,7 +42,6 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::Affine;
 
     /// Of (x, t, w).
     fn evaluate(data: &[(f64, f64, f64)], at: Affine) -> Evaluation {

@@ -3,8 +3,7 @@
 //! Everything here is plain `f64` arithmetic on a handful of values. Nothing
 //! reads a file, starts a thread or knows of a device; every other module is
 //! built on this one. A pass over data yields [`LossSums`], at one W and b,
-//! or [`Moments`], for all of them; an [`Evaluation`] is what they mean;
-//! [`Affine::descend`] is what is done about it. [`Quadratic`] is the loss as
+//! or [`Moments`], for all of them; an [`Evaluation`] is what they mean. [`Quadratic`] is the loss as
 //! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
 //! has too few digits there is [`Double`], and a [`Line`] made of them; a
 //! [`Reading`] brings elements into f64's range and digits.

@@ -137,7 +137,7 @@ mod tests {
     }
 
     /// The numbers of the worked example, and, one step of η = 2⁻⁴ later,
-    /// those computed by hand in src/fit/sgd.rs.
+    /// those computed by hand in src/fit/descend.rs.
     #[test]
     fn the_worked_example() {
         let at_zero = example().evaluate(Affine::default());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::trimmed;
 use super::numbers::{count, seconds};
-use crate::array::{DataError, shown};
+use crate::array::{DataError, Hint, Hinted, shown};
 use crate::io::output::OutputFile;
 
 /// Warm runs of one thing: the median duration and how the runs spread.
@@ -43,7 +43,7 @@ pub struct BenchResult {
     pub adapter: Option<String>,
     /// The graphics API, for a GPU.
     pub backend: Option<String>,
-    /// `forward`, `loss_sums`, `step` or `steps`.
+    /// `forward`, `residual_sums`, `step` or `steps`.
     pub pass: &'static str,
     /// Elements of X.
     pub n: u64,
@@ -130,11 +130,17 @@ struct BaselineResult {
 pub enum BaselineError {
     #[error("{}: {source}", shown(path))]
     Read { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{}: not a benchmark's results ({reason}); give a file written by `linfit bench --export-json`",
-        shown(path)
-    )]
+    #[error("{}: not a benchmark's results ({reason})", shown(path))]
     Invalid { path: PathBuf, reason: String },
+}
+
+impl Hinted for BaselineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Invalid { .. } => vec![Hint::ExportedBenchmark],
+            Self::Read { .. } => Vec::new(),
+        }
+    }
 }
 
 impl Baseline {

@@ -84,6 +84,6 @@ impl fmt::Display for DevicesReport {
             writeln!(f, "broken: {driver}")?;
         }
         writeln!(f)?;
-        write!(f, "--engine auto takes: {}", self.auto)
+        write!(f, "engine auto takes: {}", self.auto)
     }
 }

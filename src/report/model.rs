@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::array::shown;
+use crate::array::{Hint, Hinted, shown};
 use crate::math::Affine;
 
 /// A kind of file that holds W and b.
@@ -56,8 +56,17 @@ pub fn to_safetensors(model: Affine) -> io::Result<Vec<u8>> {
 pub enum ModelError {
     #[error("{}: {source}", shown(path))]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a model ({reason}); give a file written by `linfit fit --save`", shown(path))]
+    #[error("{}: not a model ({reason})", shown(path))]
     Invalid { path: PathBuf, reason: String },
+}
+
+impl Hinted for ModelError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Invalid { .. } => vec![Hint::SavedModel],
+            Self::Read { .. } => Vec::new(),
+        }
+    }
 }
 
 /// No model is nearly as long; what is was given by mistake.

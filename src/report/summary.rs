@@ -31,6 +31,7 @@ pub struct Timings {
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Gradient descent, a pass for each step.
+    #[serde(rename = "sgd")]
     GradientDescent,
     /// Gradient descent from the moments.
     Moments,

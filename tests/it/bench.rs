@@ -116,7 +116,8 @@ fn json_has_every_engine_pass_and_size() {
     }
     let order: Vec<(&str, f64)> =
         results[..8].iter().map(|r| (r["pass"].as_str().unwrap(), number(r, "n"))).collect();
-    let want = ["forward", "loss_sums", "step", "steps"].into_iter().flat_map(|p| [(p, 1000.0), (p, 4096.0)]);
+    let want =
+        ["forward", "residual_sums", "step", "steps"].into_iter().flat_map(|p| [(p, 1000.0), (p, 4096.0)]);
     assert_eq!(order, want.collect::<Vec<_>>());
 }
 
@@ -126,7 +127,7 @@ fn options_restrict_it() {
     let json = place.bench("--sizes 64 --engine cpu --passes residual-sums --dtype u8 --json").json();
     let results = json["results"].as_array().unwrap();
     assert_eq!(results.len(), 1);
-    assert_eq!((&results[0]["pass"], &results[0]["dtype"]), (&"loss_sums".into(), &"u8".into()));
+    assert_eq!((&results[0]["pass"], &results[0]["dtype"]), (&"residual_sums".into(), &"u8".into()));
     let gb_s = 2.0 * 64.0 / number(&results[0], "median_s") / 1e9;
     assert!((number(&results[0], "gb_s") / gb_s - 1.0).abs() < 1e-12);
 
@@ -138,7 +139,7 @@ fn options_restrict_it() {
 #[test]
 fn the_table_is_for_people() {
     let text = Place::new().bench("--sizes 4K --engine cpu --dtype i16").ok().stdout;
-    for word in ["reads memory at", "4,096", "loss_sums", "i16", "IQR", "of read", " %"] {
+    for word in ["reads memory at", "4,096", "residual_sums", "i16", "IQR", "of read", " %"] {
         assert!(text.contains(word), "{word:?} is not in: {text}");
     }
     assert!(!text.contains("baseline"), "{text}");

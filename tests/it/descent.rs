@@ -49,7 +49,7 @@ fn trace(sgd: GradientDescent, engine: &mut dyn Engine) -> (Fit, Vec<State>) {
     (fit, states)
 }
 
-fn gpu(data: &Problem) -> Gpu<'_> {
+fn gpu(data: &Problem) -> Gpu {
     Gpu::open(&software_adapter(), data).unwrap()
 }
 
@@ -94,7 +94,7 @@ fn every_state_is_the_hosts_whatever_the_steps_per_submit() {
     }
 }
 
-/// The rates are those of the hand-made examples in src/fit/sgd.rs; every
+/// The rates are those of the hand-made examples in src/fit/descend.rs; every
 /// number is exact in binary, also 1/N.
 #[test]
 fn exact_numbers_stay_exact() {
@@ -283,40 +283,40 @@ fn nothing_moves_after_a_stop() {
         let t = (0..n).map(|k| if k % 2 == 0 { 0.0 } else { 2.0 }).collect();
         let data = pair(x, t);
         let mut gpu = gpu(&data);
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.25, tolerance: [0.25; 2] };
-        let descent = gpu.descent().unwrap();
-        descent.begin(&rule).unwrap();
-        let rows = descent.advance(50).unwrap();
+        let stepper = gpu.stepper().unwrap();
+        stepper.start(&DescentRule::within([0.25; 2]), Affine::default()).unwrap();
+        let rows = stepper.advance(&[0.25; 50]).unwrap();
         assert_eq!(rows.len(), 4, "2, 1, ½, ¼");
-        assert!(rows[..3].iter().all(|row| row.onward == StepOutcome::Step));
-        assert_eq!(rows[3].onward, StepOutcome::Tolerance);
-        let after = descent.advance(1).unwrap();
+        assert!(rows[..3].iter().all(|row| row.outcome == StepOutcome::Step));
+        assert_eq!(rows[3].outcome, StepOutcome::Tolerance);
+        let after = stepper.advance(&[0.25]).unwrap();
         assert_eq!(after, rows[3..], "asked again, it is where it was");
     }
 }
 
 /// The device itself ends a descent that leaves the finite numbers: by an
-/// evaluation, or, with a rate that no W survives, by the update.
+/// evaluation, or, with gradients that no W survives at its rate, by the step.
 #[test]
 fn nothing_follows_a_divergence() {
     for n in [4_096, 1 << 17] {
-        let x = (0..n).map(|k| if k % 2 == 0 { -1_048_576.0 } else { 1_048_576.0 }).collect();
-        let t = (0..n).map(|k| if k % 2 == 0 { 1.0 } else { 3.0 }).collect();
-        let data = pair(x, t);
-        let mut gpu = gpu(&data);
-        for (learning_rate, evaluation_ends) in [(0.5, true), (1e35, false)] {
-            let rule = DescentRule { start: Affine::default(), learning_rate, tolerance: [0.0; 2] };
-            let descent = gpu.descent().unwrap();
-            descent.begin(&rule).unwrap();
-            let rows = descent.advance(50).unwrap();
+        // ∂L/∂W is −2²¹, or −2⁷¹ of which 10²⁰ times as much is beyond f32.
+        for (x, t, learning_rate, evaluation_ends) in [(20, 0, 0.5, true), (30, 40, 1e20, false)] {
+            let (x, t) = (2f32.powi(x), 2f32.powi(t));
+            let x = (0..n).map(|k| if k % 2 == 0 { -x } else { x }).collect();
+            let t = (0..n).map(|k| if k % 2 == 0 { t } else { 3.0 * t }).collect();
+            let data = pair(x, t);
+            let mut gpu = gpu(&data);
+            let stepper = gpu.stepper().unwrap();
+            stepper.start(&DescentRule::default(), Affine::default()).unwrap();
+            let rows = stepper.advance(&[learning_rate; 50]).unwrap();
             assert!(rows.len() < 10, "n = {n}: {} rows", rows.len());
             let (last, before) = rows.split_last().unwrap();
-            assert!(before.iter().all(|row| row.onward == StepOutcome::Step && row.evaluation.is_finite()));
-            assert_eq!(last.onward, StepOutcome::Diverged);
+            assert!(before.iter().all(|row| row.outcome == StepOutcome::Step && row.evaluation.is_finite()));
+            assert_eq!(last.outcome, StepOutcome::Diverged);
             assert!(last.model.is_finite() && last.evaluation.is_finite() != evaluation_ends, "{last:?}");
-            let after = descent.advance(1).unwrap();
+            let after = stepper.advance(&[learning_rate]).unwrap();
             assert_eq!(
-                (after.len(), after[0].model, after[0].onward),
+                (after.len(), after[0].model, after[0].outcome),
                 (1, last.model, StepOutcome::Diverged)
             );
         }

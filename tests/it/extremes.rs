@@ -30,7 +30,7 @@ fn scaled_pair(x_scale: f64, t_scale: f64) -> Problem {
     pair(x.iter().map(|x| x * x_scale).collect(), t)
 }
 
-fn engines<'d>(data: &'d Problem) -> [Box<dyn Engine + 'd>; 2] {
+fn engines(data: &Problem) -> [Box<dyn Engine>; 2] {
     [Box::new(Cpu::new(data)), Box::new(Reference::new(data))]
 }
 

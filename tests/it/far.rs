@@ -13,7 +13,7 @@
 
 use std::ops::ControlFlow;
 
-use linfit::array::{Array, Element, Problem, ValidityRules};
+use linfit::array::{Array, Element, Hint, Hinted, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, Notice, Reference};
 use linfit::fit::{Exact, GradientDescent, State, Statistics, StepsPerSubmit, Update};
@@ -153,7 +153,8 @@ fn what_is_lost_is_said() {
     let Notice::Rounded { label, count, shift: pivot, .. } = &gpu.notices()[0] else { unreachable!() };
     assert!(label == "x" && *count > N / 2 && (pivot - 1e6).abs() < 1.0, "{:?}", gpu.notices());
     let text = gpu.notices()[0].to_string();
-    assert!(text.contains("f32") && text.contains("taken off") && text.contains("--engine cpu"), "{text}");
+    assert!(text.contains("f32") && text.contains("taken off"), "{text}");
+    assert_eq!(gpu.notices()[0].hints(), [Hint::UnroundedEngine]);
 }
 
 /// Which elements count.

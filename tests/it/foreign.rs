@@ -14,7 +14,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use linfit::array::{Array, DataError, ElementType, Order, Problem, Shape, ValidityRules};
+use linfit::array::{Array, DataError, ElementType, Hint, Hinted, Order, Problem, Shape, ValidityRules};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::{Opened, RawLayout, Reading, Source};
@@ -116,7 +116,8 @@ fn is_vector(name: &str, element: ElementType) {
 /// Reading fails with one line that has the file's name and these words.
 #[track_caller]
 fn is_refused(name: &str, words: &[&str]) {
-    let error = read(name).map(|matrix| matrix.label().to_owned()).expect_err(name).to_string();
+    let error = read(name).map(|matrix| matrix.label().to_owned()).expect_err(name);
+    let error = error.worded(|hint| hint.to_string());
     let file = name.split(':').next().unwrap();
     assert!(error.contains(file) && !error.contains('\n'), "{error}");
     for word in words {
@@ -124,13 +125,14 @@ fn is_refused(name: &str, words: &[&str]) {
     }
 }
 
-/// What stands for nothing is not known, which is an error unless it is said.
+/// An unclear nodata value is an error unless another one is given.
 #[track_caller]
 fn is_unclear(name: &str, words: &[&str]) {
     let inputs = |rules: ValidityRules| Problem::builder(read(name).unwrap()).rules(rules).build();
-    let error = inputs(ValidityRules::default()).unwrap_err().to_string();
-    for word in [name, "--nodata VALUE"].iter().chain(words) {
-        assert!(error.contains(word), "{name}: no {word:?} in {error}");
+    let error = inputs(ValidityRules::default()).unwrap_err();
+    assert_eq!(error.hints(), [Hint::NodataValue], "{name}: {error}");
+    for word in [name].iter().chain(words) {
+        assert!(error.to_string().contains(word), "{name}: no {word:?} in {error}");
     }
     let rules = ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() };
     assert!(inputs(rules).is_ok(), "{name}");
@@ -466,10 +468,13 @@ mod tiff {
 
     #[test]
     fn other_masks_are_errors() {
-        is_refused("mask-size.tif", &["its mask has another size", "53×36, not 53×37", "--mask"]);
-        is_refused("mask-two.tif", &["several masks", "--mask"]);
-        is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "--mask"]);
-        is_refused("mask-wide.tif", &["its mask", "16 bits", "--mask"]);
+        is_refused(
+            "mask-size.tif",
+            &["its mask has another size", "53×36, not 53×37", "exclude elements by a mask"],
+        );
+        is_refused("mask-two.tif", &["several masks", "exclude elements by a mask"]);
+        is_refused("mask-lzma.tif", &["its mask", "compressed by LZMA", "exclude elements by a mask"]);
+        is_refused("mask-wide.tif", &["its mask", "16 bits", "exclude elements by a mask"]);
     }
 
     #[test]
@@ -1065,17 +1070,19 @@ mod raw {
             ("f64", None, 0, 8),
             ("u8", None, 13, 13),
         ] {
-            let error = open(&bytes, dtype, shape, offset).unwrap_err().to_string();
-            assert!(error.contains(&format!("for {expected} bytes, the file has 12")), "{error}");
-            assert!(error.contains("--raw-shape"), "{error}");
+            let error = open(&bytes, dtype, shape, offset).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("for {expected} bytes, the file has 12")), "{text}");
+            assert_eq!(error.hints(), [Hint::RawLayout], "{text}");
         }
-        let huge = open(&bytes, "f64", Some(&[u64::MAX, 3]), 0).unwrap_err().to_string();
-        assert!(huge.contains("--raw-shape"), "{huge}");
+        let huge = open(&bytes, "f64", Some(&[u64::MAX, 3]), 0).unwrap_err();
+        assert_eq!(huge.hints(), [Hint::RawLayout], "{huge}");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.bin");
         fs::write(&path, bytes).unwrap();
-        let error = Reading::default().open(&Source { path, key: None }).unwrap_err().to_string();
-        assert!(error.contains("x.bin") && error.contains("--raw-dtype"), "{error}");
+        let error = Reading::default().open(&Source { path, key: None }).unwrap_err();
+        assert!(error.to_string().contains("x.bin"), "{error}");
+        assert_eq!(error.hints(), [Hint::RawLayout], "{error}");
     }
 }
 

@@ -941,7 +941,7 @@ fn a_file_without_permission() {
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     mode(&program, 0o755);
     let output = std::process::Command::new(&program)
-        .args(["--exact", "a_file_without_permission"])
+        .args(["--exact", "formats::a_file_without_permission"])
         .env(SECRET, &secret)
         .current_dir(directory.path())
         .uid(NOBODY)

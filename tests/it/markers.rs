@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use linfit::array::{Array, DataError, MaskedArray, Order, Problem, ValidityRules};
+use linfit::array::{Array, DataError, Hinted, MaskedArray, Order, Problem, ValidityRules};
 use linfit::io::{Opened, Reading, Source};
 
 const ROWS: usize = 9;
@@ -120,15 +120,15 @@ fn each_marker_is_named_in_a_note() {
         ("mask-nodata.tif", 0, &["excluded by its own mask; its nodata value", "is not used beside it"]),
         ("msk.tif", 2, &["27 pixels are excluded by msk.tif.msk"]),
         ("msk.png", 0, &["msk.png.msk"]),
-        ("msk-mute.tif", 0, &["msk-mute.tif.msk excludes no pixels", "--mask"]),
+        ("msk-mute.tif", 0, &["msk-mute.tif.msk excludes no pixels", "by a mask"]),
         ("aux.tif", 2, &["nodata value 12 comes from aux.tif.aux.xml"]),
         ("aux-values.tif", 1, &["NODATA_VALUES 0 0"]),
         ("values-pixel.tif", 1, &["NODATA_VALUES 3 200 3"]),
         ("values-few.tif", 1, &["NODATA_VALUES 3 200 excludes no pixels"]),
         ("trns-8.png", 0, &["nodata value 9 ", "tRNS"]),
         ("trns-rgb-16.png", 3, &["tRNS", "771 51400 771"]),
-        ("alpha-grey.tif", 1, &["26 pixels are excluded by its alpha band 2", "--no-alpha"]),
-        ("alpha-rgb.png", 1, &["alpha band 4", "--no-alpha"]),
+        ("alpha-grey.tif", 1, &["26 pixels are excluded by its alpha band 2", "ignore the alpha band"]),
+        ("alpha-rgb.png", 1, &["alpha band 4", "ignore the alpha band"]),
         ("alpha-second-of-five.tif", 1, &["its alpha band 2 excludes no pixels"]),
         ("reduced-first.tif", 0, &["first image calls itself a reduced copy"]),
         ("reduced-beneath.tif", 0, &["first image calls itself a reduced copy"]),
@@ -136,7 +136,8 @@ fn each_marker_is_named_in_a_note() {
         ("unsized.tif", 0, &["no sizes"]),
     ] {
         let x = open(file, Some(band).filter(|band| *band > 0), &Reading::default()).unwrap();
-        let notes: Vec<String> = x.metadata().notes().iter().map(ToString::to_string).collect();
+        let notes = x.metadata().notes().iter().map(|note| note.worded(|hint| hint.to_string()));
+        let notes: Vec<String> = notes.collect();
         let notes = notes.join("; ");
         assert!(words.iter().all(|word| notes.contains(word)), "{file}: {notes}");
         assert!(x.metadata().notes().iter().any(|note| !note.is_detail()), "{file}: {notes}");

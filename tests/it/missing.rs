@@ -133,7 +133,7 @@ fn gpus_find_what_they_would_without_holes() {
                     assert_eq!(got.0, want.0, "{case}");
                     assert_near(&got.1, &want.1, tolerance, &case);
                     let here = memory_bytes > 0 && precision == Precision::Fast;
-                    assert_eq!(gpu.descent().is_some(), here, "{case}");
+                    assert_eq!(gpu.stepper().is_some(), here, "{case}");
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use linfit::array::{Array, ElementType, Order, Problem, Shape};
+use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
@@ -93,13 +93,10 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
 #[test]
 fn text_is_not_streamed() {
     let column = |name| Array::from_vec(name, &[3], vec![1.0, 2.0, 3.0]);
-    let error = Problem::builder(column("a.csv:x"))
-        .target(column("a.csv:t"))
-        .memory_bytes(10)
-        .build()
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("a.csv:x") && error.contains("--memory") && error.contains(".npy"), "{error}");
+    let problem = Problem::builder(column("a.csv:x")).target(column("a.csv:t")).memory_bytes(10);
+    let error = problem.build().unwrap_err();
+    assert!(error.to_string().contains("a.csv:x"), "{error}");
+    assert_eq!(error.hints(), [Hint::Do("save it as .npy"), Hint::RaiseMemory]);
 }
 
 /// Without the guard, each of these would end the test program with SIGBUS.

@@ -1,33 +1,41 @@
+use std::iter::successors;
+use std::ops::RangeInclusive;
+
 use bytemuck::Zeroable;
 
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
 use super::inputs::Origin;
 use super::kernels::{
-    DescentUniform, HistoryHead, HistoryRow, Kernel, WindowUniform, binding, compile_descend, compile_update,
+    DescentUniform, HistoryHead, HistoryRow, Kernel, Parameters, WindowUniform, binding, compile_descend,
+    compile_update,
 };
 use super::partials::whole;
 use super::plan;
 use super::resident::Resident;
 use super::upload::Staging;
 use super::{Gpu, GpuError, Held, STORAGE, create_buffer, split, uniform};
-use crate::engine::{DescentRule, DeviceDescent, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome};
+use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation};
 
-/// What takes steps on the device.
+/// The steps of a descent on the device.
 pub(super) struct Descent {
     way: Way,
+    /// The rule of the descent that was started last.
+    rule: DescentRule,
     uniform: wgpu::Buffer,
     bindings: wgpu::BindGroup,
+    /// A table of η, a rate for every row that a submission leaves.
+    rates: wgpu::Buffer,
     history: wgpu::Buffer,
     staging: Staging,
-    /// What the uniform holds for every rule.
+    /// The part of the uniform that no rule changes.
     partials: Partials,
-    /// What residuals are computed about.
-    origin: Origin,
-    /// And of what size their parts are.
+    /// The shift of X and T, about which residuals are computed.
+    shift: Origin,
+    /// The sizes of X and T about it.
     sizes: Sizes,
-    /// Updates since the start, by the host's count.
+    /// Steps since the start, by the host's count.
     step: u32,
 }
 
@@ -59,13 +67,15 @@ impl Partials {
 }
 
 impl Descent {
-    fn new(gpu: &Gpu<'_>, resident: &Resident) -> Result<Self, EngineError> {
+    fn new(gpu: &Gpu, resident: &Resident) -> Result<Self, EngineError> {
         let device = &gpu.device;
         let row_bytes = size_of::<HistoryRow>() as u64;
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
         let usage = STORAGE | wgpu::BufferUsages::COPY_DST;
         let history = create_buffer(device, "history", history_bytes, usage)?;
-        let rule = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
+        let rates_bytes = u64::from(MOST_EVALUATIONS) * size_of::<[f32; 2]>() as u64;
+        let rates = create_buffer(device, "rates", rates_bytes, usage)?;
+        let descent = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
         let n = gpu.data.len();
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
@@ -74,14 +84,15 @@ impl Descent {
                 dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
                 let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, WINDOW};
+                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES, WINDOW};
                     let kernel = compile_descend(device, &gpu.tuning, &gpu.inputs);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
                         (HISTORY, history.as_entire_binding()),
                         (WINDOW, window.as_entire_binding()),
                         (PARAMETERS, gpu.point.as_entire_binding()),
-                        (DESCENT, rule.as_entire_binding()),
+                        (DESCENT, descent.as_entire_binding()),
+                        (RATES, rates.as_entire_binding()),
                     ]);
                     let bindings = kernel.bind(device, &resources);
                     (kernel, bindings)
@@ -90,7 +101,7 @@ impl Descent {
             }
             _ => {
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS};
+                    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
                     let kernel = compile_update(device);
                     let bindings = kernel.bind(
                         device,
@@ -98,7 +109,8 @@ impl Descent {
                             (PARTIALS, resident.residuals.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (PARAMETERS, gpu.point.as_entire_binding()),
-                            (DESCENT, rule.as_entire_binding()),
+                            (DESCENT, descent.as_entire_binding()),
+                            (RATES, rates.as_entire_binding()),
                         ],
                     );
                     (kernel, bindings)
@@ -108,21 +120,32 @@ impl Descent {
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
         let partials = Partials::new(count, gpu.data.weight_sum() * gpu.inputs.weight_scale());
-        let origin = gpu.inputs.origin(gpu.precision);
-        let sizes = gpu.inputs.sizes();
-        Ok(Self { way, uniform: rule, bindings, history, staging, partials, origin, sizes, step: 0 })
+        Ok(Self {
+            way,
+            rule: DescentRule::default(),
+            uniform: descent,
+            bindings,
+            rates,
+            history,
+            staging,
+            partials,
+            shift: gpu.inputs.origin(gpu.precision),
+            sizes: gpu.inputs.sizes(),
+            step: 0,
+        })
     }
 
     /// Starts over with a rule, over data of which X has this spread about the
-    /// origin.
-    fn begin(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
-        self.step = 0;
+    /// shift.
+    fn start(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
+        (self.step, self.rule) = (0, *rule);
         let uniform = DescentUniform {
             mean: self.partials.mean,
-            rate: split(-rule.learning_rate),
-            tolerance: split(rule.tolerance[0]),
-            bias_tolerance: split(rule.tolerance[1]),
-            x_pivot: split(self.origin.x.value()),
+            momentum: split(rule.momentum),
+            gradient_share: split(1.0 - rule.dampening),
+            tolerance: split_below(rule.tolerance[0]),
+            bias_tolerance: split_below(rule.tolerance[1]),
+            x_shift: split(self.shift.x.value()),
             x_mean: split(spread.mean),
             x_square: split(spread.square),
             x_size: self.sizes.x,
@@ -143,7 +166,7 @@ impl Descent {
         })
     }
 
-    /// Records `count` evaluations, each with its update.
+    /// Records `count` evaluations, each with its step.
     fn record(
         &self,
         pass: &mut wgpu::ComputePass<'_>,
@@ -170,40 +193,46 @@ impl Descent {
     }
 }
 
-impl DeviceDescent for Gpu<'_> {
-    fn begin(&mut self, rule: &DescentRule) -> Result<(), EngineError> {
+impl Stepper for Gpu {
+    fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
         let spread = self.spread()?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,
             None => Descent::new(self, resident)?,
         };
-        descent.begin(&self.device, rule, spread)?;
+        descent.start(&self.device, rule, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(self.inputs.origin(self.precision).centred(rule.start))?)
+        Ok(self.set_model(self.inputs.origin(self.precision).centred(at))?)
     }
 
-    fn advance(&mut self, evaluations: u32) -> Result<Vec<Evaluated>, EngineError> {
+    fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
+        let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
         let (Held::Resident(resident), Some(descent)) = (&self.held, &mut self.descent) else {
-            return Err(EngineError::Stalled { taken: 0, wanted: evaluations });
+            return Err(EngineError::Stalled { taken: 0, wanted });
         };
-        let wanted = evaluations.clamp(1, MOST_EVALUATIONS);
-        // All of the head but `step`, which is the device's own count.
+        check_rates(rates).map_err(|reason| self.device.limit(reason))?;
+        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
+        // All of the head but `step` and `velocity`, which are the device's own.
         let asked: [u32; 3] = [wanted, 0, 0];
-        self.device
-            .scoped(0, |_, queue| queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked)))?;
-        let bytes = (size_of::<HistoryHead>() + wanted as usize * size_of::<HistoryRow>()) as u64;
+        self.device.scoped(0, |_, queue| {
+            queue.write_buffer(&descent.rates, 0, bytemuck::cast_slice(&table));
+            queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked));
+        })?;
+        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
         let record = |pass: &mut wgpu::ComputePass<'_>| {
             descent.record(pass, wanted, |pass| resident.residuals.dispatch(pass));
         };
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
-        if !history.follows(wanted, descent.step) {
-            return Err(EngineError::Stalled { taken: history.head.count, wanted });
-        }
-        let steps = history.rows.iter().filter(|row| row.onward == ONWARD).count();
-        descent.step = descent.step.wrapping_add(u32::try_from(steps).unwrap_or(wanted));
-        Ok(history.rows.iter().map(|row| evaluated(row, descent.origin)).collect())
+        let stalled = EngineError::Stalled { taken: history.head.count, wanted };
+        let rows = history.evaluated(&descent.rule, descent.shift, wanted, descent.step).ok_or(stalled)?;
+        descent.step = history.head.step;
+        Ok(rows)
+    }
+
+    fn takes_rate(&self, rate: f64) -> bool {
+        RATES.contains(&rate)
     }
 
     fn elements(&self) -> u64 {
@@ -211,11 +240,42 @@ impl DeviceDescent for Gpu<'_> {
     }
 }
 
-/// What a submission left.
+/// Learning rates of which two f32 hold all digits, with room for products.
+const RATES: RangeInclusive<f64> = 1e-20..=1e20;
+
+/// Checks that the shaders, which check nothing, find a rate for every row and
+/// a row for every rate, and that the rates have their digits.
+fn check_rates(rates: &[f64]) -> Result<(), String> {
+    if rates.is_empty() || rates.len() > MOST_EVALUATIONS as usize {
+        return Err(format!("{} learning rates are not from 1 to {MOST_EVALUATIONS}", rates.len()));
+    }
+    match rates.iter().find(|rate| !RATES.contains(rate)) {
+        Some(rate) => Err(format!("the learning rate {rate:?} is beyond the two f32 of a step there")),
+        None => Ok(()),
+    }
+}
+
+/// A tolerance as two f32 that are at most that together, so that a device that
+/// stops at it stops where f64 does, or later.
+fn split_below(tolerance: f64) -> [f32; 2] {
+    let [hi, lo] = split(tolerance);
+    if joined([hi, lo]) > tolerance { [hi, lo.next_down()] } else { [hi, lo] }
+}
+
+fn joined([hi, lo]: [f32; 2]) -> f64 {
+    f64::from(hi) + f64::from(lo)
+}
+
+/// The answer of a submission.
 struct History {
     head: HistoryHead,
     rows: Vec<HistoryRow>,
 }
+
+/// The outcomes of a row as `shared/rule.wgsl` numbers them.
+const STEP: u32 = 0;
+const TOLERANCE: u32 = 1;
+const DIVERGED: u32 = 2;
 
 impl History {
     fn read(bytes: &[u8]) -> Self {
@@ -225,33 +285,53 @@ impl History {
         Self { head, rows: rows.map(bytemuck::pod_read_unaligned).collect() }
     }
 
-    /// Whether this is what was asked for after `step` updates: that many rows,
-    /// or fewer if the last one ends the descent, one for each step. Drivers have been seen to
-    /// end long loops early, without a word.
-    fn follows(&self, wanted: u32, step: u32) -> bool {
-        let complete = self.head.count == wanted || self.head.stopped != 0;
-        let in_order = (0..).zip(&self.rows).all(|(k, row)| row.step == step.wrapping_add(k));
-        !self.rows.is_empty() && complete && in_order
+    /// The rows as the host understands them, by the rule's own judgement; `None`
+    /// if they are not what was asked for after `step` steps. That is so many
+    /// rows, or fewer if the last one ends the descent, one for each step.
+    /// Drivers have been seen to end long loops early, without a word.
+    fn evaluated(&self, rule: &DescentRule, shift: Origin, wanted: u32, step: u32) -> Option<Vec<Evaluated>> {
+        let has_stopped = self.head.stopped != 0;
+        let complete = self.head.count == wanted || has_stopped;
+        let steps = successors(Some(step), |step| Some(step.wrapping_add(1).max(1)));
+        let in_order = self.rows.iter().zip(steps.clone()).all(|(row, step)| row.step == step);
+        let (last, before) = self.rows.split_last()?;
+        let one_end = before.iter().all(|row| row.outcome == STEP) && (last.outcome != STEP) == has_stopped;
+        let taken = self.rows.len() - usize::from(has_stopped);
+        let counted = steps.clone().nth(taken) == Some(self.head.step);
+        if !(complete && in_order && one_end && counted) {
+            return None;
+        }
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let evaluated = evaluated(row, rule, shift);
+            let agrees = match row.outcome {
+                // In f64 a gradient may be within where in two f32 it isn't.
+                STEP => evaluated.outcome != StepOutcome::Diverged,
+                TOLERANCE => evaluated.outcome == StepOutcome::Tolerance,
+                DIVERGED => evaluated.outcome == StepOutcome::Diverged,
+                _ => false,
+            };
+            if !agrees {
+                return None;
+            }
+            rows.push(evaluated);
+            if evaluated.outcome != StepOutcome::Step {
+                break;
+            }
+        }
+        Some(rows)
     }
 }
 
-/// `ONWARD` and `TOLERANCE` in `shared/step.wgsl`.
-const ONWARD: u32 = 0;
-const TOLERANCE: u32 = 1;
-
-fn evaluated(row: &HistoryRow, origin: Origin) -> Evaluated {
+fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: Origin) -> Evaluated {
     let means = whole(&row.evaluation);
-    let joined = |[hi, lo]: [f32; 2]| f64::from(hi) + f64::from(lo);
-    let there = Affine::new(joined(row.parameters.weight), joined(row.parameters.bias));
+    let Parameters { weight, bias } = row.parameters;
+    // The shader has divided by Σw and multiplied with 2 already.
+    let evaluation = Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] };
     Evaluated {
-        model: origin.uncentred(there),
-        // The shader has divided by Σw and multiplied with 2 already.
-        evaluation: Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] },
-        onward: match row.onward {
-            ONWARD => StepOutcome::Step,
-            TOLERANCE => StepOutcome::Tolerance,
-            _ => StepOutcome::Diverged,
-        },
+        model: shift.uncentred(Affine::new(joined(weight), joined(bias))),
+        evaluation,
+        outcome: rule.outcome(&evaluation, row.outcome != DIVERGED),
     }
 }
 
@@ -267,19 +347,45 @@ mod tests {
         steps.into_iter().map(row).collect()
     }
 
+    /// The rows of a history after 10 steps of which 4 more were asked for, as
+    /// the host understands them.
+    fn understood(mut rows: Vec<HistoryRow>, step: u32, last: u32, gradient: f32) -> Option<Vec<Evaluated>> {
+        let count = u32::try_from(rows.len()).unwrap();
+        if let Some(row) = rows.last_mut() {
+            row.outcome = last;
+        }
+        for row in &mut rows {
+            row.evaluation.hi = [1.0, gradient, gradient, 0.0];
+        }
+        let stopped = u32::from(last != STEP);
+        let head = HistoryHead { wanted: 4, count, stopped, step, velocity: Parameters::zeroed() };
+        let shift = Origin { x: 0.0.into(), t: 0.0.into() };
+        History { head, rows }.evaluated(&DescentRule::within([0.5; 2]), shift, 4, 10)
+    }
+
     #[test]
     fn a_history_with_a_gap_or_an_early_end_is_noticed() {
-        let left = |stopped, rows: Vec<HistoryRow>| {
-            let count = u32::try_from(rows.len()).unwrap();
-            let head = HistoryHead { wanted: 4, count, stopped, step: 0 };
-            History { head, rows }.follows(4, 10)
+        assert_eq!(understood(rows(10..14), 14, STEP, 1.0).map(|rows| rows.len()), Some(4));
+        assert_eq!(understood(rows(10..12), 11, DIVERGED, 1.0).map(|rows| rows.len()), Some(2));
+        assert_eq!(understood(rows(10..13), 13, STEP, 1.0), None, "one is missing");
+        assert_eq!(understood(rows([10, 11, 13, 14]), 14, STEP, 1.0), None, "a gap");
+        assert_eq!(understood(rows([]), 10, DIVERGED, 1.0), None, "stopped before anything");
+        assert_eq!(understood(rows(0..4), 4, STEP, 1.0), None, "of another submission");
+        assert_eq!(understood(rows(10..14), 13, STEP, 1.0), None, "a step that was not taken");
+    }
+
+    /// The rule's own judgement counts, not the device's.
+    #[test]
+    fn an_outcome_that_the_rule_does_not_have_is_noticed() {
+        let outcomes = |last, gradient| {
+            let rows = understood(rows(10..12), 11, last, gradient);
+            rows.map(|rows| rows.into_iter().map(|row| row.outcome).collect::<Vec<_>>())
         };
-        assert!(left(0, rows(10..14)));
-        assert!(left(1, rows(10..12)), "stopped at the second");
-        assert!(!left(0, rows(10..13)), "one is missing");
-        assert!(!left(0, rows([10, 11, 13, 14])), "a gap");
-        assert!(!left(1, rows([])), "stopped before anything");
-        assert!(!left(0, rows(0..4)), "of another submission");
+        assert_eq!(outcomes(DIVERGED, 1.0), Some(vec![StepOutcome::Step, StepOutcome::Diverged]));
+        assert_eq!(outcomes(TOLERANCE, 1.0), None, "the gradients are not within the tolerance");
+        assert_eq!(outcomes(TOLERANCE, 0.25), Some(vec![StepOutcome::Tolerance]), "they were before");
+        assert_eq!(outcomes(7, 1.0), None);
+        assert_eq!(understood(rows(10..14), 14, STEP, f32::NAN), None, "a step from what is no number");
     }
 
     /// Whole numbers: N = 2¹⁶ + 1 and less, residuals at most 13 in size, so
@@ -296,7 +402,6 @@ mod tests {
             Tuning { alone_elements: 1 << 20, workgroup_size: 128, ..Tuning::DISCRETE },
             Tuning { alone_elements: 1 << 20, workgroup_size: 1, ..Tuning::SOFTWARE },
         ];
-        let rule = DescentRule { start: Affine::new(2.0, 1.0), learning_rate: 0.1, tolerance: [0.0; 2] };
         for n in [1usize, 3, 255, 4_097, 65_537] {
             let whole = |k: usize, period: usize| i16::try_from(k % period).unwrap() - 3;
             let (x, t): (Vec<i16>, Vec<i16>) = (0..n).map(|k| (whole(k, 7), whole(k, 11))).unzip();
@@ -314,8 +419,8 @@ mod tests {
                     .unwrap();
             for tuning in tunings {
                 let mut gpu = { Gpu::open_with(&adapter, &data, &GpuSettings::tuned(tuning)).unwrap() };
-                gpu.begin(&rule).unwrap();
-                let rows = gpu.advance(3).unwrap();
+                gpu.start(&DescentRule::default(), Affine::new(2.0, 1.0)).unwrap();
+                let rows = gpu.advance(&[0.1; 3]).unwrap();
                 assert_eq!(rows.len(), 3);
                 let Evaluation { loss, grad_weight, grad_bias } = rows[0].evaluation;
                 let stepped = rows[1].model;
@@ -334,17 +439,43 @@ mod tests {
         }
     }
 
+    /// The shaders read a table of rates without a look at its length.
+    #[test]
+    fn a_table_of_rates_that_the_device_cannot_work_by_is_refused() {
+        let pair = |label| Array::from_vec(label, &[2], vec![1f32, 2.0]);
+        let data = Problem::pair(pair("x"), pair("t")).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        assert!(matches!(gpu.advance(&[0.1]), Err(EngineError::Stalled { .. })), "not started");
+        gpu.start(&DescentRule::default(), Affine::default()).unwrap();
+        let most = MOST_EVALUATIONS as usize;
+        for rates in [vec![], vec![0.1; most + 1], vec![0.1, 1e-21], vec![1e21], vec![0.1, f64::NAN]] {
+            let rows = gpu.advance(&rates);
+            assert!(matches!(rows, Err(EngineError::Gpu(GpuError::Limit { .. }))), "{rows:?}");
+        }
+        assert_eq!(gpu.advance(&vec![0.1; most]).unwrap().len(), most);
+        assert!(gpu.takes_rate(0.1) && !gpu.takes_rate(1e-21));
+    }
+
+    #[test]
+    fn a_tolerance_on_the_device_is_never_above_its_own() {
+        for tolerance in [0.1, 1.0 / 3.0, 0.7, 1e-9, 1e-30, 1e-60, 2f64.powi(-10), 1e300, 0.0] {
+            let split = split_below(tolerance);
+            let rest = tolerance - joined(split);
+            assert!(!(rest < 0.0), "{tolerance}: {split:?}");
+            assert!(!(1e-30..1e30).contains(&tolerance) || rest <= 2f64.powi(-46) * tolerance, "{tolerance}");
+        }
+    }
+
     #[test]
     fn a_lost_device_ends_a_descent_with_an_error() {
         let pair = |label| Array::from_vec(label, &[2], vec![1f32, 2.0]);
         let data = Problem::pair(pair("x"), pair("t")).unwrap();
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-        let rule = DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: [0.0; 2] };
-        gpu.begin(&rule).unwrap();
+        gpu.start(&DescentRule::default(), Affine::default()).unwrap();
         gpu.device.device.destroy();
-        // `begin` only queues writes; a loss is noticed where it is waited for.
+        // `start` only queues writes; a loss is noticed where it is waited for.
         for _ in 0..2 {
-            let rows = gpu.advance(5);
+            let rows = gpu.advance(&[0.01; 5]);
             assert!(matches!(rows, Err(EngineError::Gpu(_))), "{rows:?}");
         }
     }

@@ -171,6 +171,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::array::{Hint, Hinted};
     use crate::engine::gpu::Adapters;
 
     pub(in super::super) fn software_adapter() -> Adapter {
@@ -207,8 +208,9 @@ pub(super) mod tests {
     #[test]
     fn out_of_memory_says_how_much_was_needed() {
         let error = wgpu::Error::OutOfMemory { source: "test".into() };
-        let text = device().describe(&error, 5 << 30).to_string();
-        assert!(text.contains("5120 MiB") && text.contains("--engine cpu"), "{text}");
+        let error = device().describe(&error, 5 << 30);
+        assert!(error.to_string().contains("5120 MiB"), "{error}");
+        assert_eq!(error.hints(), [Hint::StreamData, Hint::CpuEngine]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::kernels::{WindowUniform, binding};
 use super::packing::Packing;
 use super::plan::FORWARD_ELEMENTS;
 use super::stream::elements_within;
-use super::upload::{Pending, Staging, Uploader};
+use super::upload::{Column, Pending, Staging, Uploader};
 use super::{Gpu, GpuError, Held, STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
 use crate::engine::{EngineError, Sink, chunks};
 use crate::math::Affine;
@@ -16,7 +16,7 @@ struct ForwardSlot {
     staging: Staging,
 }
 
-impl Gpu<'_> {
+impl Gpu {
     /// Y = X·W + b, chunk by chunk.
     pub(super) fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
         let there = self.inputs.to_predict(at);
@@ -32,7 +32,7 @@ impl Gpu<'_> {
         };
         let most = self.data.len().min(most);
         let packing = self.inputs.x.packing;
-        let mut uploader = Uploader::new(self.data.x(), self.data, self.inputs.x);
+        let mut uploader = Uploader::new(Column::X, &self.data, self.inputs.x);
         let slots: Vec<ForwardSlot> =
             (0..slots).map(|_| self.forward_slot(most)).collect::<Result<_, _>>()?;
         let mut under_way: Option<(&ForwardSlot, Pending, usize)> = None;

@@ -78,10 +78,11 @@ pub(super) struct FinishedSum {
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct DescentUniform {
     pub(super) mean: [f32; 2],
-    pub(super) rate: [f32; 2],
+    pub(super) momentum: [f32; 2],
+    pub(super) gradient_share: [f32; 2],
     pub(super) tolerance: [f32; 2],
     pub(super) bias_tolerance: [f32; 2],
-    pub(super) x_pivot: [f32; 2],
+    pub(super) x_shift: [f32; 2],
     pub(super) x_mean: [f32; 2],
     pub(super) x_square: [f32; 2],
     pub(super) x_size: f32,
@@ -130,6 +131,7 @@ pub(super) struct HistoryHead {
     pub(super) count: u32,
     pub(super) stopped: u32,
     pub(super) step: u32,
+    pub(super) velocity: Parameters,
 }
 
 /// A row of a history; `Row` in `shared/step.wgsl`.
@@ -139,7 +141,7 @@ pub(super) struct HistoryRow {
     pub(super) evaluation: FinishedSum,
     pub(super) parameters: Parameters,
     pub(super) step: u32,
-    pub(super) onward: u32,
+    pub(super) outcome: u32,
     pub(super) unused: [u32; 2],
 }
 
@@ -177,12 +179,14 @@ pub(super) mod binding {
         pub(in super::super::super) const HISTORY: u32 = 1;
         pub(in super::super::super) const PARAMETERS: u32 = 2;
         pub(in super::super::super) const DESCENT: u32 = 3;
+        pub(in super::super::super) const RATES: u32 = 4;
     }
     pub(in super::super) mod descend {
         pub(in super::super::super) const HISTORY: u32 = 2;
         pub(in super::super::super) const WINDOW: u32 = 3;
         pub(in super::super::super) const PARAMETERS: u32 = 4;
         pub(in super::super::super) const DESCENT: u32 = 5;
+        pub(in super::super::super) const RATES: u32 = 8;
     }
 }
 
@@ -419,7 +423,7 @@ pub(super) fn compile_self_test(device: &wgpu::Device, source: &str) -> Kernel {
 
 /// The kernel that updates W and b from the partials of a pass.
 pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
-    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS};
+    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
     Kernel::compile(
         device,
         "update",
@@ -427,6 +431,7 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
             shader!("shared/parameters"),
+            shader!("shared/rule"),
             shader!("shared/step"),
             shader!("update")
         ),
@@ -435,6 +440,7 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
             (HISTORY, Access::Write),
             (PARAMETERS, Access::Write),
             (DESCENT, Access::Uniform),
+            (RATES, Access::Read),
         ],
         &[("WIDTH", f64::from(FINISHERS))],
     )
@@ -442,13 +448,14 @@ pub(super) fn compile_update(device: &wgpu::Device) -> Kernel {
 
 /// The kernel that takes whole steps in one workgroup.
 pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, inputs: &Inputs) -> Kernel {
-    use binding::descend::{DESCENT, HISTORY, PARAMETERS, WINDOW};
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES, WINDOW};
     let source = [
         loads(inputs).as_str(),
         concat!(
             shader!("shared/two_float"),
             shader!("shared/two_float_products"),
             shader!("shared/parameters"),
+            shader!("shared/rule"),
             shader!("shared/step"),
             shader!("shared/residuals_fast")
         ),
@@ -462,6 +469,7 @@ pub(super) fn compile_descend(device: &wgpu::Device, tuning: &Tuning, inputs: &I
         (WINDOW, Access::Uniform),
         (PARAMETERS, Access::Write),
         (DESCENT, Access::Uniform),
+        (RATES, Access::Read),
     ]);
     Kernel::compile(
         device,

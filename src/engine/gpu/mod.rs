@@ -42,7 +42,7 @@ pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
 use super::frame::Frame;
-use super::{Cpu, DeviceDescent, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, targets};
+use super::{Cpu, Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Sink, Stepper, targets};
 use crate::array::{DataError, Problem};
 use crate::math::{Affine, Compensated, Line, LossSums, Moments, PivotSums, Readings, SumsAccumulator};
 use coarse::Spread;
@@ -55,8 +55,8 @@ use resident::{Resident, ResidentPass, Window};
 use stream::Stream;
 
 /// X and T on a GPU, and the shaders to pass over them.
-pub struct Gpu<'d> {
-    data: &'d Problem,
+pub struct Gpu {
+    data: Problem,
     /// How f64 holds the data, on their way to f32.
     readings: Readings,
     inputs: Inputs,
@@ -72,7 +72,7 @@ pub struct Gpu<'d> {
     is_narrow: bool,
     /// Where a pass is taken: W and b, or a pivot.
     point: wgpu::Buffer,
-    held: Held<'d>,
+    held: Held,
     /// Found when they are first asked for.
     moments: Option<Moments>,
     /// The same; see [`coarse`].
@@ -85,11 +85,11 @@ pub struct Gpu<'d> {
 }
 
 /// Where the data of the residual passes are.
-enum Held<'d> {
+enum Held {
     /// On the device.
     Resident(Box<Resident>),
     /// With the host, which sends them through in every pass.
-    Streamed(Box<Stream<'d>>),
+    Streamed(Box<Stream>),
     /// There is no T, so there are no residual passes.
     InputsOnly,
 }
@@ -120,7 +120,7 @@ impl GpuSettings {
     }
 }
 
-impl<'d> Gpu<'d> {
+impl Gpu {
     /// Opens an adapter and brings X and, if there is one, T to it: small
     /// elements as they are, others as f32. Data without T stay on the host and
     /// are sent through chunk by chunk.
@@ -131,7 +131,7 @@ impl<'d> Gpu<'d> {
     /// # Errors
     /// [`GpuError`]: the adapter can't be opened. [`EngineError::Data`]: an
     /// element is beyond the range of f32.
-    pub fn open(adapter: &Adapter, data: &'d Problem) -> Result<Self, EngineError> {
+    pub fn open(adapter: &Adapter, data: &Problem) -> Result<Self, EngineError> {
         Self::open_with(adapter, data, &GpuSettings::default())
     }
 
@@ -140,7 +140,7 @@ impl<'d> Gpu<'d> {
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub fn open_within(adapter: &Adapter, data: &'d Problem, memory_bytes: u64) -> Result<Self, EngineError> {
+    pub fn open_within(adapter: &Adapter, data: &Problem, memory_bytes: u64) -> Result<Self, EngineError> {
         Self::open_with(adapter, data, &GpuSettings { memory_bytes, ..GpuSettings::default() })
     }
 
@@ -150,11 +150,7 @@ impl<'d> Gpu<'d> {
     /// Those of [`open`](Self::open); [`GpuError::Limit`]: the adapter can't
     /// work by the tuning; [`GpuError::NoF64`], [`GpuError::NoCompensation`]:
     /// nor with the precision.
-    pub fn open_with(
-        adapter: &Adapter,
-        data: &'d Problem,
-        settings: &GpuSettings,
-    ) -> Result<Self, EngineError> {
+    pub fn open_with(adapter: &Adapter, data: &Problem, settings: &GpuSettings) -> Result<Self, EngineError> {
         let GpuSettings { memory_bytes, tuning, precision } = *settings;
         precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;
@@ -198,7 +194,7 @@ impl<'d> Gpu<'d> {
 
     /// Brings the data to the device; `None` if its memory doesn't hold them.
     fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
-        match resident::upload(&self.device, self.data, &self.inputs) {
+        match resident::upload(&self.device, &self.data, &self.inputs) {
             Ok((windows, mut notices)) => {
                 self.notices.append(&mut notices);
                 Ok(Some(windows))
@@ -219,7 +215,7 @@ impl<'d> Gpu<'d> {
     pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
         let (info, device) = (self.info.clone(), self.device.clone());
-        let mut gpu = Self::empty(self.data, self.inputs, info, device, tuning, self.precision)?;
+        let mut gpu = Self::empty(&self.data, self.inputs, info, device, tuning, self.precision)?;
         let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::Residuals)?);
         gpu.held =
             Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
@@ -232,7 +228,7 @@ impl<'d> Gpu<'d> {
 
     /// Without data yet.
     fn empty(
-        data: &'d Problem,
+        data: &Problem,
         inputs: Inputs,
         info: EngineInfo,
         device: Device,
@@ -243,7 +239,7 @@ impl<'d> Gpu<'d> {
         let forward = compile_forward(&device, &tuning, &inputs.x)?;
         let point = create_buffer(&device, "point", size_of::<Point>() as u64, STORAGE_INPUT)?;
         Ok(Self {
-            data,
+            data: data.clone(),
             readings: Readings::default(),
             is_narrow: false,
             inputs,
@@ -341,7 +337,7 @@ impl<'d> Gpu<'d> {
         } else {
             return Ok(());
         };
-        let exact = Cpu::new(self.data).moments()?;
+        let exact = Cpu::new(&self.data).moments()?;
         let vanished = |exact: f64| exact > 0.0 && exact < least;
         let is_lost = match how {
             // Scaled, nothing overflows.
@@ -351,7 +347,7 @@ impl<'d> Gpu<'d> {
         if !is_lost {
             return Ok(());
         }
-        let (x, t) = (self.data.x().label().to_owned(), targets(self.data)?.label().to_owned());
+        let (x, t) = (self.data.x().label().to_owned(), targets(&self.data)?.label().to_owned());
         Err(DataError::SquaresBeyondF32 { x, t, how }.into())
     }
 
@@ -394,7 +390,7 @@ impl<'d> Gpu<'d> {
         let moments = if moments.is_finite() && moments.xx >= self.least_squares(&moments) {
             moments.of_readings(&self.readings, 0)
         } else {
-            Cpu::new(self.data).moments()?
+            Cpu::new(&self.data).moments()?
         };
         let spread = Spread::about(self.inputs.origin(self.precision).x, &moments);
         Ok(*self.spread.insert(spread))
@@ -498,7 +494,7 @@ fn split(value: f64) -> [f32; 2] {
     [hi, (value - f64::from(hi)) as f32]
 }
 
-impl Engine for Gpu<'_> {
+impl Engine for Gpu {
     fn info(&self) -> &EngineInfo {
         &self.info
     }
@@ -520,7 +516,7 @@ impl Engine for Gpu<'_> {
         let moments = self.moments_in_range()?;
         self.is_narrow = self.is_narrow_in(&moments);
         if self.is_narrow {
-            return Cpu::new(self.data).moments();
+            return Cpu::new(&self.data).moments();
         }
         self.check_squares(&moments)?;
         Ok(moments.of_readings(&self.readings, 0))
@@ -534,12 +530,12 @@ impl Engine for Gpu<'_> {
                 let sums = self.sums_at(origin.centred_line(line))?;
                 Ok(line.in_units(origin.sums_about(line.x, sums), &Readings::default()))
             }
-            Digits::Double => Cpu::new(self.data).sums_about(line, digits),
+            Digits::Double => Cpu::new(&self.data).sums_about(line, digits),
         }
     }
 
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
-        Cpu::new(self.data).moments().map(Some)
+        Cpu::new(&self.data).moments().map(Some)
     }
 
     fn resolved_share(&self) -> f64 {
@@ -573,7 +569,7 @@ impl Engine for Gpu<'_> {
 
     /// For data that are on the device, with the precision that updates there
     /// have, if it keeps the rounding errors that they are made of.
-    fn descent(&mut self) -> Option<&mut dyn DeviceDescent> {
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         if !matches!(self.held, Held::Resident(_)) || self.precision != Precision::Fast {
             return None;
         }

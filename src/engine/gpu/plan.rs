@@ -13,7 +13,7 @@
 //! | `parts[k]`, `partials[k]`, read | `k` < `part_count`, of the partial sums that the windows left together (`Partials`) |
 //! | `sums[local]` | as many sums as invocations: [`FINISHERS`] of both |
 //! | `totals[…]` | as long as the workgroup; halves of it and numbers of subgroups are shorter |
-//! | `history.rows[count]` | `count` < `wanted`, which the host clamps to the rows there are |
+//! | `history.rows[count]`, `rates[count]` | `count` < `wanted`, which the host checks against the rows and rates there are |
 //!
 //! Every loop counts to one of these bounds, by 1 or more. All divisors are
 //! constants but for `stride`, which is at least 1 where it divides.

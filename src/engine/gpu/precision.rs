@@ -171,6 +171,7 @@ fn lost(case: &SelfTestCase, result: &SelfTestResult) -> usize {
 mod tests {
     use super::super::device::tests::software_adapter;
     use super::*;
+    use crate::array::{Hint, Hinted};
 
     #[test]
     fn a_device_that_keeps_rounding_errors_passes() {
@@ -188,7 +189,7 @@ mod tests {
         let naive = kernels::SELF_TEST_SOURCE.replace(hidden, "v");
         let error = self_test_of(&device, &naive).unwrap_err();
         assert!(matches!(error, GpuError::NoCompensation { lost: 1.., .. }), "{error}");
-        assert!(error.to_string().contains("--precision fast"), "{error}");
+        assert!(error.hints().contains(&Hint::FastPrecision), "{error}");
     }
 
     #[test]

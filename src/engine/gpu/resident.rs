@@ -55,7 +55,7 @@ pub(super) fn upload(
     let mut windows = Vec::new();
     for range in plan::windows(data.len(), &device.limits) {
         let send =
-            |uploader: &mut Uploader<'_>, label| uploader.buffer(device, label, range.clone(), needed_bytes);
+            |uploader: &mut Uploader, label| uploader.buffer(device, label, range.clone(), needed_bytes);
         let (x, t) = (send(&mut uploaders.x, "x")?, send(&mut uploaders.t, "t")?);
         let weights = uploaders.weights.as_mut().map(|weights| send(weights, "weights")).transpose()?;
         let validity = data.validity().map(|validity| {

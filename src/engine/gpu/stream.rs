@@ -7,7 +7,7 @@ use super::partials::{Partials, Sums};
 use super::plan::Dispatch;
 use super::upload::{Uploader, Uploaders};
 use super::{GpuError, Inputs};
-use crate::array::{Problem, Validity};
+use crate::array::Problem;
 use crate::engine::{EngineError, Notice, chunks};
 
 /// The most elements of X, and of T, sent at a time: 4 MiB each.
@@ -28,14 +28,14 @@ const BINDING_ALIGNMENT: u64 = 256;
 
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
-pub(super) struct Stream<'d> {
+pub(super) struct Stream {
     ranges: Vec<Range<usize>>,
-    uploaders: Uploaders<'d>,
+    uploaders: Uploaders,
     slots: Vec<Slot>,
     residuals: StreamPass,
     /// Made when it is first asked for.
     moments: Option<StreamPass>,
-    validity: Option<&'d Validity>,
+    data: Problem,
     inputs: Inputs,
     notices: Option<Vec<Notice>>,
 }
@@ -247,12 +247,12 @@ fn window_elements(memory_bytes: u64, pair_bytes: u64) -> usize {
     elements_within(memory_bytes / SLOTS as u64, pair_bytes).min(WINDOW_ELEMENTS)
 }
 
-impl<'d> Stream<'d> {
+impl Stream {
     pub(super) fn new(
         device: &Device,
         residuals: SumsKernel,
         point: &wgpu::Buffer,
-        data: &'d Problem,
+        data: &Problem,
         inputs: Inputs,
         memory_bytes: u64,
     ) -> Result<Self, EngineError> {
@@ -269,7 +269,7 @@ impl<'d> Stream<'d> {
             slots,
             residuals,
             moments: None,
-            validity: data.validity(),
+            data: data.clone(),
             inputs,
             notices: None,
         })
@@ -331,13 +331,13 @@ impl<'d> Stream<'d> {
             let uniform = WindowUniform::new(&dispatch, partial_count, &self.inputs);
             partial_count += dispatch.partials;
             slot.fill(device, |view, places| {
-                if let Some(validity) = self.validity {
+                if let Some(validity) = self.data.validity() {
                     let words: &[u8] = bytemuck::cast_slice(validity.words(&range));
                     part(view, &places.validity, words.len()).copy_from_slice(words);
                 }
                 let uniform = bytemuck::bytes_of(&uniform);
                 part(view, &places.uniform, uniform.len()).copy_from_slice(uniform);
-                let mut fill = |uploader: &mut Uploader<'_>, place| {
+                let mut fill = |uploader: &mut Uploader, place| {
                     uploader.fill(part(view, place, range.len() * uploader.size()), range.clone())
                 };
                 let Uploaders { x, t, weights } = &mut self.uploaders;
@@ -362,7 +362,7 @@ mod tests {
     use crate::math::Readings;
 
     /// At W = b = 0, a new buffer holding zeros, and about 0.
-    fn stream<'d>(device: &Device, data: &'d Problem) -> Stream<'d> {
+    fn stream(device: &Device, data: &Problem) -> Stream {
         let mut inputs = Inputs::of(data, &Readings::default());
         (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
         let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);

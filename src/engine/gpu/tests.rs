@@ -3,6 +3,7 @@
 use super::device::tests::software_adapter;
 use super::*;
 use crate::array::Array;
+use crate::engine::DescentRule;
 use crate::math::LossSums;
 
 /// Small whole numbers, of which every sum is known.
@@ -205,14 +206,12 @@ fn the_clock_runs_only_between_start_and_stop() {
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     gpu.loss_sums(Affine::default()).unwrap();
     assert_eq!(gpu.stop_clock(), None, "nobody started it");
-    let rule =
-        crate::engine::DescentRule { start: Affine::default(), learning_rate: 0.01, tolerance: [0.0; 2] };
-    let passes: [fn(&mut Gpu<'_>); 3] = [
+    let passes: [fn(&mut Gpu); 3] = [
         |gpu| assert_eq!(gpu.loss_sums(Affine::default()).unwrap().rr, 1000.0),
         |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
-        |gpu| assert_eq!(gpu.advance(100).unwrap().len(), 100),
+        |gpu| assert_eq!(gpu.advance(&[0.01; 100]).unwrap().len(), 100),
     ];
-    gpu.begin(&rule).unwrap();
+    gpu.start(&DescentRule::default(), Affine::default()).unwrap();
     for pass in passes {
         assert!(gpu.start_clock());
         let started = std::time::Instant::now();

@@ -17,23 +17,45 @@ const UPLOAD_ELEMENTS: usize = 1 << 22;
 /// Elements a thread converts at a time.
 const CONVERT_ELEMENTS: usize = 1 << 16;
 
-/// Brings a matrix to the device, range by range, as it is or as f32, and counts
+/// The arrays of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    X,
+    T,
+    Weights,
+}
+
+impl Column {
+    /// The array; X, which is always there, in the place of one that is not.
+    fn of(self, data: &Problem) -> &Array {
+        let given = match self {
+            Self::X => None,
+            Self::T => data.t(),
+            Self::Weights => data.weights(),
+        };
+        given.unwrap_or(data.x())
+    }
+}
+
+/// Brings an array to the device, range by range, as it is or as f32, and counts
 /// what the conversion lost.
-pub(super) struct Uploader<'m> {
-    matrix: &'m Array,
-    order: Order,
-    /// What of it counts, unless all does.
-    validity: Option<&'m Validity>,
+pub(super) struct Uploader {
+    column: Column,
+    data: Problem,
     passage: Passage,
     packing: Packing,
     rounded: u64,
     scratch: Vec<u32>,
 }
 
-impl<'m> Uploader<'m> {
-    pub(super) fn new(matrix: &'m Array, data: &'m Problem, passage: Passage) -> Self {
-        let (order, validity, packing) = (data.order(), data.validity(), passage.packing);
-        Self { matrix, order, validity, passage, packing, rounded: 0, scratch: Vec::new() }
+impl Uploader {
+    pub(super) fn new(column: Column, data: &Problem, passage: Passage) -> Self {
+        let (data, packing) = (data.clone(), passage.packing);
+        Self { column, data, passage, packing, rounded: 0, scratch: Vec::new() }
+    }
+
+    fn matrix(&self) -> &Array {
+        self.column.of(&self.data)
     }
 
     /// Bytes of an element on the device.
@@ -107,8 +129,8 @@ impl<'m> Uploader<'m> {
             write(&bytes[range.start * size..range.end * size])?;
             return self.done(range, &[]);
         }
-        let conversion = self.conversion();
         let mut scratch = std::mem::take(&mut self.scratch);
+        let conversion = self.conversion();
         scratch.resize((range.len() * size).div_ceil(4), 0);
         let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut scratch)[..range.len() * size];
         let lost: Vec<Rounding> = bytes
@@ -156,60 +178,61 @@ impl<'m> Uploader<'m> {
 
     /// The elements as they lie in memory, if that is how the device wants
     /// them.
-    fn in_place(&self) -> Option<&'m [u8]> {
-        let matrix = self.matrix;
+    fn in_place(&self) -> Option<&[u8]> {
+        let (matrix, order) = (self.matrix(), self.data.order());
         if self.packing == Packing::F32 {
-            let values = matrix.as_slice::<f32>(self.order).filter(|_| self.passage.is_plain());
+            let values = matrix.as_slice::<f32>(order).filter(|_| self.passage.is_plain());
             return values.map(bytemuck::cast_slice);
         }
-        with_element!(matrix.element(), E => matrix.as_slice::<E>(self.order).map(bytemuck::cast_slice))
+        with_element!(matrix.element(), E => matrix.as_slice::<E>(order).map(bytemuck::cast_slice))
     }
 
-    fn conversion(&self) -> Conversion<'m> {
-        Conversion { matrix: self.matrix, order: self.order, validity: self.validity, passage: self.passage }
+    fn conversion(&self) -> Conversion<'_> {
+        let (matrix, order, validity) = (self.matrix(), self.data.order(), self.data.validity());
+        Conversion { matrix, order, validity, passage: self.passage }
     }
 
     /// Counts what was lost, and gives back the mapped memory that elements
     /// came from: they are elsewhere now.
     fn done(&mut self, range: Range<usize>, lost: &[Rounding]) -> Result<(), EngineError> {
         if let Some(k) = lost.iter().find_map(|rounding| rounding.overflowed) {
-            let mut value = [0f64];
-            self.matrix.read(self.order, usize::try_from(k).unwrap_or(usize::MAX), &mut value);
-            let (label, position) = (self.matrix.label().to_owned(), self.matrix.position(k, self.order));
+            let (matrix, order, mut value) = (self.matrix(), self.data.order(), [0f64]);
+            matrix.read(order, usize::try_from(k).unwrap_or(usize::MAX), &mut value);
+            let (label, position) = (matrix.label().to_owned(), matrix.position(k, order));
             return Err(DataError::BeyondF32 { label, position, value: value[0] }.into());
         }
         self.rounded += lost.iter().map(|rounding| rounding.rounded).sum::<u64>();
-        self.matrix.give_back(self.order, range);
-        Ok(self.matrix.check_intact()?)
+        self.matrix().give_back(self.data.order(), range);
+        Ok(self.matrix().check_intact()?)
     }
 
     /// What the user should know about the elements uploaded so far.
     pub(super) fn notice(&self) -> Option<Notice> {
         (self.rounded > 0).then(|| Notice::Rounded {
-            label: self.matrix.label().to_owned(),
-            from: self.matrix.element(),
+            label: self.matrix().label().to_owned(),
+            from: self.matrix().element(),
             to: ElementType::F32,
             shift: self.passage.origin().value(),
             count: self.rounded,
-            n: self.matrix.len() as u64,
+            n: self.matrix().len() as u64,
         })
     }
 }
 
 /// One for each of X, T and the weights.
-pub(super) struct Uploaders<'m> {
-    pub(super) x: Uploader<'m>,
-    pub(super) t: Uploader<'m>,
-    pub(super) weights: Option<Uploader<'m>>,
+pub(super) struct Uploaders {
+    pub(super) x: Uploader,
+    pub(super) t: Uploader,
+    pub(super) weights: Option<Uploader>,
 }
 
-impl<'m> Uploaders<'m> {
-    pub(super) fn new(data: &'m Problem, inputs: &Inputs) -> Result<Self, EngineError> {
-        let weights = data.weights().zip(inputs.weights);
+impl Uploaders {
+    pub(super) fn new(data: &Problem, inputs: &Inputs) -> Result<Self, EngineError> {
+        targets(data)?;
         Ok(Self {
-            x: Uploader::new(data.x(), data, inputs.x),
-            t: Uploader::new(targets(data)?, data, inputs.t),
-            weights: weights.map(|(weights, passage)| Uploader::new(weights, data, passage)),
+            x: Uploader::new(Column::X, data, inputs.x),
+            t: Uploader::new(Column::T, data, inputs.t),
+            weights: inputs.weights.map(|passage| Uploader::new(Column::Weights, data, passage)),
         })
     }
 

@@ -283,10 +283,10 @@ impl<'r> FirstRow<'r> {
         if let Some(how) = separated_otherwise(&self.row.bytes, is_among).filter(|_| is_one) {
             return error_at(self.input, self.row.line, format!("no column {:?}: {how}", excerpt(key)));
         }
-        let mut available = self.available();
+        let available = self.available();
         if self.header.is_none() && self.names().any(|name| *name == *key.as_bytes()) {
-            available
-                .push_str("; the first row has it, but is read as data: use --header yes if it has names");
+            let path = self.input.path.to_owned();
+            return DataError::NameInData { path, key: excerpt(key), available };
         }
         self.input.no_such("column", key, available)
     }

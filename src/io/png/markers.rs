@@ -90,7 +90,7 @@ impl Markers {
                 Some(ByRow::Colour(format!("its transparent colour (tRNS) {}", listed(&colour)), colour))
             }
             _ if has_alpha && input.alpha && sample + 1 < samples && !is_nodata => {
-                Some(ByRow::Alpha(format!("its alpha band {samples}, where it is 0 (--no-alpha uses them)")))
+                Some(ByRow::Alpha(format!("its alpha band {samples}, where it is 0")))
             }
             _ => None,
         };

@@ -26,7 +26,10 @@ impl Writer {
         let depth = match element {
             ElementType::U8 => BitDepth::Eight,
             ElementType::U16 => BitDepth::Sixteen,
-            _ => return Err(DataError::OutputElement { path, kind: KIND, element, remedy: WHOLE }),
+            _ => {
+                let held = &[ElementType::U8, ElementType::U16];
+                return Err(DataError::OutputElement { path, kind: KIND, element, held });
+            }
         };
         let extent = |extent: u64| u32::try_from(extent).ok().filter(|&extent| extent <= MOST_EXTENT);
         let size = match shape.0[..] {
@@ -45,10 +48,6 @@ impl Writer {
         Ok(Self { image, file, depth, path })
     }
 }
-
-/// The remedy for predictions that a PNG cannot hold.
-const WHOLE: &str = "it has whole numbers from 0 to 255 or 65,535: use --dtype u8 or u16, perhaps with \
-                     --clamp, or write .tif";
 
 /// The standard's.
 const MOST_EXTENT: u32 = (1 << 31) - 1;

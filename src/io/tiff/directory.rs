@@ -82,8 +82,8 @@ impl<'a> File<'a> {
                 .checked_sub(directory.entries)
                 .ok_or_else(|| self.input.invalid(KIND, "its directories overlap"))?;
             if directories.len() as u64 >= most {
-                let reason = format!("it has more than {most} directories; raise --memory if they are right");
-                return Err(self.input.invalid(KIND, &reason));
+                let path = self.input.path.to_owned();
+                return Err(DataError::BeyondMemory { path, what: format!("has over {most} directories") });
             }
             directories.push(directory);
             next = directory.next;

@@ -18,8 +18,6 @@ use crate::io::sidecar::{self, NODATA_VALUES};
 use crate::io::xml;
 use crate::with_element;
 
-const SAVE: &str = "save the mask as a file that linfit reads, and the image without it, and give --mask";
-
 /// The pixels of an image but for those that its mask, an image of the same size,
 /// excludes: where it is 0.
 fn masked(
@@ -29,7 +27,10 @@ fn masked(
     band: usize,
     size: [usize; 2],
 ) -> Result<Bitmap, DataError> {
-    let refuse = |found: String| input.unsupported(format!("its mask {found}"), SAVE);
+    let refuse = |found| DataError::UnsupportedMask {
+        path: input.path.to_owned(),
+        found: format!("its mask {found}"),
+    };
     let of = Image::of(input, map, mask, band).map_err(of_mask)?;
     let [width, height] = size;
     if [of.width, of.height] != size {
@@ -60,7 +61,7 @@ fn but_zeros<E: Element>(band: &Image<'_>) -> Result<Bitmap, DataError> {
 fn of_mask(error: DataError) -> DataError {
     match error {
         DataError::Unsupported { path, found, .. } => {
-            DataError::Unsupported { path, found: format!("its mask: {found}"), remedy: SAVE }
+            DataError::UnsupportedMask { path, found: format!("its mask: {found}") }
         }
         DataError::Invalid { path, kind, reason } => {
             DataError::Invalid { path, kind, reason: format!("its mask: {reason}") }
@@ -93,8 +94,7 @@ fn mask_file(input: &Input<'_>, band: usize, size: [usize; 2]) -> Result<Result<
     // Without these GDAL does not use it either.
     let flags = item(&page.directory, &format!("INTERNAL_MASK_FLAGS_{band}"))?;
     let Some(flags) = flags.and_then(|flags| flags.trim().parse::<u64>().ok()) else {
-        let reason =
-            "it does not say which bands it is of (GDAL's item INTERNAL_MASK_FLAGS); give --mask to use it";
+        let reason = "it does not say which bands it is of (GDAL's item INTERNAL_MASK_FLAGS)";
         return Ok(Err(Note::NotMasked { by: name, reason }));
     };
     let band = if flags & OF_ALL_BANDS == 0 { band } else { 1 };
@@ -150,7 +150,7 @@ pub(super) fn in_place_of_nodata(
     let by = format!("{NODATA_VALUES} {text}");
     let values: Vec<f64> = text.split_whitespace().filter_map(|value| value.parse().ok()).collect();
     if page.slices > 1 || values.len() != page.samples || values.len() != text.split_whitespace().count() {
-        let reason = "it does not have a number for each band; give --nodata or --mask";
+        let reason = "it does not have a number for each band";
         notes.push(Note::NotMasked { by, reason });
         return Ok(None);
     }
@@ -242,8 +242,9 @@ fn but_all<E: Element>(
 /// but only where it is one of two bands or four and its samples are bytes or
 /// 16 bits: here one of any type, beside any number of bands, excludes the
 /// pixels where it is 0. A transparent pixel has no colour that means something,
-/// however it is stored; whoever wants it has `--no-alpha`. GDAL calls the first
-/// band beyond grey alpha also where others follow it; that one is only named.
+/// however it is stored; whoever wants it reads with
+/// [`Reading::alpha`](crate::io::Reading::alpha) off. GDAL calls the first band
+/// beyond grey alpha also where others follow it; that one is only named.
 pub(super) fn transparent(
     input: &Input<'_>,
     map: &Mapping,
@@ -263,7 +264,7 @@ pub(super) fn transparent(
     if !is_alpha(last) {
         if let Some(k) = (0..last).find(|&k| is_alpha(k)) {
             let by = format!("its alpha band {}", all as u64 - extra.count + k + 1);
-            notes.push(Note::NotMasked { by, reason: "bands follow it; give --mask to use it" });
+            notes.push(Note::NotMasked { by, reason: "bands follow it" });
         }
         return Ok(None);
     }
@@ -272,5 +273,5 @@ pub(super) fn transparent(
     }
     let alpha = Image::of(input, map, &page.directory, all - 1)?;
     let valid = with_element!(alpha.element, E => but_zeros::<E>(&alpha))?;
-    Ok(Some((format!("its alpha band {all}, where it is 0 (--no-alpha uses them)"), valid)))
+    Ok(Some((format!("its alpha band {all}, where it is 0"), valid)))
 }

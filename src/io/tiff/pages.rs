@@ -52,9 +52,7 @@ pub(super) fn pages<'a>(
             Some(page) if kind & (MASK | REDUCED) == MASK => {
                 if page.mask.replace(directory).is_some() {
                     let found = "it has several masks for one page".to_owned();
-                    return Err(
-                        input.unsupported(found, "save its bands and a mask as files, and give --mask")
-                    );
+                    return Err(DataError::UnsupportedMask { path: input.path.to_owned(), found });
                 }
             }
             _ if kind & REDUCED != 0 => {}

@@ -34,7 +34,7 @@ fn the_gpu_tells_once_a_file_what_f32_rounded() {
         lab.npy("wide.npy", element, &[4], &numbers);
         let note = format!(
             "note: wide.npy: {rounded} of 4 {} elements were rounded to f32; \
-             --engine cpu computes with all their digits\n",
+             use --engine cpu, which computes with all their digits\n",
             element.name()
         );
         // Both as X and as T; one pass or many; held or streamed.
@@ -112,7 +112,7 @@ fn the_gpu_tells_once_what_it_rounded_for_a_prediction() {
     lab.write("m.json", r#"{"weight": 1, "bias": 0}"#);
     let ran = lab.run("predict m.json x.npy -o y.npy --adapter llvmpipe").exits(0);
     let note = "note: x.npy: 2 of 3 f64 elements were rounded to f32; \
-                --engine cpu computes with all their digits\n";
+                use --engine cpu, which computes with all their digits\n";
     assert_eq!(ran.stderr, note);
     let ran = lab.run("predict m.json x.npy -o y.npy --engine gpu").exits(0);
     assert_eq!(ran.notes().len(), 2, "{}", ran.stderr);

@@ -96,7 +96,8 @@ fn a_first_row_with_text_is_a_header() {
     lab.write("years.csv", "site,2019,2020,2021\na,5,11,12\nb,6,13,15\nc,8,16,19\n");
     let (weight, bias) = (16.0 / 7.0, 6.0 / 7.0);
     check(&lab, "years.csv:2019 years.csv:2021", [weight, bias, 3.0], &[]);
-    let why = "has text in another column; use --header no if it is data";
+    let why = "has text in another column; use --header yes if the first row names the columns, --header no if it is \
+               data";
     check(&lab, "years.csv:1 years.csv:3", [weight, bias, 3.0], &[why, why]);
     check(&lab, "years.csv:1 years.csv:3 --header yes", [weight, bias, 3.0], &[]);
     // With the row of years as data, by numpy.polyfit.
@@ -204,7 +205,8 @@ fn numbers_that_may_be_names_are_noted() {
 #[test]
 fn a_mark_in_the_first_row_is_noted() {
     let lab = Lab::new();
-    let why = "because it has a mark that is no number, and no other text; use --header no if it is data";
+    let why = "because it has a mark that is no number, and no other text; use --header yes if the first row names \
+               the columns, --header no if it is data";
     for mark in ["-", "--", ".", "?", "\u{2013}"] {
         lab.write("one.csv", format!("{mark}\n1\n2\n3\n")).write("t.csv", "t\n2\n4\n6\n");
         check(&lab, "one.csv t.csv", [2.0, 0.0, 3.0], &[why]);

@@ -1,0 +1,118 @@
+use crate::array::{Hint, Hinted};
+use crate::engine::{EngineError, EngineKind};
+use crate::math::Affine;
+
+/// A configuration that cannot be fitted with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its field holds")]
+pub enum ConfigError {
+    #[error("the learning rate must be a positive number, not {0:?}")]
+    LearningRate(f64),
+    #[error("the tolerance must be 0 (off) or a positive number, not {0:?}")]
+    Tolerance(f64),
+    #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
+    Start(Affine),
+    #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
+    DeviceRate(f64),
+    #[error("steps in standardized coordinates are updated on the host")]
+    DeviceCoordinates,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A pass failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// [`Update::Device`] with an engine that can't.
+    #[error(
+        "the {} engine updates W and b on the host{}",
+        .0.name(),
+        if *.0 == EngineKind::Gpu { " when it streams the data" } else { "" }
+    )]
+    NoDeviceUpdate(EngineKind),
+    /// A learning rate with which the descent cannot converge.
+    #[error(
+        "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best",
+        to_six_digits(*.bound), to_six_digits(*.best)
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    RateTooLarge { rate: f64, bound: f64, best: f64, remedies: &'static [Hint] },
+    /// The best line is not determined.
+    #[error(
+        "X has no spread: its elements are all {0:?}, or differ from it by less than the engine's numbers \
+         hold; without spread no single line is the best, and none can be standardized"
+    )]
+    NoSpread(f64),
+    /// The best line is not determined.
+    #[error("a single element determines no line")]
+    OneElement,
+    /// The best line is beyond f64.
+    #[error(
+        "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
+         scale X or T, for example both to the range ±1"
+    )]
+    LineBeyondRange(i64),
+    /// A relative tolerance is beyond f64.
+    #[error(
+        "a share of {0:?} of the scale of the gradients, as the tolerance, is not a finite number: X times T is \
+         beyond f64; scale the data, for example to the range ±1"
+    )]
+    ToleranceBeyondRange(f64),
+    /// The sums of squares are beyond f64.
+    #[error("the sums of squares of X and T overflow f64: scale the data, for example to the range ±1")]
+    MomentsOverflow,
+    /// Nothing to report: not even the start has a finite loss.
+    #[error(
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows, which a GPU \
+         finds in f32", .0.weight, .0.bias
+    )]
+    StartOverflows(Affine),
+}
+
+impl Hinted for ConfigError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::DeviceRate(_) | Self::DeviceCoordinates => vec![Hint::UpdateOnHost],
+            Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
+        }
+    }
+}
+
+impl Hinted for FitError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Config(error) => error.hints(),
+            Self::Engine(error) => error.hints(),
+            Self::NoDeviceUpdate(_) => vec![Hint::UpdateOnHost],
+            Self::RateTooLarge { remedies, .. } => remedies.iter().copied().chain([Hint::Force]).collect(),
+            Self::NoSpread(_) => {
+                let vary = "give data whose X varies (around 0, if it is far from there)";
+                vec![Hint::DescentSolver, Hint::Do(vary)]
+            }
+            Self::OneElement => vec![Hint::DescentSolver, Hint::Do("give more elements")],
+            Self::StartOverflows(_) => {
+                vec![Hint::Do("scale the data"), Hint::Do("start nearer"), Hint::F64Engine]
+            }
+            Self::LineBeyondRange(_) | Self::ToleranceBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
+        }
+    }
+}
+
+/// A positive number in six digits, for people: the next smaller one, so that
+/// what must be below a bound still is below what is printed.
+pub(crate) fn to_six_digits(value: f64) -> f64 {
+    let text = format!("{value:.5e}");
+    let rounded: f64 = text.parse().unwrap_or(value);
+    if rounded <= value {
+        return rounded;
+    }
+    let unit = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let lower = rounded - unit.map_or(0.0, |exponent| 10f64.powi(exponent - 5));
+    format!("{lower:.5e}").parse().unwrap_or(value)
+}
