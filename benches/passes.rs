@@ -52,14 +52,14 @@ fn engine_passes(criterion: &mut Criterion, engine: &mut dyn Engine, size: &str,
                 black_box(ys);
                 Ok(())
             };
-            engine.forward(AT, &mut sink).expect("a forward pass");
+            engine.predict(AT, &mut sink).expect("a forward pass");
         });
     });
     group.bench_function(format!("residual_sums/f32/{size}"), |bencher| {
-        bencher.iter(|| engine.loss_sums(black_box(AT)).expect("a residual pass"));
+        bencher.iter(|| engine.loss_sums_at(black_box(AT)).expect("a residual pass"));
     });
     group.bench_function(format!("moments/f32/{size}"), |bencher| {
-        bencher.iter(|| engine.moments().expect("a moments pass"));
+        bencher.iter(|| engine.all_moments().expect("a moments pass"));
     });
     for (pass, update) in [("step", Update::Host), ("steps", Update::Auto)] {
         group.bench_function(format!("{pass}/f32/{size}"), |bencher| {

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linfit::array::Problem;
 use linfit::engine::{Engine, Reference};
-use linfit::io::{RawLayout, RawType, Reading, Source};
+use linfit::io::{Baseline, RawLayout, RawType, Reading, Source, load_model};
 use linfit::math::Affine;
-use linfit::report::{Baseline, load_model};
 
 /// The memory that a reader may use for what it decodes.
 pub const MEMORY_BYTES: u64 = 16 << 20;
@@ -119,7 +118,7 @@ impl Case {
         })();
         match opened {
             Ok(Some(data)) => {
-                check(Reference::new(&data).loss_sums(Affine::new(0.7, -0.3)).map(drop));
+                check(Reference::new(&data).loss_sums_at(Affine::new(0.7, -0.3)).map(drop));
             }
             Ok(None) => {}
             Err(error) => check(Err::<(), _>(error)),

@@ -1,11 +1,8 @@
-// Whole steps, passes and updates, one after the other in a single workgroup:
-// for data so small that a dispatch costs more than a pass. CPU twin:
-// fit/host.rs `HostStepper::advance`.
+// parts: two_float step parameters walk
+// twin: src/fit/host.rs advance
 //
-// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, shared/rule.wgsl, shared/step.wgsl,
-// shared/residuals_fast.wgsl, one of shared/holes_*.wgsl, and shared/walk.wgsl,
-// which reads the elements.
+// Whole steps, passes and updates, one after the other in a single workgroup:
+// for data so small that a dispatch costs more than a pass.
 
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
@@ -25,11 +22,11 @@ fn descend(@builtin(local_invocation_index) local: u32) {
         if !workgroupUniformLoad(&next_follows) {
             break;
         }
-        let sums = sum_run(local, parameters);
+        let sums = walk(local, parameters);
         totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
         merge_totals(local);
         if local == 0u {
-            take_step();
+            advance();
             next_follows = goes_on();
         }
         storageBarrier();

@@ -1,14 +1,13 @@
+// parts: two_float
+// twin: src/engine/gpu/precision.rs self_test
+//
 // Sums and products whose rounding errors the host knows: whether this device
 // and its compiler keep them is found out, not assumed.
-// CPU twin: engine/gpu/precision.rs.
-//
-// Preceded by shared/two_float.wgsl and shared/two_float_products.wgsl.
 
 struct Test {
     count: u32,
     zero: u32,           // what `run_time_zero` returns
-    unused0: u32,
-    unused1: u32,
+    unused: vec2<u32>,
 }
 
 struct Case {

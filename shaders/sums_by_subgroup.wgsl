@@ -1,9 +1,13 @@
-// The third entry point of sums.wgsl, which precedes it: subgroups add
-// up in registers, then their sums meet in the workgroup's memory. In a file of
-// its own because a device without subgroups must not get to see it.
+// parts: window walk sums {quantity}
 //
-// How many subgroups there are and which one an invocation is in is asked, not
-// computed from a size: drivers run subgroups narrower than they announce.
+// A pass over a window that adds up subgroups in registers, then their sums in
+// the workgroup's memory, and leaves a partial sum for each workgroup: for GPUs
+// that have subgroups, and totals that are a vec4<f32>.
+//
+// The number of subgroups and that of an invocation's subgroup are asked for,
+// not computed from a size: drivers run subgroups narrower than they announce.
+
+var<workgroup> totals: array<Total, WORKGROUP_SIZE>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn sums_by_subgroup(
@@ -14,8 +18,8 @@ fn sums_by_subgroup(
     @builtin(num_subgroups) subgroups: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let group = workgroup.y * workgroups.x + workgroup.x;
-    let sum = subgroupAdd(sum_run(group * WORKGROUP_SIZE + local, point));
+    let group = number_of(workgroup, workgroups);
+    let sum = subgroupAdd(walk(group * WORKGROUP_SIZE + local, point));
     if lane == 0u {
         totals[subgroup] = sum;
     }
@@ -24,7 +28,7 @@ fn sums_by_subgroup(
         workgroupBarrier();
         let half = (left + 1u) / 2u;
         if local < left / 2u {
-            totals[local] += totals[local + half];
+            totals[local] = combine(totals[local], totals[local + half]);
         }
     }
     workgroupBarrier();

@@ -1,10 +1,9 @@
-// Adds up the partials of all windows and takes the step that follows from
-// them, so that the next pass in the same submission starts from there. One
-// workgroup. CPU twin: the body of the loop in fit/host.rs
-// `HostStepper::advance`.
+// parts: two_float step parameters
+// twin: src/fit/host.rs advance
 //
-// Preceded by shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, shared/rule.wgsl and shared/step.wgsl.
+// Adds up the partial sums of all windows and takes the step that follows from
+// them, so that the next pass in the same submission starts from there. One
+// workgroup.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> history: History;
@@ -23,6 +22,6 @@ fn update(@builtin(local_invocation_index) local: u32) {
     totals[local] = normal(total.hi, total.lo);
     merge_totals(local);
     if local == 0u {
-        take_step();
+        advance();
     }
 }

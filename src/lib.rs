@@ -31,7 +31,7 @@
 //! let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]);
 //! let data = Problem::pair(x, t)?;
 //! let start = Affine::new(0.0, 0.0);
-//! let here = Evaluation::from_sums(&Reference::new(&data).loss_sums(start)?);
+//! let here = Evaluation::from_sums(&Reference::new(&data).loss_sums_at(start)?);
 //! assert_eq!((here.loss, here.grad_weight, here.grad_bias), (41.0, -35.0, -12.0));
 //! let mut state = StepState::start(start);
 //! GradientDescent::default().rule().step(&mut state, here.gradient(), 0.01);

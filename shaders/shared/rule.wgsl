@@ -1,11 +1,12 @@
+// parts: two_float step {kernel}
+// twin: src/engine/rule.rs outcome
+//
 // Gradient descent's rule, in two-floats: how W and b move by a gradient, and
-// when they no longer do. CPU twin: engine/rule.rs `DescentRule`.
+// when they no longer do.
 //
 // Of four lanes, y is that of W and z that of b, as in (L, ∂L/∂W, ∂L/∂b, –).
-//
-// Expects shared/two_float.wgsl, shared/two_float_products.wgsl, the global
-// `descent: Descent` (uniform), and `moved`, which says how a displacement of W
-// and b moves them in the coordinates that they are held in.
+// `moved` says how a displacement of W and b moves them in the coordinates that
+// they are held in.
 
 struct StepState {
     model: Sum,           // (–, W, b, –)
@@ -22,7 +23,7 @@ fn splat(v: vec2<f32>) -> Sum {
     return Sum(vec4(v.x), vec4(v.y));
 }
 
-// CPU twin: engine/rule.rs `DescentRule::step`.
+// The twin of `step` in src/engine/rule.rs.
 fn stepped(state: StepState, gradient: Sum, rate: vec2<f32>) -> StepState {
     var velocity = gradient;
     if state.step != 0u && descent.momentum.x != 0.0 {
@@ -36,7 +37,6 @@ fn stepped(state: StepState, gradient: Sum, rate: vec2<f32>) -> StepState {
     return StepState(moved(state.model, displacement), velocity, max(state.step + 1u, 1u));
 }
 
-// CPU twin: engine/rule.rs `DescentRule::outcome`.
 fn outcome(evaluation: Sum, next: Sum) -> u32 {
     if !(is_finite(evaluation.hi.xyz) && is_finite(evaluation.lo.xyz)) {
         return DIVERGED;

@@ -1,14 +1,13 @@
-// What follows a pass: loss and gradients of its sums, a row of the history,
-// and the step by shared/rule.wgsl. CPU twin: the body of the loop in
-// fit/host.rs `HostStepper::advance`.
+// parts: two_float rule {kernel}
+// twin: src/fit/host.rs advance
+// twin: src/engine/gpu/coarse.rs coarse
 //
-// Expects shared/two_float.wgsl, shared/two_float_products.wgsl,
-// shared/parameters.wgsl, shared/rule.wgsl, and the globals `descent: Descent`
-// (uniform), `rates: array<vec2<f32>>` (storage), `history: History` and
-// `parameters: Parameters` (storage, read_write).
+// The end of a pass: loss and gradients of its sums, a row of the history, and
+// the step that follows. The kernel declares the globals `descent` (uniform),
+// `rates` (storage), `history` and `parameters` (storage, read_write).
 
-// Invocations of the one workgroup, a power of two; set by the host.
-override WIDTH: u32 = 64u;
+// Invocations of the one workgroup, a power of two.
+override WIDTH: u32;
 
 struct Descent {
     mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
@@ -19,9 +18,9 @@ struct Descent {
     x_shift: vec2<f32>,   // (hi, lo) of p, which was taken off X on its way here
     x_mean: vec2<f32>,    // (hi, lo) of the mean of x − p
     x_square: vec2<f32>,  // (hi, lo) of the mean of (x − p)²
-    x_size: f32,          // of x − p, a power of two
+    x_size: f32,          // size of x − p, a power of two
     x_reciprocal: f32,    // 1 / x_size
-    t_size: f32,          // of t, likewise
+    t_size: f32,          // size of t about its shift, likewise
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
     partial_scale: f32,
@@ -37,8 +36,7 @@ struct Row {
     bias: vec2<f32>,
     step: u32,            // steps that led to this W and b
     outcome: u32,         // STEP, or why no step follows
-    unused0: u32,
-    unused1: u32,
+    unused: vec2<u32>,
 }
 
 struct History {
@@ -72,7 +70,7 @@ fn goes_on() -> bool {
     return history.stopped == 0u && history.count < history.wanted;
 }
 
-// W and b with few digits. CPU twin: engine/gpu/coarse.rs `Sizes::coarse`.
+// W and b with few digits.
 fn coarse(weight: f32, bias: f32) -> vec2<f32> {
     let size = max(max(abs(weight) * descent.x_size, abs(bias)), descent.t_size);
     if !(size >= 0x1p-100 && size < 0x1p100) {
@@ -91,7 +89,7 @@ fn left_out(v: vec2<f32>, near: f32) -> vec2<f32> {
 }
 
 // (L, ∂L/∂W, ∂L/∂b, –) at W and b from those where the residual is less by
-// w·x + v. CPU twin: engine/gpu/coarse.rs `Spread::moved`.
+// w·x + v. The twin of `moved` in src/engine/gpu/coarse.rs.
 fn put_back(evaluation: Sum, w: vec2<f32>, v: vec2<f32>) -> Sum {
     if w.x == 0.0 && v.x == 0.0 {
         return evaluation;
@@ -123,7 +121,7 @@ fn of_w_and_b(w: vec2<f32>, b: vec2<f32>) -> Sum {
 }
 
 // W and b moved by a displacement: the bias here is b + p·W − q, and so moves
-// with W too. CPU twin: engine/rule.rs `Movable::moved`.
+// with W too.
 fn moved(model: Sum, displacement: Sum) -> Sum {
     let shift = descent.x_shift;
     if shift.x == 0.0 {
@@ -138,7 +136,7 @@ fn moved(model: Sum, displacement: Sum) -> Sum {
 
 // Evaluates `totals[0]`, writes it down and takes the step that follows, unless
 // the descent has stopped. For the first invocation only.
-fn take_step() {
+fn advance() {
     if !goes_on() {
         return;
     }
@@ -168,7 +166,7 @@ fn take_step() {
     // The host has checked that there is a rate for every row.
     let next = stepped(state, evaluation, rates[row]);
     let follows = outcome(evaluation, next.model);
-    history.rows[row] = Row(evaluation, weight, bias, history.step, follows, 0u, 0u);
+    history.rows[row] = Row(evaluation, weight, bias, history.step, follows, vec2<u32>());
     history.count = row + 1u;
     if follows != STEP {
         history.stopped = 1u;

@@ -1,8 +1,12 @@
-// Arithmetic on unevaluated sums of two f32, four at a time: 48 bits where f32
-// has 24. CPU twin: math/compensated.rs.
+// parts: {zero}
+// twin: src/math/compensated.rs two_sum
 //
-// Expects `fn run_time_zero() -> u32`, which returns a 0 that the compiler must
-// not know.
+// Arithmetic on unevaluated sums of two f32, four at a time: 48 bits where f32
+// has 24. Sums and products are right to 46 bits or better (M. Joldes, J.-M.
+// Muller, V. Popescu: Tight and rigorous error bounds for basic building blocks
+// of double-word arithmetic, 2017).
+//
+// `run_time_zero` returns a 0 that the compiler must not know.
 
 struct Sum {
     hi: vec4<f32>,
@@ -21,4 +25,48 @@ fn two_sum(a: vec4<f32>, b: vec4<f32>) -> Sum {
     let b_part = opaque(hi - a);
     // Both differences are opaque too: they could be joined to a + b otherwise.
     return Sum(hi, opaque(a - opaque(hi - b_part)) + opaque(b - b_part));
+}
+
+// hi + lo again, with lo at most half a unit in the last place of hi; exact if
+// |hi| >= |lo|.
+fn normal(hi: vec4<f32>, lo: vec4<f32>) -> Sum {
+    let total = opaque(hi + lo);
+    return Sum(total, lo - opaque(total - hi));
+}
+
+fn add(a: Sum, b: Sum) -> Sum {
+    let high = two_sum(a.hi, b.hi);
+    let low = two_sum(a.lo, b.lo);
+    let total = normal(high.hi, opaque(high.lo + low.hi));
+    return normal(total.hi, opaque(low.lo + total.lo));
+}
+
+// The upper 12 of a number's 24 bits. By its bits: Veltkamp's way, which
+// multiplies by 4097, overflows for large numbers.
+fn upper_half(v: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) & vec4(0xfffff000u));
+}
+
+// a · b == hi + lo exactly, unless lo underflows (Dekker, 1971). Not by fma:
+// drivers are free to round its product.
+fn two_product(a: vec4<f32>, b: vec4<f32>) -> Sum {
+    let hi = opaque(a * b);
+    let a_hi = upper_half(a);
+    let b_hi = upper_half(b);
+    let a_lo = opaque(a - a_hi);
+    let b_lo = opaque(b - b_hi);
+    let rest = opaque(opaque(a_hi * b_hi - hi) + a_hi * b_lo);
+    return Sum(hi, opaque(rest + a_lo * b_hi) + a_lo * b_lo);
+}
+
+fn multiply(a: Sum, b: Sum) -> Sum {
+    let high = two_product(a.hi, b.hi);
+    return normal(high.hi, opaque(high.lo + opaque(a.hi * b.lo + a.lo * b.hi)));
+}
+
+// A sum whose second part takes the errors as they come; `add` makes it normal
+// again later.
+fn plus(total: Sum, term: Sum) -> Sum {
+    let next = two_sum(total.hi, term.hi);
+    return Sum(next.hi, total.lo + opaque(next.lo + term.lo));
 }

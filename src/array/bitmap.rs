@@ -36,7 +36,7 @@ impl Bitmap {
         self.words[k / WORD] &= !(1 << (k % WORD));
     }
 
-    /// Whether element number `k` is valid.
+    /// Whether element number `k` is valid. Twin of `shared/validity_bits.wgsl`.
     #[must_use]
     pub fn contains(&self, k: usize) -> bool {
         k >= self.elements || self.words[k / WORD] >> (k % WORD) & 1 == 1

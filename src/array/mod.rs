@@ -6,8 +6,10 @@
 //! over it. A [`MaskedArray`] is an array and its missing elements. [`Problem`]
 //! puts X and T together, checks that their shapes match and that every valid
 //! element is a finite number (the validity `scan`), and settles the one order in
-//! which every engine goes through the elements. A `spool` takes elements that a
-//! format has to decode: to memory or, beyond a bound, to a temporary file.
+//! which every engine goes through the elements, the [`ChunkGrid`] that results
+//! are merged along and the [`Fits`] that elements belong to. A `spool` takes
+//! elements that a format has to decode: to memory or, beyond a bound, to a
+//! temporary file.
 
 #[allow(clippy::module_inception, reason = "the type that the room is named after")]
 mod array;
@@ -15,6 +17,8 @@ mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
 mod excluded;
+mod grid;
+mod groups;
 pub(crate) mod hint;
 pub(crate) mod identity;
 pub(crate) mod mapping;
@@ -36,6 +40,8 @@ pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
 pub(crate) use error::{harmless, shown};
 pub use excluded::Excluded;
+pub use grid::{CHUNK_ELEMENTS, ChunkGrid};
+pub use groups::{Fits, Groups, GroupsError};
 pub(crate) use hint::alternatives;
 pub use hint::{Hint, Hinted};
 pub use mapping::guard_mappings;

@@ -4,7 +4,7 @@ use super::masked::MaskedArray;
 use super::memory::MemoryPlan;
 use super::scan::Scan;
 use super::validity::{Validity, ValidityRules};
-use super::{Array, DataError, Order};
+use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
 /// same shape, and the sample weights of the pairs of elements.
@@ -13,6 +13,9 @@ use super::{Array, DataError, Order};
 #[derive(Debug, Clone)]
 pub struct Problem {
     parts: Arc<Parts>,
+    grid: ChunkGrid,
+    groups: Groups,
+    fits: Fits,
 }
 
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl ProblemBuilder {
         let array = |masked: Option<MaskedArray>| masked.map(|masked| masked.array);
         let parts =
             Parts { x: self.x.array, t: array(self.t), weights: array(self.rules.weights), order, scan };
-        Ok(Problem { parts: Arc::new(parts) })
+        Ok(Problem::of(parts))
     }
 
     /// All arrays there are.
@@ -164,6 +167,45 @@ impl Problem {
             memory: MemoryPlan::UNBOUNDED,
             order: None,
         }
+    }
+
+    /// One fit over all elements, which are the whole.
+    fn of(parts: Parts) -> Self {
+        let elements = parts.x.len() as u64;
+        let (grid, groups, fits) = (ChunkGrid::of(elements), Groups::One, Fits::one(elements));
+        Self { parts: Arc::new(parts), grid, groups, fits }
+    }
+
+    /// The same data with a fit for each group of elements.
+    ///
+    /// # Errors
+    /// [`GroupsError`].
+    pub fn grouped(self, groups: Groups) -> Result<Self, GroupsError> {
+        let fits = Fits::of(groups, &self.grid, self.x().shape(), self.order(), self.len() as u64)?;
+        Ok(Self { groups, fits, ..self })
+    }
+
+    /// The same data as a part of a bigger whole, of which their first element
+    /// is the first one of chunk number `first_chunk`.
+    ///
+    /// # Errors
+    /// [`GroupsError::TooFar`], [`GroupsError::WithinFit`].
+    pub fn starting_at(self, first_chunk: u64) -> Result<Self, GroupsError> {
+        let grid = self.grid.starting_at(first_chunk).ok_or(GroupsError::TooFar { first_chunk })?;
+        let groups = self.groups;
+        Self { grid, ..self }.grouped(groups)
+    }
+
+    /// The chunks that the elements are passed over in.
+    #[must_use]
+    pub fn grid(&self) -> ChunkGrid {
+        self.grid
+    }
+
+    /// The fits that the elements belong to.
+    #[must_use]
+    pub fn fits(&self) -> Fits {
+        self.fits
     }
 
     /// The inputs X.

@@ -44,6 +44,12 @@ impl Shape {
         let number = index.iter().zip(&self.0).fold(0, |number, (index, extent)| number * extent + index);
         usize::try_from(number).unwrap_or(usize::MAX)
     }
+
+    /// Whether C and Fortran order are the same: at most one dimension is longer
+    /// than 1.
+    pub(crate) fn is_linear(&self) -> bool {
+        self.0.iter().filter(|&&extent| extent > 1).count() <= 1
+    }
 }
 
 impl fmt::Display for Shape {

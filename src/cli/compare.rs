@@ -2,20 +2,20 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::bench::BenchEngine;
 use super::drivers::Drivers;
 use super::error::CliError;
 use super::hint::told;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
+use super::place::{OnlyEngine, Place, check_adapters};
 use super::precision::PrecisionArguments;
-use super::truth::{POINTS, TOLERANCE, Truth, TruthAt};
 use super::tuning::TuningArguments;
+use super::values::positive;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
 use crate::array::Problem;
-use crate::engine::gpu::{Adapter, Adapters, Gpu, GpuError, GpuSettings, Precision};
-use crate::engine::{Cpu, Engine, EngineError, Notice};
+use crate::engine::gpu::{Adapter, Adapters, GpuError, GpuSettings, Precision};
+use crate::engine::{Engine, EngineError, Notice, POINTS, PointResult, ReferenceResult, TOLERANCE};
 use crate::math::Affine;
 use crate::report::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 
@@ -25,14 +25,14 @@ const TIMED_PASSES: usize = 5;
 /// Runs every engine and adapter on the same pass, against the f64 reference
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Errors of the loss are relative to the loss; errors of the gradients are relative to the size of
-their terms, (2/N)·Σ|r·x| and (2/N)·Σ|r|, because near the optimum the terms cancel. Where even
-the residuals are less than 2.4 % of the x·W, b and t they are made of, that share of those counts
-instead: f32 has no more digits of them. The moments, of which statistics, learning rates and
-the solvers moments and exact are made, are compared too. `digits` is how many the worst of all these
-has. The largest error of Y is held against the largest |Y|.
-Unless --w0 or --b0 says where, the passes are made at several W and b that no float is equal to: at
-round ones such as 0.5 nothing is rounded. Each error is shown where it is worst.
+Errors of the loss are relative to the loss. Errors of the gradients are relative to the size of
+their terms, (2/N)·Σ|r·x| and (2/N)·Σ|r|, because the terms cancel near the optimum. Residuals that
+are less than 2.4 % of the x·W, b and t they are made of have fewer digits in f32: that share of
+those is the size then. The moments, from which statistics, learning rates and the solvers moments
+and exact come, are compared too. The largest error of Y is relative to the largest |Y|. The column
+`digits` has the number of decimal digits that are right in the worst of all these.
+Unless --w0 or --b0 is given, the passes are made at several W and b that no float equals, because
+nothing is rounded at round ones such as 0.5. Each error is shown where it is largest.
 Exit code 1 if any engine is beyond the tolerance.
 
 Examples:
@@ -45,14 +45,13 @@ pub(super) struct CompareArguments {
 
     /// Only this engine; the CPU alone needs no drivers
     #[arg(long, value_enum, value_name = "ENGINE")]
-    engine: Option<BenchEngine>,
+    engine: Option<OnlyEngine>,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", allow_hyphen_values = true)]
+    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", value_parser = positive, allow_hyphen_values = true)]
     tol: f64,
 
-    /// The weight of the pass; without this and --b0, the passes are made at several W and b, and the
-    /// worst errors are shown [default with --b0: 1.3]
+    /// The weight of the pass [default with --b0: 1.3]; without both, passes are made at several W and b
     #[arg(long, value_name = "W", allow_hyphen_values = true)]
     w0: Option<f64>,
 
@@ -84,34 +83,21 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     if !at.is_finite() {
         return Err(CliError::Usage("--w0 and --b0 must be finite numbers".to_owned()));
     }
-    if !(arguments.tol > 0.0 && arguments.tol.is_finite()) {
-        return Err(CliError::Usage(format!("--tol must be a positive number, not {:?}", arguments.tol)));
-    }
-    let drivers = match arguments.engine {
-        Some(BenchEngine::Cpu) => None,
-        _ => Some(Drivers::try_all(arguments.verbosity)?),
-    };
-    let memory_bytes = arguments.memory.host_bytes();
-    let data = arguments.pair.load(memory_bytes, arguments.verbosity)?.problem;
+    let verbosity = arguments.verbosity;
+    let drivers = OnlyEngine::drivers(arguments.engine, verbosity)?;
+    let data = arguments.pair.load(arguments.memory.host_bytes(), verbosity)?.problem;
 
-    let truth = Truth::of(&data, at, others)?;
-    let (tolerance, verbosity) = (arguments.tol, arguments.verbosity);
-    let mut rules = Rules { truth, tolerance, verbosity, noted: Vec::new() };
+    let reference = ReferenceResult::of(&data, at, others)?;
+    let mut comparer = Comparer { data, reference, tolerance: arguments.tol, verbosity, noted: Vec::new() };
 
     let adapters = drivers.as_ref().map(Drivers::adapters);
     let mut results = Vec::new();
-    if arguments.engine != Some(BenchEngine::Gpu) {
-        results.push(rules.compare(&data, "cpu", None, || Ok(Box::new(Cpu::new(&data)))));
+    if arguments.engine != Some(OnlyEngine::Gpu) {
+        results.push(comparer.compare(Place::Cpu));
     }
     let tunings = arguments.tuning.load(verbosity);
-    if let (Some(drivers), Some(adapters)) = (&drivers, &adapters) {
-        if adapters.is_empty() && results.is_empty() {
-            return Err(drivers.failure().unwrap_or(GpuError::NoAdapter).into());
-        }
-        drivers.note_broken(verbosity);
-        if adapters.is_empty() {
-            verbosity.note(&"no GPU adapter found; only the CPU engine is compared");
-        }
+    if let Some((drivers, adapters)) = drivers.as_ref().zip(adapters.as_ref()) {
+        check_adapters(drivers, adapters, arguments.engine, verbosity)?;
     }
     for adapter in adapters.iter().flat_map(Adapters::iter) {
         // Without a choice, every precision that the adapter offers.
@@ -125,10 +111,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
                 tuning: Some(tunings.of(adapter)),
                 precision,
             };
-            let open = || -> Result<Box<dyn Engine>, EngineError> {
-                Ok(Box::new(Gpu::open_with(adapter, &data, &settings)?))
-            };
-            let result = rules.compare(&data, "gpu", Some(adapter.name()), open);
+            let result = comparer.compare(Place::Gpu(adapter, settings));
             let failed = result.error.is_some();
             results.push(EngineComparison { precision: Some(precision.name()), ..result });
             if failed {
@@ -138,26 +121,27 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         }
     }
 
-    let point = |TruthAt { at, evaluation, .. }: &TruthAt| ReferencePoint {
+    let point = |PointResult { at, evaluation, .. }: &PointResult| ReferencePoint {
         weight: at.weight,
         bias: at.bias,
         loss: evaluation.loss,
         grad_weight: evaluation.grad_weight,
         grad_bias: evaluation.grad_bias,
     };
-    let Truth { first, others, seconds, .. } = &rules.truth;
+    let ReferenceResult { first, others, seconds, .. } = &comparer.reference;
     let reference = ReferenceValues {
         first: point(first),
         others: others.iter().map(point).collect(),
         seconds: *seconds,
     };
-    let comparison = Comparison { n: data.valid_len(), tolerance: arguments.tol, reference, results };
+    let n = comparer.data.valid_len();
+    let comparison = Comparison { n, tolerance: arguments.tol, reference, results };
     print(&comparison, arguments.json)?;
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
 }
 
-/// Whether an adapter offers a precision. Few have f64; that one loses rounding
-/// errors is news.
+/// Whether an adapter offers a precision. Few have f64, which needs no note; a
+/// loss of rounding errors does.
 fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool {
     match precision.check(adapter) {
         Err(GpuError::NoF64 { .. }) => false,
@@ -170,64 +154,40 @@ fn offers(adapter: &Adapter, precision: Precision, verbosity: Verbosity) -> bool
     }
 }
 
-/// What every engine is held against, and how closely.
-struct Rules {
-    truth: Truth,
+/// Compares engines with the reference.
+struct Comparer {
+    data: Problem,
+    reference: ReferenceResult,
     tolerance: f64,
     verbosity: Verbosity,
-    /// What the user was told already: adapters lose the same digits.
+    /// Notices that the user has seen: adapters lose the same digits.
     noted: Vec<Notice>,
 }
 
-impl Rules {
-    fn compare(
-        &mut self,
-        data: &Problem,
-        engine: &'static str,
-        adapter: Option<&str>,
-        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
-    ) -> EngineComparison {
-        let adapter = adapter.map(str::to_owned);
-        self.measure(data, open).map_or_else(
-            |error| EngineComparison {
-                engine,
-                adapter: adapter.clone(),
-                precision: None,
-                rel_error_loss: None,
-                rel_error_grad_weight: None,
-                rel_error_grad_bias: None,
-                rel_error_moments: None,
-                forward_max_abs_error: None,
-                seconds: None,
-                gb_s: None,
-                ok: false,
-                error: Some(told(&error)),
-            },
-            |result| EngineComparison { engine, adapter: adapter.clone(), ..result },
-        )
+impl Comparer {
+    fn compare(&mut self, place: Place<'_>) -> EngineComparison {
+        let measured = place.open(&self.data).and_then(|mut engine| self.measure(engine.as_mut()));
+        let failed = |error| EngineComparison { error: Some(told(&error)), ..EngineComparison::default() };
+        EngineComparison {
+            engine: place.engine(),
+            adapter: place.adapter().map(|adapter| adapter.name().to_owned()),
+            ..measured.unwrap_or_else(failed)
+        }
     }
 
-    fn measure(
-        &mut self,
-        data: &Problem,
-        open: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
-    ) -> Result<EngineComparison, EngineError> {
-        let mut engine = open()?;
+    fn measure(&mut self, engine: &mut dyn Engine) -> Result<EngineComparison, EngineError> {
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
-        let errors = self.truth.errors(data, engine.as_mut())?;
-        for notice in engine.notices() {
-            if !self.noted.contains(notice) {
-                self.verbosity.note(&told(notice));
-                self.noted.push(notice.clone());
+        let errors = self.reference.errors_of(&self.data, engine)?;
+        for notice in engine.take_notices() {
+            if !self.noted.contains(&notice) {
+                self.verbosity.note(&told(&notice));
+                self.noted.push(notice);
             }
         }
-        let seconds = median_pass(engine.as_mut(), self.truth.first.at)?;
+        let seconds = median_pass(engine, self.reference.first.at)?;
         #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
         let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
         Ok(EngineComparison {
-            engine: "",
-            adapter: None,
-            precision: None,
             rel_error_loss: Some(errors.loss),
             rel_error_grad_weight: Some(errors.grad_weight),
             rel_error_grad_bias: Some(errors.grad_bias),
@@ -235,8 +195,8 @@ impl Rules {
             forward_max_abs_error: Some(errors.forward_max_abs),
             seconds: Some(seconds),
             gb_s: Some(gb_s),
-            ok: errors.beyond(self.tolerance).is_none(),
-            error: None,
+            ok: errors.check(self.tolerance).is_ok(),
+            ..EngineComparison::default()
         })
     }
 }
@@ -246,7 +206,7 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
     let mut seconds = [0.0; TIMED_PASSES];
     for slot in &mut seconds {
         let started = Instant::now();
-        engine.loss_sums(at)?;
+        engine.loss_sums_at(at)?;
         *slot = started.elapsed().as_secs_f64();
     }
     seconds.sort_by(f64::total_cmp);
@@ -257,7 +217,9 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::engine::{EngineInfo, Notice, Sink};
+    use std::ops::Range;
+
+    use crate::engine::{Cpu, EngineInfo, Partials, Sink};
     use crate::math::{LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
@@ -270,27 +232,30 @@ mod tests {
         fn info(&self) -> &EngineInfo {
             self.inner.info()
         }
-        fn notices(&self) -> &[Notice] {
-            &[]
+        fn problem(&self) -> &Problem {
+            self.inner.problem()
         }
-        fn pass_bytes(&self) -> u64 {
-            self.inner.pass_bytes()
+        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+            self.inner.loss_sums(at, over)
         }
-        fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-            let mut sums = self.inner.loss_sums(at)?;
+        fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+            self.inner.moments(over)
+        }
+        fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+            let mut sums = self.inner.loss_sums_at(at)?;
             (self.corrupt)(&mut sums, &mut 0.0);
             Ok(sums)
         }
-        fn moments(&mut self) -> Result<Moments, EngineError> {
-            let mut moments = self.inner.moments()?;
+        fn all_moments(&mut self) -> Result<Moments, EngineError> {
+            let mut moments = self.inner.all_moments()?;
             let mut xx = LossSums { rr: moments.xx, rx: moments.xt, ..LossSums::default() };
             (self.corrupt)(&mut xx, &mut 0.0);
             (moments.xx, moments.xt) = (xx.rr, xx.rx);
             Ok(moments)
         }
-        fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
             let corrupt = self.corrupt;
-            self.inner.forward(at, &mut |ys| {
+            self.inner.predict(at, &mut |ys| {
                 let mut ys = ys.to_vec();
                 corrupt(&mut LossSums::default(), &mut ys[1]);
                 sink(&ys)
@@ -303,16 +268,16 @@ mod tests {
         let x = Array::from_vec("x", &[4], vec![1.0, 2.0, 3.0, 4.0]);
         let t = Array::from_vec("t", &[4], vec![3.0, 5.0, 7.5, 9.0]);
         let data = Problem::pair(x, t).unwrap();
-        let mut rules = Rules {
-            truth: Truth::of_points(&data).unwrap(),
+        let mut comparer = Comparer {
+            reference: ReferenceResult::of_points(&data).unwrap(),
+            data,
             tolerance: 1e-5,
             verbosity: Verbosity { quiet: true, verbose: false },
             noted: Vec::new(),
         };
         let mut check = |corrupt: fn(&mut LossSums, &mut f32)| {
-            rules
-                .compare(&data, "cpu", None, || Ok(Box::new(Corrupted { inner: Cpu::new(&data), corrupt })))
-                .ok
+            let mut engine = Corrupted { inner: Cpu::new(&comparer.data), corrupt };
+            comparer.measure(&mut engine).unwrap().ok
         };
         assert!(check(|_, _| {}));
         assert!(!check(|sums, _| sums.rr *= 1.0001));

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, memory, to_json, tuning};
+use super::{Outcome, cache, interrupt, memory, to_json};
 use crate::array::DataError;
 use crate::engine::gpu::{
     self, Adapter, AdapterChoice, Adapters, BrokenDriver, Found, GpuError, Trial, TrialError, Verdict,
@@ -321,7 +321,7 @@ fn key() -> String {
 }
 
 fn location() -> Option<PathBuf> {
-    tuning::cached("drivers.json")
+    cache::file("drivers.json")
 }
 
 /// What is kept; nothing if it can't be read.

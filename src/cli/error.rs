@@ -4,7 +4,7 @@ use crate::array::{DataError, Hint, Hinted};
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
 use crate::fit::FitError;
-use crate::report::{BaselineError, ModelError};
+use crate::io::DocumentError;
 
 /// The failure of a command, with its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Fit(#[from] FitError),
     #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Baseline(#[from] BaselineError),
+    Document(#[from] DocumentError),
     /// An engine's result is not the reference's.
     #[error("{0}")]
     Mismatch(String),
@@ -43,8 +41,7 @@ impl Hinted for CliError {
             Self::Data(error) => error.hints(),
             Self::Engine(error) => error.hints(),
             Self::Fit(error) => error.hints(),
-            Self::Model(error) => error.hints(),
-            Self::Baseline(error) => error.hints(),
+            Self::Document(error) => error.hints(),
             Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => Vec::new(),
         }
     }

@@ -54,10 +54,10 @@ pub(super) struct ExplainArguments {
     verbosity: Verbosity,
 }
 
-/// As many as fit on a blackboard: 4×4.
+/// The elements that fit on a blackboard: 4×4.
 const MOST_ELEMENTS: usize = 16;
 
-/// Nobody reads more.
+/// More would not be read.
 const MOST_STEPS: u64 = 1000;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
@@ -124,8 +124,8 @@ fn data(arguments: &ExplainArguments) -> Result<Problem, CliError> {
     if data.validity().is_some() {
         let label = data.x().label();
         return Err(CliError::Usage(format!(
-            "{label} or its target has nulls or nodata, which explain does not leave out; give elements that \
-             all count"
+            "{label} or its target has nulls or nodata, which explain does not exclude; give elements that are \
+             all valid"
         )));
     }
     Ok(data)

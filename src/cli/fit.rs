@@ -13,10 +13,11 @@ use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
-use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason, to_six_digits};
+use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
-use crate::math::Curvature;
-use crate::report::{FitReport, History, Method, ModelFormat, Solved, Timings, to_safetensors};
+use crate::io::{ModelFormat, to_safetensors};
+use crate::math::{Curvature, six_digits_below};
+use crate::report::{FitReport, History, Method, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -41,13 +42,13 @@ pub(super) struct FitArguments {
     #[command(flatten)]
     solver: SolverArguments,
 
-    /// Write loss, gradients, W and b of every step to this CSV file (of
-    /// --solver exact, one row)
+    /// Write loss, gradients, W and b of every step to this CSV file (one row for
+    /// --solver exact)
     #[arg(long, value_name = "FILE.csv")]
     history: Option<PathBuf>,
 
-    /// Write the result to this file, for `linfit predict` and --init: as JSON, or, if its name ends
-    /// in .safetensors, as f32 for PyTorch's nn.Linear(1, 1)
+    /// Write the result to this file, for `linfit predict` and --init: as JSON or, if the name ends in
+    /// .safetensors, as f32 for PyTorch's nn.Linear(1, 1)
     #[arg(long, value_name = "MODEL")]
     save: Option<PathBuf>,
 
@@ -60,8 +61,7 @@ pub(super) struct FitArguments {
 }
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
-    arguments.solver.check()?;
-
+    let solver = arguments.solver.checked()?;
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
@@ -76,7 +76,6 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let opened = engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
-    let notices = engine.notices().len();
     let prepare_s = started.elapsed().as_secs_f64();
 
     // Only now: a driver that fails leaves none behind.
@@ -84,12 +83,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
-    let moments = engine.moments()?;
+    let moments = engine.all_moments()?;
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
-    let sgd = match method {
-        Method::GradientDescent | Method::Moments => Some(arguments.solver.descent(&moments)?),
-        Method::Exact => None,
+    let (sgd, curvature) = match method {
+        Method::GradientDescent | Method::Moments => {
+            let (sgd, curvature) = solver.descent(&moments)?;
+            (Some(sgd), curvature)
+        }
+        Method::Exact => (None, Coordinates::Original.curvature(&moments)),
     };
 
     let mut watch = Watch::new(arguments, history);
@@ -104,28 +106,26 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.progress.end();
     let fit = result?;
     watch.finish()?;
-    let curvature = sgd.map_or_else(Coordinates::default, |sgd| sgd.coordinates).curvature(&moments);
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
-    arguments.verbosity.notices(&engine.notices()[notices..]);
+    arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, sgd, moments, statistics };
+    let solved = Solved { method, sgd, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
     report.masked_by = masked_by;
     report.weight_sum = data.weights().map(|_| data.weight_sum());
-    if let Some(mut file) = save {
+    if let Some(file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {
             ModelFormat::Json => to_json(&report)?.into_bytes(),
             ModelFormat::Safetensors => {
-                to_safetensors(fit.model).map_err(|source| DataError::Write { path: path.clone(), source })?
+                to_safetensors(fit.model).map_err(|source| DataError::Write { path, source })?
             }
         };
-        std::io::Write::write_all(&mut file, &model).map_err(|source| DataError::Write { path, source })?;
-        file.finish()?;
+        file.finish_with(&model)?;
     }
     if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
         arguments.verbosity.note(&note);
@@ -137,8 +137,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         && curvature.condition() > 1.0 / f64::EPSILON
     {
         arguments.verbosity.note(&format!(
-            "the condition number {:.1e} is beyond what learning rates in f64 can tell: 1/λmax is the best for \
-             the one direction that moves at all; use --standardize or --solver exact",
+            "the condition number {:.1e} is beyond the digits of f64: the best rate is 1/λmax, and only one \
+             direction moves at all; use --standardize or --solver exact",
             curvature.condition()
         ));
     }
@@ -153,9 +153,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     })
 }
 
-/// What to say of a descent that ended far from the least-squares line.
+/// The note on a descent that ended far from the least-squares line.
 fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<String> {
-    // Who asks for no steps wants to know the loss at the start.
+    // Without steps, the loss at the start is what was asked for.
     let ratio = report.far_by?;
     if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
         return None;
@@ -174,7 +174,7 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
             let place =
                 if fit.steps == 0 { "already the start".to_owned() } else { format!("step {}", fit.steps) };
             format!(
-                "{ended}: --tol {tolerance:?} is absolute, and by the scale of these data {place} meets it; use \
+                "{ended}: --tol {tolerance:?} is absolute, and {place} meets it on the scale of these data; use \
                  --rtol 1e-9, which is relative to that scale"
             )
         }
@@ -185,13 +185,13 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
     })
 }
 
-/// Why a descent diverged, and the way out.
+/// The message of a descent that diverged, with the cause and a remedy.
 fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
     let (why, advice) = match curvature {
         Some(curvature) if rate >= curvature.rate_bound() => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                to_six_digits(curvature.rate_bound())
+                six_digits_below(curvature.rate_bound())
             ),
             "--lr auto",
         ),
@@ -203,7 +203,7 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
     )
 }
 
-/// What happens at every step: the history, the progress bar, Ctrl-C.
+/// The observer of every step: the history, the progress bar, Ctrl-C.
 struct Watch<'a> {
     arguments: &'a FitArguments,
     history: Option<History>,

@@ -1,14 +1,14 @@
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
 use super::error::CliError;
 use super::paths::check_outputs;
 use super::progress::Progress;
+use super::values::{ShapeArgument, TypeArgument};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::array::{ElementType, Order, Shape};
+use crate::array::Order;
 use crate::io::npy;
 use crate::io::synthetic::Recipe;
 use crate::math::Affine;
@@ -35,11 +35,11 @@ pub(super) struct GenerateArguments {
     #[arg(long, default_value = "1024x1024", value_name = "RxC")]
     shape: ShapeArgument,
 
-    /// The W behind T
+    /// The weight W that T is made with
     #[arg(long, default_value_t = 2.0, value_name = "W", allow_hyphen_values = true)]
     weight: f64,
 
-    /// The b behind T
+    /// The bias b that T is made with
     #[arg(long, default_value_t = 1.0, value_name = "B", allow_hyphen_values = true)]
     bias: f64,
 
@@ -57,39 +57,6 @@ pub(super) struct GenerateArguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct ShapeArgument(pub(super) Shape);
-
-impl FromStr for ShapeArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let extents: Result<Vec<u64>, _> =
-            text.split(['x', 'X', '×']).map(|extent| extent.trim().parse()).collect();
-        let shape = Shape(extents.map_err(|_| "give counts joined by x, like 8192x8192".to_owned())?);
-        match shape.elements() {
-            Some(0) => Err("a shape without elements".to_owned()),
-            None => Err("more elements than can be counted".to_owned()),
-            Some(_) => Ok(Self(shape)),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TypeArgument(pub(super) ElementType);
-
-impl FromStr for TypeArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        ElementType::ALL
-            .into_iter()
-            .find(|element| element.name() == text && Recipe::supports(*element))
-            .map(Self)
-            .ok_or_else(|| "give one of u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64".to_owned())
-    }
 }
 
 pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::io::output::discard_unfinished;
 
-/// What a shell expects of a program that SIGINT ended.
+/// The exit code that a shell expects of a program ended by SIGINT.
 pub(super) const EXIT_CODE: u8 = 130;
 
-/// How long a loop that should look often may not have looked.
+/// The time after which a loop that should ask often counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
@@ -53,10 +53,10 @@ fn end_unless_seen() {
     end();
 }
 
-/// Ends the program, whatever its other threads are at.
+/// Ends the program, whatever its other threads do.
 fn end() -> ! {
     discard_unfinished();
-    // What would run at exit may need what those threads hold.
+    // Handlers at exit may need locks that those threads hold.
     #[cfg(unix)]
     // SAFETY: ends the process; nothing runs after it.
     unsafe {
@@ -66,18 +66,18 @@ fn end() -> ! {
     std::process::exit(i32::from(EXIT_CODE))
 }
 
-/// As long as it lives, a loop asks whether the program is [`requested`] to
-/// end, and sees to that itself.
+/// A guard of a loop that asks whether the program is [`requested`] to end, and
+/// ends it itself.
 #[must_use]
 pub(super) struct Watch(u8);
 
 impl Watch {
-    /// A loop that looks many times a second; one that doesn't hangs.
+    /// A loop that asks many times a second; one that doesn't hangs.
     pub(super) fn brief() -> Self {
         Self::new(BRIEFLY)
     }
 
-    /// A loop that may take long between two looks and has results to tell.
+    /// A loop that may take long between two questions and has results to tell.
     pub(super) fn patient() -> Self {
         Self::new(PATIENTLY)
     }

@@ -5,7 +5,7 @@ use crate::engine::gpu::Adapter;
 
 #[derive(Debug, Args)]
 pub(super) struct MemoryArguments {
-    /// Hold at most this much of X and T in memory, and on the device: 256MiB, 4GB.
+    /// The most memory for X and T, on the host and on the device: 256MiB, 4GB.
     /// Larger data are streamed in every pass. Default: half of the free memory
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
@@ -30,7 +30,7 @@ impl MemoryArguments {
     }
 }
 
-/// When the system was started, in seconds since 1970; 0 where it doesn't tell.
+/// The start of the system in seconds since 1970; 0 where it doesn't tell.
 pub(super) fn boot_time() -> u64 {
     sysinfo::System::boot_time().unwrap_or(0)
 }

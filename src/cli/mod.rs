@@ -2,6 +2,7 @@
 //! library and prints; results go to stdout, everything else to stderr.
 
 mod bench;
+mod cache;
 mod compare;
 mod devices;
 mod drivers;
@@ -11,21 +12,20 @@ mod explain;
 mod fit;
 mod generate;
 mod hint;
-mod holes;
 mod interrupt;
 mod memory;
 mod pair;
 mod paths;
+mod place;
 mod precision;
 mod predict;
 mod progress;
 mod reading;
 mod solver;
-mod stopwatch;
 mod threads;
-mod truth;
-mod tune;
 mod tuning;
+mod validity;
+mod values;
 mod verbosity;
 
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ use crate::array::{guard_mappings, harmless, shown};
 use crate::io::Source;
 use error::CliError;
 
-/// How a command ended that could do its work.
+/// The end of a command that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -56,17 +56,17 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  linfit fit x.npy t.npy                     gain and offset between two arrays
+  linfit fit x.npy t.npy                      gain and offset between two arrays
   linfit fit data.csv:height data.csv:weight  between two columns of a table
-  linfit fit today.tif:1 reference.tif:1     between bands of two images
+  linfit fit today.tif:1 reference.tif:1      between bands of two images
   linfit fit x.npy t.npy --save model.json && linfit predict model.json x.npy -o y.npy
-  linfit compare x.npy t.npy                 do CPU and GPU agree with the reference?
-  linfit bench                               how fast is each of them?
-  linfit explain                             a step of gradient descent, number by number
+  linfit compare x.npy t.npy                  do CPU and GPU agree with the reference?
+  linfit bench                                how fast is each of them?
+  linfit explain                              a step of gradient descent, number by number
 
-Data arguments are PATH or PATH:KEY; - is stdin. KEY is a column's name or its number counting
-from 0 (.csv .tsv .parquet .arrow .feather), an array's name (.npz .safetensors) or a band's
-number counting from 1 (.tif .png). .npy needs none, .raw .bin .dat need --raw-dtype.
+Data arguments are PATH or PATH:KEY; - is stdin. KEY is the name of a column or its number from 0
+(.csv .tsv .parquet .arrow .feather), the name of an array (.npz .safetensors), or the number of a
+band from 1 (.tif .png). A .npy file needs no KEY; .raw .bin .dat files need --raw-dtype.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
 3 no usable device, or it was lost; 130 interrupted.";
 
@@ -87,7 +87,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        // What a decoder makes of a damaged file is told as an error.
+        // A decoder's panic on a damaged file becomes an error.
         if crate::io::is_catching() {
             return;
         }
@@ -127,7 +127,7 @@ fn parse(arguments: &[OsString]) -> Arguments {
         Ok(arguments) => return arguments,
         Err(wrong) => wrong,
     };
-    // The message repeats what was typed, as it was typed.
+    // The message repeats the arguments as they were typed.
     let shown = arguments.iter().map(|argument| shown(argument.as_ref()).to_string());
     match Arguments::try_parse_from(shown) {
         Err(shown) => shown.exit(),
@@ -148,16 +148,16 @@ fn print(report: &(impl std::fmt::Display + Serialize), json: bool) -> Result<()
     let text = if json { to_json(report)? } else { report.to_string() };
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        // Whoever read the output has seen enough; the exit code still counts.
+        // The reader has seen enough; the exit code is still of use.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(CliError::Stdout),
     }
 }
 
-/// Writes a line to stderr. If nobody can read it there is nobody to tell.
+/// Writes a line to stderr; a failure to do so cannot be told.
 fn tell(message: &dyn std::fmt::Display) {
-    // Names are escaped where they are shown; what a driver or a decoder says
-    // is escaped here.
+    // Names are escaped where they are shown; messages of drivers and decoders
+    // are escaped here.
     let _ = writeln!(io::stderr(), "{}", harmless(&message.to_string()));
 }
 

@@ -3,8 +3,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::error::CliError;
-use super::holes::HoleArguments;
 use super::reading::{ReadingArguments, tell_details};
+use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
 use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules};
 use crate::io::{Opened, Source, check_keys};
@@ -21,7 +21,7 @@ pub(super) struct PairArguments {
     t: Source,
 
     #[command(flatten)]
-    holes: HoleArguments,
+    validity: ValidityArguments,
 
     #[command(flatten)]
     reading: ReadingArguments,
@@ -31,8 +31,10 @@ impl PairArguments {
     /// Every file that is read, by the argument that names it.
     fn sources(&self) -> impl Iterator<Item = (&'static str, &Source)> {
         let given = |name, source: Option<_>| source.map(|source| (name, source));
-        let companions =
-            [given("--mask", self.holes.mask.as_ref()), given("--weights", self.holes.weights.as_ref())];
+        let companions = [
+            given("--mask", self.validity.mask.as_ref()),
+            given("--weights", self.validity.weights.as_ref()),
+        ];
         [("X", &self.x), ("T", &self.t)].into_iter().chain(companions.into_iter().flatten())
     }
 
@@ -41,8 +43,7 @@ impl PairArguments {
         self.sources().map(|(name, source)| (name, source.path.as_path())).collect()
     }
 
-    /// Opens and checks the data, of which no more than that much shall be in
-    /// memory.
+    /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
@@ -54,17 +55,17 @@ impl PairArguments {
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
         let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
-        let (mask, weights) = (open(&self.holes.mask)?, open(&self.holes.weights)?);
+        let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
         let (x, t) = reading.open_pair(&self.x, &self.t)?;
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all);
         tell_places(verbosity, &x, &t);
-        let masked_by =
-            [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten().flat_map(exclusions).collect();
+        let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
+        let masked_by = fitted.flat_map(exclusions).collect();
         let (mask, weights) = (mask.map(MaskedArray::from), weights.map(MaskedArray::from));
-        let rules = ValidityRules { mask, weights, ..self.holes.values() };
+        let rules = ValidityRules { mask, weights, ..self.validity.values() };
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
         let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
@@ -84,14 +85,14 @@ fn exclusions(opened: &Opened) -> Vec<String> {
     notes.map(|note| format!("{}: {note}", opened.label())).collect()
 }
 
-/// Tells a user whose nodata value replaces another one, whose elements then
-/// count.
+/// Tells a user whose nodata value replaces the file's own, whose elements are
+/// then valid.
 pub(super) fn tell_replaced(verbosity: Verbosity, opened: &Opened, given: Option<f64>) {
     let Some((own, given)) = opened.metadata().nodata().zip(given) else { return };
     if own != given && !(own.is_nan() && given.is_nan()) {
         verbosity.note(&format_args!(
-            "{}: says that {own:?} stands for nothing; {given:?}, as asked for, stands in its place, and {own:?} \
-             counts; use --mask or --valid-range to leave out both",
+            "{}: its own nodata value {own:?} is replaced by {given:?}, as asked for, so {own:?} is valid; use --mask \
+             or --valid-range to exclude both",
             opened.label()
         ));
     }

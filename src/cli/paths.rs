@@ -25,7 +25,7 @@ pub(super) fn check_outputs(
     outputs().try_for_each(|(_, path)| Ok(OutputFile::check(path)?))
 }
 
-/// What two names of one file have in common, be they links or spellings.
+/// The identity that all names of a file share, be they links or spellings.
 #[derive(PartialEq, Eq)]
 enum Identity {
     /// The device of a file that exists, and its number there.

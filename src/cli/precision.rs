@@ -3,7 +3,7 @@ use clap::{Args, ValueEnum};
 use super::verbosity::Verbosity;
 use crate::engine::gpu::Precision;
 
-/// What `--precision` takes.
+/// The values of `--precision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PrecisionChoice {
     /// f32, in short runs
@@ -26,23 +26,23 @@ impl From<PrecisionChoice> for Precision {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct PrecisionArguments {
-    /// How a GPU carries sums; the other engines always compute in f64
+    /// The precision of a GPU's sums; the other engines always compute in f64
     #[arg(long, value_enum, value_name = "PRECISION")]
     precision: Option<PrecisionChoice>,
 }
 
 impl PrecisionArguments {
-    /// What was asked for.
+    /// The precision that was asked for.
     pub(super) fn asked(self) -> Option<Precision> {
         self.precision.map(Precision::from)
     }
 
-    /// What a GPU is to use.
+    /// The precision of a GPU.
     pub(super) fn of_gpu(self) -> Precision {
         self.asked().unwrap_or_default()
     }
 
-    /// Says so where another engine than the GPU was taken.
+    /// Tells that it has no effect on another engine.
     pub(super) fn note_f64(self, verbosity: Verbosity) {
         if let Some(precision) = self.asked() {
             verbosity.note(&format!("--precision {precision} is for GPUs; this engine computes in f64"));

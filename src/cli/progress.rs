@@ -7,8 +7,8 @@ pub(super) struct Progress {
     bar: ProgressBar,
     hidden: bool,
     next: Instant,
-    /// Calls of [`show`](Self::show) for one look at the clock, and those left
-    /// until the next: some steps take no longer than the look.
+    /// Calls of [`show`](Self::show) for one reading of the clock, and those left
+    /// until the next: some steps take no longer than a reading.
     stride: u32,
     left: u32,
     looked: Instant,
@@ -17,8 +17,8 @@ pub(super) struct Progress {
 /// Between two updates: often enough for the eye, too seldom to cost time.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Between two looks at the clock, about.
-const LOOK: Duration = Duration::from_millis(1);
+/// Between two readings of the clock, about.
+const READING: Duration = Duration::from_millis(1);
 
 impl Progress {
     /// A bar over `length` of something, named by `unit`.
@@ -43,7 +43,7 @@ impl Progress {
             return;
         }
         let now = Instant::now();
-        self.stride = if now - self.looked < LOOK { self.stride.saturating_mul(2) } else { 1 };
+        self.stride = if now - self.looked < READING { self.stride.saturating_mul(2) } else { 1 };
         (self.left, self.looked) = (self.stride, now);
         if now >= self.next {
             self.next = now + INTERVAL;

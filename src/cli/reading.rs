@@ -1,28 +1,29 @@
 use clap::{Args, ValueEnum};
 
-use super::generate::ShapeArgument;
 use super::hint::told;
+use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
 use crate::io::{Opened, RawLayout, RawType, Reading, TextRules};
 
-/// How data arguments are read.
+/// Options for reading data arguments.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
 pub(super) struct ReadingArguments {
     /// The type of the numbers in .raw, .bin and .dat files: bool u8 i8 u16 i16 u32 i32 u64 i64 f16
     /// bf16 f32 f64, with be or le for big or little endian: u16be
     #[arg(long, value_name = "TYPE")]
     raw_dtype: Option<RawType>,
 
-    /// Their rows and columns. Default: all numbers of the file in one row
+    /// The rows and columns of raw numbers. Default: all numbers of the file in one row
     #[arg(long, value_name = "RxC", requires = "raw_dtype")]
     raw_shape: Option<ShapeArgument>,
 
-    /// Bytes before the first of them. Default: 0
+    /// The bytes before the first raw number. Default: 0
     #[arg(long, value_name = "BYTES", requires = "raw_dtype")]
     raw_offset: Option<u64>,
 
-    /// Whether the first row of .csv and .tsv files names the columns. Default: yes if a field of it is
-    /// text
+    /// The first row of .csv and .tsv files names the columns, or not. Default: yes if any of its
+    /// fields is text
     #[arg(long, value_enum, value_name = "yes|no", hide_possible_values = true)]
     header: Option<Answer>,
 
@@ -30,7 +31,7 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "CHAR", value_parser = comment)]
     comment: Option<u8>,
 
-    /// Use all pixels of an image with an alpha band, also those that are transparent, where it is 0
+    /// Ignore the alpha band of an image, which otherwise excludes the pixels where it is 0
     #[arg(long)]
     no_alpha: bool,
 }
@@ -50,7 +51,7 @@ fn comment(text: &str) -> Result<u8, String> {
 }
 
 impl ReadingArguments {
-    /// How to read, with that much memory for what must be decoded.
+    /// The reading that was asked for, with a bound of memory for decoded data.
     pub(super) fn within(&self, memory_bytes: u64) -> Reading {
         let raw = self.raw_dtype.map(|dtype| RawLayout {
             dtype,

@@ -5,23 +5,25 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
-use crate::math::{Affine, Moments};
-use crate::report::{Method, load_model};
+use crate::io::load_model;
+use crate::math::{Affine, Curvature, Moments};
+use crate::report::Method;
 
-/// How W and b are found. Options that have to do with steps are `None` if not
+/// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Solver")]
 pub(super) struct SolverArguments {
-    /// How W and b are found
+    /// The method that finds W and b
     #[arg(long, value_enum, default_value_t = SolverChoice::GradientDescent)]
     solver: SolverChoice,
 
-    /// The learning rate η, or auto: the one with which these data converge
-    /// fastest [default: 0.01]
+    /// The learning rate η; auto: the one that converges fastest on these data
+    /// [default: 0.01]
     #[arg(long, value_name = "RATE|auto", allow_hyphen_values = true)]
     lr: Option<LearningRate>,
 
-    /// The most steps to take; 0 only evaluates at --w0, --b0 [default: 1000]
+    /// The most steps; with 0, loss and gradients at --w0 and --b0 are the result [default: 1000]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     steps: Option<u64>,
 
@@ -47,9 +49,9 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["w0", "b0"])]
     init: Option<PathBuf>,
 
-    /// Make the steps as if x and t had mean 0 and variance 1, so that any
-    /// --lr below 1 converges; W, b, loss, gradients and --tol stay those of
-    /// the data as they are
+    /// Make the steps as if X and T had mean 0 and variance 1, so that any
+    /// --lr below 1 converges. W, b, loss, gradients and --tol remain those of
+    /// the original data
     #[arg(long)]
     standardize: bool,
 
@@ -57,18 +59,18 @@ pub(super) struct SolverArguments {
     #[arg(long)]
     force: bool,
 
-    /// Where W and b are updated: on the device, many steps for a round trip,
-    /// or on the host, after every step [default: auto]
+    /// The place where W and b are updated: the device, many steps for a round
+    /// trip, or the host, after every step [default: auto]
     #[arg(long, value_enum, value_name = "PLACE")]
     update: Option<UpdateChoice>,
 
-    /// The steps a device takes for a round trip, 1 to 1024; the results are
+    /// The steps that a device takes for a round trip, 1 to 1024; the results are
     /// the same. auto: as many as take 50 ms
     #[arg(long, value_name = "K|auto")]
     steps_per_submit: Option<StepsPerSubmit>,
 }
 
-/// What `--solver` takes.
+/// The values of `--solver`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SolverChoice {
     /// Full-batch gradient descent, a pass over the data for each step
@@ -80,7 +82,7 @@ enum SolverChoice {
     Exact,
 }
 
-/// What `--update` takes.
+/// The values of `--update`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum UpdateChoice {
     /// On the device if the engine can, else on the host
@@ -91,7 +93,7 @@ enum UpdateChoice {
     Device,
 }
 
-/// What `--lr` takes.
+/// The value of `--lr`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum LearningRate {
     Auto,
@@ -110,7 +112,7 @@ impl FromStr for LearningRate {
 }
 
 impl SolverArguments {
-    /// What the report calls it.
+    /// The solver's name in reports.
     pub(super) fn method(&self) -> Method {
         match self.solver {
             SolverChoice::GradientDescent => Method::GradientDescent,
@@ -138,9 +140,10 @@ impl SolverArguments {
         }
     }
 
-    /// Refuses, before any data are read, what means nothing or does not go
-    /// together.
-    pub(super) fn check(&self) -> Result<(), CliError> {
+    /// Reads the settings, before any data are read, and refuses options that have
+    /// no meaning or do not go together. The model to start from is read here and
+    /// only here: a pipe can't be read twice, and a file may change.
+    pub(super) fn checked(&self) -> Result<Solver<'_>, CliError> {
         let given = |given: bool, option| given.then_some(option);
         let steps = [
             given(self.steps.is_some(), "--steps"),
@@ -168,39 +171,11 @@ impl SolverArguments {
                 "--solver {solver} {why}; remove {option}, or use --solver sgd"
             )));
         }
-        let mut settings = self.settings()?;
+        let settings = self.settings()?;
         settings.check().map_err(FitError::from)?;
-        settings.tolerance = self.rtol.unwrap_or(0.0);
-        settings.check().map_err(FitError::from)?;
-        Ok(())
-    }
-
-    /// The descent that was asked for over data with these moments: with the
-    /// rate chosen, and refused if it diverges.
-    pub(super) fn descent(&self, moments: &Moments) -> Result<GradientDescent, CliError> {
-        let mut sgd = self.settings()?;
-        if self.standardize {
-            sgd.coordinates = Coordinates::standardized(moments)?;
-        }
-        let curvature = sgd.coordinates.curvature(moments);
-        if self.lr == Some(LearningRate::Auto) {
-            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
-        }
-        if let Some(share) = self.rtol.filter(|&share| share > 0.0) {
-            // Of a share that is not 0 there is something left, however small.
-            let least = f64::from_bits(1);
-            sgd.tolerances =
-                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
-            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
-                return Err(FitError::ToleranceBeyondRange(share).into());
-            }
-        }
-        if let Some(curvature) = curvature
-            && !self.force
-        {
-            sgd.check_rate(&curvature)?;
-        }
-        Ok(sgd)
+        let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
+        relative.check().map_err(FitError::from)?;
+        Ok(Solver { arguments: self, settings })
     }
 
     fn settings(&self) -> Result<GradientDescent, CliError> {
@@ -236,7 +211,7 @@ impl SolverArguments {
                         .to_owned(),
                 ));
             }
-            // Whoever gives a number of steps expects it to matter.
+            // A number of steps that is given has to matter.
             (UpdateChoice::Device | UpdateChoice::Auto, steps) => Update::Device(steps.unwrap_or_default()),
         };
         if self.standardize && matches!(update, Update::Device(_)) {
@@ -246,6 +221,46 @@ impl SolverArguments {
             ));
         }
         Ok(update)
+    }
+}
+
+/// A solver with checked settings, of which the data give the rest.
+pub(super) struct Solver<'a> {
+    arguments: &'a SolverArguments,
+    settings: GradientDescent,
+}
+
+impl Solver<'_> {
+    /// The descent over data with these moments, with the rate chosen, and refused
+    /// if it diverges; and the curvature of the loss in its coordinates, `None` if
+    /// that overflows.
+    pub(super) fn descent(
+        &self,
+        moments: &Moments,
+    ) -> Result<(GradientDescent, Option<Curvature>), CliError> {
+        let Self { arguments, settings: mut sgd } = *self;
+        if arguments.standardize {
+            sgd.coordinates = Coordinates::standardized(moments)?;
+        }
+        let curvature = sgd.coordinates.curvature(moments);
+        if arguments.chooses_rate() {
+            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+        }
+        if let Some(share) = arguments.rtol.filter(|&share| share > 0.0) {
+            // A share that is not 0 leaves a tolerance, however small.
+            let least = f64::from_bits(1);
+            sgd.tolerances =
+                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
+            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
+                return Err(FitError::ToleranceBeyondRange(share).into());
+            }
+        }
+        if let Some(curvature) = curvature
+            && !arguments.force
+        {
+            sgd.check_rate(&curvature)?;
+        }
+        Ok((sgd, curvature))
     }
 }
 

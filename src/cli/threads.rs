@@ -1,4 +1,4 @@
-//! As many threads as a bounded address space has room for.
+//! The number of threads that a bounded address space has room for.
 
 use std::fs;
 

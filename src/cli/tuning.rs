@@ -1,36 +1,30 @@
 //! Tunings that `linfit bench --tune` found, kept in the user's cache
 //! directory for whatever opens the same adapter later.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use directories::ProjectDirs;
 use serde::{Deserialize, Serialize};
 
+use super::cache;
 use super::error::CliError;
 use super::verbosity::Verbosity;
-use crate::array::{DataError, shown};
+use crate::array::shown;
 use crate::engine::gpu::{Adapter, Tuning};
-use crate::io::output::OutputFile;
 
 /// Goes up when older files no longer mean the same.
 const FORMAT: u32 = 1;
 
-/// No machine has as many adapters; what is longer is something else.
-const MAX_BYTES: u64 = 1 << 20;
-
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct TuningArguments {
-    /// Use GPUs as is usual for their kind, whatever `linfit bench --tune` found
+    /// Use the default launch configurations of GPUs, not those that `linfit bench --tune` found
     #[arg(long)]
     no_tuning: bool,
 }
 
 impl TuningArguments {
-    /// What was found on this machine. A file that can't be used is told and
-    /// ignored.
+    /// The tunings found on this machine. A file that can't be used is ignored,
+    /// with a note.
     pub(super) fn load(self, verbosity: Verbosity) -> Tunings {
         match location() {
             Some(path) if !self.no_tuning => Tunings::load(path, verbosity),
@@ -39,15 +33,9 @@ impl TuningArguments {
     }
 }
 
-/// Where the tunings are kept, if the user has a place for such things.
+/// The file that keeps the tunings, if the user has a place for such things.
 fn location() -> Option<PathBuf> {
-    cached("tuning.json")
-}
-
-/// A file in the user's cache directory, if there is one.
-pub(super) fn cached(name: &str) -> Option<PathBuf> {
-    let directories = ProjectDirs::from("", "", "linfit")?;
-    Some(directories.cache_dir().join(name))
+    cache::file("tuning.json")
 }
 
 /// The tunings of this machine's adapters.
@@ -57,7 +45,7 @@ pub(super) struct Tunings {
     verbosity: Verbosity,
 }
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
@@ -65,7 +53,7 @@ struct Contents {
     adapters: Vec<Entry>,
 }
 
-/// An adapter as it was when it was measured, and what suited it.
+/// An adapter as it was when it was measured, and its fastest configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -90,8 +78,8 @@ impl Tunings {
         Self { path, entries, verbosity }
     }
 
-    /// What suits an adapter: as measured with its current driver, else as is
-    /// usual for its kind.
+    /// The tuning of an adapter: as measured with its current driver, else the
+    /// default of its kind.
     pub(super) fn of(&self, adapter: &Adapter) -> Tuning {
         let default = Tuning::default_for(adapter);
         let Some(entry) = self.entries.iter().find(|entry| entry.is_of(adapter)) else { return default };
@@ -122,40 +110,16 @@ fn ignore(verbosity: Verbosity, path: &Path, reason: &str) {
 
 /// The entries of a file; none if there is no file.
 fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    /// For a message before all of it is read.
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
-    }
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(e) => return Err(e.to_string()),
-    };
-    let mut text = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|e| e.to_string())?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(format!("longer than {MAX_BYTES} bytes"));
-    }
-    let invalid = |e: serde_json::Error| format!("not a file of tunings: {e}");
-    let Format { format } = serde_json::from_slice(&text).map_err(invalid)?;
-    if format != FORMAT {
-        return Err(format!("of format {format}, where this version of linfit knows {FORMAT}"));
-    }
-    let contents: Contents = serde_json::from_slice(&text).map_err(invalid)?;
-    Ok(contents.adapters)
+    let contents = cache::read(path, FORMAT).map_err(|reason| format!("no file of tunings: {reason}"))?;
+    Ok(contents.map_or_else(Vec::new, |contents: Contents| contents.adapters))
 }
 
-/// Keeps a tuning in the place of what was found on the adapter before; where
-/// it is now.
+/// Keeps a tuning in the place of an earlier one of the adapter; returns where.
 pub(super) fn save(adapter: &Adapter, tuning: Tuning) -> Result<PathBuf, CliError> {
     let path = location().ok_or_else(|| {
         CliError::Usage("the tuning is not saved: no cache directory; set XDG_CACHE_HOME or HOME".to_owned())
     })?;
-    let failed = |source| DataError::Write { path: path.clone(), source };
-    // What can't be read is replaced.
+    // A file that can't be read is replaced.
     let mut adapters = read(&path).unwrap_or_default();
     adapters.retain(|entry| !entry.is_of(adapter));
     adapters.push(Entry {
@@ -164,12 +128,6 @@ pub(super) fn save(adapter: &Adapter, tuning: Tuning) -> Result<PathBuf, CliErro
         driver: adapter.driver(),
         tuning,
     });
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
-    }
-    let mut file = OutputFile::create(&path)?;
-    let text = super::to_json(&Contents { format: FORMAT, adapters })?;
-    writeln!(file, "{text}").map_err(failed)?;
-    file.finish()?;
+    cache::write(&path, &Contents { format: FORMAT, adapters })?;
     Ok(path)
 }

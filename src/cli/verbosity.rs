@@ -4,16 +4,16 @@ use clap::Args;
 
 use super::hint::told;
 use super::tell;
-use crate::engine::Notice;
+use crate::engine::Engine;
 
-/// How much a command says on stderr.
+/// The amount of text on stderr.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Verbosity {
     /// No notes and no progress bar
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
-    /// Say more on stderr about what is done
+    /// Say more about the work on stderr
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
@@ -26,9 +26,10 @@ impl Verbosity {
         }
     }
 
-    /// Tells the user what an engine has to say, each thing once: X and T may
+    /// Tells the notices of an engine since the last ones, each once: X and T may
     /// be the same file.
-    pub(super) fn notices(self, notices: &[Notice]) {
+    pub(super) fn notices_of(self, engine: &mut dyn Engine) {
+        let notices = engine.take_notices();
         for (k, notice) in notices.iter().enumerate() {
             if !notices[..k].contains(notice) {
                 self.note(&told(notice));
@@ -36,7 +37,7 @@ impl Verbosity {
         }
     }
 
-    /// Tells the user something that only a curious one wants to know.
+    /// Tells a curious user something.
     pub(super) fn detail(self, message: &dyn Display) {
         if self.verbose {
             tell(message);

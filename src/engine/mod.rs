@@ -1,17 +1,23 @@
 //! Where a pass over the data is computed.
 //!
-//! An [`Engine`] is given its [`Problem`] once and then asked for passes at
-//! any W and b. It knows nothing of learning rates or stopping, except behind
-//! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`] is the definition,
-//! plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs the shaders.
+//! An [`Engine`] is given its [`Problem`] once and then asked for passes over a
+//! range of its chunks, at any W and b. A pass takes a point (W, b) for each fit
+//! and gives a result for each, as [`Partials`], which merge with those of other
+//! chunks. An engine knows nothing of learning rates or stopping, except behind
+//! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`]
+//! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
+//! the shaders.
 
+mod check;
 mod cpu;
 mod frame;
 pub mod gpu;
 mod notice;
+mod partials;
 mod probe;
 mod reference;
 mod rule;
+mod scales;
 mod stepper;
 
 use std::ops::Range;
@@ -19,56 +25,91 @@ use std::{fmt, io};
 
 use serde::Serialize;
 
+pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use notice::Notice;
+pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
 pub use probe::ReadProbe;
-pub use reference::{Reference, TermScales};
+pub use reference::Reference;
 pub use rule::{DescentRule, Movable, StepOutcome, StepState};
+pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{DataError, Hint, Hinted, Problem};
+use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
-/// Takes the chunks of a forward pass, in the dataset's order.
+/// Elements of a chunk, of arrays in memory.
+#[expect(clippy::cast_possible_truncation, reason = "2^16")]
+pub(crate) const CHUNK: usize = CHUNK_ELEMENTS as usize;
+
+/// Takes the predictions of a forward pass, in the problem's order.
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
 
-/// Computes passes over one dataset.
+/// Computes passes over one problem.
 pub trait Engine: Send {
     /// Which engine this is and what it runs on.
     fn info(&self) -> &EngineInfo;
 
-    /// What the user should know about how this engine holds the data.
-    fn notices(&self) -> &[Notice];
+    /// The problem that it computes on.
+    fn problem(&self) -> &Problem;
+
+    /// Notices of what opening and the passes since found out about the data:
+    /// each is given once.
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 
     /// Bytes of X and T that one residual pass reads.
-    fn pass_bytes(&self) -> u64;
+    fn pass_bytes(&self) -> u64 {
+        self.problem().matrices().map(Array::stored_bytes).sum()
+    }
 
-    /// The sums over all elements at `at`, in one pass.
+    /// The sums over a range of the problem's chunks: one result for each fit, at
+    /// the W and b that `at` has for it.
     ///
     /// # Errors
-    /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
-    /// reports.
-    fn loss_sums(&mut self, at: Affine) -> Result<LossSums, EngineError>;
+    /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Points`];
+    /// [`EngineError::Chunks`]; whatever a device reports.
+    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError>;
 
-    /// The means of X and T and the sums of squares and products about them,
-    /// which determine the residual sums at every W and b.
+    /// The means of X and T over a range of the problem's chunks, and the sums of
+    /// squares and products about them, which determine the loss sums at every W
+    /// and b: one result for each fit.
     ///
     /// # Errors
-    /// [`EngineError::NoTarget`] if the dataset has no T; whatever a device
-    /// reports.
-    fn moments(&mut self) -> Result<Moments, EngineError>;
+    /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
+    /// whatever a device reports.
+    fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The sums over all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`loss_sums`](Self::loss_sums).
+    fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+        let all = self.problem().grid().chunks();
+        Ok(self.loss_sums(&[at], all)?.total()?)
+    }
+
+    /// The moments of all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`moments`](Self::moments).
+    fn all_moments(&mut self) -> Result<Moments, EngineError> {
+        let all = self.problem().grid().chunks();
+        Ok(self.moments(all)?.total()?)
+    }
 
     /// The sums over all elements about a point that the line goes through, in
     /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
     /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
-    /// that [`loss_sums`](Self::loss_sums) cannot have.
+    /// that [`loss_sums_at`](Self::loss_sums_at) cannot have.
     ///
     /// # Errors
-    /// Those of [`loss_sums`](Self::loss_sums).
+    /// Those of [`loss_sums_at`](Self::loss_sums_at).
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         let _ = digits;
-        let sums = self.loss_sums(line.affine())?;
+        let sums = self.loss_sums_at(line.affine())?;
         Ok(about(line, sums))
     }
 
@@ -80,10 +121,10 @@ pub trait Engine: Send {
     }
 
     /// The moments of the data as the host has them, in f64, if those of
-    /// [`moments`](Self::moments) are of elements with fewer digits.
+    /// [`all_moments`](Self::all_moments) are of elements with fewer digits.
     ///
     /// # Errors
-    /// Those of [`moments`](Self::moments).
+    /// Those of [`all_moments`](Self::all_moments).
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
         Ok(None)
     }
@@ -92,7 +133,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
-    fn forward(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+    fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
 
     /// Starts to add up the time that passes take by the device's own clock;
     /// false if it has none.
@@ -191,7 +232,7 @@ impl fmt::Display for EngineInfo {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// A residual pass over a dataset without T.
+    /// A residual pass over a problem without T.
     #[error("there is no target T to compare the predictions with")]
     NoTarget,
     /// A descent on a device that answered with fewer steps than it was asked
@@ -199,6 +240,24 @@ pub enum EngineError {
     #[error("the device took {taken} of {wanted} steps and does not say why")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Stalled { taken: u32, wanted: u32 },
+    /// Not one point for each fit.
+    #[error("a pass over {fits} fits takes as many points, not {points}")]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Points { fits: u64, points: usize },
+    /// Chunks that the problem does not have.
+    #[error("there are no chunks {} to {}: the data have {} to {}", over.start, over.end, all.start, all.end)]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Chunks { over: Range<u64>, all: Range<u64> },
+    /// A pass over more than one fit on a device.
+    #[error("the GPU engine computes one fit, not {fits}")]
+    #[expect(missing_docs, reason = "the message says what the field holds")]
+    ManyFits { fits: u64 },
+    /// Elements cannot be grouped so.
+    #[error(transparent)]
+    Groups(#[from] GroupsError),
+    /// Parts are not of one whole.
+    #[error(transparent)]
+    Partials(#[from] PartialsError),
     /// The caller's sink could not take a chunk.
     #[error("{0}")]
     Sink(io::Error),
@@ -216,14 +275,72 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::NoTarget | Self::Sink(_) => Vec::new(),
+            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::NoTarget
+            | Self::Sink(_)
+            | Self::Points { .. }
+            | Self::Chunks { .. }
+            | Self::Groups(_)
+            | Self::Partials(_) => Vec::new(),
         }
     }
 }
 
-/// X and T of a dataset, or [`EngineError::NoTarget`].
-fn targets(data: &Problem) -> Result<&crate::array::Array, EngineError> {
+/// T of a problem, or [`EngineError::NoTarget`].
+fn targets(data: &Problem) -> Result<&Array, EngineError> {
     data.t().ok_or(EngineError::NoTarget)
+}
+
+/// The number of fits, or [`EngineError::Points`] if there are not as many points.
+fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
+    let fits = data.fits().range();
+    let fits = fits.end - fits.start;
+    if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
+}
+
+/// The problem's elements in a range of chunks, or [`EngineError::Chunks`].
+fn elements_of(data: &Problem, over: &Range<u64>) -> Result<Range<usize>, EngineError> {
+    let chunks = || EngineError::Chunks { over: over.clone(), all: data.grid().chunks() };
+    data.grid().elements_of(over).ok_or_else(chunks)
+}
+
+/// The point of a fit, counted from the problem's first one.
+fn point_of(at: &[Affine], fit: u64) -> Affine {
+    at[usize::try_from(fit).unwrap_or(usize::MAX)]
+}
+
+/// The values of a chunk: one for each of the fits that have elements in it.
+struct Leaf<V> {
+    first_fit: u64,
+    values: Vec<V>,
+}
+
+impl<V> Leaf<V> {
+    /// The values of the runs of elements that a chunk is made of.
+    fn of(data: &Problem, chunk: Range<usize>, mut value: impl FnMut(u64, Range<usize>) -> V) -> Self {
+        let mut first_fit = None;
+        let values = data.fits().runs(chunk).map(|(fit, run)| {
+            first_fit.get_or_insert(fit);
+            value(fit, run)
+        });
+        let values = values.collect();
+        Self { first_fit: first_fit.unwrap_or_default(), values }
+    }
+}
+
+/// Partial results from the values of all chunks of a range, in order.
+fn partials_of<S: Mergeable>(
+    data: &Problem,
+    arithmetic: &'static str,
+    over: Range<u64>,
+    leaves: impl IntoIterator<Item = Leaf<S::Value>>,
+) -> Result<Partials<S>, EngineError> {
+    let mut partials = Partials::new(Source::new(Tree::Dyadic, arithmetic));
+    let end = data.grid().end_after(&over);
+    for (chunk, leaf) in over.zip(leaves) {
+        partials.push(chunk..chunk + 1, leaf.first_fit, leaf.values, end)?;
+    }
+    Ok(partials)
 }
 
 /// The ranges of `chunk` elements, the last one shorter, that make up `range`.

@@ -26,7 +26,7 @@ pub struct StepState<P = Affine> {
     pub step: u64,
 }
 
-/// W and b, in whatever coordinates they are held and with whatever digits.
+/// W and b, in some coordinates and with some number of digits.
 pub trait Movable {
     /// W and b, moved by a displacement.
     #[must_use]
@@ -73,8 +73,8 @@ impl DescentRule {
         state.step += 1;
     }
 
-    /// Whether a step follows an evaluation, if W and b would be finite numbers
-    /// after it or not. Twin: `outcome` in `shaders/shared/rule.wgsl`.
+    /// The outcome of an evaluation, if W and b would be finite numbers after a
+    /// step or not. Twin: `outcome` in `shaders/shared/rule.wgsl`.
     #[must_use]
     #[inline]
     pub fn outcome(&self, evaluation: &Evaluation, stays_finite: bool) -> StepOutcome {
@@ -89,7 +89,7 @@ impl DescentRule {
         }
     }
 
-    /// Whether there is a tolerance.
+    /// True if there is a tolerance.
     #[must_use]
     pub fn has_tolerance(&self) -> bool {
         self.tolerance.iter().all(|&tolerance| tolerance > 0.0)
@@ -101,15 +101,15 @@ impl DescentRule {
     }
 }
 
-/// Whether a step follows an evaluation.
+/// The outcome of an evaluation: a step, or the reason why none follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// The gradients lead on.
+    /// A step follows.
     Step,
-    /// No: the gradients are within the tolerance.
+    /// None does: the gradients are within the tolerance.
     Tolerance,
-    /// No: the loss or a gradient isn't a finite number, or W or b after the
-    /// step wouldn't be.
+    /// None does: the loss or a gradient isn't a finite number, or W or b after
+    /// the step wouldn't be.
     Diverged,
 }
 
@@ -117,7 +117,7 @@ pub enum StepOutcome {
 mod tests {
     use super::*;
 
-    /// From (1, 2) with μ = ½, τ = ¼ and three gradients, at the rates ½, ¼, 1:
+    /// Steps from (1, 2) with μ = ½, τ = ¼ and three gradients, at the rates ½, ¼, 1:
     /// step 1: v = g = (4, −8), the first is not dampened:
     ///   (1, 2) − ½·(4, −8) = (−1, 6)
     /// step 2: v = ½·(4, −8) + ¾·(2, 4) = (3.5, −1):
@@ -140,8 +140,8 @@ mod tests {
         }
     }
 
-    /// Without momentum the velocity is the gradient, whatever came before, and
-    /// nothing is dampened.
+    /// The velocity without momentum is the gradient alone, and nothing
+    /// is dampened.
     #[test]
     fn steps_without_momentum_by_hand() {
         let rule = DescentRule { dampening: 0.25, ..DescentRule::default() };

@@ -14,15 +14,15 @@ pub enum Coordinates {
     /// W and b themselves.
     #[default]
     Original,
-    /// Those of (x − x̄)/σx and (t − t̄)/σt, in which the loss curves alike in
+    /// W and b of (x − x̄)/σx and (t − t̄)/σt, in which the loss curves alike in
     /// every direction, so that every learning rate below 1 converges.
     ///
-    /// With w·σt/σx = W and t̄ + σt·b' − W·x̄ = b, a step of gradient descent
+    /// Since w·σt/σx = W and t̄ + σt·b' − W·x̄ = b, a step of gradient descent
     /// in (w, b') moves W by −η·(∂L/∂W − x̄·∂L/∂b)/σx² and the prediction at
     /// x̄, W·x̄ + b, by −η·∂L/∂b: σt drops out. ∂L/∂W − x̄·∂L/∂b is
     /// (2/N)·Σ r·(x − x̄), in which the height of the line cancels: passes add
     /// it up as such about (x̄, t̄), because as a difference it would lose
-    /// (x̄/σx)² roundings. W and the prediction at x̄ are what is held; b follows
+    /// (x̄/σx)² roundings. A position is W and the prediction at x̄; b follows
     /// from them.
     Standardized {
         /// x̄.
@@ -57,7 +57,7 @@ impl Coordinates {
         })
     }
 
-    /// How the loss curves in these coordinates; `None` if that overflows.
+    /// The curvature of the loss in these coordinates; `None` if that overflows.
     #[must_use]
     pub fn curvature(self, moments: &Moments) -> Option<Curvature> {
         let curvature = match self {
@@ -98,7 +98,7 @@ impl Position {
     pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Evaluation, Affine, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
-                let sums = engine.loss_sums(self.model)?;
+                let sums = engine.loss_sums_at(self.model)?;
                 let evaluation = Evaluation::from_sums(&sums);
                 Ok((evaluation, evaluation.gradient(), sums.n))
             }
@@ -115,7 +115,8 @@ impl Position {
         }
     }
 
-    /// The same from the moments.
+    /// Loss and gradients here from the moments, and the gradient in these
+    /// coordinates.
     #[inline]
     pub(super) fn replay(&self, quadratic: &Quadratic) -> (Evaluation, Affine) {
         match self.coordinates {

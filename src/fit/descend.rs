@@ -12,18 +12,18 @@ use super::steps::StepsPerSubmit;
 use crate::engine::{Digits, Engine, EngineError, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation, Line, Moments};
 
-/// Where the descent stands after `step` updates.
+/// A descent after `step` steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct State {
-    /// Updates so far; 0 is the start.
+    /// Steps so far; 0 is the start.
     pub step: u64,
-    /// W and b after these updates.
+    /// W and b after these steps.
     pub model: Affine,
     /// Loss and gradients at `model`.
     pub evaluation: Evaluation,
 }
 
-/// Why a fit ended.
+/// The reason why a fit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StopReason {
@@ -46,9 +46,9 @@ pub struct Fit {
     pub model: Affine,
     /// Loss and gradients at exactly these W and b.
     pub evaluation: Evaluation,
-    /// Updates that led to them.
+    /// Steps that led to them.
     pub steps: u64,
-    /// Why it ended; if diverged, the step after `steps` wasn't finite.
+    /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
     pub stop_reason: StopReason,
     /// The number of elements.
     pub n: u64,
@@ -82,18 +82,17 @@ impl GradientDescent {
         self.follow(&mut stepper, StepsPerSubmit::Fixed(1), started, observe)
     }
 
-    /// The same descent from the moments of the data, without a pass for each
-    /// step: W and b, loss and gradients agree to rounding, step by step.
-    /// [`update`](Self::update) does not matter.
+    /// Descends from the moments of the data, without a pass for each step: W
+    /// and b, loss and gradients agree with those of [`fit`](Self::fit) to
+    /// rounding, step by step. [`update`](Self::update) does not matter.
     ///
-    /// Where the descent ends, one pass of the engine finds the loss and
-    /// gradients of the result. Near the optimum they may differ in the last
-    /// digits from those that the observer saw last, and by which a tolerance
-    /// was reached: those cancel, and lose to rounding what about 1e-16 of the
-    /// sums of squares is.
+    /// One pass of the engine finds the loss and gradients of the result. Near
+    /// the optimum they may differ in the last digits from those that the
+    /// observer saw last, and by which a tolerance was reached: those cancel,
+    /// and lose about 1e-16 of the sums of squares to rounding.
     ///
     /// # Errors
-    /// Those of [`fit`](Self::fit).
+    /// The errors of [`fit`](Self::fit).
     pub fn replay(
         &self,
         engine: &mut dyn Engine,
@@ -104,8 +103,19 @@ impl GradientDescent {
         let started = Instant::now();
         let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
         let fit = self.follow(&mut stepper, StepsPerSubmit::Auto, started, observe)?;
-        // What is held in standardized coordinates has more digits than b, and
-        // residuals may be so small that they are seen.
+        let evaluation = self.passed_over(&fit, engine, moments)?;
+        Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
+    }
+
+    /// Loss and gradients of a fit from the moments, by a pass.
+    fn passed_over(
+        &self,
+        fit: &Fit,
+        engine: &mut dyn Engine,
+        moments: &Moments,
+    ) -> Result<Evaluation, FitError> {
+        // Standardized coordinates hold more digits than b has, and residuals
+        // may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
             let line = Line::of(fit.model, moments.x_centre());
             let (high, x_variance) = (line.y.minus(moments.t_centre()), moments.xx / moments.weight_sum);
@@ -117,13 +127,11 @@ impl GradientDescent {
             // Those of the moments cancel where the line fits well.
             let [_, t_deviation] = moments.deviations();
             let is_lost = rounding.abs() < f64::EPSILON.sqrt() * t_deviation;
-            let evaluation = if is_seen && !is_lost { fit.evaluation } else { found };
-            return Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit });
+            return Ok(if is_seen && !is_lost { fit.evaluation } else { found });
         }
-        let evaluation = Evaluation::from_sums(&engine.loss_sums(fit.model)?);
+        let evaluation = Evaluation::from_sums(&engine.loss_sums_at(fit.model)?);
         // After a divergence the engine's sums may overflow where f64 didn't.
-        let evaluation = if evaluation.is_finite() { evaluation } else { fit.evaluation };
-        Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
+        Ok(if evaluation.is_finite() { evaluation } else { fit.evaluation })
     }
 
     /// The loop of every descent: as many steps at a time as `per_submit` says,
@@ -287,7 +295,7 @@ mod tests {
         assert_eq!(fit.evaluation, states[3].evaluation);
     }
 
-    /// With the default rate the first step is 0.01 times the gradients of the
+    /// The first step with the default rate is 0.01 times the gradients of the
     /// worked example.
     #[test]
     fn the_default_rate_is_a_hundredth() {

@@ -1,6 +1,6 @@
 use crate::array::{Hint, Hinted};
 use crate::engine::{EngineError, EngineKind};
-use crate::math::Affine;
+use crate::math::{Affine, six_digits_below};
 
 /// A configuration that cannot be fitted with.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum ConfigError {
     DeviceCoordinates,
 }
 
-/// Why there is no result.
+/// The reason why there is no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
@@ -39,7 +39,7 @@ pub enum FitError {
     /// A learning rate with which the descent cannot converge.
     #[error(
         "the learning rate {rate:?} diverges on these data: it must be below {:?}, and {:?} is the best",
-        to_six_digits(*.bound), to_six_digits(*.best)
+        six_digits_below(*.bound), six_digits_below(*.best)
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     RateTooLarge { rate: f64, bound: f64, best: f64, remedies: &'static [Hint] },
@@ -102,17 +102,4 @@ impl Hinted for FitError {
             Self::LineBeyondRange(_) | Self::ToleranceBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
         }
     }
-}
-
-/// A positive number in six digits, for people: the next smaller one, so that
-/// what must be below a bound still is below what is printed.
-pub(crate) fn to_six_digits(value: f64) -> f64 {
-    let text = format!("{value:.5e}");
-    let rounded: f64 = text.parse().unwrap_or(value);
-    if rounded <= value {
-        return rounded;
-    }
-    let unit = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
-    let lower = rounded - unit.map_or(0.0, |exponent| 10f64.powi(exponent - 5));
-    format!("{lower:.5e}").parse().unwrap_or(value)
 }

@@ -19,7 +19,7 @@ use crate::math::{Affine, Evaluation, Moments, scaled};
 /// let t = Array::from_vec("t", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]); // 2·x + 1
 /// let data = Problem::pair(x, t)?;
 /// let mut engine = Cpu::new(&data);
-/// let moments = engine.moments()?;
+/// let moments = engine.all_moments()?;
 /// let fit = Exact.fit(&mut engine, &moments, &mut |_| ControlFlow::Continue(()))?;
 /// assert_eq!((fit.model.weight, fit.model.bias), (2.0, 1.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,9 +31,9 @@ impl Exact {
     /// The line that the engine's moments determine, and, by one pass more,
     /// the loss and gradients there. `observe` sees that one state.
     ///
-    /// Where the rounding of b, or of W·x + b, would be seen in the loss, loss
-    /// and gradients are those of the least-squares line itself, of which
-    /// [`Fit::model`] has the digits that f64 has.
+    /// Loss and gradients are those of the least-squares line itself where the
+    /// rounding of b, or of W·x + b, would be seen in them; [`Fit::model`] has
+    /// its W and b to the digits of f64.
     ///
     /// # Errors
     /// [`FitError::NoSpread`], [`FitError::OneElement`]: no line is better
@@ -53,7 +53,7 @@ impl Exact {
             let loss = scaled(rr / exact.weight_sum, -2 * exact.units()[1]);
             Evaluation { loss, ..Evaluation::default() }
         } else {
-            Evaluation::from_sums(&engine.loss_sums(line.affine())?)
+            Evaluation::from_sums(&engine.loss_sums_at(line.affine())?)
         };
         let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();
@@ -70,10 +70,10 @@ impl Exact {
     }
 }
 
-/// Whether the rounding of W·x + b − t to f64 hides more than 1e-10 of the
+/// True if the rounding of W·x + b − t to f64 hides more than 1e-10 of the
 /// residuals of a line.
 pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
-    /// Of what rounding leaves, the share that residuals must be.
+    /// The share of the residuals that rounding may be.
     const VISIBLE: f64 = 1e-10;
     if moments.units() != [0; 2] {
         return true;
@@ -83,7 +83,7 @@ pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
     f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
 
-/// Why no single line is the best.
+/// The reason why no single line is the best.
 fn undetermined(moments: &Moments) -> FitError {
     if moments.n < 2 {
         FitError::OneElement

@@ -1,11 +1,11 @@
-use super::Coordinates;
-use crate::math::{Affine, Curvature, Moments};
+use super::{Coordinates, GradientDescent};
+use crate::math::{Curvature, Moments};
 
-/// How far gradient descent will get, known before its first step: along each
+/// The way of a descent, known before its first step: along each
 /// eigenvector of the Hessian the gradient shrinks by 1 − η·λ a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
-    /// Per eigenvector: the factor of a step, and the part of the first
+    /// For each eigenvector the factor of a step, and the part of the first
     /// gradient along it (∂L/∂W, ∂L/∂b).
     parts: [(Factor, [f64; 2]); 2],
     curvature: Curvature,
@@ -13,13 +13,13 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Of a descent from `start` with this rate; `None` if the curvature
-    /// overflows.
+    /// The forecast of a descent over data with these moments, where the loss
+    /// curves so in its coordinates.
     #[must_use]
-    pub fn new(moments: &Moments, coordinates: Coordinates, start: Affine, rate: f64) -> Option<Self> {
-        let curvature = coordinates.curvature(moments)?;
+    pub fn new(descent: &GradientDescent, moments: &Moments, curvature: Curvature) -> Self {
+        let GradientDescent { start, learning_rate: rate, .. } = *descent;
         let quadratic = moments.quadratic();
-        let parts = match coordinates {
+        let parts = match descent.coordinates {
             Coordinates::Original => {
                 // By way of the distance from the optimum: in the gradient
                 // itself, the part along the smaller eigenvalue is lost.
@@ -36,7 +36,7 @@ impl Forecast {
                 [(factor, [first.grad_weight, first.grad_bias]), (factor, [0.0; 2])]
             }
         };
-        Some(Self { parts, curvature, rate })
+        Self { parts, curvature, rate }
     }
 
     /// A bound of max(|∂L/∂W|, |∂L/∂b|) after so many steps, rounding aside;
@@ -47,7 +47,7 @@ impl Forecast {
         weight.max(bias)
     }
 
-    /// The same of each of the two.
+    /// A bound of each of the two.
     fn gradients(&self, steps: u64) -> [f64; 2] {
         [0, 1].map(|axis: usize| {
             let along = self.parts.iter().filter(|(_, part)| part[axis] != 0.0);
@@ -62,7 +62,7 @@ impl Forecast {
         self.steps_within([tolerance; 2])
     }
 
-    /// The same with a tolerance for each of the two.
+    /// The steps after which each of the two is within its tolerance.
     #[must_use]
     pub fn steps_within(&self, tolerances: [f64; 2]) -> Option<u64> {
         const MOST: u64 = 1 << 52;
@@ -81,7 +81,7 @@ impl Forecast {
         Some(at)
     }
 
-    /// By how much so many steps multiply the slowest error.
+    /// The factor by which so many steps multiply the slowest error.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a factor for people")]
     pub fn error_factor(&self, steps: u64) -> f64 {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::array::{Array, Problem};
     use crate::engine::{Engine, Reference};
-    use crate::fit::GradientDescent;
+    use crate::math::Affine;
 
     fn data() -> Problem {
         let x: Vec<f64> = (0..40).map(|k| 0.5 + f64::from(k * 17 % 40) / 20.0).collect();
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_descent_takes_the_steps_that_were_foretold() {
         let data = data();
-        let moments = Reference::new(&data).moments().unwrap();
+        let moments = Reference::new(&data).all_moments().unwrap();
         let standardized = Coordinates::standardized(&moments).unwrap();
         for (coordinates, learning_rate) in [
             (Coordinates::Original, 0.05),
@@ -133,7 +133,6 @@ mod tests {
             (standardized, 0.9),
         ] {
             let start = Affine::new(-1.0, 3.0);
-            let forecast = Forecast::new(&moments, coordinates, start, learning_rate).unwrap();
             let sgd = GradientDescent {
                 learning_rate,
                 coordinates,
@@ -142,6 +141,7 @@ mod tests {
                 steps: 1_000_000,
                 ..GradientDescent::default()
             };
+            let forecast = Forecast::new(&sgd, &moments, coordinates.curvature(&moments).unwrap());
             let mut last = 0.0;
             let fit = sgd.fit(&mut Reference::new(&data), &mut |state| {
                 let bound = forecast.gradient_norm(state.step);
@@ -158,10 +158,13 @@ mod tests {
     #[test]
     fn what_never_happens_is_not_foretold() {
         let data = data();
-        let moments = Reference::new(&data).moments().unwrap();
-        let forecast =
-            |rate| Forecast::new(&moments, Coordinates::Original, Affine::default(), rate).unwrap();
-        let bound = Coordinates::Original.curvature(&moments).unwrap().rate_bound();
+        let moments = Reference::new(&data).all_moments().unwrap();
+        let curvature = Coordinates::Original.curvature(&moments).unwrap();
+        let forecast = |learning_rate| {
+            let descent = GradientDescent { learning_rate, ..GradientDescent::default() };
+            Forecast::new(&descent, &moments, curvature)
+        };
+        let bound = curvature.rate_bound();
         assert_eq!(forecast(bound * 1.01).steps_to(1e-6), None);
         assert!(forecast(bound * 1.01).error_factor(1_000) > 1.0);
         assert!(forecast(bound * 0.99).steps_to(1e-6).is_some());

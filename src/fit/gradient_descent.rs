@@ -29,22 +29,23 @@ pub struct GradientDescent {
     pub learning_rate: f64,
     /// The most steps to take; 0 only evaluates at `start`.
     pub steps: u64,
-    /// Stops when max(|∂L/∂W|, |∂L/∂b|) is at most this; 0 never does.
+    /// The tolerance: a descent stops where max(|∂L/∂W|, |∂L/∂b|) is at most
+    /// this, with 0 nowhere.
     pub tolerance: f64,
-    /// The same for each of the two, instead, as
-    /// [`relative_to`](Self::relative_to) finds them; not used if `tolerance` is
-    /// not 0.
+    /// A tolerance for each of the two instead, as
+    /// [`relative_to`](Self::relative_to) finds them; unused unless `tolerance`
+    /// is 0.
     pub tolerances: [f64; 2],
     /// W and b before the first step.
     pub start: Affine,
-    /// Where W and b are updated.
+    /// The place where W and b are updated.
     pub update: Update,
     /// The coordinates in which the steps are made; other than the original
     /// ones, they are made on the host.
     pub coordinates: Coordinates,
 }
 
-/// Where W and b are updated. The states are the same up to rounding.
+/// The place where W and b are updated. The states are the same up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Update {
     /// On the device if the engine can, else on the host.
@@ -92,7 +93,7 @@ impl GradientDescent {
     /// The tolerances of |∂L/∂W| and |∂L/∂b| that are a share of their scales,
     /// 2·√(E x²)·σt and 2·σt: within them, the line is on average no farther
     /// than that share of σt above or below the data. Without spread, T's root
-    /// mean square stands for σt.
+    /// mean square takes the place of σt.
     #[must_use]
     pub fn relative_to(moments: &Moments, share: f64) -> [f64; 2] {
         let [x, t] = moments.deviations();
@@ -140,7 +141,7 @@ impl GradientDescent {
 
     /// Ways to converge, and soon, where this rate does not.
     fn remedies(&self, curvature: &Curvature) -> &'static [Hint] {
-        /// With it, the best rate takes about 10⁴ steps for each digit.
+        /// A condition number with which the best rate takes about 10⁴ steps for each digit.
         const SLOW: f64 = 1e4;
         let condition = curvature.condition();
         if self.coordinates != Coordinates::Original || condition.is_infinite() {

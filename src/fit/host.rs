@@ -3,7 +3,8 @@ use crate::engine::{DescentRule, Engine, EngineError, Evaluated, StepOutcome, St
 use crate::math::{Affine, Evaluation, Moments, Quadratic};
 
 /// The steps of a descent on the host, in f64: from passes of an engine, or
-/// from the moments of the data without any.
+/// from the moments of the data without any. Twin of the shaders `descend.wgsl`,
+/// `update.wgsl` and `shared/step.wgsl`.
 pub(super) struct HostStepper<S> {
     source: S,
     coordinates: Coordinates,
@@ -11,7 +12,7 @@ pub(super) struct HostStepper<S> {
     state: StepState<Position>,
 }
 
-/// Where evaluations come from.
+/// A source of evaluations.
 pub(super) trait Source {
     /// Loss and gradients at a position, and the gradient in its coordinates.
     fn evaluate(&mut self, at: &Position) -> Result<(Evaluation, Affine), EngineError>;
@@ -138,7 +139,7 @@ mod tests {
         let many = Tuning { alone_elements: 0, ..few };
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
-        let moments = reference.moments().unwrap();
+        let moments = reference.all_moments().unwrap();
         let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
         check("reference", &mut passes(&mut reference));
         check("cpu", &mut passes(&mut cpu));
@@ -158,7 +159,7 @@ mod tests {
     /// (−35, −12), to (2.1875, 0.75); with 2⁻⁵ from there, where they are
     /// (1.5625, 0.4375), to (2.1875 − 0.048828125, 0.75 − 0.013671875).
     ///
-    /// The same with μ = ½ and τ = ¼: the first velocity is the gradient, the
+    /// Likewise with μ = ½ and τ = ¼: the first velocity is the gradient, the
     /// second ½·(−35, −12) + ¾·(1.5625, 0.4375) = (−16.328125, −5.671875), which
     /// leads to (2.1875 + 0.51025390625, 0.75 + 0.17724609375). A velocity lasts
     /// from one call to the next, and not to the next descent.

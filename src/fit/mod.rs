@@ -1,14 +1,14 @@
-//! How W and b are found.
+//! The ways to find W and b.
 //!
 //! A solver is a configuration that asks an [`Engine`](crate::engine::Engine)
 //! for passes and reports every state to an observer, which may end the fit:
-//! [`GradientDescent`] descends, pass by pass or, from the moments, without them; [`Exact`]
-//! takes the closed form. `descend` is the one loop of every descent, over a
+//! [`GradientDescent`] descends, pass by pass or, from the moments, without
+//! them; [`Exact`] takes the closed form. `descend` is the one loop of every descent, over a
 //! [`Stepper`](crate::engine::Stepper): an engine's device, or, in `host`, the
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
-//! the steps are made in.
-//! [`Statistics`] say how good the line is, [`Forecast`] how far a descent gets.
+//! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
+//! how far a descent gets.
 
 mod coordinates;
 mod descend;
@@ -22,7 +22,6 @@ mod steps;
 
 pub use coordinates::Coordinates;
 pub use descend::{Fit, State, StopReason};
-pub(crate) use error::to_six_digits;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;

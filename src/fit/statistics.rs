@@ -5,14 +5,14 @@ use super::exact::hides;
 use crate::engine::{Digits, Engine, EngineError, RESOLVED_SHARE};
 use crate::math::{Affine, Curvature, Line, Moments, scaled};
 
-/// What statistics says about the least-squares line of the data, and what
-/// the curvature of the loss says about learning rates.
+/// Statistics of the least-squares line of the data, and the learning rates
+/// that the curvature of the loss allows.
 ///
 /// All but the rates are of the least-squares line, whatever W and b a fit
 /// ended at, and defined as in `scipy.stats.linregress`; with weights as in
 /// weighted least squares, for which a weight is the inverse of the variance
 /// of its T, up to a common factor (R's `lm(…, weights)`, statsmodels' `WLS`).
-/// What the data do not determine is `None`.
+/// A number that the data do not determine is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Statistics {
     /// W of the least-squares line.
@@ -48,23 +48,23 @@ pub struct Statistics {
     pub lambda_max: Option<f64>,
 }
 
-/// What the residuals of a line leave unexplained below this share of Mtt is
+/// The least share of Mtt that the residuals of a line can tell. Below it is
 /// the rounding of the numbers that they are computed with, (2⁻⁹⁸)²: as far as
 /// can be told, the line goes through every point.
 const ROUNDING_SHARE: f64 = f64::from_bits((1023 - 2 * 98) << 52);
 
-/// Of the point itself it is (2⁻¹⁰⁴)², as no data have residuals between that
+/// The rounding of the point itself is (2⁻¹⁰⁴)², as no data have residuals between that
 /// and 0 that have 53 bits, or 64, themselves.
 const ROUNDING_OF_POINT: f64 = 1.0 / 64.0;
 
 impl Statistics {
-    /// Those of data with these moments, and the curvature in the coordinates
+    /// The statistics of data with these moments, and the curvature in the coordinates
     /// that a descent goes in. Costs a pass where the line explains T almost
     /// completely, and some, with twice the digits of f64, where so little is
     /// left that the engine's own can't tell it.
     ///
     /// # Errors
-    /// Those of the passes.
+    /// The errors of the passes.
     pub fn measure(
         engine: &mut dyn Engine,
         moments: &Moments,
@@ -84,7 +84,8 @@ impl Statistics {
         Ok(Self::of(&exact, Some(line.affine()), rr, curvature))
     }
 
-    /// From the moments and Σr² of the least-squares line, in their units.
+    /// The statistics from the moments and Σr² of the least-squares line, in
+    /// their units.
     #[must_use]
     pub fn new(moments: &Moments, rr: f64, curvature: Option<Curvature>) -> Self {
         Self::of(moments, moments.least_squares(), rr, curvature)
@@ -163,7 +164,7 @@ pub(super) fn refined(
     mut line: Line,
 ) -> Result<(f64, Line), EngineError> {
     const MOST_PASSES: u32 = 4;
-    /// What is taken off Σr² is known to about 1e-15 of itself.
+    /// The rest of Σr² is known to about 1e-15 of the part that is taken off.
     const SETTLED: f64 = 1e-4;
     let mut least = 0.0;
     for _ in 0..MOST_PASSES {
@@ -219,7 +220,7 @@ fn finite(value: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// By 40-digit arithmetic (mpmath's `betainc`): ν, t, p.
+    /// Computed by 40-digit arithmetic (mpmath's `betainc`): ν, t, p.
     const P_VALUES: [(f64, f64, f64); 18] = [
         (1.0, 1.0, 0.5),
         (1.0, 1e8, 6.366_197_723_675_81e-9),

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use crate::engine::MOST_EVALUATIONS;
 
-/// How many steps a device takes for one submission and one answer.
+/// The number of steps that a device takes for one submission and one answer.
 ///
 /// The results are the same for every number. A submission takes at most
 /// about 50 ms if the number is chosen, so that a fit can be watched and
@@ -11,7 +11,7 @@ use crate::engine::MOST_EVALUATIONS;
 /// a GPU that seems to hang: where so many steps take longer, they are split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StepsPerSubmit {
-    /// As many as the time allows, by measurement, so that round trips take
+    /// The most that the time allows, by measurement, so that round trips take
     /// the smallest share: 1,024 steps of 3 µs or more, or 50 ms of them, make
     /// a round trip of 0.15 ms less than 5 %.
     #[default]
@@ -20,7 +20,7 @@ pub enum StepsPerSubmit {
     Fixed(u32),
 }
 
-/// Why there is no such number of steps.
+/// The reason why there is no such number of steps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected auto or a number of steps from 1 to {max}", max = StepsPerSubmit::MAX)]
 pub struct StepsPerSubmitError;

@@ -10,19 +10,23 @@
 //! [`ResultPlan`](results::ResultPlan). Only the two front doors, `source` and
 //! [`results`], name the formats. Pixels that an image's own masks and markers
 //! exclude, in the file or in `sidecar` files beside it, are null. [`output`] sees
-//! to it that no half-written file is ever left.
+//! to it that no half-written file is ever left. The small files that linfit writes
+//! for itself, a model and a benchmark's results, are read as `document`s.
 
 #[cfg(feature = "parquet")]
 mod arrow;
+mod baseline;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
 mod choice;
 mod claims;
 mod csv;
 mod decoding;
+mod document;
 mod georeference;
 mod input;
 mod metadata;
+mod model;
 mod nodata;
 mod note;
 pub mod npy;
@@ -46,10 +50,13 @@ mod writer;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
 
+pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
+pub use document::{Document, DocumentError};
 pub use georeference::Georeference;
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};
+pub use model::{ModelFormat, load_model, to_safetensors};
 pub use nodata::{NodataError, nodata};
 pub use note::{HeaderSign, LinesLike, NamesLike, Note};
 pub use raw_layout::{RawLayout, RawType};

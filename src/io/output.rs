@@ -102,6 +102,16 @@ impl OutputFile {
 }
 
 impl OutputFile {
+    /// Writes a whole file and puts it in its place.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn finish_with(mut self, contents: &[u8]) -> Result<(), DataError> {
+        // A failure is remembered, and told by `finish` with the file's name.
+        let _ = self.write_all(contents);
+        self.finish()
+    }
+
     fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|e| {
             if e.kind() != io::ErrorKind::Interrupted {

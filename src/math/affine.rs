@@ -1,10 +1,16 @@
+use serde::{Deserialize, Serialize};
+
+use super::number;
+
 /// The model Y = X·W + b: a weight and a bias, both scalars, applied to every
 /// element.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Affine {
     /// The weight W (slope, gain, scale).
+    #[serde(with = "number")]
     pub weight: f64,
     /// The bias b (intercept, offset).
+    #[serde(with = "number")]
     pub bias: f64,
 }
 

@@ -1,6 +1,11 @@
+use serde::{Deserialize, Serialize};
+
+use super::double::{Double, scaled};
+use super::number;
+
 /// The sum of two numbers and the rounding error of that sum, exactly:
 /// `a + b == sum + error` (TwoSum; D. E. Knuth, The Art of Computer
-/// Programming 2, 1969).
+/// Programming 2, 1969). Twin of the one in `shared/two_float.wgsl`.
 #[must_use]
 pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
@@ -14,9 +19,11 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
 ///
 /// The result is as accurate as if the sum had been made in twice the
 /// precision, whatever the order of magnitude of the terms.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Compensated {
+    #[serde(with = "number")]
     sum: f64,
+    #[serde(with = "number")]
     error: f64,
 }
 
@@ -26,6 +33,32 @@ impl Compensated {
         let (sum, error) = two_sum(self.sum, term);
         self.sum = sum;
         self.error += error;
+    }
+
+    /// A sum that is already made, in two parts.
+    #[must_use]
+    pub fn of(value: Double) -> Self {
+        Self { sum: value.value(), error: value.rest() }
+    }
+
+    /// The sum so far, with all its digits.
+    #[must_use]
+    pub fn double(self) -> Double {
+        Double::sum(self.sum, self.error)
+    }
+
+    /// The sum of the terms of both.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.add(other.sum);
+        self.error += other.error;
+        self
+    }
+
+    /// The sum times 2ᵉ.
+    #[must_use]
+    pub fn scaled(self, exponent: i32) -> Self {
+        Self { sum: scaled(self.sum, exponent), error: scaled(self.error, exponent) }
     }
 
     /// The sum so far, rounded once.

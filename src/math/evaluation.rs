@@ -42,6 +42,7 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::{Affine, SumsAccumulator};
 
     /// Of (x, t, w).
     fn evaluate(data: &[(f64, f64, f64)], at: Affine) -> Evaluation {
@@ -51,8 +52,8 @@ mod tests {
                 let r = at.apply(x) - t;
                 LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r }
             })
-            .fold(LossSums::default(), LossSums::combine);
-        Evaluation::from_sums(&sums)
+            .collect::<SumsAccumulator>();
+        Evaluation::from_sums(&sums.total())
     }
 
     /// Central differences of the loss, a quadratic: exact but for rounding.

@@ -15,8 +15,10 @@ mod double;
 mod evaluation;
 mod line;
 mod moments;
+mod number;
 mod quadratic;
 mod reading;
+mod six_digits;
 mod sums;
 
 pub use affine::Affine;
@@ -28,4 +30,5 @@ pub use line::Line;
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
+pub use six_digits::six_digits_below;
 pub use sums::{LossSums, SumsAccumulator};

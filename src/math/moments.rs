@@ -1,34 +1,45 @@
+use serde::{Deserialize, Serialize};
+
 use super::compensated::two_sum;
+use super::number;
 use super::{Affine, Double, Line, LossSums, Quadratic, Readings, scaled};
 
 /// The means of X and T and the sums of squares and products of what differs
 /// from them: what one pass over the data has to yield so that loss and
 /// gradients are known at *every* W and b.
 ///
-/// Moments of two parts of the data [`combine`](Self::combine) into the
+/// Moments of two parts of the data [`merge`](Self::merge) into the
 /// moments of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979). All sums
 /// are about the means, so no digits cancel where the means are large against
 /// the spread, and the means are kept to twice the digits of f64, so none are
 /// lost between parts. Where pairs have weights w, each term counts w times
 /// and the means are weighted; where they have none, w = 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Moments {
     /// The number of elements.
     pub n: u64,
     /// Σ w: n, where there are no weights.
+    #[serde(with = "number")]
     pub weight_sum: f64,
     /// x̄, the mean of X.
+    #[serde(with = "number")]
     pub x_mean: f64,
     /// t̄, the mean of T.
+    #[serde(with = "number")]
     pub t_mean: f64,
     /// Mxx = Σ w·(x − x̄)².
+    #[serde(with = "number")]
     pub xx: f64,
     /// Mxt = Σ w·(x − x̄)·(t − t̄).
+    #[serde(with = "number")]
     pub xt: f64,
     /// Mtt = Σ w·(t − t̄)².
+    #[serde(with = "number")]
     pub tt: f64,
     /// What rounding to f64 took from x̄ and t̄.
+    #[serde(with = "number")]
     x_rest: f64,
+    #[serde(with = "number")]
     t_rest: f64,
     /// The powers of two a and c of the units of Mxx, Mxt and Mtt, which are
     /// given times 2²ᵃ, 2ᵃ⁺ᶜ and 2²ᶜ: 0 unless they would leave the range of
@@ -61,6 +72,18 @@ pub struct PivotSums {
     pub xt: f64,
     /// Σ w·(t − pivot)².
     pub tt: f64,
+}
+
+/// The units of two parts together: for each of X and T those of the larger
+/// numbers, so that nothing overflows. What is then lost of the smaller ones
+/// is nothing against these. Numbers that are all 0 have no size.
+pub(super) fn common_unit(parts: [([i32; 2], [bool; 2]); 2]) -> [i32; 2] {
+    let [(a, a_sized), (b, b_sized)] = parts;
+    std::array::from_fn(|axis| match (a_sized[axis], b_sized[axis]) {
+        (true, false) => a[axis],
+        (false, true) => b[axis],
+        _ => a[axis].min(b[axis]),
+    })
 }
 
 impl Moments {
@@ -103,14 +126,27 @@ impl Moments {
 
     /// The moments of the elements of both parts.
     #[must_use]
-    pub fn combine(self, other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
         if self.n == 0 {
             return other;
         }
         if other.n == 0 {
             return self;
         }
-        let other = other.in_units(self.units, self.weight_exponent);
+        let (a, b) = (self.has_size(), other.has_size());
+        let units = common_unit([(self.units, a), (other.units, b)]);
+        let exponent = self.weight_exponent.min(other.weight_exponent);
+        let (one, other) = (self.in_units(units, exponent), other.in_units(units, exponent));
+        one.merge_alike(other)
+    }
+
+    /// Whether X and T are anything but 0.
+    fn has_size(&self) -> [bool; 2] {
+        [self.x_mean != 0.0 || self.xx != 0.0, self.t_mean != 0.0 || self.tt != 0.0]
+    }
+
+    /// Both parts in the same units.
+    fn merge_alike(self, other: Self) -> Self {
         let weight_sum = self.weight_sum + other.weight_sum;
         // The distance of the means, rounded once, however large they are.
         let apart = |a: (f64, f64), b: (f64, f64)| {
@@ -155,6 +191,9 @@ impl Moments {
 
     /// The same in other units.
     fn in_units(self, units: [i32; 2], weight_exponent: i32) -> Self {
+        if (self.units, self.weight_exponent) == (units, weight_exponent) {
+            return self;
+        }
         let w = weight_exponent - self.weight_exponent;
         let [x, t] = [units[0] - self.units[0], units[1] - self.units[1]];
         Self {
@@ -211,7 +250,7 @@ impl Moments {
             [part] => *part,
             _ => {
                 let (first, second) = parts.split_at(parts.len().next_power_of_two() / 2);
-                Self::of_parts(first).combine(Self::of_parts(second))
+                Self::of_parts(first).merge(Self::of_parts(second))
             }
         }
     }
@@ -339,7 +378,7 @@ mod tests {
         let want = part(&[a, b, b, b, c]);
         let got = weighted(&[a, b, c], &[1.0, 3.0, 1.0]);
         assert_eq!(got, Moments { n: 3, ..want });
-        let combined = weighted(&[b], &[3.0]).combine(part(&[a, c]));
+        let combined = weighted(&[b], &[3.0]).merge(part(&[a, c]));
         for (got, want) in [
             (combined.x_mean, want.x_mean),
             (combined.t_mean, want.t_mean),
@@ -356,13 +395,13 @@ mod tests {
     fn parts_combine_to_the_whole() {
         for at in 1..4 {
             let (head, tail) = EXAMPLE.split_at(at);
-            assert_eq!(part(head).combine(part(tail)), part(&EXAMPLE), "{at}");
+            assert_eq!(part(head).merge(part(tail)), part(&EXAMPLE), "{at}");
         }
         let each: Vec<Moments> = EXAMPLE.iter().map(|&pair| part(&[pair])).collect();
         assert_eq!(Moments::of_parts(&each), part(&EXAMPLE));
         assert_eq!(Moments::of_parts(&[]), Moments::default());
-        assert_eq!(Moments::default().combine(part(&EXAMPLE)), part(&EXAMPLE));
-        assert_eq!(part(&EXAMPLE).combine(Moments::default()), part(&EXAMPLE));
+        assert_eq!(Moments::default().merge(part(&EXAMPLE)), part(&EXAMPLE));
+        assert_eq!(part(&EXAMPLE).merge(Moments::default()), part(&EXAMPLE));
     }
 
     /// Two parts of one element each, at 2⁵³ + 2 and 2⁵³ + 4 and weighed 1:2,

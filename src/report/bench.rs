@@ -1,17 +1,16 @@
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::comparison::trimmed;
 use super::numbers::{count, seconds};
-use crate::array::{DataError, Hint, Hinted, shown};
+use super::table::Column::{Numbers, Words};
+use super::table::{Table, cell};
+use crate::array::DataError;
+use crate::io::Baseline;
 use crate::io::output::OutputFile;
 
-/// Warm runs of one thing: the median duration and how the runs spread.
+/// Durations of warm runs: their median and quartiles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timing {
     /// Runs that the other numbers are taken of.
@@ -70,7 +69,7 @@ pub struct BenchResult {
     pub baseline_ratio: Option<f64>,
 }
 
-/// How fast the machine reads memory.
+/// The read bandwidth of the machine's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReadBandwidth {
     /// Bytes of the buffer that was read.
@@ -81,7 +80,7 @@ pub struct ReadBandwidth {
 }
 
 impl ReadBandwidth {
-    /// In 10⁹ bytes a second, by the median.
+    /// The bandwidth in 10⁹ bytes a second, by the median.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
     pub fn gb_s(&self) -> f64 {
@@ -98,111 +97,23 @@ pub struct BenchReport {
     pub cpu: String,
     /// The machine's read bandwidth in 10⁹ bytes a second.
     pub read_gb_s: f64,
-    /// How that was measured.
+    /// The measurement of that.
     pub read: ReadBandwidth,
     /// The passes.
     pub results: Vec<BenchResult>,
 }
-
-/// No sweep is nearly as long; what is was given by mistake.
-const MAX_BASELINE_BYTES: u64 = 16 << 20;
-
-/// An earlier run to compare with.
-#[derive(Debug, Deserialize)]
-pub struct Baseline {
-    results: Vec<BaselineResult>,
-}
-
-#[derive(Debug, Deserialize)]
-struct BaselineResult {
-    engine: String,
-    adapter: Option<String>,
-    pass: String,
-    n: u64,
-    dtype: String,
-    median_s: f64,
-}
-
-/// Why a file is not a baseline.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant's message says what its fields hold")]
-pub enum BaselineError {
-    #[error("{}: {source}", shown(path))]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: not a benchmark's results ({reason})", shown(path))]
-    Invalid { path: PathBuf, reason: String },
-}
-
-impl Hinted for BaselineError {
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Invalid { .. } => vec![Hint::ExportedBenchmark],
-            Self::Read { .. } => Vec::new(),
-        }
-    }
-}
-
-impl Baseline {
-    /// Reads what `--export-json` or `--json` wrote.
-    ///
-    /// # Errors
-    /// [`BaselineError`]: the file can't be read, or isn't that.
-    pub fn load(path: &Path) -> Result<Self, BaselineError> {
-        let failed = |source| BaselineError::Read { path: path.to_owned(), source };
-        let invalid = |reason: String| BaselineError::Invalid { path: path.to_owned(), reason };
-        let mut text = Vec::new();
-        let file = File::open(path).map_err(failed)?;
-        file.take(MAX_BASELINE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
-        if text.len() as u64 > MAX_BASELINE_BYTES {
-            return Err(invalid(format!("it is longer than {MAX_BASELINE_BYTES} bytes")));
-        }
-        // By way of a map, since a bare list would pass for the struct too.
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
-        let baseline: Self = serde_json::from_value(object.into()).map_err(|e| invalid(e.to_string()))?;
-        match baseline.results.iter().find(|result| result.median_s <= 0.0) {
-            Some(result) => Err(invalid(format!("a median of {} s", result.median_s))),
-            None => Ok(baseline),
-        }
-    }
-
-    fn median_of(&self, result: &BenchResult) -> Option<f64> {
-        let same = |earlier: &&BaselineResult| {
-            earlier.engine == result.engine
-                && earlier.adapter == result.adapter
-                && earlier.pass == result.pass
-                && earlier.n == result.n
-                && earlier.dtype == result.dtype
-        };
-        self.results.iter().find(same).map(|earlier| earlier.median_s)
-    }
-}
-
-/// The columns for people, and whether they are numbers.
-const COLUMNS: [(&str, bool); 11] = [
-    ("engine", false),
-    ("adapter", false),
-    ("pass", false),
-    ("elements", true),
-    ("dtype", false),
-    ("median", true),
-    ("IQR", true),
-    ("on device", true),
-    ("GB/s", true),
-    ("Melements/s", true),
-    ("of read", true),
-];
-
-/// The last column, if there is a baseline.
-const BASELINE_COLUMN: (&str, bool) = ("× baseline", true);
 
 impl BenchReport {
     /// Fills in the ratios to an earlier run; says how many results it has in
     /// common with this one.
     pub fn compare_with(&mut self, baseline: &Baseline) -> usize {
         for result in &mut self.results {
-            result.baseline_ratio = baseline.median_of(result).map(|median_s| median_s / result.median_s);
+            let earlier = baseline.results.iter().find(|earlier| {
+                let was =
+                    (&earlier.engine[..], &earlier.adapter, &earlier.pass[..], earlier.n, &earlier.dtype[..]);
+                was == (result.engine, &result.adapter, result.pass, result.n, result.dtype)
+            });
+            result.baseline_ratio = earlier.map(|earlier| earlier.median_s / result.median_s);
         }
         self.results.iter().filter(|result| result.baseline_ratio.is_some()).count()
     }
@@ -244,22 +155,10 @@ impl BenchReport {
         file.finish()
     }
 
-    /// Writes the table as Markdown.
-    ///
-    /// # Errors
-    /// [`DataError::Write`].
-    pub fn write_markdown(&self, path: &Path, mut file: OutputFile) -> Result<(), DataError> {
-        let columns = self.columns();
-        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let mut text = format!("{}\n\n", self.headline());
-        text += &line(columns.iter().map(|(name, _)| (*name).to_owned()).collect());
-        text += &line(columns.iter().map(|(_, right)| if *right { "---:" } else { "---" }.into()).collect());
-        for result in &self.results {
-            text += &line(self.cells(result).iter().map(|cell| cell.replace('|', "\\|")).collect());
-        }
-        file.write_all(text.as_bytes())
-            .map_err(|source| DataError::Write { path: path.to_owned(), source })?;
-        file.finish()
+    /// The table as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        format!("{}\n\n{}", self.headline(), self.table().to_markdown())
     }
 
     fn headline(&self) -> String {
@@ -276,52 +175,47 @@ impl BenchReport {
         )
     }
 
-    fn has_baseline(&self) -> bool {
-        self.results.iter().any(|result| result.baseline_ratio.is_some())
-    }
-
-    fn columns(&self) -> Vec<(&'static str, bool)> {
-        COLUMNS.into_iter().chain(self.has_baseline().then_some(BASELINE_COLUMN)).collect()
-    }
-
-    fn cells(&self, r: &BenchResult) -> Vec<String> {
-        let mut cells = vec![
-            r.engine.to_owned(),
-            r.adapter.clone().unwrap_or_default(),
-            r.pass.to_owned(),
-            count(r.n),
-            r.dtype.to_owned(),
-            seconds(r.median_s),
-            seconds(r.q3_s - r.q1_s),
-            r.device_s.map_or_else(|| "-".to_owned(), seconds),
-            format!("{:.2}", r.gb_s),
-            format!("{:.0}", r.elements_s / 1e6),
-            format!("{:.0} %", r.fraction_of_read * 100.0),
+    fn table(&self) -> Table {
+        let has_baseline = self.results.iter().any(|result| result.baseline_ratio.is_some());
+        let mut columns = vec![
+            Words("engine"),
+            Words("adapter"),
+            Words("pass"),
+            Numbers("elements"),
+            Words("dtype"),
+            Numbers("median"),
+            Numbers("IQR"),
+            Numbers("on device"),
+            Numbers("GB/s"),
+            Numbers("Melements/s"),
+            Numbers("of read"),
         ];
-        if self.has_baseline() {
-            cells.push(r.baseline_ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")));
+        columns.extend(has_baseline.then_some(Numbers("× baseline")));
+        let mut table = Table::new(columns);
+        for r in &self.results {
+            let mut cells = vec![
+                r.engine.to_owned(),
+                r.adapter.clone().unwrap_or_default(),
+                r.pass.to_owned(),
+                count(r.n),
+                r.dtype.to_owned(),
+                seconds(r.median_s),
+                seconds(r.q3_s - r.q1_s),
+                cell(r.device_s, seconds),
+                format!("{:.2}", r.gb_s),
+                format!("{:.0}", r.elements_s / 1e6),
+                format!("{:.0} %", r.fraction_of_read * 100.0),
+            ];
+            cells.extend(has_baseline.then(|| cell(r.baseline_ratio, |ratio| format!("{ratio:.2}"))));
+            table.add(cells);
         }
-        cells
+        table
     }
 }
 
 impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.headline())?;
-        writeln!(f)?;
-        let columns = self.columns();
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(columns.iter().map(|(name, _)| *name));
-        for result in &self.results {
-            table.add_row(self.cells(result));
-        }
-        for (k, (_, right)) in columns.iter().enumerate() {
-            if let (true, Some(column)) = (right, table.column_mut(k)) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        write!(f, "{}", trimmed(&table))
+        write!(f, "{}\n\n{}", self.headline(), self.table())
     }
 }
 

@@ -1,17 +1,18 @@
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::numbers::{count, seconds, short};
+use super::table::Column::{Numbers, Words};
+use super::table::{Table, cell};
 
-/// What the reference found.
+/// The reference's results.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReferenceValues {
-    /// At the first W and b.
+    /// The results at the first W and b.
     #[serde(flatten)]
     pub first: ReferencePoint,
-    /// And at others, if there are any.
+    /// The results at the others, if there are any.
     pub others: Vec<ReferencePoint>,
     /// Seconds of its pass.
     pub seconds: f64,
@@ -23,7 +24,7 @@ impl ReferenceValues {
     }
 }
 
-/// What the reference found at a W and b.
+/// The reference's results at a W and b.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ReferencePoint {
     /// W of the pass.
@@ -38,14 +39,14 @@ pub struct ReferencePoint {
     pub grad_bias: f64,
 }
 
-/// How one engine's pass differs from the reference.
-#[derive(Debug, Clone, Serialize)]
+/// The errors of one engine's passes.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct EngineComparison {
     /// `cpu` or `gpu`.
     pub engine: &'static str,
     /// The adapter's name, for a GPU.
     pub adapter: Option<String>,
-    /// How sums are carried, for a GPU.
+    /// The precision of sums, for a GPU.
     pub precision: Option<&'static str>,
     /// Error of the loss, relative to the loss, where it is worst.
     pub rel_error_loss: Option<f64>,
@@ -59,11 +60,11 @@ pub struct EngineComparison {
     pub forward_max_abs_error: Option<f64>,
     /// Median seconds of a residual pass.
     pub seconds: Option<f64>,
-    /// What that reads of X and T, in 10⁹ bytes a second.
+    /// The bytes of X and T that it reads, in 10⁹ a second.
     pub gb_s: Option<f64>,
     /// Whether every error is within the tolerance.
     pub ok: bool,
-    /// Why there are no numbers, if the engine failed.
+    /// The error instead of numbers, if the engine failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -93,7 +94,7 @@ pub struct Comparison {
     pub n: u64,
     /// The largest relative error that passes.
     pub tolerance: f64,
-    /// What is compared with.
+    /// The results that engines are compared with.
     pub reference: ReferenceValues,
     /// The engines.
     pub results: Vec<EngineComparison>,
@@ -120,45 +121,38 @@ impl fmt::Display for Comparison {
             )?;
         }
         writeln!(f)?;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header([
-            "engine",
-            "adapter",
-            "precision",
-            "digits",
-            "loss",
-            "∂L/∂W",
-            "∂L/∂b",
-            "moments",
-            "max |ΔY|",
-            "time",
-            "GB/s",
-            "",
+        let mut table = Table::new([
+            Words("engine"),
+            Words("adapter"),
+            Words("precision"),
+            Numbers("digits"),
+            Numbers("loss"),
+            Numbers("∂L/∂W"),
+            Numbers("∂L/∂b"),
+            Numbers("moments"),
+            Numbers("max |ΔY|"),
+            Numbers("time"),
+            Numbers("GB/s"),
+            Words(""),
         ]);
         for result in &self.results {
-            let error = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1e}"));
-            table.add_row([
+            let error = |value: Option<f64>| cell(value, |v| format!("{v:.1e}"));
+            table.add([
                 result.engine.to_owned(),
                 result.adapter.clone().unwrap_or_default(),
                 result.precision.unwrap_or_default().to_owned(),
-                result.digits().map_or_else(|| "-".to_owned(), |digits| format!("{digits:.1}")),
+                cell(result.digits(), |digits| format!("{digits:.1}")),
                 error(result.rel_error_loss),
                 error(result.rel_error_grad_weight),
                 error(result.rel_error_grad_bias),
                 error(result.rel_error_moments),
                 error(result.forward_max_abs_error),
-                result.seconds.map_or_else(|| "-".to_owned(), seconds),
-                result.gb_s.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}")),
+                cell(result.seconds, seconds),
+                cell(result.gb_s, |v| format!("{v:.2}")),
                 if result.ok { "ok" } else { "MISMATCH" }.to_owned(),
             ]);
         }
-        for column in 3..11 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(f, "{}", trimmed(&table))?;
+        writeln!(f, "{table}")?;
         for result in &self.results {
             if let Some(error) = &result.error {
                 writeln!(f, "{}: {error}", result.adapter.as_deref().unwrap_or(result.engine))?;
@@ -171,9 +165,4 @@ impl fmt::Display for Comparison {
             self.tolerance
         )
     }
-}
-
-/// A table without blanks at the ends of its lines.
-pub(super) fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

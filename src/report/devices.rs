@@ -1,15 +1,15 @@
 use std::fmt;
 
-use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::comparison::trimmed;
+use super::table::Column::Words;
+use super::table::Table;
 use crate::engine::gpu::BrokenDriver;
 
 /// An adapter and what it can do.
 #[derive(Debug, Clone, Serialize)]
 pub struct AdapterReport {
-    /// Its number for `--adapter`.
+    /// The number that it is chosen by.
     pub number: usize,
     /// Its name.
     pub name: String,
@@ -17,7 +17,7 @@ pub struct AdapterReport {
     pub backend: String,
     /// The driver's name and version.
     pub driver: String,
-    /// Discrete, integrated, virtual, software.
+    /// The kind: discrete, integrated, virtual or software.
     pub device_type: &'static str,
     /// The largest buffer, in bytes.
     pub max_buffer_bytes: u64,
@@ -40,7 +40,7 @@ pub struct DevicesReport {
     pub adapters: Vec<AdapterReport>,
     /// The drivers that break the process they are loaded into, and are not used.
     pub broken: Vec<BrokenDriver>,
-    /// What `--engine auto` takes.
+    /// The engine or adapter that is used unless one is asked for.
     pub auto: String,
 }
 
@@ -51,22 +51,12 @@ impl fmt::Display for DevicesReport {
         if self.adapters.is_empty() {
             writeln!(f, "no GPU adapters found")?;
         } else {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header([
-                "",
-                "adapter",
-                "type",
-                "backend",
-                "driver",
-                "buffer",
-                "binding",
-                "workgroup",
-                "features",
-            ]);
+            let headings =
+                ["", "adapter", "type", "backend", "driver", "buffer", "binding", "workgroup", "features"];
+            let mut table = Table::new(headings.map(Words));
             for adapter in &self.adapters {
                 let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-                table.add_row([
+                table.add([
                     adapter.number.to_string(),
                     adapter.name.clone(),
                     adapter.device_type.to_owned(),
@@ -78,7 +68,7 @@ impl fmt::Display for DevicesReport {
                     adapter.features.join(" "),
                 ]);
             }
-            writeln!(f, "{}", trimmed(&table))?;
+            writeln!(f, "{table}")?;
         }
         for driver in &self.broken {
             writeln!(f, "broken: {driver}")?;

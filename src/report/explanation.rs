@@ -14,7 +14,7 @@ pub struct Explanation {
     pub x: Vec<f64>,
     /// The elements of T, row by row.
     pub t: Vec<f64>,
-    /// How many of them are in a row; at least 1.
+    /// The number of elements in a row; at least 1.
     pub columns: usize,
     /// η.
     pub learning_rate: f64,
@@ -23,7 +23,7 @@ pub struct Explanation {
     pub states: Vec<State>,
     /// Whether a step led out of the finite numbers.
     pub diverged: bool,
-    /// What computed loss, gradients and updates.
+    /// The engine that computed loss, gradients and updates.
     pub engine: EngineInfo,
 }
 

@@ -1,4 +1,4 @@
-//! What people and programs read: summaries, JSON, tables and the history
+//! Reports for people and programs: summaries, JSON, tables and the history
 //! file. Nothing here computes; everything here is text.
 
 mod bench;
@@ -6,17 +6,16 @@ mod comparison;
 mod devices;
 mod explanation;
 mod history;
-mod model;
 mod numbers;
 mod summary;
+mod table;
 mod tuning;
 
-pub use bench::{Baseline, BaselineError, BenchReport, BenchResult, ReadBandwidth, Timing};
+pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};
 pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;
-pub use model::{ModelError, ModelFormat, load_model, to_safetensors};
 pub(crate) use numbers::count;
 pub use summary::{FitReport, Method, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

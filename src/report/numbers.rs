@@ -50,7 +50,7 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
-/// A duration in the unit that suits it.
+/// A duration in a unit of its size.
 pub(super) fn seconds(value: f64) -> String {
     match value {
         v if v < 1e-6 => format!("{:.1} ns", v * 1e9),

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason, to_six_digits};
-use crate::math::{Affine, Moments, scaled};
+use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::math::{Affine, Curvature, Moments, scaled, six_digits_below};
 
-/// How long each part of a fit took, in seconds.
+/// The seconds that each part of a fit took.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Timings {
     /// Opening, parsing and checking the files.
@@ -21,12 +21,12 @@ pub struct Timings {
     pub fit_s: f64,
     /// The median step.
     pub step_median_s: f64,
-    /// What the median step reads of X and T, in 10⁹ bytes a second; where
-    /// steps read nothing, what the moments' pass does.
+    /// The bytes of X and T that the median step reads, in 10⁹ a second; where
+    /// steps read none, those of the moments' pass.
     pub bandwidth_gb_s: f64,
 }
 
-/// How W and b were found.
+/// The solver that found W and b.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
@@ -50,7 +50,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// What was solved, and how.
+/// The solver, its settings and the data's statistics.
 #[derive(Debug, Clone)]
 pub struct Solved {
     /// The solver.
@@ -59,18 +59,21 @@ pub struct Solved {
     pub sgd: Option<GradientDescent>,
     /// The moments of the data.
     pub moments: Moments,
+    /// How the loss curves in the coordinates of the descent; `None` if that
+    /// overflows.
+    pub curvature: Option<Curvature>,
     /// The statistics of the data.
     pub statistics: Statistics,
 }
 
-/// How far a descent gets, as the curvature foretells it.
+/// The progress of a descent, as the curvature foretells it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Outlook {
     /// The steps after which the gradients are within the tolerance, at most;
     /// null without a tolerance, or if they never are.
     pub steps_to_tolerance: Option<u64>,
-    /// By how much [`STEPS`](Self::STEPS) steps multiply the slowest error;
-    /// null if beyond f64.
+    /// The factor by which [`STEPS`](Self::STEPS) steps multiply the slowest
+    /// error; null if beyond f64.
     pub error_factor_1000_steps: f64,
 }
 
@@ -78,12 +81,12 @@ impl Outlook {
     /// The steps that a forecast without a tolerance is for.
     pub const STEPS: u64 = 1000;
 
-    fn of(sgd: &GradientDescent, moments: &Moments) -> Option<Self> {
-        let forecast = Forecast::new(moments, sgd.coordinates, sgd.start, sgd.learning_rate)?;
+    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Self {
+        let forecast = Forecast::new(sgd, moments, curvature);
         let tolerances = sgd.both_tolerances();
         let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
         let steps_to_tolerance = is_given.then(|| forecast.steps_within(tolerances)).flatten();
-        Some(Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) })
+        Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) }
     }
 }
 
@@ -101,15 +104,15 @@ pub struct FitReport {
     pub grad_weight: f64,
     /// ∂L/∂b there.
     pub grad_bias: f64,
-    /// Elements that count.
+    /// Valid elements.
     pub n: u64,
-    /// Elements that don't, and why; null if all count.
+    /// Excluded elements, by reason; null if all are valid.
     pub excluded: Option<Excluded>,
     /// The masks and markers of X's and T's files that exclude elements, counted
     /// among the nodata values, each with the file's name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masked_by: Vec<String>,
-    /// Σ w over those that count; null without weights.
+    /// Σ w over the valid elements; null without weights.
     pub weight_sum: Option<f64>,
     /// Updates made.
     pub steps: u64,
@@ -119,23 +122,23 @@ pub struct FitReport {
     pub learning_rate: Option<f64>,
     /// Whether the steps were made in standardized coordinates.
     pub standardized: bool,
-    /// Why it ended.
+    /// The reason of the end.
     pub stop_reason: StopReason,
-    /// Of the least-squares line, and of learning rates.
+    /// Statistics of the least-squares line, and learning rates.
     pub statistics: Statistics,
-    /// What the curvature foretold of the descent; null without one.
+    /// The outlook of the descent; null without one.
     pub forecast: Option<Outlook>,
-    /// If the loss of a descent is far above the least, by what factor, or the
-    /// largest number; infinite if the least is 0.
+    /// The factor by which the loss of a descent is far above the least, or the
+    /// largest number; infinite if the least is 0; none if it is not far above.
     #[serde(skip)]
     pub far_by: Option<f64>,
-    /// What computed it.
+    /// The engine that computed it.
     pub engine: EngineInfo,
-    /// How a GPU carried the sums; null for other engines.
+    /// The precision of a GPU's sums; null for other engines.
     pub precision: Option<&'static str>,
-    /// What took how long.
+    /// The durations.
     pub timings: Timings,
-    /// Why this engine, if it wasn't asked for by name.
+    /// The reason for this engine, if it wasn't asked for by name.
     #[serde(skip)]
     pub engine_reason: Option<String>,
 }
@@ -170,7 +173,9 @@ impl FitReport {
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
             statistics: solved.statistics,
-            forecast: sgd.and_then(|sgd| Outlook::of(sgd, &solved.moments)),
+            forecast: sgd
+                .zip(solved.curvature)
+                .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
             engine,
             timings,
@@ -191,7 +196,7 @@ impl fmt::Display for FitReport {
         if let Some(excluded) = self.excluded {
             let reasons: Vec<_> =
                 excluded.reasons().map(|(number, reason)| format!("{} {reason}", count(number))).collect();
-            writeln!(f, "  left out   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
+            writeln!(f, "  excluded   {:<24} {}", count(excluded.total()), reasons.join(", "))?;
         }
         self.masked_by.iter().try_for_each(|by| writeln!(f, "  masked     {by}"))?;
         if let Some(weight_sum) = self.weight_sum {
@@ -199,7 +204,7 @@ impl fmt::Display for FitReport {
         }
         self.write_steps(f)?;
         self.write_statistics(f)?;
-        // Nobody should paste what a descent left that has not come to the line.
+        // W and b of a descent that is still far from the line are not to be pasted.
         let is_of_line = self.far_by.is_none() && self.stop_reason != StopReason::Diverged;
         let line = self.statistics.weight.zip(self.statistics.bias);
         let pasted = if is_of_line { Some((self.weight, self.bias)) } else { line };
@@ -260,7 +265,7 @@ impl FitReport {
         }
     }
 
-    /// What is known of R², the errors and the rates.
+    /// Writes the rates, R² and the errors as far as they are known.
     fn write_statistics(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = &self.statistics;
         if let (Some(lr_max), Some(lr_best)) = (s.lr_max, s.lr_best) {
@@ -268,8 +273,8 @@ impl FitReport {
             writeln!(
                 f,
                 "  rates      {:<24} best {}; condition number {condition}",
-                format!("below {}", short(to_six_digits(lr_max))),
-                short(to_six_digits(lr_best))
+                format!("below {}", short(six_digits_below(lr_max))),
+                short(six_digits_below(lr_best))
             )?;
         }
         let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };
@@ -288,7 +293,7 @@ impl FitReport {
         }
         if let Some(p) = s.p_value {
             let t = s.t_weight.map_or_else(|| "∞".to_owned(), short);
-            // What is below the smallest f64 isn't 0.
+            // A number below the smallest f64 isn't 0.
             let p = if p == 0.0 { "p < 1e-307".to_owned() } else { format!("p = {}", short(p)) };
             writeln!(f, "  weight ≠ 0 {:<24} {p}", format!("t = {t}"))?;
         }
@@ -301,14 +306,14 @@ impl FitReport {
 /// no descent reaches, a residual of some 3e-5 of T's spread, or, where T has
 /// none, of what it was at the start.
 ///
-/// In the units of the moments, in which no loss vanishes.
+/// The losses are in the units of the moments, in which none vanishes.
 fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
     const SHARE: f64 = 0.01;
     const SPREAD_SHARE: f64 = 1e-9;
     const ROUNDING: f64 = 1e-24;
     let (quadratic, [_, t_unit]) = (moments.quadratic(), moments.units());
     let [loss, least] = quadratic.losses_in_units(fit.model);
-    // What a pass found has more digits.
+    // The result of a pass has more digits.
     let loss = if t_unit == 0 { fit.evaluation.loss } else { loss };
     let spread =
         if moments.tt > 0.0 { moments.tt / moments.weight_sum } else { quadratic.losses_in_units(start)[0] };

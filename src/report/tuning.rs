@@ -1,14 +1,14 @@
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::comparison::trimmed;
 use super::numbers::{count, seconds};
+use super::table::Column::{Numbers, Words};
+use super::table::Table;
 use crate::array::shown;
 use crate::engine::gpu::{Reduction, Tuning};
 
-/// What was measured of one adapter to find out how it likes its work.
+/// The measurements of one adapter's launch configurations.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TuningReport {
     /// The adapter's name.
@@ -19,13 +19,13 @@ pub struct TuningReport {
     pub driver: String,
     /// Elements of X.
     pub n: u64,
-    /// What is usual for its kind.
+    /// The default of its kind.
     pub default: Tuning,
-    /// Ways to work, each measured in turns with the others of its round.
+    /// Launch configurations, each measured in turns with the others of its round.
     pub results: Vec<TuningResult>,
     /// A step in one workgroup and dispatched, by the number of elements.
     pub alone: Vec<AloneResult>,
-    /// The fastest.
+    /// The fastest configuration.
     pub best: Tuning,
     /// The default's median over that of `best`, measured in turns: above 1 is
     /// faster.
@@ -34,12 +34,12 @@ pub struct TuningReport {
     pub saved: Option<String>,
 }
 
-/// How long a pass takes by a tuning.
+/// The time of a pass by one launch configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TuningResult {
-    /// Results of one round were measured in turns.
+    /// The round: results of one were measured in turns.
     pub round: u32,
-    /// How the work is spread.
+    /// The configuration.
     #[serde(flatten)]
     pub tuning: Tuning,
     /// Median seconds of a residual pass.
@@ -50,7 +50,7 @@ pub struct TuningResult {
     pub gain: f64,
 }
 
-/// How long a step of a descent on the device takes.
+/// The time of a step of a descent on the device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AloneResult {
     /// Elements of X.
@@ -64,7 +64,7 @@ pub struct AloneResult {
 /// The reports of all adapters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TuningReports {
-    /// One an adapter.
+    /// The reports, one for each adapter.
     pub adapters: Vec<TuningReport>,
 }
 
@@ -92,18 +92,16 @@ impl fmt::Display for TuningReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({}, {}): {} elements", self.adapter, self.backend, self.driver, count(self.n))?;
         writeln!(f)?;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header([
-            "workgroups",
-            "of",
-            "order",
-            "loads",
-            "added up by",
-            "median",
-            "GB/s",
-            "× default",
-            "",
+        let mut table = Table::new([
+            Numbers("workgroups"),
+            Numbers("of"),
+            Words("order"),
+            Numbers("loads"),
+            Words("added up by"),
+            Numbers("median"),
+            Numbers("GB/s"),
+            Numbers("× default"),
+            Words(""),
         ]);
         let last = self.results.last().map_or(0, |result| result.round);
         for result in &self.results {
@@ -114,7 +112,7 @@ impl fmt::Display for TuningReport {
                 (false, true) => "default",
                 _ => "",
             };
-            table.add_row([
+            table.add([
                 count(tuning.workgroups.into()),
                 tuning.workgroup_size.to_string(),
                 if tuning.contiguous { "contiguous" } else { "coalesced" }.to_owned(),
@@ -126,12 +124,7 @@ impl fmt::Display for TuningReport {
                 mark.to_owned(),
             ]);
         }
-        for k in [0, 1, 3, 5, 6, 7] {
-            if let Some(column) = table.column_mut(k) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(f, "{}", trimmed(&table))?;
+        writeln!(f, "{table}")?;
         writeln!(f)?;
         for AloneResult { n, alone_s, dispatched_s } in &self.alone {
             let (alone, dispatched) = (seconds(*alone_s), seconds(*dispatched_s));
@@ -144,7 +137,7 @@ impl fmt::Display for TuningReport {
         let most = count(self.best.alone_elements.into());
         writeln!(f, "one workgroup takes whole steps up to {most} elements")?;
         if self.best == self.default {
-            write!(f, "nothing is faster than the default")?;
+            write!(f, "the default is the fastest")?;
         } else {
             write!(f, "a pass is {:.2} times as fast as by default", self.gain)?;
         }

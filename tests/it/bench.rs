@@ -200,7 +200,7 @@ fn a_baseline_gives_ratios() {
     assert_eq!(ratios, 8);
     let text = place.bench(run).ok();
     assert!(text.stdout.contains("× baseline"), "{}", text.stdout);
-    assert!(text.stderr.contains("has nothing on 4 of these"), "{}", text.stderr);
+    assert!(text.stderr.contains("lacks 4 of these"), "{}", text.stderr);
 }
 
 #[test]

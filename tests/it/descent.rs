@@ -14,7 +14,7 @@
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Problem};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, DescentRule, Engine, Reference, StepOutcome};
 use linfit::fit::{ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason, Update};
 use linfit::math::Affine;
@@ -337,7 +337,7 @@ fn engines_that_cannot_are_not_asked() {
     let auto = GradientDescent { update: Update::Auto, ..sgd };
     assert_eq!(trace(auto, &mut cpu).0.steps, 2);
 
-    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    let mut streamed = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(0)).unwrap();
     let result = sgd.fit(&mut streamed, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(result, Err(FitError::NoDeviceUpdate(_))), "{result:?}");
     assert_eq!(trace(auto, &mut streamed).0.steps, 2);

@@ -30,7 +30,7 @@ fn pair<X: Element, T: Element>(x: Vec<X>, t: Vec<T>) -> Problem {
 }
 
 fn exact(engine: &mut dyn Engine) -> (Fit, Statistics) {
-    let moments = engine.moments().unwrap();
+    let moments = engine.all_moments().unwrap();
     let fit = Exact.fit(engine, &moments, &mut |_| ControlFlow::Continue(())).unwrap();
     (fit, Statistics::measure(engine, &moments, None).unwrap())
 }
@@ -92,7 +92,7 @@ fn whole_numbers_of_64_bits_keep_their_digits() {
         everywhere(data, |case, engine| {
             let (fit, statistics) = exact(engine);
             assert_eq!((fit.evaluation.loss, statistics.residual_std), (0.0, Some(0.0)), "{case}");
-            assert!(engine.notices().is_empty(), "{case}: {:?}", engine.notices());
+            assert_eq!(engine.take_notices(), [], "{case}");
         });
     }
 }
@@ -109,7 +109,7 @@ fn sums_at_any_line_are_of_whole_numbers_as_they_are() {
     // Σr² = Σ(k²/64 − 7·k/4 + 49) = 20,540/64 − 1,365 + 1,960.
     let at = Affine::new(0.0625, -(start as f64) / 16.0);
     everywhere(&data, |case, engine| {
-        let sums = engine.loss_sums(at).unwrap();
+        let sums = engine.loss_sums_at(at).unwrap();
         assert_eq!(sums.r, -182.5, "{case}");
         assert!((sums.rr - 915.9375).abs() < 1e-4, "{case}: {sums:?}");
         near(case, Some(sums.rx), -182.5 * start as f64, 1e-9);
@@ -152,7 +152,7 @@ fn spreads_whose_squares_leave_f64_are_scaled() {
         if c <= -530 || a <= -530 {
             let gpu = |precision| {
                 let settings = GpuSettings { precision, ..GpuSettings::default() };
-                Gpu::open_with(&software_adapter(), &data, &settings).unwrap().moments()
+                Gpu::open_with(&software_adapter(), &data, &settings).unwrap().all_moments()
             };
             for precision in Precision::ALL {
                 let error = gpu(precision).unwrap_err().to_string();
@@ -236,10 +236,11 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
             ("gpu", &mut Gpu::open(&software_adapter(), &data).unwrap(), 1e-6),
         ] {
             let case = format!("{name} {mean:e}");
-            let moments = engine.moments().unwrap();
+            let moments = engine.all_moments().unwrap();
             let want = moments.least_squares().unwrap();
             let coordinates = Coordinates::standardized(&moments).unwrap();
-            let learning_rate = coordinates.curvature(&moments).unwrap().best_rate();
+            let curvature = coordinates.curvature(&moments).unwrap();
+            let learning_rate = curvature.best_rate();
             let sgd = GradientDescent { coordinates, learning_rate, steps: 1, ..GradientDescent::default() };
             let mut ignore = |_: &_| ControlFlow::Continue(());
             for fit in
@@ -252,10 +253,7 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
                 near(&case, Some(fit.evaluation.loss + 1.0), loss, tolerance + rounding);
             }
             let tolerances = GradientDescent::relative_to(&moments, 1e-4 * tolerance.sqrt());
-            let steps = Forecast::new(&moments, coordinates, Affine::default(), learning_rate)
-                .unwrap()
-                .steps_within(tolerances)
-                .unwrap();
+            let steps = Forecast::new(&sgd, &moments, curvature).steps_within(tolerances).unwrap();
             assert!(steps <= 1, "{case}: {steps}");
         }
     }
@@ -275,7 +273,7 @@ fn a_relative_tolerance_knows_the_scale() {
         let t: Vec<f64> = (0..n).zip(&x).map(|(k, x)| scale * (0.5 * x + whole(100.0, !k))).collect();
         let data = pair(x, t);
         let mut of = |engine: &mut dyn Engine| {
-            let moments = engine.moments().unwrap();
+            let moments = engine.all_moments().unwrap();
             let learning_rate = 0.8 * moments.quadratic().curvature().best_rate();
             let tolerances = GradientDescent::relative_to(&moments, 1e-4);
             let sgd = GradientDescent {

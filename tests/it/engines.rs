@@ -18,7 +18,7 @@ use linfit::array::{Array, Element, Hint, Hinted, Problem};
 use linfit::engine::gpu::{AdapterChoice, Adapters, Gpu, GpuError};
 use linfit::engine::{Cpu, Engine, EngineError, Notice, Reference};
 use linfit::fit::GradientDescent;
-use linfit::math::{Affine, Evaluation, LossSums};
+use linfit::math::{Affine, Evaluation, LossSums, SumsAccumulator};
 use proptest::prelude::*;
 
 use crate::common::adapter::software_adapter;
@@ -67,9 +67,9 @@ fn check_whole_sums(sizes: &[usize]) {
         let x: Vec<f32> = (0..n).map(|k| f32::from(x_of(k))).collect();
         let t: Vec<f32> = (0..n).map(|k| f32::from(t_of(k))).collect();
         let data = pair(x, t);
-        assert_eq!(Gpu::open(&adapter, &data).unwrap().loss_sums(WHOLE).unwrap(), want, "gpu, n = {n}");
-        assert_eq!(Cpu::new(&data).loss_sums(WHOLE).unwrap(), want, "cpu, n = {n}");
-        assert_eq!(Reference::new(&data).loss_sums(WHOLE).unwrap(), want, "reference, n = {n}");
+        assert_eq!(Gpu::open(&adapter, &data).unwrap().loss_sums_at(WHOLE).unwrap(), want, "gpu, n = {n}");
+        assert_eq!(Cpu::new(&data).loss_sums_at(WHOLE).unwrap(), want, "cpu, n = {n}");
+        assert_eq!(Reference::new(&data).loss_sums_at(WHOLE).unwrap(), want, "reference, n = {n}");
     }
 }
 
@@ -98,11 +98,11 @@ fn every_element_type_gives_the_same_sums() {
         let want = whole_sums(n);
         let want = LossSums { rx: want.rx + 3.0 * want.r, ..want };
         let name = format!("{:?}", data.x());
-        assert_eq!(Cpu::new(&data).loss_sums(at).unwrap(), want, "cpu {name}");
-        assert_eq!(Reference::new(&data).loss_sums(at).unwrap(), want, "reference {name}");
+        assert_eq!(Cpu::new(&data).loss_sums_at(at).unwrap(), want, "cpu {name}");
+        assert_eq!(Reference::new(&data).loss_sums_at(at).unwrap(), want, "reference {name}");
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-        assert_eq!(gpu.loss_sums(at).unwrap(), want, "gpu {name}");
-        assert_eq!(gpu.notices(), [], "whole numbers this small lose nothing");
+        assert_eq!(gpu.loss_sums_at(at).unwrap(), want, "gpu {name}");
+        assert_eq!(gpu.take_notices(), [], "whole numbers this small lose nothing");
     }
     check(|v| v as u8, |v| v);
     check(|v| v as u16, i16::from);
@@ -131,10 +131,10 @@ fn random_data_agree_within_what_f32_costs() {
     let data = noisy((1 << 20) + 1);
     // Far from the optimum, and near it, where everything cancels.
     for at in [Affine::new(0.7, 0.3), Affine::new(1.3, -0.4), Affine::new(2.999, -0.7501)] {
-        let want = Evaluation::from_sums(&Reference::new(&data).loss_sums(at).unwrap());
-        let cpu = Evaluation::from_sums(&Cpu::new(&data).loss_sums(at).unwrap());
+        let want = Evaluation::from_sums(&Reference::new(&data).loss_sums_at(at).unwrap());
+        let cpu = Evaluation::from_sums(&Cpu::new(&data).loss_sums_at(at).unwrap());
         let gpu =
-            Evaluation::from_sums(&Gpu::open(&software_adapter(), &data).unwrap().loss_sums(at).unwrap());
+            Evaluation::from_sums(&Gpu::open(&software_adapter(), &data).unwrap().loss_sums_at(at).unwrap());
         // |r| ≤ |W x| + |b| + |t| ≤ 6 + 1 + 7.
         let products = 14.0 * (want.loss.sqrt() + f32_tolerance(14.0));
         for (name, got, tolerance) in [("cpu", cpu, 1e-13), ("gpu", gpu, f32_tolerance(products))] {
@@ -159,7 +159,7 @@ fn gradients_are_the_slopes_of_the_loss_on_every_engine() {
     let engines: [(&str, &mut dyn Engine, f64); 2] = [("gpu", &mut gpu, 1e-5), ("cpu", &mut cpu, 1e-10)];
     for (name, engine, tolerance) in engines {
         let mut evaluate = |weight: f64, bias: f64| {
-            Evaluation::from_sums(&engine.loss_sums(Affine { weight, bias }).unwrap())
+            Evaluation::from_sums(&engine.loss_sums_at(Affine { weight, bias }).unwrap())
         };
         let h = 0.25;
         let by_weight =
@@ -195,7 +195,7 @@ fn forward_is_f32_arithmetic_bit_for_bit() {
 fn forward(engine: &mut dyn Engine, at: Affine) -> Vec<f32> {
     let mut all = Vec::new();
     engine
-        .forward(at, &mut |ys| {
+        .predict(at, &mut |ys| {
             all.extend_from_slice(ys);
             Ok(())
         })
@@ -220,7 +220,7 @@ fn the_cpu_gives_the_same_bits_on_any_number_of_threads() {
     let at = Affine::new(0.7, -0.2);
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Cpu::new(&data).loss_sums(at).unwrap())
+        pool.install(|| Cpu::new(&data).loss_sums_at(at).unwrap())
     };
     let one = on(1);
     for threads in [2, 3, 7] {
@@ -247,18 +247,18 @@ fn fits_agree_after_1000_steps() {
 fn data_without_t_have_no_residuals() {
     let data = Problem::inputs(Array::from_vec("x", &[1], vec![1f32])).unwrap();
     let at = Affine::default();
-    assert!(matches!(Cpu::new(&data).loss_sums(at), Err(EngineError::NoTarget)));
-    assert!(matches!(Reference::new(&data).loss_sums(at), Err(EngineError::NoTarget)));
+    assert!(matches!(Cpu::new(&data).loss_sums_at(at), Err(EngineError::NoTarget)));
+    assert!(matches!(Reference::new(&data).loss_sums_at(at), Err(EngineError::NoTarget)));
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    assert!(matches!(gpu.loss_sums(at), Err(EngineError::NoTarget)));
+    assert!(matches!(gpu.loss_sums_at(at), Err(EngineError::NoTarget)));
 }
 
 #[test]
 fn the_gpu_says_what_f32_lost() {
     let data = pair(vec![0.1f64, 0.5, 0.2], vec![(1i64 << 24) + 1, 1 << 24, 3]);
-    let gpu = Gpu::open(&software_adapter(), &data).unwrap();
+    let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     let counts: Vec<u64> = gpu
-        .notices()
+        .take_notices()
         .iter()
         .map(|notice| match notice {
             Notice::Rounded { count, .. } => *count,
@@ -298,7 +298,7 @@ fn whole_pairs() -> impl Strategy<Value = Vec<(i16, i16)>> {
 
 fn cpu_sums(pairs: &[(i16, i16)], at: Affine) -> LossSums {
     let (x, t) = pairs.iter().copied().unzip();
-    Cpu::new(&pair::<i16, i16>(x, t)).loss_sums(at).unwrap()
+    Cpu::new(&pair::<i16, i16>(x, t)).loss_sums_at(at).unwrap()
 }
 
 proptest! {
@@ -316,7 +316,7 @@ proptest! {
     fn parts_combine_to_the_whole(pairs in whole_pairs(), at in 0usize..3000) {
         prop_assume!(pairs.len() > 1);
         let (head, tail) = pairs.split_at(1 + at % (pairs.len() - 1));
-        prop_assert_eq!(cpu_sums(head, WHOLE).combine(cpu_sums(tail, WHOLE)), cpu_sums(&pairs, WHOLE));
+        prop_assert_eq!([cpu_sums(head, WHOLE), cpu_sums(tail, WHOLE)].into_iter().collect::<SumsAccumulator>().total(), cpu_sums(&pairs, WHOLE));
     }
 
     /// x + c at b − W·c leaves every residual as it is; Σ r·x grows by c·Σ r.
@@ -347,7 +347,7 @@ proptest! {
     fn the_gpu_is_exact_on_whole_numbers(pairs in whole_pairs()) {
         let (x, t) = pairs.iter().copied().unzip();
         let data = pair::<i16, i16>(x, t);
-        let got = Gpu::open(&software_adapter(), &data).unwrap().loss_sums(WHOLE).unwrap();
+        let got = Gpu::open(&software_adapter(), &data).unwrap().loss_sums_at(WHOLE).unwrap();
         prop_assert_eq!(got, cpu_sums(&pairs, WHOLE));
     }
 }

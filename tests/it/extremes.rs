@@ -53,9 +53,9 @@ fn a_start_far_above_tiny_data_has_its_loss() {
             for mut engine in engines(&data) {
                 let case = format!("X·{x_scale:e}, T·{t_scale:e}, b = {bias:e}, {:?}", engine.info().kind);
                 let at = Affine::new(0.0, bias);
-                let first = engine.loss_sums(at).unwrap();
-                let moments = engine.moments().unwrap();
-                assert_eq!(engine.loss_sums(at).unwrap(), first, "{case}");
+                let first = engine.loss_sums_at(at).unwrap();
+                let moments = engine.all_moments().unwrap();
+                assert_eq!(engine.loss_sums_at(at).unwrap(), first, "{case}");
                 let sgd = GradientDescent {
                     start: at,
                     steps: 0,
@@ -96,12 +96,12 @@ fn a_start_far_above_tiny_data_has_its_loss() {
 fn a_weight_far_above_tiny_data_has_its_loss() {
     let (tiny, ordinary) = (scaled_pair(2f64.powi(-600), 2f64.powi(-700)), scaled_pair(1.0, 2f64.powi(-700)));
     for (mut tiny, mut ordinary) in engines(&tiny).into_iter().zip(engines(&ordinary)) {
-        let want = ordinary.loss_sums(Affine::new(1.0, 0.0)).unwrap();
+        let want = ordinary.loss_sums_at(Affine::new(1.0, 0.0)).unwrap();
         let at = Affine::new(2f64.powi(600), 0.0);
-        let got = tiny.loss_sums(at).unwrap();
+        let got = tiny.loss_sums_at(at).unwrap();
         assert_eq!(got.rr, want.rr);
         assert_eq!(got.rx, want.rx * 2f64.powi(-600));
-        let loss = tiny.moments().unwrap().quadratic().evaluate(at).loss;
+        let loss = tiny.all_moments().unwrap().quadratic().evaluate(at).loss;
         assert!((loss / (want.rr / want.weight_sum) - 1.0).abs() < 1e-13, "{loss:e}");
     }
 }
@@ -109,7 +109,7 @@ fn a_weight_far_above_tiny_data_has_its_loss() {
 /// A tolerance that is a share of the data's scale scales with them.
 #[test]
 fn a_relative_tolerance_scales_with_the_data() {
-    let moments = |data: &Problem| -> Moments { Cpu::new(data).moments().unwrap() };
+    let moments = |data: &Problem| -> Moments { Cpu::new(data).all_moments().unwrap() };
     let want = GradientDescent::relative_to(&moments(&scaled_pair(1.0, 1.0)), 1e-6);
     for (x, t) in [(600, 0), (0, -700), (-700, 600), (0, 510), (-600, -400)] {
         let got = GradientDescent::relative_to(&moments(&scaled_pair(2f64.powi(x), 2f64.powi(t))), 1e-6);
@@ -126,7 +126,7 @@ fn the_statistics_are_of_the_line_that_is_printed() {
     let t = x.iter().map(|x| 3.0 * x + 0.7).collect();
     for data in [pair(x, t), scaled_pair(1.0, 1e-200), scaled_pair(1e200, 1.0)] {
         for mut engine in engines(&data) {
-            let moments = engine.moments().unwrap();
+            let moments = engine.all_moments().unwrap();
             let fit = Exact.fit(engine.as_mut(), &moments, &mut go_on).unwrap();
             let statistics = Statistics::measure(engine.as_mut(), &moments, None).unwrap();
             assert_eq!((statistics.weight, statistics.bias), (Some(fit.model.weight), Some(fit.model.bias)));
@@ -139,7 +139,7 @@ fn the_statistics_are_of_the_line_that_is_printed() {
 fn a_line_beyond_f64_is_said_to_be_so() {
     let data = scaled_pair(1e-300, 1e300);
     for mut engine in engines(&data) {
-        let moments = engine.moments().unwrap();
+        let moments = engine.all_moments().unwrap();
         let error = Exact.fit(engine.as_mut(), &moments, &mut go_on).unwrap_err().to_string();
         assert!(error.contains("beyond f64") && error.contains("1e600"), "{error}");
     }

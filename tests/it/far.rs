@@ -44,7 +44,7 @@ fn far<E: Element>(mean: f64, spread: f64, element: impl Fn(f64) -> E) -> Proble
 #[track_caller]
 fn check(data: &Problem, tolerance: f64, case: &str) {
     let mut reference = Reference::new(data);
-    let want_moments = reference.moments().unwrap();
+    let want_moments = reference.all_moments().unwrap();
     let line = want_moments.least_squares().unwrap();
     let want = Statistics::measure(&mut reference, &want_moments, None).unwrap();
     for (precision, memory_bytes) in [
@@ -56,7 +56,7 @@ fn check(data: &Problem, tolerance: f64, case: &str) {
         let case = format!("{case}, {precision}, {memory_bytes}");
         let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
         let mut gpu = Gpu::open_with(&software_adapter(), data, &settings).unwrap();
-        let moments = gpu.moments().unwrap();
+        let moments = gpu.all_moments().unwrap();
         let fit = Exact.fit(&mut gpu, &moments, &mut |_| ControlFlow::Continue(())).unwrap();
         let got = Statistics::measure(&mut gpu, &moments, None).unwrap();
         let near = |name: &str, got: f64, want: f64, size: f64| {
@@ -112,7 +112,7 @@ fn predictions_far_from_0_keep_their_digits() {
             ys.extend_from_slice(chunk);
             Ok(())
         };
-        gpu.forward(Affine::new(2.0, 0.25 - 2.0 * mean), &mut keep).unwrap();
+        gpu.predict(Affine::new(2.0, 0.25 - 2.0 * mean), &mut keep).unwrap();
         assert_eq!(ys.len(), want.len());
         for (y, want) in ys.iter().zip(&want) {
             assert!((f64::from(*y) - want).abs() < 1e-5 * 1.01, "{mean}: {y} for {want}");
@@ -129,19 +129,19 @@ fn whole_numbers_far_from_0_stay_exact() {
     let t: Vec<i64> = x.iter().map(|&x| 2 * i64::from(x) + 5 + i64::from(x % 3)).collect();
     let data = Problem::pair(column("x", x), column("t", t)).unwrap();
     let at = Affine::new(2.0, 5.0);
-    let want = Reference::new(&data).loss_sums(at).unwrap();
+    let want = Reference::new(&data).loss_sums_at(at).unwrap();
     for memory_bytes in [u64::MAX, 0] {
-        let mut gpu = Gpu::open_within(&software_adapter(), &data, memory_bytes).unwrap();
-        let got = gpu.loss_sums(at).unwrap();
+        let mut gpu = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(memory_bytes)).unwrap();
+        let got = gpu.loss_sums_at(at).unwrap();
         assert_eq!((got.rr, got.r, got.n), (want.rr, want.r, want.n));
         assert!((got.rx / want.rx - 1.0).abs() < 1e-15, "{} for {}", got.rx, want.rx);
-        assert!(gpu.notices().is_empty(), "{:?}", gpu.notices());
+        assert_eq!(gpu.take_notices(), []);
         let mut ys = Vec::new();
         let mut keep = |chunk: &[f32]| {
             ys.extend_from_slice(chunk);
             Ok(())
         };
-        gpu.forward(Affine::new(1.0, -4e9), &mut keep).unwrap();
+        gpu.predict(Affine::new(1.0, -4e9), &mut keep).unwrap();
         assert!(ys.iter().zip(0..n).all(|(&y, k)| y == (k * 7 % 1_000) as f32));
     }
 }
@@ -149,12 +149,13 @@ fn whole_numbers_far_from_0_stay_exact() {
 #[test]
 fn what_is_lost_is_said() {
     let data = far(1e6, 1.0, |v| v);
-    let gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    let Notice::Rounded { label, count, shift: pivot, .. } = &gpu.notices()[0] else { unreachable!() };
-    assert!(label == "x" && *count > N / 2 && (pivot - 1e6).abs() < 1.0, "{:?}", gpu.notices());
-    let text = gpu.notices()[0].to_string();
+    let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+    let notices = gpu.take_notices();
+    let Notice::Rounded { label, count, shift, .. } = &notices[0] else { unreachable!() };
+    assert!(label == "x" && *count > N / 2 && (shift - 1e6).abs() < 1.0, "{notices:?}");
+    let text = notices[0].to_string();
     assert!(text.contains("f32") && text.contains("taken off"), "{text}");
-    assert_eq!(gpu.notices()[0].hints(), [Hint::UnroundedEngine]);
+    assert_eq!(notices[0].hints(), [Hint::UnroundedEngine]);
 }
 
 /// Which elements count.
@@ -178,8 +179,9 @@ fn holes_do_not_move_the_point_that_is_summed_about() {
         let rules =
             ValidityRules { x_nodata: Some(f64::NAN), t_nodata: Some(f64::NAN), ..ValidityRules::default() };
         let data = Problem::builder(matrix("x", x)).target(matrix("t", t)).rules(rules).build().unwrap();
-        let want = Cpu::new(&data).moments().unwrap().least_squares().unwrap();
-        let got = Gpu::open(&software_adapter(), &data).unwrap().moments().unwrap().least_squares().unwrap();
+        let want = Cpu::new(&data).all_moments().unwrap().least_squares().unwrap();
+        let got =
+            Gpu::open(&software_adapter(), &data).unwrap().all_moments().unwrap().least_squares().unwrap();
         assert!((got.weight - want.weight).abs() < 1e-5, "{name}: {got:?} for {want:?}");
     }
 }
@@ -197,8 +199,8 @@ fn a_sample_that_misleads_is_not_trusted() {
     }
     let t: Vec<f32> = x.iter().map(|x| 2.0 * x).collect();
     let data = Problem::pair(column("x", x), column("t", t)).unwrap();
-    let want = Reference::new(&data).moments().unwrap();
-    let got = Gpu::open(&software_adapter(), &data).unwrap().moments().unwrap();
+    let want = Reference::new(&data).all_moments().unwrap();
+    let got = Gpu::open(&software_adapter(), &data).unwrap().all_moments().unwrap();
     for (got, want) in [(got.xx, want.xx), (got.xt, want.xt), (got.tt, want.tt)] {
         assert!((got / want - 1.0).abs() < 3e-8, "{got:e} for {want:e}");
     }

@@ -253,7 +253,7 @@ fn holes_are_what_masked_arrays_leave_out() {
             ("gpu", &mut gpu, 1e-6),
         ];
         for (name, engine, tolerance) in engines {
-            let sums = engine.loss_sums(at).unwrap();
+            let sums = engine.loss_sums_at(at).unwrap();
             assert_eq!(sums.n as f64, number("n"), "{name}");
             let found = Evaluation::from_sums(&sums);
             for (found, quantity) in
@@ -874,9 +874,9 @@ mod columns {
             assert!(places().all(|k| validity.contains(k) == counts(k)), "{file}");
             let excluded = Excluded { x_nodata: x_nulls, t_nodata: t_nulls, ..Excluded::default() };
             assert_eq!(validity.excluded(), excluded, "{file}");
-            let sums = Reference::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap();
+            let sums = Reference::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
             assert_eq!((sums.n, sums.rr), (validity.count(), 0.0), "{file}");
-            assert_eq!(Cpu::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
+            assert_eq!(Cpu::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
 
             // −43 is X at place 1, and what stands for nothing besides.
             let data = pair(ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() }).unwrap();
@@ -977,7 +977,7 @@ mod text {
                 assert!((0..LENGTH as usize).all(|k| matrix.metadata().is_null(k) == x_is_null(k)), "{file}");
             }
             let data = Problem::pair(x, t).unwrap();
-            let sums = Reference::new(&data).loss_sums(Affine::new(2.0, 1.0)).unwrap();
+            let sums = Reference::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
             assert_eq!((sums.n, sums.rr), (LENGTH - LENGTH.div_ceil(32), 0.0), "{file}");
             let thirds: Vec<f64> = (0..LENGTH).map(|k| f64::from(u8::from(k % 3 == 0))).collect();
             assert_eq!(values(&column("b")), thirds, "{file}");

@@ -19,6 +19,7 @@ mod layout;
 mod markers;
 mod missing;
 mod moments;
+mod partials;
 mod precision;
 mod solvers;
 mod stream;

@@ -52,7 +52,7 @@ fn compacted(n: usize, is_hole: &dyn Fn(usize) -> bool) -> Problem {
 }
 
 fn passes(engine: &mut dyn Engine) -> (LossSums, Moments) {
-    (engine.loss_sums(WHOLE).unwrap(), engine.moments().unwrap())
+    (engine.loss_sums_at(WHOLE).unwrap(), engine.all_moments().unwrap())
 }
 
 #[track_caller]
@@ -150,10 +150,10 @@ fn holes_are_found_in_whatever_order_elements_are_read() {
     let n = 70_003;
     let (x, t) = pair(n, f32::NAN, &is_hole);
     let data = dataset(x, t, nodata(f64::NAN));
-    let want = Reference::new(&compacted(n, &is_hole)).loss_sums(WHOLE).unwrap();
+    let want = Reference::new(&compacted(n, &is_hole)).loss_sums_at(WHOLE).unwrap();
     for (contiguous, loads) in [(false, 4), (false, 1), (true, 4)] {
         let settings = GpuSettings::tuned(Tuning { contiguous, loads, ..usual });
-        let got = Gpu::open_with(&adapter, &data, &settings).unwrap().loss_sums(WHOLE).unwrap();
+        let got = Gpu::open_with(&adapter, &data, &settings).unwrap().loss_sums_at(WHOLE).unwrap();
         assert_eq!(got, want, "{contiguous} {loads}");
     }
 }
@@ -172,12 +172,12 @@ fn holes_are_not_brought_to_f32() {
         .rules(nodata(-1.797e308))
         .build()
         .unwrap();
-    let want = Reference::new(&compacted(n, &|k| k % 4 == 1)).loss_sums(WHOLE).unwrap();
+    let want = Reference::new(&compacted(n, &|k| k % 4 == 1)).loss_sums_at(WHOLE).unwrap();
     for memory_bytes in [u64::MAX, 0] {
         let settings = GpuSettings { memory_bytes, ..GpuSettings::default() };
         let mut gpu = Gpu::open_with(&software_adapter(), &data, &settings).unwrap();
-        assert_eq!(gpu.loss_sums(WHOLE).unwrap(), want);
-        assert!(gpu.notices().is_empty(), "{:?}", gpu.notices());
+        assert_eq!(gpu.loss_sums_at(WHOLE).unwrap(), want);
+        assert_eq!(gpu.take_notices(), []);
     }
 }
 
@@ -192,7 +192,7 @@ fn the_bits_do_not_depend_on_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut cpu = Cpu::new(&data);
-            (cpu.loss_sums(Affine::new(0.3, 0.7)).unwrap(), cpu.moments().unwrap())
+            (cpu.loss_sums_at(Affine::new(0.3, 0.7)).unwrap(), cpu.all_moments().unwrap())
         })
     };
     let one = with(1);

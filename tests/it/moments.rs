@@ -75,8 +75,8 @@ fn every_engine_and_type_finds_the_moments_of_whole_numbers() {
         let data = pair(pairs.iter().map(|p| x(p.0)).collect(), pairs.iter().map(|p| t(p.1)).collect());
         let want = whole_moments(&pairs);
         let name = format!("{:?}", data.x());
-        assert_near(&Cpu::new(&data).moments().unwrap(), want, 1e-14, &format!("cpu {name}"));
-        assert_near(&Reference::new(&data).moments().unwrap(), want, 1e-15, &format!("reference {name}"));
+        assert_near(&Cpu::new(&data).all_moments().unwrap(), want, 1e-14, &format!("cpu {name}"));
+        assert_near(&Reference::new(&data).all_moments().unwrap(), want, 1e-15, &format!("reference {name}"));
     }
     for n in SIZES {
         check(n, |v| v as f32, |v| v as f32);
@@ -94,7 +94,7 @@ fn the_gpu_engine_has_moments_too() {
     let (x, t) = far_from_zero(70_001, 100.0);
     let f32s = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
     let data = pair(f32s(x), f32s(t));
-    let want = numbers(&Reference::new(&data).moments().unwrap());
+    let want = numbers(&Reference::new(&data).all_moments().unwrap());
     for (precision, tolerance) in
         [(Precision::Fast, 1e-6), (Precision::Compensated, 1e-13), (Precision::F64, 1e-14)]
     {
@@ -102,7 +102,7 @@ fn the_gpu_engine_has_moments_too() {
             let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
             let mut gpu = Gpu::open_with(&software_adapter(), &data, &settings).unwrap();
             for _ in 0..2 {
-                assert_near(&gpu.moments().unwrap(), want, tolerance, precision.name());
+                assert_near(&gpu.all_moments().unwrap(), want, tolerance, precision.name());
             }
         }
     }
@@ -111,10 +111,10 @@ fn the_gpu_engine_has_moments_too() {
 #[test]
 fn data_without_t_have_no_moments() {
     let data = Problem::inputs(Array::from_vec("x", &[1], vec![1f32])).unwrap();
-    assert!(matches!(Cpu::new(&data).moments(), Err(EngineError::NoTarget)));
-    assert!(matches!(Reference::new(&data).moments(), Err(EngineError::NoTarget)));
+    assert!(matches!(Cpu::new(&data).all_moments(), Err(EngineError::NoTarget)));
+    assert!(matches!(Reference::new(&data).all_moments(), Err(EngineError::NoTarget)));
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    assert!(matches!(gpu.moments(), Err(EngineError::NoTarget)));
+    assert!(matches!(gpu.all_moments(), Err(EngineError::NoTarget)));
 }
 
 /// The slope of data in f64, from sums of whole numbers: x and t are
@@ -157,7 +157,7 @@ fn a_mean_far_beyond_the_spread_costs_no_digits() {
             let x: Vec<f64> = base.iter().map(|value| mean + value).map(grid).collect();
             let (want, data) = (true_slope(&x, &t), pair(x, t.clone()));
             for (engine, moments) in
-                [("cpu", Cpu::new(&data).moments()), ("reference", Reference::new(&data).moments())]
+                [("cpu", Cpu::new(&data).all_moments()), ("reference", Reference::new(&data).all_moments())]
             {
                 let moments = moments.unwrap();
                 let line = moments.least_squares().unwrap();
@@ -182,8 +182,8 @@ fn an_element_far_from_all_others_costs_no_digits() {
         x[place] = 1e6;
     }
     let data = pair(x, t);
-    let want = numbers(&Reference::new(&data).moments().unwrap());
-    assert_near(&Cpu::new(&data).moments().unwrap(), want, 2e-14, "outliers");
+    let want = numbers(&Reference::new(&data).all_moments().unwrap());
+    assert_near(&Cpu::new(&data).all_moments().unwrap(), want, 2e-14, "outliers");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn the_same_bits_on_any_number_of_threads() {
     let data = pair(x, t);
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Cpu::new(&data).moments().unwrap())
+        pool.install(|| Cpu::new(&data).all_moments().unwrap())
     };
     let one = on(1);
     for threads in [2, 3, 7] {
@@ -212,19 +212,19 @@ fn streamed_data_have_the_moments_of_resident_ones() {
         file.write(values).unwrap();
         file.finish().unwrap();
     }
-    let want = Cpu::new(&pair(x, t)).moments().unwrap();
+    let want = Cpu::new(&pair(x, t)).all_moments().unwrap();
     for memory in [u64::MAX, 1 << 22, 1 << 16, 1] {
         let [x, t] = paths.each_ref().map(|path| npy::open(path).unwrap());
         let data = Problem::builder(x).target(t).memory_bytes(memory).build().unwrap();
         assert_eq!(data.x().is_streamed(), memory < u64::MAX);
-        assert_eq!(Cpu::new(&data).moments().unwrap(), want, "{memory} bytes");
-        assert_eq!(Cpu::new(&data).moments().unwrap(), want, "{memory} bytes, a second pass");
+        assert_eq!(Cpu::new(&data).all_moments().unwrap(), want, "{memory} bytes");
+        assert_eq!(Cpu::new(&data).all_moments().unwrap(), want, "{memory} bytes, a second pass");
     }
 }
 
 fn cpu_moments(pairs: &[(f64, f64)]) -> Moments {
     let (x, t) = pairs.iter().copied().unzip();
-    Cpu::new(&pair::<f64, f64>(x, t)).moments().unwrap()
+    Cpu::new(&pair::<f64, f64>(x, t)).all_moments().unwrap()
 }
 
 fn pairs() -> impl Strategy<Value = Vec<(f64, f64)>> {
@@ -240,8 +240,8 @@ proptest! {
         let (x, t) = pairs.iter().copied().unzip();
         let data = pair::<f64, f64>(x, t);
         let at = Affine::new(weight, bias);
-        let want = Reference::new(&data).loss_sums(at).unwrap();
-        let got = Cpu::new(&data).moments().unwrap().loss_sums(at);
+        let want = Reference::new(&data).loss_sums_at(at).unwrap();
+        let got = Cpu::new(&data).all_moments().unwrap().loss_sums(at);
         let scale = pairs.iter().map(|(x, t)| ((x * weight).abs() + bias.abs() + t.abs()) * (1.0 + x.abs())).sum::<f64>();
         prop_assert!((got.rx - want.rx).abs() <= 1e-13 * scale, "{got:?} {want:?}");
         prop_assert!((got.r - want.r).abs() <= 1e-13 * scale, "{got:?} {want:?}");
@@ -260,7 +260,7 @@ proptest! {
         other.reverse();
         prop_assert!(close(&cpu_moments(&other)), "{whole:?}");
         let (head, tail) = pairs.split_at(1 + at % (pairs.len() - 1));
-        prop_assert!(close(&cpu_moments(head).combine(cpu_moments(tail))), "{whole:?}");
+        prop_assert!(close(&cpu_moments(head).merge(cpu_moments(tail))), "{whole:?}");
     }
 
     /// x + c moves the mean and nothing else; 4·x scales Mxx sixteenfold,

@@ -12,7 +12,7 @@
 
 use linfit::array::{Array, Hint, Hinted, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
-use linfit::engine::{DescentRule, Engine, Reference};
+use linfit::engine::{DescentRule, Engine, Reference, TermScales};
 use linfit::math::{Affine, Evaluation};
 
 use crate::common::adapter::software_adapter;
@@ -45,8 +45,8 @@ const GENERIC: [Affine; 6] = [
 /// The largest error of sums, of loss and gradients, as `linfit compare` has
 /// them: relative to the size of their terms.
 fn error_of(got: [f64; 3], reference: &mut Reference, at: Affine) -> f64 {
-    let want = Evaluation::from_sums(&reference.loss_sums(at).unwrap());
-    let scales = reference.term_scales(at).unwrap();
+    let want = Evaluation::from_sums(&reference.loss_sums_at(at).unwrap());
+    let scales = TermScales::of(reference, at).unwrap();
     let errors = [
         (got[0] - want.loss) / scales.loss,
         (got[1] - want.grad_weight) / scales.grad_weight,
@@ -66,7 +66,7 @@ fn fast_loses_nothing_of_the_weight_and_the_bias() {
                 let mut gpu = open(&data, Precision::Fast, memory);
                 for at in GENERIC {
                     let Evaluation { loss, grad_weight, grad_bias } =
-                        Evaluation::from_sums(&gpu.loss_sums(at).unwrap());
+                        Evaluation::from_sums(&gpu.loss_sums_at(at).unwrap());
                     let error = error_of([loss, grad_weight, grad_bias], &mut reference, at);
                     assert!(error <= tolerance, "{n}, {at:?}: {error:e}");
                 }
@@ -111,7 +111,7 @@ fn fast_loses_nothing_of_them_where_pairs_weigh_different_amounts() {
     let mut reference = Reference::new(&data);
     let mut gpu = open(&data, Precision::Fast, u64::MAX);
     for at in GENERIC {
-        let got = Evaluation::from_sums(&gpu.loss_sums(at).unwrap());
+        let got = Evaluation::from_sums(&gpu.loss_sums_at(at).unwrap());
         let error = error_of([got.loss, got.grad_weight, got.grad_bias], &mut reference, at);
         assert!(error <= 3e-9, "{at:?}: {error:e}");
     }
@@ -125,11 +125,11 @@ fn sums_near_the_optimum_keep_their_digits() {
     // 0.1 is no f32: W and b have to reach the shaders in two parts, or in f64.
     let at = Affine::new(2.0 + 0.1 / 1024.0, 1.0 - 0.1 / 1024.0);
     let mut reference = Reference::new(&data);
-    let want = reference.loss_sums(at).unwrap();
+    let want = reference.loss_sums_at(at).unwrap();
     let n = want.n as f64;
-    let scales = reference.term_scales(at).unwrap();
+    let scales = TermScales::of(&reference, at).unwrap();
     let error = |precision, memory| {
-        let got = open(&data, precision, memory).loss_sums(at).unwrap();
+        let got = open(&data, precision, memory).loss_sums_at(at).unwrap();
         let errors = [
             (got.rr - want.rr) / (n * scales.loss),
             (got.rx - want.rx) / (n * scales.grad_weight / 2.0),
@@ -155,7 +155,7 @@ fn sums_near_the_optimum_keep_their_digits() {
 fn a_slope_far_from_zero_keeps_its_digits() {
     // σ of a uniform ±1 is 1/√3.
     let data = noisy_line(300_007, 1e4 / 3f64.sqrt(), 1.0);
-    let slope = |engine: &mut dyn Engine| engine.moments().unwrap().least_squares().unwrap().weight;
+    let slope = |engine: &mut dyn Engine| engine.all_moments().unwrap().least_squares().unwrap().weight;
     let want = slope(&mut Reference::new(&data));
     for (precision, tolerance) in
         [(Precision::Fast, 1e-5), (Precision::Compensated, 1e-12), (Precision::F64, 1e-12)]
@@ -174,7 +174,7 @@ fn every_run_gives_the_same_bits() {
     for precision in Precision::ALL {
         let passes = || {
             let mut gpu = open(&data, precision, u64::MAX);
-            (gpu.loss_sums(at).unwrap(), gpu.moments().unwrap(), gpu.loss_sums(at).unwrap())
+            (gpu.loss_sums_at(at).unwrap(), gpu.all_moments().unwrap(), gpu.loss_sums_at(at).unwrap())
         };
         let (first, again) = (passes(), passes());
         assert_eq!(first.0, first.2, "{precision}");
@@ -194,16 +194,16 @@ fn squares_beyond_f32_are_an_error() {
     for (scale, word) in [(1e-30, "vanish"), (1e30, "overflow")] {
         let data = at(scale);
         for precision in [Precision::Fast, Precision::Compensated] {
-            let error = open(&data, precision, u64::MAX).moments().unwrap_err();
+            let error = open(&data, precision, u64::MAX).all_moments().unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
             assert!(error.hints().contains(&Hint::F64Engine), "{error}");
         }
-        let line = open(&data, Precision::F64, u64::MAX).moments().unwrap().least_squares().unwrap();
+        let line = open(&data, Precision::F64, u64::MAX).all_moments().unwrap().least_squares().unwrap();
         assert!((line.weight - 1.0).abs() < 1e-6, "{line:?}");
     }
     // Without any spread there is nothing to lose.
     let flat = |label| Array::from_vec(label, &[50], vec![3.5f32; 50]);
     let data = Problem::pair(flat("x"), flat("t")).unwrap();
-    assert_eq!(open(&data, Precision::Fast, u64::MAX).moments().unwrap().xx, 0.0);
-    assert!(open(&at(1.0), Precision::Fast, u64::MAX).moments().is_ok());
+    assert_eq!(open(&data, Precision::Fast, u64::MAX).all_moments().unwrap().xx, 0.0);
+    assert!(open(&at(1.0), Precision::Fast, u64::MAX).all_moments().is_ok());
 }

@@ -65,7 +65,7 @@ fn anscombe() -> [Problem; 4] {
 }
 
 fn statistics(engine: &mut dyn Engine) -> Statistics {
-    let moments = engine.moments().unwrap();
+    let moments = engine.all_moments().unwrap();
     let curvature = Coordinates::Original.curvature(&moments);
     Statistics::measure(engine, &moments, curvature).unwrap()
 }
@@ -236,7 +236,7 @@ fn the_replay_is_the_descent_step_by_step() {
         let data = noisy(500, mean);
         for standardize in [false, true] {
             let mut reference = Reference::new(&data);
-            let moments = Cpu::new(&data).moments().unwrap();
+            let moments = Cpu::new(&data).all_moments().unwrap();
             let coordinates = if standardize {
                 Coordinates::standardized(&moments).unwrap()
             } else {
@@ -273,7 +273,7 @@ fn the_replay_is_the_descent_step_by_step() {
 #[test]
 fn the_replay_ends_as_the_descent_does() {
     let data = noisy(500, 1.0);
-    let moments = Cpu::new(&data).moments().unwrap();
+    let moments = Cpu::new(&data).all_moments().unwrap();
     let bound = Coordinates::Original.curvature(&moments).unwrap().rate_bound();
     let both = |sgd: GradientDescent| {
         let (want, states) = trace(|see| sgd.fit(&mut Cpu::new(&data), see));
@@ -290,7 +290,7 @@ fn the_replay_ends_as_the_descent_does() {
     });
     assert_eq!(reached.stop_reason, StopReason::Tolerance);
     // Reported is what a pass finds at the printed W and b, not the replay.
-    let pass = linfit::math::Evaluation::from_sums(&Cpu::new(&data).loss_sums(reached.model).unwrap());
+    let pass = linfit::math::Evaluation::from_sums(&Cpu::new(&data).loss_sums_at(reached.model).unwrap());
     assert_eq!(reached.evaluation, pass);
     let diverged = both(GradientDescent { learning_rate: 10.0 * bound, ..GradientDescent::default() });
     assert_eq!(diverged.stop_reason, StopReason::Diverged);
@@ -310,7 +310,7 @@ fn a_replayed_loss_is_never_negative() {
     let x: Vec<f64> = (0..1_000).map(noise).collect();
     let t = x.iter().map(|x| x / 3.0 - 0.7).collect();
     let data = pair(x, t);
-    let moments = Cpu::new(&data).moments().unwrap();
+    let moments = Cpu::new(&data).all_moments().unwrap();
     let sgd = GradientDescent { learning_rate: 0.5, steps: 3_000, ..GradientDescent::default() };
     let (fit, states) = trace(|see| sgd.replay(&mut Cpu::new(&data), &moments, see));
     assert!(states.iter().all(|state| state.evaluation.loss >= 0.0));
@@ -324,7 +324,7 @@ fn the_exact_solution_is_the_optimum() {
     for mean in [0.0, 3.0, 1e3, 1e6] {
         let data = noisy(20_011, mean);
         for engine in [&mut Cpu::new(&data) as &mut dyn Engine, &mut Reference::new(&data)] {
-            let moments = engine.moments().unwrap();
+            let moments = engine.all_moments().unwrap();
             let fit = Exact.fit(engine, &moments, &mut go_on).unwrap();
             assert_eq!((fit.steps, fit.stop_reason, fit.n), (0, StopReason::Exact, 20_011));
             let (size, rounding) = (mean + 1.0, 16.0 * f64::EPSILON);
@@ -333,7 +333,7 @@ fn the_exact_solution_is_the_optimum() {
             // Any other line is worse.
             for (w, b) in [(1e-4, 0.0), (-1e-4, 0.0), (0.0, 1e-4), (0.0, -1e-4)] {
                 let at = Affine::new(fit.model.weight + w, fit.model.bias + b);
-                let loss = engine.loss_sums(at).unwrap().rr / 20_011.0;
+                let loss = engine.loss_sums_at(at).unwrap().rr / 20_011.0;
                 assert!(loss > fit.evaluation.loss, "{mean}: {at:?}");
             }
         }
@@ -345,7 +345,7 @@ fn what_no_single_line_fits_best_is_refused() {
     let solve = |x: Vec<f64>, t: Vec<f64>| {
         let data = pair(x, t);
         let mut cpu = Cpu::new(&data);
-        let moments: Moments = cpu.moments().unwrap();
+        let moments: Moments = cpu.all_moments().unwrap();
         (Exact.fit(&mut cpu, &moments, &mut go_on), Coordinates::standardized(&moments))
     };
     let (exact, scaled) = solve(vec![0.1; 3_000], (0..3_000).map(noise).collect());
@@ -363,7 +363,7 @@ fn what_no_single_line_fits_best_is_refused() {
 fn a_rate_converges_if_and_only_if_it_is_below_the_bound() {
     for mean in [0.0, 2.0, 30.0] {
         let data = noisy(300, mean);
-        let moments = Cpu::new(&data).moments().unwrap();
+        let moments = Cpu::new(&data).all_moments().unwrap();
         let curvature = Coordinates::Original.curvature(&moments).unwrap();
         let at = |factor: f64| GradientDescent {
             learning_rate: factor * curvature.rate_bound(),
@@ -400,7 +400,7 @@ fn standardized_steps_arrive_whatever_the_mean() {
     for mean in [0.0, 1e3, 1e5] {
         let data = noisy(2_000, mean);
         let mut cpu = Cpu::new(&data);
-        let moments = cpu.moments().unwrap();
+        let moments = cpu.all_moments().unwrap();
         let coordinates = Coordinates::standardized(&moments).unwrap();
         assert_eq!(coordinates.curvature(&moments).unwrap().rate_bound(), 1.0);
         let sgd = GradientDescent { coordinates, steps: 2_000, ..GradientDescent::default() };
@@ -434,7 +434,7 @@ fn fits_have_the_same_bits_on_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut cpu = Cpu::new(&data);
-            let moments = cpu.moments().unwrap();
+            let moments = cpu.all_moments().unwrap();
             let sgd = GradientDescent { steps: 20, ..GradientDescent::default() };
             let standardized =
                 GradientDescent { coordinates: Coordinates::standardized(&moments).unwrap(), ..sgd };
@@ -461,7 +461,7 @@ fn a_standardized_replay_through_two_points_leaves_no_loss() {
     let t = Array::from_vec("t", &[2], vec![5_662.667_480_468_75, 27_536.224_609_375]);
     let data = Problem::pair(x, t).unwrap();
     let mut engine = Cpu::new(&data);
-    let moments = engine.moments().unwrap();
+    let moments = engine.all_moments().unwrap();
     let coordinates = Coordinates::standardized(&moments).unwrap();
     let sgd = GradientDescent { steps: 5, learning_rate: 0.5, coordinates, ..GradientDescent::default() };
     let fit = sgd.replay(&mut engine, &moments, &mut |_| ControlFlow::Continue(())).unwrap();

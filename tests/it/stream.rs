@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
-use linfit::engine::gpu::Gpu;
+use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
 use linfit::math::Affine;
@@ -50,7 +50,7 @@ const AT: Affine = Affine::new(0.7, -0.2);
 fn forward(engine: &mut dyn Engine) -> Vec<f32> {
     let mut all = Vec::new();
     engine
-        .forward(AT, &mut |ys| {
+        .predict(AT, &mut |ys| {
             all.extend_from_slice(ys);
             Ok(())
         })
@@ -68,20 +68,20 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
     let streamed = Problem::builder(x).target(t).memory_bytes(1 << 20).build().unwrap();
     assert!(streamed.x().is_streamed() && !resident.x().is_streamed());
 
-    let want = Cpu::new(&resident).loss_sums(AT).unwrap();
+    let want = Cpu::new(&resident).loss_sums_at(AT).unwrap();
     let mut cpu = Cpu::new(&streamed);
-    assert_eq!(cpu.loss_sums(AT).unwrap(), want);
-    assert_eq!(cpu.loss_sums(AT).unwrap(), want, "a second pass reads the file again");
+    assert_eq!(cpu.loss_sums_at(AT).unwrap(), want);
+    assert_eq!(cpu.loss_sums_at(AT).unwrap(), want, "a second pass reads the file again");
     assert!(forward(&mut cpu) == forward(&mut Cpu::new(&resident)));
     assert_eq!(
-        Reference::new(&streamed).loss_sums(AT).unwrap(),
-        Reference::new(&resident).loss_sums(AT).unwrap()
+        Reference::new(&streamed).loss_sums_at(AT).unwrap(),
+        Reference::new(&resident).loss_sums_at(AT).unwrap()
     );
     // On the GPU the parts differ, and with them the rounding.
     let adapter = software_adapter();
-    let mut gpu = Gpu::open_within(&adapter, &streamed, 1 << 20).unwrap();
+    let mut gpu = Gpu::open_with(&adapter, &streamed, &GpuSettings::within(1 << 20)).unwrap();
     for _ in 0..2 {
-        let got = gpu.loss_sums(AT).unwrap();
+        let got = gpu.loss_sums_at(AT).unwrap();
         assert_eq!(got.n, want.n);
         for (got, want) in [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)] {
             assert!((got - want).abs() <= 1e-6 * want.abs(), "{got} {want}");
@@ -110,12 +110,14 @@ fn a_file_that_shrinks_is_an_error() {
         let (x, t) = open(&paths);
         let data = Problem::builder(x).target(t).memory_bytes(memory).build().unwrap();
         let content = std::fs::read(&paths.1).unwrap();
-        assert!(Cpu::new(&data).loss_sums(AT).is_ok());
+        assert!(Cpu::new(&data).loss_sums_at(AT).is_ok());
         File::options().write(true).open(&paths.1).unwrap().set_len(1000).unwrap();
         let errors = [
-            Cpu::new(&data).loss_sums(AT).unwrap_err(),
-            Reference::new(&data).loss_sums(AT).unwrap_err(),
-            Gpu::open_within(&adapter, &data, memory).and_then(|mut gpu| gpu.loss_sums(AT)).unwrap_err(),
+            Cpu::new(&data).loss_sums_at(AT).unwrap_err(),
+            Reference::new(&data).loss_sums_at(AT).unwrap_err(),
+            Gpu::open_with(&adapter, &data, &GpuSettings::within(memory))
+                .and_then(|mut gpu| gpu.loss_sums_at(AT))
+                .unwrap_err(),
         ];
         for error in errors {
             let error = error.to_string();

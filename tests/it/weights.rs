@@ -67,8 +67,8 @@ fn want(n: usize) -> (LossSums, Moments) {
     let copies = copies(n);
     let mut reference = Reference::new(&copies);
     let counted = (0..n).filter(|&k| weight_of(k) > 0).count() as u64;
-    let sums = reference.loss_sums(WHOLE).unwrap();
-    let mut moments = reference.moments().unwrap();
+    let sums = reference.loss_sums_at(WHOLE).unwrap();
+    let mut moments = reference.all_moments().unwrap();
     assert_eq!(sums.weight_sum, sums.n as f64);
     moments.n = counted;
     (LossSums { n: counted, ..sums }, moments)
@@ -76,8 +76,8 @@ fn want(n: usize) -> (LossSums, Moments) {
 
 #[track_caller]
 fn check(engine: &mut dyn Engine, (sums, moments): &(LossSums, Moments), tolerance: f64, case: &str) {
-    assert_eq!(engine.loss_sums(WHOLE).unwrap(), *sums, "{case}");
-    let got = engine.moments().unwrap();
+    assert_eq!(engine.loss_sums_at(WHOLE).unwrap(), *sums, "{case}");
+    let got = engine.all_moments().unwrap();
     assert_eq!((got.n, got.weight_sum), (moments.n, moments.weight_sum), "{case}");
     let spread = (moments.xx * moments.tt).sqrt();
     for (got, want, size) in [
@@ -164,11 +164,11 @@ fn the_size_of_weights_does_not_matter() {
         on(&weighted((0..n).map(x_of).collect(), (0..n).map(t_of).collect(), weights))
     };
     let at = Affine::new(0.3, -0.7);
-    let cpu = |data: &Problem| Evaluation::from_sums(&Cpu::new(data).loss_sums(at).unwrap());
+    let cpu = |data: &Problem| Evaluation::from_sums(&Cpu::new(data).loss_sums_at(at).unwrap());
     let gpu = |data: &Problem| {
         let mut gpu = Gpu::open(&software_adapter(), data).unwrap();
-        assert!(gpu.notices().is_empty(), "{:?}", gpu.notices());
-        Evaluation::from_sums(&gpu.loss_sums(at).unwrap())
+        assert_eq!(gpu.take_notices(), []);
+        Evaluation::from_sums(&gpu.loss_sums_at(at).unwrap())
     };
     for on in [&cpu as &dyn Fn(&Problem) -> Evaluation, &gpu] {
         let want = fit(1.0, on);
@@ -181,7 +181,7 @@ fn the_size_of_weights_does_not_matter() {
         let weights = column("weights", (0..n).map(|k| scale * (weight_of(k) as f64 + 0.25)).collect());
         let data = weighted((0..n).map(x_of).collect(), (0..n).map(t_of).collect(), weights);
         let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-        let moments = gpu.moments().unwrap();
+        let moments = gpu.all_moments().unwrap();
         let statistics = Statistics::measure(&mut gpu, &moments, None).unwrap();
         (moments.least_squares().unwrap(), statistics.r2, statistics.stderr_weight, statistics.p_value)
     };
@@ -213,7 +213,7 @@ fn one_weight_may_outdo_all_others() {
             .build()
             .unwrap();
         for engine in [&mut Cpu::new(&data) as &mut dyn Engine, &mut Reference::new(&data)] {
-            let got = engine.moments().unwrap();
+            let got = engine.all_moments().unwrap();
             for (got, want) in [(got.xx, xx), (got.xt, xt), (got.tt, tt)] {
                 assert!((got / want - 1.0).abs() < 1e-8, "{weight:e}: {got} for {want}");
             }
@@ -266,7 +266,7 @@ fn devices_step_with_weights_and_holes() {
 fn statistics_of_weighted_pairs_by_hand() {
     let data = weighted(vec![0.0, 1.0, 2.0], vec![0.0, 2.0, 2.0], column("weights", vec![1f32, 2.0, 1.0]));
     for engine in [&mut Reference::new(&data) as &mut dyn Engine, &mut Cpu::new(&data)] {
-        let moments = engine.moments().unwrap();
+        let moments = engine.all_moments().unwrap();
         let fit = Exact.fit(engine, &moments, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!((fit.model, fit.evaluation.loss, fit.n), (Affine::new(1.0, 0.5), 0.25, 3));
         let got = Statistics::measure(engine, &moments, None).unwrap();

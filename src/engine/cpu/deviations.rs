@@ -6,9 +6,12 @@ use std::ops::Range;
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
+use super::BLOCK_ELEMENTS;
+use super::blocks::{fill_unset, read_finite, read_weights};
 use super::lanes::{LANES, mul_add, tree_sum};
-use super::{BLOCK_ELEMENTS, Frame, fill_unset, frame, read_finite, read_weights};
 use crate::array::{Array, Order, Problem};
+use crate::engine::chunks;
+use crate::engine::frame::{self, Frame};
 use crate::math::{Double, Line, LossSums, Reading, SumsAccumulator, two_sum};
 
 /// The elements from number `start` on, as they are read, less a point.
@@ -61,10 +64,16 @@ fn read_as(
 }
 
 /// The sums over a chunk about a line that is in the frame's coordinates.
-pub(super) fn sums(data: &Problem, t: &Array, frame: &Frame, line: &Line, chunk: Range<usize>) -> LossSums {
+pub(super) fn sums(
+    data: &Problem,
+    t: &Array,
+    frame: &Frame,
+    line: &Line,
+    chunk: Range<usize>,
+) -> SumsAccumulator {
     let mut room = [(); 5].map(|()| vec![0f64; BLOCK_ELEMENTS]);
     let mut all = SumsAccumulator::default();
-    for block in super::chunks(chunk, BLOCK_ELEMENTS) {
+    for block in chunks(chunk, BLOCK_ELEMENTS) {
         let (order, start, len) = (data.order(), block.start, block.len());
         let [x, x_rest, t_value, t_rest, w] = room.each_mut().map(|values| &mut values[..len]);
         read_double(data.x(), frame.readings.x, line.x, order, start, x, x_rest);
@@ -83,7 +92,7 @@ pub(super) fn sums(data: &Problem, t: &Array, frame: &Frame, line: &Line, chunk:
         let weight = (line.weight.value(), line.weight.rest());
         all.add(LossSums { n, ..block_sums([x, x_rest], [t_value, t_rest], w, weight) });
     }
-    all.total()
+    all
 }
 
 /// The sums over a block. What rounding takes of each residual is at most a few

@@ -1,7 +1,7 @@
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::BlockPass;
+use super::blocks::BlockPass;
 use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
 use crate::array::Element;
 use crate::math::{Moments, PivotSums};
@@ -19,7 +19,7 @@ impl BlockMoments {
 }
 
 impl BlockPass for BlockMoments {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
+    fn accumulate<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
         self.blocks.push(Moments::from_pivot_sums(&PivotSums { n, ..block_sums(xs, ts, ws) }));
     }
 }

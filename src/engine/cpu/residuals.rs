@@ -1,7 +1,7 @@
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::BlockPass;
+use super::blocks::BlockPass;
 use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
 use crate::array::Element;
 use crate::math::{Affine, LossSums, SumsAccumulator};
@@ -17,13 +17,13 @@ impl BlockResiduals {
         Self { at, sums: SumsAccumulator::default() }
     }
 
-    pub(super) fn total(self) -> LossSums {
-        self.sums.total()
+    pub(super) fn sums(self) -> SumsAccumulator {
+        self.sums
     }
 }
 
 impl BlockPass for BlockResiduals {
-    fn take<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
+    fn accumulate<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
         self.sums.add(LossSums { n, ..block_sums(xs, ts, ws, self.at.weight, self.at.bias) });
     }
 }
@@ -89,8 +89,8 @@ mod tests {
         values.fill(1.0);
         // r = 3·1 + 1 − 1 = 3 for each of 1,024 elements.
         let mut pass = BlockResiduals::new(Affine::new(3.0, 1.0));
-        pass.take(values, values, Once, 1024);
-        let sums = pass.total();
+        pass.accumulate(values, values, Once, 1024);
+        let sums = pass.sums().total();
         assert_eq!(
             sums,
             LossSums { n: 1024, weight_sum: 1024.0, rr: 9.0 * 1024.0, rx: 3.0 * 1024.0, r: 3.0 * 1024.0 }

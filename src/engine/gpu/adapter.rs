@@ -80,7 +80,7 @@ impl Adapter {
         matches!(self.info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu)
     }
 
-    /// What the adapter can do at most.
+    /// The adapter's limits.
     #[must_use]
     pub fn limits(&self) -> wgpu::Limits {
         self.adapter.limits()

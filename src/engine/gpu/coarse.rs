@@ -13,7 +13,7 @@
 //! at W + w and b + v is r + w·x + v, and of the sums of that only Σx and Σx²
 //! are not known yet.
 
-use super::split;
+use super::buffers::split;
 use crate::math::{Affine, Double, LossSums, Moments, scaled};
 
 /// Sizes of X and T about what residuals are computed about, as powers of two:
@@ -31,7 +31,7 @@ const LEAST_SIZE: f64 = f64::from_bits((1023 - 100) << 52);
 
 impl Sizes {
     /// W and b with the last digits that f32 has of a residual, less 12 bits to
-    /// keep what is added to them apart. CPU twin of `coarse` in
+    /// keep what is added to them apart. Twin of `coarse` in
     /// `shared/step.wgsl`.
     pub(super) fn coarse(self, at: Affine) -> [f32; 2] {
         let (x, t) = (f64::from(self.x), f64::from(self.t));
@@ -44,7 +44,7 @@ impl Sizes {
         [round(at.weight, unit / x), round(at.bias, unit)]
     }
 
-    /// What of W and b residuals are computed without.
+    /// The digits of W and b that residuals are computed without.
     pub(super) fn left_out(self, at: Affine) -> Affine {
         let [weight, bias] = self.coarse(at).map(f64::from);
         Affine { weight: at.weight - weight, bias: at.bias - bias }
@@ -54,16 +54,16 @@ impl Sizes {
 /// Means over X about some point: what sums at one W and b lack for another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
-    /// Of x.
+    /// The mean of x.
     pub(super) mean: f64,
-    /// Of x².
+    /// The mean of x².
     pub(super) square: f64,
 }
 
 impl Spread {
-    /// About `origin`.
-    pub(super) fn about(origin: Double, moments: &Moments) -> Self {
-        let mean = moments.x_centre().minus(origin).value();
+    /// The spread about a shift.
+    pub(super) fn about(shift: Double, moments: &Moments) -> Self {
+        let mean = moments.x_centre().minus(shift).value();
         let squares = scaled(moments.xx, -2 * moments.units()[0]);
         Self { mean, square: mean.mul_add(mean, squares / moments.weight_sum) }
     }

@@ -3,18 +3,19 @@ use std::ops::RangeInclusive;
 
 use bytemuck::Zeroable;
 
+use super::abi::outcome::{DIVERGED, STEP, TOLERANCE};
+use super::abi::{DescentUniform, HistoryHead, HistoryRow, WindowUniform, binding};
+use super::buffers::{STORAGE, create_buffer, split, uniform};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
-use super::inputs::Origin;
-use super::kernels::{
-    DescentUniform, HistoryHead, HistoryRow, Kernel, Parameters, WindowUniform, binding, compile_descend,
-    compile_update,
-};
+use super::inputs::ResidualShift;
+use super::kernels;
 use super::partials::whole;
+use super::pipelines::Kernel;
 use super::plan;
+use super::readback::Staging;
 use super::resident::Resident;
-use super::upload::Staging;
-use super::{Gpu, GpuError, Held, STORAGE, create_buffer, split, uniform};
+use super::{Gpu, GpuError, Held};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation};
 
@@ -32,22 +33,22 @@ pub(super) struct Descent {
     /// The part of the uniform that no rule changes.
     partials: Partials,
     /// The shift of X and T, about which residuals are computed.
-    shift: Origin,
+    shift: ResidualShift,
     /// The sizes of X and T about it.
     sizes: Sizes,
     /// Steps since the start, by the host's count.
     step: u32,
 }
 
-/// How a step is dispatched.
+/// The ways to dispatch a step.
 enum Way {
-    /// Few elements: one workgroup takes up to `most_steps` in a dispatch.
+    /// For few elements: one workgroup takes up to `most_steps` in a dispatch.
     Alone { descend: Kernel, most_steps: u32 },
-    /// The dispatches of a pass, then one that updates.
+    /// For many: the dispatches of a pass, then one that steps.
     Dispatched { update: Kernel },
 }
 
-/// What a step finds when it adds up partials.
+/// The partial sums of a pass, as a step adds them up.
 #[derive(Clone, Copy)]
 struct Partials {
     count: u32,
@@ -84,8 +85,10 @@ impl Descent {
                 dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
                 let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES, WINDOW};
-                    let kernel = compile_descend(device, &gpu.tuning, &gpu.inputs);
+                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
+                    use binding::elements::WINDOW;
+                    let source = kernels::descend(&gpu.tuning, &(&gpu.inputs).into());
+                    let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
                         (HISTORY, history.as_entire_binding()),
@@ -102,11 +105,11 @@ impl Descent {
             _ => {
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
-                    let kernel = compile_update(device);
+                    let kernel = Kernel::compile(device, &kernels::update());
                     let bindings = kernel.bind(
                         device,
                         &[
-                            (PARTIALS, resident.residuals.partials.buffer.as_entire_binding()),
+                            (PARTIALS, resident.passes.loss_sums.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (PARAMETERS, gpu.point.as_entire_binding()),
                             (DESCENT, descent.as_entire_binding()),
@@ -115,7 +118,7 @@ impl Descent {
                     );
                     (kernel, bindings)
                 })?;
-                (Way::Dispatched { update: kernel }, bindings, resident.residuals.partial_count)
+                (Way::Dispatched { update: kernel }, bindings, resident.passes.loss_sums.partial_count)
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
@@ -129,7 +132,7 @@ impl Descent {
             history,
             staging,
             partials,
-            shift: gpu.inputs.origin(gpu.precision),
+            shift: gpu.inputs.shift(gpu.precision),
             sizes: gpu.inputs.sizes(),
             step: 0,
         })
@@ -195,7 +198,8 @@ impl Descent {
 
 impl Stepper for Gpu {
     fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
-        let spread = self.spread()?;
+        let all = self.all();
+        let spread = self.spread(&all)?;
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,
@@ -203,7 +207,7 @@ impl Stepper for Gpu {
         };
         descent.start(&self.device, rule, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(self.inputs.origin(self.precision).centred(at))?)
+        Ok(self.set_model(self.inputs.shift(self.precision).shifted(at))?)
     }
 
     fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
@@ -221,7 +225,7 @@ impl Stepper for Gpu {
         })?;
         let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
         let record = |pass: &mut wgpu::ComputePass<'_>| {
-            descent.record(pass, wanted, |pass| resident.residuals.dispatch(pass));
+            descent.record(pass, wanted, |pass| resident.passes.loss_sums.dispatch(pass));
         };
         let read = |bytes: &[u8]| History::read(bytes);
         let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
@@ -272,11 +276,6 @@ struct History {
     rows: Vec<HistoryRow>,
 }
 
-/// The outcomes of a row as `shared/rule.wgsl` numbers them.
-const STEP: u32 = 0;
-const TOLERANCE: u32 = 1;
-const DIVERGED: u32 = 2;
-
 impl History {
     fn read(bytes: &[u8]) -> Self {
         let (head, rows) = bytes.split_at(size_of::<HistoryHead>());
@@ -289,7 +288,13 @@ impl History {
     /// if they are not what was asked for after `step` steps. That is so many
     /// rows, or fewer if the last one ends the descent, one for each step.
     /// Drivers have been seen to end long loops early, without a word.
-    fn evaluated(&self, rule: &DescentRule, shift: Origin, wanted: u32, step: u32) -> Option<Vec<Evaluated>> {
+    fn evaluated(
+        &self,
+        rule: &DescentRule,
+        shift: ResidualShift,
+        wanted: u32,
+        step: u32,
+    ) -> Option<Vec<Evaluated>> {
         let has_stopped = self.head.stopped != 0;
         let complete = self.head.count == wanted || has_stopped;
         let steps = successors(Some(step), |step| Some(step.wrapping_add(1).max(1)));
@@ -323,13 +328,12 @@ impl History {
     }
 }
 
-fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: Origin) -> Evaluated {
+fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: ResidualShift) -> Evaluated {
     let means = whole(&row.evaluation);
-    let Parameters { weight, bias } = row.parameters;
     // The shader has divided by Σw and multiplied with 2 already.
     let evaluation = Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] };
     Evaluated {
-        model: shift.uncentred(Affine::new(joined(weight), joined(bias))),
+        model: shift.unshifted(Affine::new(joined(row.weight), joined(row.bias))),
         evaluation,
         outcome: rule.outcome(&evaluation, row.outcome != DIVERGED),
     }
@@ -358,8 +362,8 @@ mod tests {
             row.evaluation.hi = [1.0, gradient, gradient, 0.0];
         }
         let stopped = u32::from(last != STEP);
-        let head = HistoryHead { wanted: 4, count, stopped, step, velocity: Parameters::zeroed() };
-        let shift = Origin { x: 0.0.into(), t: 0.0.into() };
+        let head = HistoryHead { wanted: 4, count, stopped, step, ..HistoryHead::zeroed() };
+        let shift = ResidualShift { x: 0.0.into(), t: 0.0.into() };
         History { head, rows }.evaluated(&DescentRule::within([0.5; 2]), shift, 4, 10)
     }
 
@@ -374,7 +378,7 @@ mod tests {
         assert_eq!(understood(rows(10..14), 13, STEP, 1.0), None, "a step that was not taken");
     }
 
-    /// The rule's own judgement counts, not the device's.
+    /// The rule's own judgement decides, not the device's.
     #[test]
     fn an_outcome_that_the_rule_does_not_have_is_noticed() {
         let outcomes = |last, gradient| {
@@ -424,7 +428,7 @@ mod tests {
                 assert_eq!(rows.len(), 3);
                 let Evaluation { loss, grad_weight, grad_bias } = rows[0].evaluation;
                 let stepped = rows[1].model;
-                // 0.1 is no f32: its second part counts too.
+                // 0.1 is no f32: its second part is needed too.
                 for (got, want, size) in [
                     (loss, want[0], want[0]),
                     (grad_weight, want[1], want[1].abs()),

@@ -7,7 +7,7 @@ use super::plan::{self, Dispatch};
 use super::tuning::Tuning;
 use super::{Adapter, GpuError};
 
-/// How long one submission may take. Every wait is finite: drivers have been
+/// The longest wait for one submission. Every wait is finite: drivers have been
 /// seen never to answer.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -23,7 +23,7 @@ pub(super) struct Device {
     pub(super) maps_inputs: bool,
     /// Whether shaders can add up a subgroup.
     pub(super) has_subgroups: bool,
-    /// If the device has one.
+    /// The device's clock, if it has one.
     pub(super) clock: Option<Clock>,
     adapter: String,
     lost: Arc<Mutex<Option<String>>>,
@@ -84,7 +84,8 @@ impl Device {
         GpuError::Limit { adapter: self.adapter(), reason }
     }
 
-    /// How a window's elements are spread over invocations here.
+    /// A window's elements divided among invocations, within this device's
+    /// limits.
     pub(super) fn dispatch(&self, elements: usize, tuning: &Tuning) -> Result<Dispatch, GpuError> {
         plan::dispatch(elements, tuning, &self.limits).map_err(|reason| self.limit(reason))
     }

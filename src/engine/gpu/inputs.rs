@@ -1,45 +1,50 @@
+use super::Precision;
+use super::abi::WindowUniform;
+use super::buffers::split;
 use super::coarse::Sizes;
 use super::packing::Packing;
-use super::{Precision, split};
+use super::plan::Dispatch;
 use crate::array::{Array, ElementType, Problem};
 use crate::math::{Affine, Double, Line, LossSums, Readings};
 
-/// How a matrix's elements are brought to the device: e as
-/// ((e − shift) − pivot)·scale.
+/// The passage of an array's elements to the device: e becomes
+/// ((e − whole) − fraction)·scale. Whole and fraction are the host's shift; the
+/// device's own is on top of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passage {
-    /// How they lie there.
+    /// Their form there.
     pub(super) packing: Packing,
-    /// What is taken off whole numbers of 64 bits before f64 has to hold the
-    /// rest; 0 for all others.
-    pub(super) shift: i128,
-    /// What is taken off in f64, before f32 has to hold the rest: 0 unless the
-    /// elements have more digits than f32 and lie far from 0 for their spread.
-    pub(super) pivot: f64,
+    /// The shift of whole numbers of 64 bits, before f64 has to hold the rest; 0
+    /// for all others.
+    pub(super) whole: i128,
+    /// The shift in f64, before f32 has to hold the rest: 0 unless the elements
+    /// have more digits than f32 and lie far from 0 for their spread.
+    pub(super) fraction: f64,
     /// A power of two: other than 1 only for weights too large or too small for
     /// f32 sums.
     pub(super) scale: f64,
     /// A point near the mean of what is on the device, about which moments are
     /// summed there; 0 if that is near 0 for the spread.
-    pub(super) centre: f32,
+    pub(super) device_shift: f32,
     /// The standard deviation of some elements from all over the data, however
     /// much these weigh.
     pub(super) spread: f64,
-    /// Whether residuals and predictions in f32 are computed about it too.
+    /// Whether residuals and predictions in f32 take that shift too.
     pub(super) is_far: bool,
-    /// Of what is on the device, less what residuals take off it: a power of two.
+    /// The size of the device's elements, less the shift of residuals: a power
+    /// of two.
     pub(super) size: f32,
 }
 
-/// What the passes of a dataset read: X, T, weights and bits for holes, as far
-/// as there are any, and how each lies on the device.
+/// The inputs of a problem's passes: X, T, weights and validity bits, as far as
+/// there are any, and the form of each on the device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Inputs {
     pub(super) x: Passage,
     /// Like X where there is no T.
     pub(super) t: Passage,
     pub(super) weights: Option<Passage>,
-    pub(super) has_holes: bool,
+    pub(super) has_validity: bool,
     has_t: bool,
 }
 
@@ -49,7 +54,7 @@ pub(super) struct Inputs {
 const FAR: f64 = 4.0;
 
 /// The same for moments, for which it costs nothing.
-const OFF_CENTRE: f64 = 1.0;
+const OFF_ZERO: f64 = 1.0;
 
 /// Mean weights within these powers of two of 1 stay as they are.
 const WEIGHT_BITS: f64 = 20.0;
@@ -63,12 +68,12 @@ impl Inputs {
             x,
             t: data.t().map_or(x, |t| Passage::of_values(t, data, readings.t.shift)),
             weights: data.weights().map(|weights| Passage::of_weights(weights, data)),
-            has_holes: data.validity().is_some(),
+            has_validity: data.validity().is_some(),
             has_t: data.t().is_some(),
         }
     }
 
-    /// What there is of X, T and weights.
+    /// X, T and weights, as far as there are any.
     fn passages(&self) -> impl Iterator<Item = Passage> {
         [Some(self.x), self.has_t.then_some(self.t), self.weights].into_iter().flatten()
     }
@@ -82,7 +87,7 @@ impl Inputs {
     /// far as there are any, of weights and bits.
     pub(super) fn groups(&self, x: u64, t: u64, weights: Option<u64>, validity: Option<u64>) -> u64 {
         let weights = self.weights.zip(weights).map(|(weights, bytes)| weights.packing.groups(bytes));
-        let validity = validity.filter(|_| self.has_holes).map(|bytes| bytes * 8 / 4);
+        let validity = validity.filter(|_| self.has_validity).map(|bytes| bytes * 8 / 4);
         let both = self.x.packing.groups(x).min(self.t.packing.groups(t));
         [weights, validity].into_iter().flatten().fold(both, u64::min)
     }
@@ -92,70 +97,80 @@ impl Inputs {
         self.passages().map(|passage| passage.packing.size()).sum()
     }
 
-    /// W and b that predict from what is on the device, about X's centre.
+    /// W and b that predict from the device's elements, less X's shift.
     pub(super) fn to_predict(self, at: Affine) -> Affine {
-        let origin = self.x.origin().plus(f64::from(self.x.residual_centre()));
-        Affine { bias: origin.times(at.weight).plus(at.bias).value(), ..at }
+        let shift = self.x.host_shift().plus(f64::from(self.x.residual_shift()));
+        Affine { bias: shift.times(at.weight).plus(at.bias).value(), ..at }
     }
 
-    /// What residuals are computed about with a precision.
-    pub(super) fn origin(&self, precision: Precision) -> Origin {
+    /// The shift of residuals with a precision.
+    pub(super) fn shift(&self, precision: Precision) -> ResidualShift {
         let of = |passage: Passage| match precision {
-            Precision::Fast => passage.origin().plus(f64::from(passage.residual_centre())),
+            Precision::Fast => passage.host_shift().plus(f64::from(passage.residual_shift())),
             // They have the digits to compute about 0.
-            Precision::Compensated | Precision::F64 => passage.origin(),
+            Precision::Compensated | Precision::F64 => passage.host_shift(),
         };
-        Origin { x: of(self.x), t: of(self.t) }
+        ResidualShift { x: of(self.x), t: of(self.t) }
     }
 
-    /// Of X and T where residuals are computed.
+    /// The sizes of X and T less the shift of residuals.
     pub(super) fn sizes(&self) -> Sizes {
         Sizes { x: self.x.size, t: self.t.size }
     }
 
-    /// Whether the device takes anything off X or T.
-    pub(super) fn is_centred(&self) -> bool {
-        self.x.residual_centre() != 0.0 || self.t.residual_centre() != 0.0
+    /// Whether the device takes a shift off X or T.
+    pub(super) fn is_shifted(&self) -> bool {
+        self.x.residual_shift() != 0.0 || self.t.residual_shift() != 0.0
     }
 
-    /// What weights are multiplied with.
+    /// The factor of the device's weights.
     pub(super) fn weight_scale(&self) -> f64 {
         self.weights.map_or(1.0, |weights| weights.scale)
     }
 }
 
-/// A point (p, q) that is taken off X and T before residuals are computed.
+impl WindowUniform {
+    /// The window of a dispatch, whose partial sums start at number
+    /// `first_partial`.
+    pub(super) fn new(dispatch: &Dispatch, first_partial: u32, inputs: &Inputs) -> Self {
+        let Dispatch { elements, invocations, run, .. } = *dispatch;
+        let [x_shift, t_shift] = [inputs.x, inputs.t].map(|passage| passage.residual_shift());
+        Self { elements, invocations, run, first_partial, zero: 0, x_shift, t_shift, unused: 0 }
+    }
+}
+
+/// The shift (p, q) of X and T that residuals are computed with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Origin {
+pub(super) struct ResidualShift {
     pub(super) x: Double,
     pub(super) t: Double,
 }
 
-impl Origin {
+impl ResidualShift {
     /// p·W − q.
     fn rise(self, weight: impl Into<Double>) -> Double {
         self.x.times(weight).minus(self.t)
     }
 
     /// W and b about it: x·W + b − t = (x − p)·W + (b + p·W − q) − (t − q).
-    pub(super) fn centred(self, at: Affine) -> Affine {
+    pub(super) fn shifted(self, at: Affine) -> Affine {
         Affine { bias: self.rise(at.weight).plus(at.bias).value(), ..at }
     }
 
     /// The same of a line, which has more digits: from (x₀, y₀) about it,
     /// (y₀ − q) − (x₀ − p)·W.
-    pub(super) fn centred_line(self, line: &Line) -> Affine {
+    pub(super) fn shifted_line(self, line: &Line) -> Affine {
         let bias = line.y.minus(self.t).minus(line.x.minus(self.x).times(line.weight));
         Affine { weight: line.weight.value(), bias: bias.value() }
     }
 
     /// The other way round.
-    pub(super) fn uncentred(self, at: Affine) -> Affine {
+    pub(super) fn unshifted(self, at: Affine) -> Affine {
         Affine { bias: Double::from(at.bias).minus(self.rise(at.weight)).value(), ..at }
     }
 
     /// Σ r·x from sums with (x − p): Σ r·(x − p) + p·Σ r.
-    pub(super) fn uncentred_sums(self, sums: LossSums) -> LossSums {
+    pub(super) fn unshifted_sums(self, sums: LossSums) -> LossSums {
         self.sums_about(0.0.into(), sums)
     }
 
@@ -171,20 +186,20 @@ impl Origin {
 }
 
 impl Passage {
-    /// Of X or T.
-    fn of_values(matrix: &Array, data: &Problem, shift: i128) -> Self {
-        let (element, sample) = (matrix.element(), Sample::of(matrix, data, shift));
+    /// The passage of X or T.
+    fn of_values(matrix: &Array, data: &Problem, whole: i128) -> Self {
+        let (element, sample) = (matrix.element(), Sample::of(matrix, data, whole));
         let packing = Packing::of(element);
         let has_more_digits = packing == Packing::F32 && !element.is_exact_in_f32();
-        let pivot = if has_more_digits { sample.point(element, FAR) } else { 0.0 };
-        let rest = Sample { mean: sample.mean - pivot, ..sample };
-        let centre = split(rest.point(element, OFF_CENTRE))[0];
+        let fraction = if has_more_digits { sample.point(element, FAR) } else { 0.0 };
+        let rest = Sample { mean: sample.mean - fraction, ..sample };
+        let device_shift = split(rest.point(element, OFF_ZERO))[0];
         // What is beyond f32 is found when it is sent.
-        let centre = if centre.is_finite() { centre } else { 0.0 };
+        let device_shift = if device_shift.is_finite() { device_shift } else { 0.0 };
         let is_far = rest.mean.abs() >= FAR * rest.deviation;
-        let off = if is_far { rest.mean - f64::from(centre) } else { rest.mean };
+        let off = if is_far { rest.mean - f64::from(device_shift) } else { rest.mean };
         let size = power_of_two(off.hypot(rest.deviation));
-        Self { packing, shift, pivot, scale: 1.0, centre, spread: sample.deviation, is_far, size }
+        Self { packing, whole, fraction, scale: 1.0, device_shift, spread: sample.deviation, is_far, size }
     }
 
     fn of_weights(matrix: &Array, data: &Problem) -> Self {
@@ -194,10 +209,10 @@ impl Passage {
         if bits.abs() <= WEIGHT_BITS {
             return Self {
                 packing: Packing::of(matrix.element()),
-                shift: 0,
-                pivot: 0.0,
+                whole: 0,
+                fraction: 0.0,
                 scale: 1.0,
-                centre: 0.0,
+                device_shift: 0.0,
                 spread: 0.0,
                 is_far: false,
                 size: 1.0,
@@ -207,35 +222,35 @@ impl Passage {
         let scale = (-bits.clamp(-1000.0, 1000.0)).exp2();
         Self {
             packing: Packing::F32,
-            shift: 0,
-            pivot: 0.0,
+            whole: 0,
+            fraction: 0.0,
             scale,
-            centre: 0.0,
+            device_shift: 0.0,
             spread: 0.0,
             is_far: false,
             size: 1.0,
         }
     }
 
-    /// What residuals and predictions in f32 take off on the device.
-    pub(super) fn residual_centre(&self) -> f32 {
-        if self.is_far { self.centre } else { 0.0 }
+    /// The shift that residuals and predictions in f32 take on the device.
+    pub(super) fn residual_shift(&self) -> f32 {
+        if self.is_far { self.device_shift } else { 0.0 }
     }
 
     /// Whether elements are sent as they are, or rounded to f32 and no more.
     pub(super) fn is_plain(&self) -> bool {
-        self.shift == 0 && self.pivot == 0.0 && self.scale == 1.0
+        self.whole == 0 && self.fraction == 0.0 && self.scale == 1.0
     }
 
-    /// All that is taken off on the host.
-    pub(super) fn origin(&self) -> Double {
-        Double::whole(self.shift).plus(self.pivot)
+    /// The whole shift on the host.
+    pub(super) fn host_shift(&self) -> Double {
+        Double::whole(self.whole).plus(self.fraction)
     }
 
     /// An element, less the shift, on its way to the device, before f32 rounds
     /// it.
     pub(super) fn apply(&self, element: f64) -> f64 {
-        (element - self.pivot) * self.scale
+        (element - self.fraction) * self.scale
     }
 }
 
@@ -245,7 +260,7 @@ fn power_of_two(size: f64) -> f32 {
     split(size.log2().floor().clamp(-MOST, MOST).exp2())[0]
 }
 
-/// Some elements that count, from all over a matrix.
+/// Some valid elements, from all over an array.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     mean: f64,
@@ -324,31 +339,31 @@ impl Sample {
 mod tests {
     use super::*;
 
-    fn pivot(values: &[f64], element: ElementType) -> f64 {
+    fn shift_of(values: &[f64], element: ElementType) -> f64 {
         Sample::of_values(values).point(element, FAR)
     }
 
     #[test]
     fn only_what_is_far_from_0_is_taken_off() {
         // Mean 2.5, deviation √1.25.
-        assert_eq!(pivot(&[1.0, 2.0, 3.0, 4.0], ElementType::F64), 0.0);
+        assert_eq!(shift_of(&[1.0, 2.0, 3.0, 4.0], ElementType::F64), 0.0);
         // Mean 1000.25 and deviation 1.64: on the lattice of 1.
         let far = [999.0, 1000.0, 1003.0, 999.0];
-        assert_eq!(pivot(&far, ElementType::F64), 1000.0);
-        assert_eq!(pivot(&far.map(|v| v / 1024.0), ElementType::F64), 1000.0 / 1024.0);
-        assert_eq!(pivot(&far.map(|v| -v), ElementType::I32), -1000.0);
+        assert_eq!(shift_of(&far, ElementType::F64), 1000.0);
+        assert_eq!(shift_of(&far.map(|v| v / 1024.0), ElementType::F64), 1000.0 / 1024.0);
+        assert_eq!(shift_of(&far.map(|v| -v), ElementType::I32), -1000.0);
         // Whole numbers stay whole.
-        assert_eq!(pivot(&[7.0, 7.0, 7.0, 8.0], ElementType::I64), 7.0);
-        assert_eq!(pivot(&[0.1; 7], ElementType::F64), 0.1);
-        assert_eq!(pivot(&[], ElementType::F64), 0.0);
-        assert_eq!(pivot(&[f64::MAX, -f64::MAX, f64::MAX], ElementType::F64), 0.0);
-        assert_eq!(pivot(&[1.0, 2.0, -1e300, 4.0], ElementType::F64), 0.0);
+        assert_eq!(shift_of(&[7.0, 7.0, 7.0, 8.0], ElementType::I64), 7.0);
+        assert_eq!(shift_of(&[0.1; 7], ElementType::F64), 0.1);
+        assert_eq!(shift_of(&[], ElementType::F64), 0.0);
+        assert_eq!(shift_of(&[f64::MAX, -f64::MAX, f64::MAX], ElementType::F64), 0.0);
+        assert_eq!(shift_of(&[1.0, 2.0, -1e300, 4.0], ElementType::F64), 0.0);
     }
 
     /// 1000 ± 1 but for the left quarter, which is nodata: every place that is
-    /// sampled first finds elements that count.
+    /// sampled first finds valid elements.
     #[test]
-    fn holes_are_no_part_of_a_sample() {
+    fn missing_values_are_no_part_of_a_sample() {
         let value = |k: u32| if k % 64 < 16 { f64::NAN } else { 999.0 + f64::from(k % 3) };
         let x: Vec<f64> = (0..64 * 64).map(value).collect();
         let matrix = |label| Array::from_vec(label, &[64, 64], x.clone());
@@ -381,10 +396,10 @@ mod tests {
     fn the_shortest_buffer_says_how_many_pairs_there_are() {
         let passage = |packing| Passage {
             packing,
-            shift: 0,
-            pivot: 0.0,
+            whole: 0,
+            fraction: 0.0,
             scale: 1.0,
-            centre: 0.0,
+            device_shift: 0.0,
             spread: 0.0,
             is_far: false,
             size: 1.0,
@@ -393,7 +408,7 @@ mod tests {
             x: passage(Packing::F32),
             t: passage(Packing::U8),
             weights: Some(passage(Packing::F32)),
-            has_holes: true,
+            has_validity: true,
             has_t: true,
         };
         for ([x, t, weights, validity], groups) in [
@@ -405,7 +420,7 @@ mod tests {
         ] {
             assert_eq!(inputs.groups(x, t, Some(weights), Some(validity)), groups);
         }
-        let plain = Inputs { weights: None, has_holes: false, ..inputs };
+        let plain = Inputs { weights: None, has_validity: false, ..inputs };
         assert_eq!(plain.groups(256, 64, Some(0), Some(0)), 16);
     }
 
@@ -413,13 +428,13 @@ mod tests {
     /// r = 2·1002 − 1500 − 505 = −1, and 2·2 + (2000 − 1500 − 500) − 5 = −1.
     #[test]
     fn residuals_are_those_of_the_data() {
-        let origin = Origin { x: 1000.0.into(), t: 500.0.into() };
+        let shift = ResidualShift { x: 1000.0.into(), t: 500.0.into() };
         let at = Affine::new(2.0, -1500.0);
-        assert_eq!(origin.centred(at), Affine::new(2.0, 0.0));
-        assert_eq!(origin.uncentred(origin.centred(at)), at);
+        assert_eq!(shift.shifted(at), Affine::new(2.0, 0.0));
+        assert_eq!(shift.unshifted(shift.shifted(at)), at);
         // r = −1 and 3.
         let sums = LossSums { n: 2, weight_sum: 2.0, rr: 10.0, rx: -2.0 + 12.0, r: 2.0 };
         let want = LossSums { rx: -1002.0 + 3.0 * 1004.0, ..sums };
-        assert_eq!(origin.uncentred_sums(sums), want);
+        assert_eq!(shift.unshifted_sums(sums), want);
     }
 }

@@ -1,8 +1,9 @@
+use super::abi::Binding;
 use crate::array::ElementType;
 
-/// How a matrix's elements lie in the device's memory: small ones as they are,
-/// several to a word, and all others as f32. Shaders see four f32 at a time
-/// either way; how they get them is all that differs, and it is all here.
+/// The form of an array's elements in the device's memory: small ones as they
+/// are, several to a word, and all others as f32. Shaders see four f32 at a time
+/// either way; the code that loads them is all that differs, and is all here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packing {
     F32,
@@ -15,7 +16,7 @@ pub(super) enum Packing {
 }
 
 impl Packing {
-    /// How elements of a type are sent.
+    /// The form in which elements of a type are sent.
     pub(super) fn of(element: ElementType) -> Self {
         match element {
             ElementType::U8 => Self::U8,
@@ -32,6 +33,11 @@ impl Packing {
             | ElementType::F32
             | ElementType::F64 => Self::F32,
         }
+    }
+
+    /// The part of `shaders/` that [`source`](Self::source) uses, if any.
+    pub(super) fn part(self) -> Option<&'static str> {
+        (self == Self::F16).then_some("halves")
     }
 
     /// Bytes of an element.
@@ -54,34 +60,15 @@ impl Packing {
         buffer_bytes / (4 * self.size() as u64)
     }
 
-    /// WGSL that what [`source`](Self::source) declares for any packing expects,
-    /// once.
-    ///
-    /// Halves are unpacked by their bits: the built-in function may take
-    /// subnormal ones for 0, where drivers flush them. Their fractions are whole
-    /// numbers times 2⁻²⁴; of normal ones the exponent's bias moves from 15 to
-    /// 127.
-    pub(super) const HALVES: &str = "\
-fn halves(bits: vec4<u32>) -> vec4<f32> {
-    let size = bits & vec4(0x7fffu);
-    let subnormal = vec4<f32>(size) * 0x1p-24;
-    let normal = bitcast<vec4<f32>>((size << vec4(13u)) + vec4(0x38000000u));
-    let sign = (bits & vec4(0x8000u)) << vec4(16u);
-    let value = bitcast<vec4<u32>>(select(normal, subnormal, size < vec4(0x400u)));
-    return bitcast<vec4<f32>>(value | sign);
-}
-
-";
-
     /// WGSL that declares `load_name(i)` without a buffer: four times 1.
     pub(super) fn source_of_ones(name: &str) -> String {
-        format!("fn load_{name}(i: u32) -> vec4<f32> {{\n    return vec4(1.0);\n}}\n\n")
+        format!("fn load_{name}(i: u32) -> vec4<f32> {{\n    return vec4(1.0);\n}}\n")
     }
 
-    /// WGSL that declares the buffer `name` and `load_name(i)`, the four
-    /// elements of group `i`. All of it is exact: every element of a small type
-    /// is an f32.
-    pub(super) fn source(self, name: &str, binding: u32) -> String {
+    /// WGSL that declares a buffer and `load_name(i)`, the four elements of its
+    /// group `i`. All of it is exact: every element of a small type is an f32.
+    pub(super) fn source(self, binding: Binding) -> String {
+        let Binding { name, number, .. } = binding;
         let (group, four) = match self {
             Self::F32 => ("vec4<f32>", "group"),
             Self::U8 => ("u32", "vec4<f32>(unpack4xU8(group))"),
@@ -100,8 +87,8 @@ fn halves(bits: vec4<u32>) -> vec4<f32> {
             ),
         };
         format!(
-            "@group(0) @binding({binding}) var<storage, read> {name}: array<{group}>;\n\n\
-             fn load_{name}(i: u32) -> vec4<f32> {{\n    let group = {name}[i];\n    return {four};\n}}\n\n"
+            "@group(0) @binding({number}) var<storage, read> {name}: array<{group}>;\n\n\
+             fn load_{name}(i: u32) -> vec4<f32> {{\n    let group = {name}[i];\n    return {four};\n}}\n"
         )
     }
 }

@@ -1,8 +1,10 @@
+use super::abi::{FinishUniform, FinishedSum, binding};
+use super::buffers::{STORAGE, create_buffer};
 use super::device::Device;
-use super::kernels::{FinishUniform, FinishedSum, SumsKernel, binding};
+use super::pipelines::SumsKernel;
 use super::plan::{self, FINISHERS};
-use super::upload::Staging;
-use super::{GpuError, Precision, STORAGE, create_buffer};
+use super::readback::Staging;
+use super::{GpuError, Precision};
 
 /// Four sums in f64: one finisher's.
 pub(super) type Sums = [f64; 4];

@@ -1,5 +1,5 @@
-//! How the elements are spread over buffers, workgroups and invocations:
-//! arithmetic only, no device.
+//! Elements divided among buffers, workgroups and invocations: arithmetic only,
+//! no device.
 //!
 //! The shaders are compiled without bounds checks and without a bound on their
 //! loops. What keeps every index of theirs inside its buffer:
@@ -34,12 +34,12 @@ pub(super) const VECTOR: u32 = 4;
 /// (`BLOCK` in `shared/walk.wgsl`).
 pub(super) const BLOCK_VECTORS: u32 = 16;
 
-/// Invocations of the finishing kernel (`FINISHERS` in `finish.wgsl`), each of
+/// Invocations of the finishing kernel (`FINISHERS` in `finish_sums.wgsl`), each of
 /// which leaves a partial sum for the host.
 pub(super) const FINISHERS: u32 = 64;
 
 /// Elements of Y computed and read back at a time, if X is on the device: 16 MiB.
-pub(super) const FORWARD_ELEMENTS: u32 = 1 << 22;
+pub(super) const PREDICTED_ELEMENTS: u32 = 1 << 22;
 
 /// A window is at most 512 MiB, whatever the device allows: drivers have been
 /// seen to fail at 1 GiB and above.
@@ -48,7 +48,7 @@ const MAX_WINDOW_BYTES: u64 = 512 << 20;
 /// vec4s an invocation should have to do before another one is started.
 const MIN_RUN: u32 = 16;
 
-/// What a dispatch covers and how.
+/// One dispatch over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dispatch {
     /// Elements of the window.
@@ -57,7 +57,7 @@ pub(super) struct Dispatch {
     pub(super) workgroups: [u32; 2],
     /// Invocations that have work, a multiple of the workgroup size.
     pub(super) invocations: u32,
-    /// vec4s an invocation visits at most.
+    /// vec4s that an invocation passes over at most.
     pub(super) run: u32,
     /// Partial sums that are left.
     pub(super) partials: u32,
@@ -74,7 +74,7 @@ impl Dispatch {
     /// one for `room` partial sums those from `first_partial` on.
     ///
     /// # Errors
-    /// Which of them doesn't.
+    /// The buffer that is too short.
     pub(super) fn check_buffers(&self, groups: u64, first_partial: u32, room: u64) -> Result<(), String> {
         if groups < u64::from(self.elements.div_ceil(VECTOR)) {
             return Err(format!("{} elements do not fit into {groups} groups of four", self.elements));
@@ -88,16 +88,16 @@ impl Dispatch {
 }
 
 /// The ranges of elements that each get buffers of their own: as large as the
-/// device binds, and multiples of [`FORWARD_ELEMENTS`] but for the last.
+/// device binds, and multiples of [`PREDICTED_ELEMENTS`] but for the last.
 pub(super) fn windows(elements: usize, limits: &wgpu::Limits) -> Vec<Range<usize>> {
     let bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_WINDOW_BYTES);
-    let forward_bytes = u64::from(FORWARD_ELEMENTS) * 4;
+    let predicted_bytes = u64::from(PREDICTED_ELEMENTS) * 4;
     // No device binds less than 128 MiB; the division cannot give 0.
-    let window = usize::try_from((bytes / forward_bytes).max(1)).unwrap_or(1) * FORWARD_ELEMENTS as usize;
+    let window = usize::try_from((bytes / predicted_bytes).max(1)).unwrap_or(1) * PREDICTED_ELEMENTS as usize;
     super::super::chunks(0..elements, window).collect()
 }
 
-/// Spreads a window's elements over invocations.
+/// Divides a window's elements among invocations.
 ///
 /// # Errors
 /// The reason why no legal dispatch covers them.
@@ -130,7 +130,7 @@ pub(super) fn dispatch(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) 
     Ok(Dispatch::new(elements, groups, run, workgroups, tuning))
 }
 
-/// Spreads all elements over the one workgroup of a descent, if they are few
+/// Divides all elements among the one workgroup of a descent, if they are few
 /// enough for one: the dispatch, and the steps it takes at most.
 pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Option<(Dispatch, u32)> {
     let elements = u32::try_from(elements).ok().filter(|&elements| elements <= tuning.alone_elements)?;
@@ -164,7 +164,7 @@ fn workgroups_2d(groups: u32, limits: &wgpu::Limits) -> Result<[u32; 2], String>
 /// `parts` each.
 ///
 /// # Errors
-/// If they were too many for one dispatch.
+/// More parts than one dispatch adds up.
 pub(super) fn check_finish(partials: u64, parts: u32) -> Result<u32, String> {
     match u32::try_from(partials.saturating_mul(u64::from(parts))) {
         Ok(count) if count / FINISHERS < MAX_LOOP_ITERATIONS => Ok(count),

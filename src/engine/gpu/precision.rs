@@ -1,12 +1,15 @@
 use std::fmt;
 
+use super::abi::{FinishedSum, SelfTestCase, SelfTestResult, SelfTestUniform, binding};
+use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer};
 use super::device::Device;
-use super::kernels::{self, SelfTestCase, SelfTestResult, SelfTestUniform, binding};
-use super::upload::Staging;
-use super::{Adapter, GpuError, STORAGE, STORAGE_INPUT, create_buffer};
+use super::kernels;
+use super::pipelines::Kernel;
+use super::readback::Staging;
+use super::{Adapter, GpuError};
 
-/// How a GPU carries the sums of a pass. Elements are f32 in all three, and the
-/// host joins what the device leaves in f64.
+/// The numbers in which a GPU carries the sums of a pass. Elements are f32 in
+/// all three, and the host merges the device's sums in f64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// f32, in runs so short, and at a W and b of so few digits, that rounding
@@ -37,8 +40,8 @@ impl Precision {
         }
     }
 
-    /// Checks that the adapter offers what it needs, opening it for that where
-    /// it has to be tried.
+    /// Checks that the adapter offers this precision. For that it may have to be
+    /// opened.
     ///
     /// # Errors
     /// [`GpuError::NoF64`], [`GpuError::NoCompensation`], whatever the device
@@ -51,7 +54,7 @@ impl Precision {
         }
     }
 
-    /// What can be told without opening the adapter.
+    /// The part of [`check`](Self::check) that needs no open device.
     pub(super) fn check_f64(self, adapter: &Adapter) -> Result<(), GpuError> {
         if self == Self::F64 && !adapter.has_f64() {
             return Err(GpuError::NoF64 { adapter: adapter.name().to_owned() });
@@ -71,15 +74,15 @@ const CASES: usize = 256;
 
 /// Proves that a device keeps the rounding errors of sums and products, with
 /// numbers whose errors the host knows. Drivers are free to simplify them away,
-/// and some do.
+/// and some do. Twin of `self_test.wgsl`.
 ///
 /// # Errors
 /// [`GpuError::NoCompensation`] if it loses any; whatever the device reports.
 pub(super) fn self_test(device: &Device) -> Result<(), GpuError> {
-    self_test_of(device, kernels::SELF_TEST_SOURCE)
+    self_test_of(device, kernels::self_test().text())
 }
 
-fn self_test_of(device: &Device, source: &str) -> Result<(), GpuError> {
+fn self_test_of(device: &Device, text: String) -> Result<(), GpuError> {
     let cases = cases();
     let bytes = (CASES * size_of::<SelfTestResult>()) as u64;
     let input = create_buffer(device, "self-test cases", size_of_val(&*cases) as u64, STORAGE_INPUT)?;
@@ -95,7 +98,7 @@ fn self_test_of(device: &Device, source: &str) -> Result<(), GpuError> {
             0,
             bytemuck::bytes_of(&SelfTestUniform { count, zero: 0, unused: [0; 2] }),
         );
-        let kernel = kernels::compile_self_test(device, source);
+        let kernel = Kernel::compile_text(device, &kernels::self_test(), text);
         let bindings = kernel.bind(
             device,
             &[
@@ -139,14 +142,14 @@ fn cases() -> Vec<SelfTestCase> {
     (0..CASES).map(|_| SelfTestCase { a: four(), b: four() }).collect()
 }
 
-/// How many of a case's results are not what they must be: the rounded sum,
-/// product or chain, and exactly what rounding took from it.
+/// The number of a case's results that are wrong: not the rounded sum, product
+/// or chain, or not exactly its rounding error.
 fn lost(case: &SelfTestCase, result: &SelfTestResult) -> usize {
     (0..4)
         .map(|lane| {
             let (a, b) = (case.a[lane], case.b[lane]);
             let (wide_a, wide_b) = (f64::from(a), f64::from(b));
-            let got = |sum: &super::kernels::FinishedSum| (sum.hi[lane], sum.lo[lane]);
+            let got = |sum: &FinishedSum| (sum.hi[lane], sum.lo[lane]);
             // A sum of sizes up to 2⁶⁰ apart may have more bits than f64: its
             // error is computed as the device must (D. E. Knuth, 1969), where
             // every operation rounds once.
@@ -185,9 +188,9 @@ mod tests {
     fn a_device_that_simplifies_rounding_errors_away_is_refused() {
         let device = Device::open(&software_adapter()).unwrap();
         let hidden = "bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4(run_time_zero()))";
-        assert_eq!(kernels::SELF_TEST_SOURCE.matches(hidden).count(), 1);
-        let naive = kernels::SELF_TEST_SOURCE.replace(hidden, "v");
-        let error = self_test_of(&device, &naive).unwrap_err();
+        let text = kernels::self_test().text();
+        assert_eq!(text.matches(hidden).count(), 1);
+        let error = self_test_of(&device, text.replace(hidden, "v")).unwrap_err();
         assert!(matches!(error, GpuError::NoCompensation { lost: 1.., .. }), "{error}");
         assert!(error.hints().contains(&Hint::FastPrecision), "{error}");
     }
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn one_wrong_bit_is_a_loss() {
         let case = SelfTestCase { a: [1.0; 4], b: [2f32.powi(-30); 4] };
-        let exact = |hi: f32, lo: f32| super::super::kernels::FinishedSum { hi: [hi; 4], lo: [lo; 4] };
+        let exact = |hi: f32, lo: f32| FinishedSum { hi: [hi; 4], lo: [lo; 4] };
         let small = 2f32.powi(-30);
         let good =
             SelfTestResult { sum: exact(1.0, small), product: exact(small, 0.0), chain: exact(small, 0.0) };

@@ -2,47 +2,19 @@
 
 use std::ops::Range;
 
+use super::GpuError;
+use super::abi::WindowUniform;
+use super::buffers::{STORAGE_INPUT, create_buffer, uniform};
 use super::device::Device;
 use super::inputs::Inputs;
-use super::kernels::{SumsKernel, WindowUniform, binding};
 use super::packing::Packing;
 use super::partials::Partials;
+use super::pipelines::SumsKernel;
 use super::plan::{self, Dispatch};
 use super::upload::{Uploader, Uploaders};
-use super::{GpuError, STORAGE_INPUT, create_buffer, uniform};
+use super::window::{Passes, Slice, Window};
 use crate::array::Problem;
 use crate::engine::{EngineError, Notice};
-
-/// A part of the data in buffers of its own.
-#[derive(Clone)]
-pub(super) struct Window {
-    pub(super) range: Range<usize>,
-    x: wgpu::Buffer,
-    t: wgpu::Buffer,
-    weights: Option<wgpu::Buffer>,
-    /// A bit for each element, if there are holes.
-    validity: Option<wgpu::Buffer>,
-}
-
-impl Window {
-    /// Groups of four elements that it holds.
-    pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
-        let bytes = |buffer: &Option<wgpu::Buffer>| buffer.as_ref().map(wgpu::Buffer::size);
-        inputs.groups(self.x.size(), self.t.size(), bytes(&self.weights), bytes(&self.validity))
-    }
-
-    /// What a kernel over pairs binds of it.
-    pub(super) fn resources(&self) -> Vec<(u32, wgpu::BindingResource<'_>)> {
-        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
-        let optional = [(VALIDITY, self.validity.as_ref()), (WEIGHTS, self.weights.as_ref())];
-        let given = optional.into_iter().filter_map(|(binding, buffer)| Some((binding, buffer?)));
-        [(X, &self.x), (T, &self.t)]
-            .into_iter()
-            .chain(given)
-            .map(|(binding, buffer)| (binding, buffer.as_entire_binding()))
-            .collect()
-    }
-}
 
 /// Brings all of the data to the device, and tells what they lost on the way.
 pub(super) fn upload(
@@ -64,7 +36,8 @@ pub(super) fn upload(
             device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, words))?;
             Ok::<_, GpuError>(buffer)
         });
-        windows.push(Window { range, x, t, weights, validity: validity.transpose()? });
+        let (weights, validity) = (weights.map(Slice::whole), validity.transpose()?.map(Slice::whole));
+        windows.push(Window { range, x: Slice::whole(x), t: Slice::whole(t), weights, validity });
     }
     Ok((windows, uploaders.notices()))
 }
@@ -72,9 +45,7 @@ pub(super) fn upload(
 /// The data on the device, and the passes over them.
 pub(super) struct Resident {
     pub(super) windows: Vec<Window>,
-    pub(super) residuals: ResidentPass,
-    /// Made when it is first asked for.
-    pub(super) moments: Option<ResidentPass>,
+    pub(super) passes: Passes<ResidentPass>,
 }
 
 impl Resident {
@@ -82,17 +53,29 @@ impl Resident {
         device: &Device,
         inputs: Inputs,
         windows: Vec<Window>,
-        residuals: SumsKernel,
+        loss_sums: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
-        let residuals = ResidentPass::new(device, &inputs, &windows, residuals, point)?;
-        Ok(Self { windows, residuals, moments: None })
+        let loss_sums = ResidentPass::new(device, &inputs, &windows, loss_sums, point)?;
+        Ok(Self { windows, passes: Passes { loss_sums, moments: None } })
+    }
+
+    /// Makes the moments pass ready.
+    pub(super) fn add_moments(
+        &mut self,
+        device: &Device,
+        inputs: &Inputs,
+        kernel: SumsKernel,
+        point: &wgpu::Buffer,
+    ) -> Result<(), GpuError> {
+        self.passes.moments = Some(ResidentPass::new(device, inputs, &self.windows, kernel, point)?);
+        Ok(())
     }
 
     /// The buffer that holds element number `k` of X, and its byte offset in it.
     pub(super) fn place(&self, k: usize, packing: Packing) -> Option<(&wgpu::Buffer, u64)> {
         let window = self.windows.iter().find(|window| window.range.contains(&k))?;
-        Some((&window.x, ((k - window.range.start) * packing.size()) as u64))
+        Some((&window.x.buffer, ((k - window.range.start) * packing.size()) as u64))
     }
 }
 
@@ -130,14 +113,7 @@ impl ResidentPass {
             let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
             first_partial += dispatch.partials;
             let bindings = device.scoped(0, |device, _| {
-                use binding::sums::{PARTIALS, POINT, WINDOW};
-                let mut resources = window.resources();
-                resources.extend([
-                    (PARTIALS, partials.buffer.as_entire_binding()),
-                    (WINDOW, place.as_entire_binding()),
-                    (POINT, point.as_entire_binding()),
-                ]);
-                kernel.sums.bind(device, &resources)
+                window.bind(device, &kernel, place.as_entire_binding(), &partials.buffer, point)
             })?;
             window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
         }
@@ -145,8 +121,8 @@ impl ResidentPass {
         Ok(Self { kernel, windows: window_passes, partials, partial_count: first_partial })
     }
 
-    /// How each window is spread: as the tuning says, or over fewer workgroups
-    /// where all windows together leave more partial sums than can be added up.
+    /// The dispatch of each window: by the tuning, or with fewer workgroups where
+    /// all windows together leave more partial sums than can be added up.
     fn dispatches(
         device: &Device,
         windows: &[Window],
@@ -164,6 +140,19 @@ impl ResidentPass {
             }
             tuning.workgroups /= 2;
         }
+    }
+
+    /// The same pass over a range of elements, which starts with a chunk.
+    pub(super) fn over(
+        &self,
+        device: &Device,
+        inputs: &Inputs,
+        windows: &[Window],
+        range: &Range<usize>,
+        point: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let windows: Vec<Window> = windows.iter().filter_map(|window| window.part(range, inputs)).collect();
+        Self::new(device, inputs, &windows, self.kernel.clone(), point)
     }
 
     /// The dispatches that leave the partial sums of all windows.

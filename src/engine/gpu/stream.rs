@@ -1,11 +1,14 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::abi::WindowUniform;
 use super::device::Device;
-use super::kernels::{Quantity, SumsKernel, WindowUniform, binding};
+use super::kernels::Quantity;
 use super::partials::{Partials, Sums};
+use super::pipelines::SumsKernel;
 use super::plan::Dispatch;
 use super::upload::{Uploader, Uploaders};
+use super::window::{Passes, Slice, Window};
 use super::{GpuError, Inputs};
 use crate::array::Problem;
 use crate::engine::{EngineError, Notice, chunks};
@@ -29,12 +32,11 @@ const BINDING_ALIGNMENT: u64 = 256;
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
 pub(super) struct Stream {
-    ranges: Vec<Range<usize>>,
+    /// Elements of a window.
+    window: usize,
     uploaders: Uploaders,
     slots: Vec<Slot>,
-    residuals: StreamPass,
-    /// Made when it is first asked for.
-    moments: Option<StreamPass>,
+    passes: Passes<StreamPass>,
     data: Problem,
     inputs: Inputs,
     notices: Option<Vec<Notice>>,
@@ -59,127 +61,78 @@ impl StreamPass {
         let partials = Partials::new(device, &kernel, per_window * ROUND as u64)?;
         let bindings = slots
             .iter()
-            .map(|slot| device.scoped(0, |device, _| slot.bind(device, &kernel, &partials.buffer, point)))
+            .map(|slot| {
+                device.scoped(0, |device, _| {
+                    slot.window.bind(device, &kernel, slot.uniform.binding(), &partials.buffer, point)
+                })
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { kernel, bindings, partials })
     }
 }
 
-/// Memory that windows take turns in: x, t, weights, bits and the uniform, one
-/// after the other in one buffer.
+/// Memory that windows take turns in: x, t, weights, validity bits and the
+/// uniform, one after the other in one buffer.
 struct Slot {
-    places: Places,
-    /// What the host writes to.
+    /// The slices of the buffer that the kernel reads.
+    window: Window,
+    uniform: Slice,
+    /// The buffer that the host writes to.
     mapped: wgpu::Buffer,
-    /// What the kernel reads, unless it reads that.
+    /// The buffer that the kernel reads, unless it is the same.
     resident: Option<wgpu::Buffer>,
     /// The submission that reads it, after which it is mapped again.
     under_way: Option<wgpu::SubmissionIndex>,
-    /// Why it could not be mapped.
+    /// The reason why it could not be mapped.
     unmapped: Arc<Mutex<Option<String>>>,
 }
 
-/// Where in a slot's buffer everything is, in bytes; nothing of what there is
-/// none of.
-#[derive(Clone)]
-struct Places {
-    x: Range<u64>,
-    t: Range<u64>,
-    weights: Range<u64>,
-    /// A bit for each element, if there are holes.
-    validity: Range<u64>,
-    uniform: Range<u64>,
-}
-
-impl Places {
-    fn new(elements: usize, inputs: &Inputs) -> Self {
-        let mut end = 0u64;
-        let mut next = |bytes: u64| {
-            let start = end.next_multiple_of(BINDING_ALIGNMENT);
-            end = start + bytes;
-            start..end
-        };
-        Self {
-            x: next(inputs.x.packing.padded_bytes(elements)),
-            t: next(inputs.t.packing.padded_bytes(elements)),
-            weights: next(inputs.weights.map_or(0, |weights| weights.packing.padded_bytes(elements))),
-            validity: next(if inputs.has_holes { elements.div_ceil(32) as u64 * 4 } else { 0 }),
-            uniform: next(size_of::<WindowUniform>() as u64),
-        }
-    }
-
-    /// Bytes of the whole buffer.
-    fn bytes(&self) -> u64 {
-        self.uniform.end
-    }
-
-    /// Groups of four elements that there is room for.
-    fn groups(&self, inputs: &Inputs) -> u64 {
-        let bytes = |place: &Range<u64>| place.end - place.start;
-        let (weights, validity) = (bytes(&self.weights), bytes(&self.validity));
-        inputs.groups(bytes(&self.x), bytes(&self.t), Some(weights), Some(validity))
-    }
-}
-
-/// A part of mapped memory, in bytes: `place`, but no more than `bytes` of it.
-fn part<'v>(
-    view: &'v mut wgpu::BufferViewMut,
-    place: &Range<u64>,
-    bytes: usize,
-) -> wgpu::WriteOnly<'v, [u8]> {
+/// The mapped memory of a slice, but no more than `bytes` of it.
+fn part<'v>(view: &'v mut wgpu::BufferViewMut, slice: &Slice, bytes: usize) -> wgpu::WriteOnly<'v, [u8]> {
     // A mapping is no longer than memory.
-    let start = usize::try_from(place.start).unwrap_or(usize::MAX);
-    let end = usize::try_from(place.end).unwrap_or(usize::MAX);
+    let start = usize::try_from(slice.offset).unwrap_or(usize::MAX);
+    let end = usize::try_from(slice.offset + slice.bytes).unwrap_or(usize::MAX);
     view.slice(start..end.min(start.saturating_add(bytes)))
 }
 
 impl Slot {
     fn new(device: &Device, elements: usize, inputs: &Inputs) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
-        let places = Places::new(elements, inputs);
-        let inputs = Usage::STORAGE | Usage::UNIFORM;
+        let mut size = 0u64;
+        let mut next = |bytes: u64| {
+            let offset = size.next_multiple_of(BINDING_ALIGNMENT);
+            size = offset + bytes;
+            (offset, bytes)
+        };
+        let x = next(inputs.x.packing.padded_bytes(elements));
+        let t = next(inputs.t.packing.padded_bytes(elements));
+        let weights = inputs.weights.map(|weights| next(weights.packing.padded_bytes(elements)));
+        let validity = inputs.has_validity.then(|| next(elements.div_ceil(32) as u64 * 4));
+        let uniform = next(size_of::<WindowUniform>() as u64);
+        let usage = Usage::STORAGE | Usage::UNIFORM;
         let maps_inputs = device.maps_inputs;
-        let size = places.bytes();
         device.scoped(size, |device, _| {
             let create = |label, usage, mapped_at_creation| {
                 device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation })
             };
             let (mapped, resident) = if maps_inputs {
-                (create(Some("window"), inputs | Usage::MAP_WRITE, true), None)
+                (create(Some("window"), usage | Usage::MAP_WRITE, true), None)
             } else {
                 let mapped = create(Some("window staging"), Usage::MAP_WRITE | Usage::COPY_SRC, true);
-                (mapped, Some(create(Some("window"), inputs | Usage::COPY_DST, false)))
+                (mapped, Some(create(Some("window"), usage | Usage::COPY_DST, false)))
             };
-            Self { places, mapped, resident, under_way: None, unmapped: Arc::default() }
+            let buffer = resident.as_ref().unwrap_or(&mapped);
+            let slice = |(offset, bytes)| Slice { buffer: buffer.clone(), offset, bytes };
+            let window = Window {
+                range: 0..elements,
+                x: slice(x),
+                t: slice(t),
+                weights: weights.map(slice),
+                validity: validity.map(slice),
+            };
+            let uniform = slice(uniform);
+            Self { window, uniform, mapped, resident, under_way: None, unmapped: Arc::default() }
         })
-    }
-
-    /// What a kernel reads of it, and where it leaves partial sums.
-    fn bind(
-        &self,
-        device: &wgpu::Device,
-        kernel: &SumsKernel,
-        partials: &wgpu::Buffer,
-        point: &wgpu::Buffer,
-    ) -> wgpu::BindGroup {
-        use binding::inputs::{T, VALIDITY, WEIGHTS, X};
-        use binding::sums::{PARTIALS, POINT, WINDOW};
-        let (places, buffer) = (&self.places, self.resident.as_ref().unwrap_or(&self.mapped));
-        let part = |place: &Range<u64>| {
-            let (offset, size) = (place.start, std::num::NonZeroU64::new(place.end - place.start));
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
-        };
-        let mut resources = vec![
-            (X, part(&places.x)),
-            (T, part(&places.t)),
-            (PARTIALS, partials.as_entire_binding()),
-            (WINDOW, part(&places.uniform)),
-            (POINT, point.as_entire_binding()),
-        ];
-        let optional = [(VALIDITY, &places.validity), (WEIGHTS, &places.weights)];
-        let given = optional.into_iter().filter(|(_, place)| !place.is_empty());
-        resources.extend(given.map(|(binding, place)| (binding, part(place))));
-        kernel.sums.bind(device, &resources)
     }
 
     /// Waits until its last window was computed, then hands its memory to
@@ -187,7 +140,7 @@ impl Slot {
     fn fill(
         &mut self,
         device: &Device,
-        fill: impl FnOnce(&mut wgpu::BufferViewMut, &Places) -> Result<(), EngineError>,
+        fill: impl FnOnce(&mut wgpu::BufferViewMut, &Window, &Slice) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         if let Some(submission) = self.under_way.take() {
             device.wait(submission)?;
@@ -197,7 +150,7 @@ impl Slot {
             return Err(failed(reason).into());
         }
         let mut view = self.mapped.get_mapped_range_mut(..).map_err(|e| failed(e.to_string()))?;
-        fill(&mut view, &self.places)
+        fill(&mut view, &self.window, &self.uniform)
     }
 
     /// Submits the kernel over what was filled in.
@@ -213,7 +166,7 @@ impl Slot {
         self.under_way = Some(device.scoped(0, |device, queue| {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             if let Some(resident) = &self.resident {
-                encoder.copy_buffer_to_buffer(&self.mapped, 0, resident, 0, self.places.bytes());
+                encoder.copy_buffer_to_buffer(&self.mapped, 0, resident, 0, self.mapped.size());
             }
             {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -233,10 +186,10 @@ impl Slot {
     }
 }
 
-/// How many elements of so many bytes to send at a time, for them to take no more
-/// than half of the memory: what is read for them takes some too. A power of two,
-/// because how elements are spread over windows decides how sums are rounded:
-/// not every byte of memory shall change it.
+/// The number of elements of so many bytes to send at a time, for them to take no
+/// more than half of the memory: the host reads into the rest. A power of two,
+/// because the windows decide how sums are rounded, and not every byte of memory
+/// shall change it.
 pub(super) fn elements_within(memory_bytes: u64, bytes: u64) -> usize {
     let most = usize::try_from(memory_bytes / 2 / bytes.max(1)).unwrap_or(usize::MAX);
     (1usize << most.max(1).ilog2()).max(LEAST_WINDOW_ELEMENTS)
@@ -250,25 +203,23 @@ fn window_elements(memory_bytes: u64, pair_bytes: u64) -> usize {
 impl Stream {
     pub(super) fn new(
         device: &Device,
-        residuals: SumsKernel,
+        loss_sums: SumsKernel,
         point: &wgpu::Buffer,
         data: &Problem,
         inputs: Inputs,
         memory_bytes: u64,
     ) -> Result<Self, EngineError> {
         let window = window_elements(memory_bytes, inputs.pair_bytes() as u64);
-        let ranges: Vec<Range<usize>> = chunks(0..data.len(), window).collect();
-        let longest = ranges.first().map_or(0, ExactSizeIterator::len);
-        let slots: Vec<Slot> = (0..SLOTS.min(ranges.len()))
-            .map(|_| Slot::new(device, longest, &inputs))
+        let window = window.min(data.len());
+        let slots: Vec<Slot> = (0..SLOTS.min(data.len().div_ceil(window.max(1))))
+            .map(|_| Slot::new(device, window, &inputs))
             .collect::<Result<_, _>>()?;
-        let residuals = StreamPass::new(device, residuals, longest, &slots, point)?;
+        let loss_sums = StreamPass::new(device, loss_sums, window, &slots, point)?;
         Ok(Self {
-            ranges,
+            window,
             uploaders: Uploaders::new(data, &inputs)?,
             slots,
-            residuals,
-            moments: None,
+            passes: Passes { loss_sums, moments: None },
             data: data.clone(),
             inputs,
             notices: None,
@@ -276,7 +227,7 @@ impl Stream {
     }
 
     pub(super) fn has_moments(&self) -> bool {
-        self.moments.is_some()
+        self.passes.moments.is_some()
     }
 
     /// Makes the moments pass ready.
@@ -286,26 +237,34 @@ impl Stream {
         kernel: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<(), GpuError> {
-        let longest = self.ranges.first().map_or(0, ExactSizeIterator::len);
-        self.moments = Some(StreamPass::new(device, kernel, longest, &self.slots, point)?);
+        self.passes.moments = Some(StreamPass::new(device, kernel, self.window, &self.slots, point)?);
         Ok(())
     }
 
-    /// A pass at the point that was set. After the first one it is known what
-    /// f32 lost.
-    pub(super) fn sums(&mut self, device: &Device, quantity: Quantity) -> Result<Vec<Sums>, EngineError> {
+    /// A pass over a range of elements, which starts with a chunk, at the point
+    /// that was set. The first one over all counts what f32 loses.
+    pub(super) fn sums(
+        &mut self,
+        device: &Device,
+        quantity: Quantity,
+        range: &Range<usize>,
+    ) -> Result<Vec<Sums>, EngineError> {
+        let is_all = range.len() == self.data.len();
+        if is_all && self.notices.is_none() {
+            self.uploaders.forget();
+        }
         let mut all = Vec::new();
-        for round in 0..self.ranges.len().div_ceil(ROUND) {
-            let windows = round * ROUND..self.ranges.len().min((round + 1) * ROUND);
+        let windows: Vec<Range<usize>> = chunks(range.clone(), self.window).collect();
+        for windows in windows.chunks(ROUND) {
             all.append(&mut self.round(device, quantity, windows)?);
         }
-        if self.notices.is_none() {
+        if is_all && self.notices.is_none() {
             self.notices = Some(self.uploaders.notices());
         }
         Ok(all)
     }
 
-    /// What the first pass found out about the data.
+    /// The notices of the first pass.
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         self.notices.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -314,36 +273,33 @@ impl Stream {
         &mut self,
         device: &Device,
         quantity: Quantity,
-        windows: Range<usize>,
+        windows: &[Range<usize>],
     ) -> Result<Vec<Sums>, EngineError> {
-        let pass = match (quantity, &self.moments) {
-            (Quantity::Residuals, _) => &self.residuals,
-            (Quantity::Moments, moments) => moments.as_ref().ok_or(EngineError::NoTarget)?,
-        };
+        let pass = self.passes.of(quantity)?;
         let mut partial_count = 0;
-        for window in windows {
-            let range = self.ranges[window].clone();
+        for (window, range) in windows.iter().enumerate() {
             let slot = &mut self.slots[window % SLOTS];
             let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
             dispatch
-                .check_buffers(slot.places.groups(&self.inputs), partial_count, pass.partials.room)
+                .check_buffers(slot.window.groups(&self.inputs), partial_count, pass.partials.room)
                 .map_err(|reason| device.limit(reason))?;
             let uniform = WindowUniform::new(&dispatch, partial_count, &self.inputs);
             partial_count += dispatch.partials;
-            slot.fill(device, |view, places| {
-                if let Some(validity) = self.data.validity() {
-                    let words: &[u8] = bytemuck::cast_slice(validity.words(&range));
-                    part(view, &places.validity, words.len()).copy_from_slice(words);
+            slot.fill(device, |view, slices, place| {
+                if let Some((validity, slice)) = self.data.validity().zip(slices.validity.as_ref()) {
+                    let words: &[u8] = bytemuck::cast_slice(validity.words(range));
+                    part(view, slice, words.len()).copy_from_slice(words);
                 }
                 let uniform = bytemuck::bytes_of(&uniform);
-                part(view, &places.uniform, uniform.len()).copy_from_slice(uniform);
-                let mut fill = |uploader: &mut Uploader, place| {
-                    uploader.fill(part(view, place, range.len() * uploader.size()), range.clone())
+                part(view, place, uniform.len()).copy_from_slice(uniform);
+                let mut fill = |uploader: &mut Uploader, slice| {
+                    uploader.fill(part(view, slice, range.len() * uploader.size()), range.clone())
                 };
                 let Uploaders { x, t, weights } = &mut self.uploaders;
-                fill(x, &places.x)?;
-                fill(t, &places.t)?;
-                weights.as_mut().map_or(Ok(()), |weights| fill(weights, &places.weights))
+                fill(x, &slices.x)?;
+                fill(t, &slices.t)?;
+                let weights = weights.as_mut().zip(slices.weights.as_ref());
+                weights.map_or(Ok(()), |(weights, slice)| fill(weights, slice))
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
@@ -354,9 +310,10 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::abi::Parameters;
+    use super::super::buffers::{STORAGE_INPUT, create_buffer};
     use super::super::device::tests::software_adapter;
-    use super::super::kernels::Point;
-    use super::super::{Precision, STORAGE_INPUT, Tuning, create_buffer};
+    use super::super::{Precision, Tuning};
     use super::*;
     use crate::array::Array;
     use crate::math::Readings;
@@ -364,10 +321,10 @@ mod tests {
     /// At W = b = 0, a new buffer holding zeros, and about 0.
     fn stream(device: &Device, data: &Problem) -> Stream {
         let mut inputs = Inputs::of(data, &Readings::default());
-        (inputs.x.centre, inputs.t.centre) = (0.0, 0.0);
-        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::Residuals);
+        (inputs.x.device_shift, inputs.t.device_shift) = (0.0, 0.0);
+        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::LossSums);
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();
-        let point = create_buffer(device, "point", size_of::<Point>() as u64, STORAGE_INPUT).unwrap();
+        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
         Stream::new(device, kernel, &point, data, inputs, u64::MAX).unwrap()
     }
 
@@ -392,7 +349,7 @@ mod tests {
             assert_eq!(stream.slots.len(), SLOTS);
             for _ in 0..3 {
                 let mut got = [0.0; 3];
-                for sums in stream.sums(&device, Quantity::Residuals).unwrap() {
+                for sums in stream.sums(&device, Quantity::LossSums, &(0..data.len())).unwrap() {
                     got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
@@ -424,7 +381,7 @@ mod tests {
         let device = Device::open(&software_adapter()).unwrap();
         let mut stream = stream(&device, &data);
         for _ in 0..2 {
-            let error = stream.sums(&device, Quantity::Residuals).unwrap_err().to_string();
+            let error = stream.sums(&device, Quantity::LossSums, &(0..data.len())).unwrap_err().to_string();
             assert!(error.contains("1e300") || error.contains("f32"), "{error}");
         }
     }

@@ -1,5 +1,6 @@
 //! The passes of the GPU engine on numbers of which every sum is known.
 
+use super::buffers::split;
 use super::device::tests::software_adapter;
 use super::*;
 use crate::array::Array;
@@ -42,9 +43,9 @@ impl Whole {
     /// is no whole number, to `off`, the predictions exactly.
     fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
         let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();
-        assert_eq!(gpu.loss_sums(Self::AT).unwrap(), self.sums, "{settings:?}");
+        assert_eq!(gpu.loss_sums_at(Self::AT).unwrap(), self.sums, "{settings:?}");
 
-        let (moments, n) = (gpu.moments().unwrap(), self.data.len());
+        let (moments, n) = (gpu.all_moments().unwrap(), self.data.len());
         let [x, t, xx, xt, tt] = self.raw;
         let count = f64::from(u32::try_from(n).unwrap());
         for (got, want, size) in [
@@ -62,7 +63,7 @@ impl Whole {
             ys.extend_from_slice(chunk);
             Ok(())
         };
-        gpu.forward(Self::AT, &mut keep).unwrap();
+        gpu.predict(Self::AT, &mut keep).unwrap();
         let expected = |k: usize| f32::from(2 * Self::number(k, 7) + 1);
         assert!(ys.len() == n && ys.iter().enumerate().all(|(k, &y)| y == expected(k)), "{settings:?}");
     }
@@ -152,8 +153,8 @@ fn every_small_number_is_unpacked_exactly() {
             got.extend_from_slice(ys);
             Ok(())
         };
-        gpu.forward(Affine::new(1.0, 0.0), &mut keep).unwrap();
-        assert!(gpu.notices().is_empty() && got.len() == want.len());
+        gpu.predict(Affine::new(1.0, 0.0), &mut keep).unwrap();
+        assert!(gpu.take_notices().is_empty() && got.len() == want.len());
         for (got, want) in got.iter().zip(&want) {
             assert!(got == want, "{:?}: {got:e} for {want:e}", E::TYPE);
         }
@@ -192,9 +193,9 @@ fn a_lost_device_ends_a_pass_with_an_error() {
     .unwrap();
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     gpu.device.device.destroy();
-    let pass = gpu.loss_sums(Affine::default());
+    let pass = gpu.loss_sums_at(Affine::default());
     assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
-    let pass = gpu.forward(Affine::default(), &mut |_| Ok(()));
+    let pass = gpu.predict(Affine::default(), &mut |_| Ok(()));
     assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
 }
 
@@ -204,11 +205,11 @@ fn the_clock_runs_only_between_start_and_stop() {
     let column = |label| Array::from_vec(label, &[1000], vec![1f32; 1000]);
     let data = Problem::pair(column("x"), column("t")).unwrap();
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    gpu.loss_sums(Affine::default()).unwrap();
+    gpu.loss_sums_at(Affine::default()).unwrap();
     assert_eq!(gpu.stop_clock(), None, "nobody started it");
     let passes: [fn(&mut Gpu); 3] = [
-        |gpu| assert_eq!(gpu.loss_sums(Affine::default()).unwrap().rr, 1000.0),
-        |gpu| gpu.forward(Affine::default(), &mut |_| Ok(())).unwrap(),
+        |gpu| assert_eq!(gpu.loss_sums_at(Affine::default()).unwrap().rr, 1000.0),
+        |gpu| gpu.predict(Affine::default(), &mut |_| Ok(())).unwrap(),
         |gpu| assert_eq!(gpu.advance(&[0.01; 100]).unwrap().len(), 100),
     ];
     gpu.start(&DescentRule::default(), Affine::default()).unwrap();
@@ -221,7 +222,7 @@ fn the_clock_runs_only_between_start_and_stop() {
         assert!(seconds > 0.0 && seconds <= waited, "{seconds} of {waited}");
         assert_eq!(gpu.stop_clock(), None);
     }
-    let mut streamed = Gpu::open_within(&software_adapter(), &data, 0).unwrap();
+    let mut streamed = Gpu::open_with(&software_adapter(), &data, &GpuSettings::within(0)).unwrap();
     assert!(!streamed.start_clock(), "not every submission is timed");
 }
 

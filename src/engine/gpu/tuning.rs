@@ -2,9 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Adapter;
 
-/// How work is spread over a device: by default as its kind likes it, and as
-/// measured where somebody has. Every tuning gives the same results up to
-/// rounding.
+/// A launch configuration: the default of an adapter's kind, or one that was
+/// measured to be faster. Every tuning gives the same results up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
@@ -12,24 +11,23 @@ pub struct Tuning {
     pub workgroup_size: u32,
     /// Workgroups in a dispatch, unless runs would get too short or too long.
     pub workgroups: u32,
-    /// Whether an invocation takes neighbouring vec4s, rather than neighbouring
-    /// invocations taking them together.
+    /// Neighbouring vec4s to one invocation, rather than to neighbouring ones.
     pub contiguous: bool,
     /// vec4s of X, and of T, that an invocation loads before it uses the first
     /// of them: 1 or 4.
     pub loads: u32,
-    /// What adds up invocations before they leave a partial sum.
+    /// The unit that leaves a partial sum.
     pub reduction: Reduction,
     /// Up to this many elements, a descent runs in a single workgroup, which
     /// needs no dispatch between steps.
     pub alone_elements: u32,
 }
 
-/// What adds up invocations on the device.
+/// A unit of invocations that adds up before it leaves a partial sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// Nothing: each leaves a partial sum of its own. There is no barrier.
+    /// A single invocation, which needs no barrier.
     Invocation,
     /// A workgroup, by halves, with a barrier for each.
     Workgroup,
@@ -82,7 +80,7 @@ impl Tuning {
     pub(super) const UNKNOWN: Self =
         Self { workgroup_size: 128, loads: 1, reduction: Reduction::Workgroup, ..Self::INTEGRATED };
 
-    /// What suits the adapter's kind, within what it can do.
+    /// The launch configuration of the adapter's kind, within its limits.
     #[must_use]
     pub fn default_for(adapter: &Adapter) -> Self {
         let tuning = match adapter.info.device_type {
@@ -119,10 +117,10 @@ impl Tuning {
         fitted
     }
 
-    /// Checks that the adapter can work like this.
+    /// Checks that the adapter can follow this configuration.
     ///
     /// # Errors
-    /// Which number is out of its range.
+    /// The number that is out of its range.
     pub fn check(&self, adapter: &Adapter) -> Result<(), String> {
         self.check_within(&adapter.limits(), adapter.has_subgroups())
     }
@@ -147,9 +145,8 @@ impl Tuning {
         Ok(())
     }
 
-    /// This tuning and those that differ from it in the order of reading, in
-    /// what adds up, and in how many loads are under way, as far as the adapter
-    /// goes.
+    /// This tuning and those that differ from it in the order of reading, the
+    /// reduction and the number of loads under way, within the adapter's limits.
     #[must_use]
     pub fn other_kernels(&self, adapter: &Adapter) -> Vec<Self> {
         let mut all = vec![*self];
@@ -164,7 +161,7 @@ impl Tuning {
     }
 
     /// This tuning and those that differ from it in the size of workgroups and
-    /// their number, as far as the adapter goes.
+    /// their number, within the adapter's limits.
     #[must_use]
     pub fn other_sizes(&self, adapter: &Adapter) -> Vec<Self> {
         let mut all = vec![*self];
@@ -177,7 +174,7 @@ impl Tuning {
     }
 }
 
-/// Those that the adapter can work with, each once.
+/// The tunings that the adapter can follow, each once.
 fn distinct(all: Vec<Tuning>, adapter: &Adapter) -> Vec<Tuning> {
     let mut kept: Vec<Tuning> = Vec::new();
     for tuning in all {

@@ -121,7 +121,7 @@ fn predictions_have_nodata_where_x_has() {
     lab.run("predict m.json y.png -o z.npy").succeeds();
     assert_eq!(values(&lab.read_npy("z.npy")), [7.0, 511.0, 15.0]);
     let ran = lab.run("explain y.tif y.tif");
-    ran.ends_refused(&["y.tif", "nodata", "explain does not leave out"]);
+    ran.ends_refused(&["y.tif", "nodata", "explain does not exclude"]);
 }
 
 /// X = 3 gives 0, which stands for nothing in X: 2·x − 6.
@@ -130,7 +130,7 @@ fn predictions_that_would_be_taken_for_nothing_are_counted() {
     let lab = Lab::new();
     lab.npy("x.npy", ElementType::F32, &[2, 3], &[1.0, 3.0, 0.0, 3.0, 0.0, 5.0].map(Number::Float))
         .write("m.json", r#"{"weight": 2, "bias": -6}"#);
-    let taken = "note: 2 elements of Y equal the nodata value 0 and will be taken for nothing";
+    let taken = "note: 2 elements of Y equal the nodata value 0 and will be read as missing";
     let kinds = ["", "--adapter llvmpipe", "--dtype f64", "--dtype i16"];
     for kind in kinds {
         for file in ["y.tif", "y.npy"] {
@@ -385,12 +385,12 @@ fn a_nodata_value_that_replaces_the_files_own_is_told() {
     lab.npy("t2.npy", ElementType::F32, &[1, 3], &[1.0, 2.0, 3.0].map(Number::Float));
     let ran = lab.run("fit x.tif t2.npy --nodata 0 --steps 0 --json").exits(0);
     assert!(
-        ran.stderr.starts_with("note: x.tif: says that -9.0 stands for nothing; 0.0, as asked for"),
+        ran.stderr.starts_with("note: x.tif: its own nodata value -9.0 is replaced by 0.0, as asked for"),
         "{}",
         ran.stderr
     );
     assert_eq!((&ran.json()["n"], ran.notes().len()), (&2.into(), 1));
     lab.run("fit x.tif t2.npy --nodata -9 --steps 0").succeeds();
     let ran = lab.run("predict one.json x.tif -o y.npy --nodata 0").exits(0);
-    assert!(ran.stderr.contains("-9.0 stands for nothing"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its own nodata value -9.0 is replaced"), "{}", ran.stderr);
 }

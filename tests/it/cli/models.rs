@@ -50,6 +50,24 @@ fn a_fit_goes_on_from_a_model() {
     lab.run("fit x.npy t.npy --solver exact --init half.json").ends_refused(&["--init", "takes no steps"]);
 }
 
+/// A pipe can be read once, and only once is it read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fit_goes_on_from_a_model_in_a_pipe() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let lab = Lab::new();
+    lab.worked_example();
+    let line = "fit x.npy t.npy --steps 0 --init /dev/stdin --json";
+    let mut command = lab.command(line);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"weight": 2.5, "bias": -1}"#).unwrap();
+    let report = lab.judge(line, &child.wait_with_output().unwrap()).succeeds().json();
+    assert_eq!((number(&report, "weight"), number(&report, "bias")), (2.5, -1.0));
+}
+
 #[test]
 fn what_is_no_model_is_refused() {
     let lab = Lab::new();

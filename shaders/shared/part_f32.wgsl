@@ -1,0 +1,12 @@
+// parts: two_float
+//
+// Partial sums in f32, four to a part. They are added up as two-floats: however
+// many there are, it costs no digits.
+
+alias Part = vec4<f32>;
+alias Finished = Sum;
+
+fn plus_part(total: Finished, part: Part) -> Finished {
+    let next = two_sum(total.hi, part);
+    return Sum(next.hi, total.lo + next.lo);
+}

@@ -1,0 +1,10 @@
+// parts: none
+//
+// Partial sums in f64, four to a part, for devices that have it.
+
+alias Part = vec4<f64>;
+alias Finished = vec4<f64>;
+
+fn plus_part(total: Finished, part: Part) -> Finished {
+    return total + part;
+}

@@ -1,3 +1,0 @@
-// What moments are summed in.
-
-alias Real = f64;

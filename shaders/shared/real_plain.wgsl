@@ -1,0 +1,47 @@
+// parts: {scalar}
+//
+// Arithmetic on four real numbers, as the device does it. The same functions on
+// two-floats are in real_two_float.wgsl.
+
+alias Reals = vec4<Real>;
+
+fn reals(v: vec4<f32>) -> Reals {
+    return Reals(v);
+}
+
+fn selected(v: Reals, valid: vec4<bool>) -> Reals {
+    return select(Reals(), v, valid);
+}
+
+fn difference(a: vec4<f32>, b: f32) -> Reals {
+    return Reals(a) - Reals(vec4(b));
+}
+
+fn product(a: Reals, b: Reals) -> Reals {
+    return a * b;
+}
+
+fn plus_term(total: Reals, term: Reals) -> Reals {
+    return total + term;
+}
+
+fn plus_product(total: Reals, a: Reals, b: Reals) -> Reals {
+    return total + a * b;
+}
+
+fn plus_multiple(total: Reals, a: Reals, b: vec4<f32>) -> Reals {
+    return total + a * Reals(b);
+}
+
+fn merge(a: Reals, b: Reals) -> Reals {
+    return a + b;
+}
+
+// The sums over the lanes: (Σa, Σb, Σc, 0).
+fn across(a: Reals, b: Reals, c: Reals) -> Reals {
+    return Reals(lanes(a), lanes(b), lanes(c), Real());
+}
+
+fn lanes(v: Reals) -> Real {
+    return (v.x + v.y) + (v.z + v.w);
+}

@@ -1,0 +1,14 @@
+// parts: {real}
+//
+// r = x·W + b − t in f64.
+
+struct WideParameters {
+    weight: f64,
+    bias: f64,
+}
+
+alias Model = WideParameters;
+
+fn residual(at: Model, xs: vec4<f32>, ts: vec4<f32>) -> Reals {
+    return Reals(xs) * Reals(at.weight) + Reals(at.bias) - Reals(ts);
+}

@@ -1,0 +1,14 @@
+// parts: parameters two_float {real}
+//
+// r = x·W + b − t as a two-float, with every rounding error of the product and
+// the sums.
+
+alias Model = Parameters;
+
+fn residual(at: Model, xs: vec4<f32>, ts: vec4<f32>) -> Reals {
+    let product = two_product(vec4(at.weight.x), xs);
+    let y = two_sum(product.hi, vec4(at.bias.x));
+    let r = two_sum(y.hi, -ts);
+    let rest = opaque(product.lo + y.lo) + (at.weight.y * xs + vec4(at.bias.y));
+    return normal(r.hi, opaque(r.lo + rest));
+}

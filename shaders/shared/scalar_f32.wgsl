@@ -1,0 +1,5 @@
+// parts: none
+//
+// Sums in f32.
+
+alias Real = f32;

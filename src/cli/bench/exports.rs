@@ -1,0 +1,53 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::error::CliError;
+use crate::cli::to_json;
+use crate::io::output::OutputFile;
+use crate::report::BenchReport;
+
+/// The files that results are written to.
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// Write the results as JSON, for --baseline
+    #[arg(long, value_name = "FILE")]
+    export_json: Option<PathBuf>,
+
+    /// Write the results as CSV
+    #[arg(long, value_name = "FILE")]
+    export_csv: Option<PathBuf>,
+
+    /// Write the table as Markdown
+    #[arg(long, value_name = "FILE")]
+    export_markdown: Option<PathBuf>,
+}
+
+impl ExportArguments {
+    /// The files, by the options that name them.
+    pub(super) fn outputs(&self) -> [(&'static str, Option<&Path>); 3] {
+        [
+            ("--export-json", self.export_json.as_deref()),
+            ("--export-csv", self.export_csv.as_deref()),
+            ("--export-markdown", self.export_markdown.as_deref()),
+        ]
+    }
+
+    /// Begins all files, then writes them, after everything is measured: a driver
+    /// that ends the program leaves none.
+    pub(super) fn write(&self, report: &BenchReport) -> Result<(), CliError> {
+        let begun = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
+        let [json, csv, markdown] =
+            [begun(&self.export_json)?, begun(&self.export_csv)?, begun(&self.export_markdown)?];
+        if let Some(file) = json {
+            file.finish_with(format!("{}\n", to_json(report)?).as_bytes())?;
+        }
+        if let (Some(file), Some(path)) = (csv, &self.export_csv) {
+            report.write_csv(path, file)?;
+        }
+        if let Some(file) = markdown {
+            file.finish_with(report.to_markdown().as_bytes())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! `linfit predict`: the arguments and the course of a prediction. An `output`
+//! takes Y to its file in the `types` that it can have.
+
+mod output;
+mod types;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::engine::{Auto, EngineArguments, Opened};
+use super::error::CliError;
+use super::pair::tell_replaced;
+use super::paths::check_outputs;
+use super::reading::{ReadingArguments, tell_details};
+use super::validity::nodata;
+use super::verbosity::Verbosity;
+use super::{Outcome, interrupt};
+use crate::array::{ElementType, Problem};
+use crate::engine::{Cpu, EngineError};
+use crate::io::results::{self, ResultFormat, ResultPlan};
+use crate::io::{Opened as OpenedArray, Source, load_model};
+use crate::math::Affine;
+use output::Output;
+use types::{OutputType, holds};
+
+/// Writes Y = X·W + b for a fitted model
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  linfit fit x.npy t.npy --save model.json
+  linfit predict model.json x.npy -o y.npy
+  linfit predict model.json x.npy -o y.npy --dtype f64
+  linfit predict model.json raw.tif -o calibrated.tif --dtype u16 --clamp
+  linfit predict model.json grey.png -o calibrated.png --dtype u8 --clamp
+  linfit predict model.json today.tif:1 -o calibrated.tif
+  linfit predict model.json today.tif:1 -o calibrated.tif --dtype u16 --clamp --y-nodata 65535")]
+pub(super) struct PredictArguments {
+    /// A model written by `fit --save`, or any JSON with the numbers `weight` and `bias`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+
+    /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
+    #[arg(value_name = "X")]
+    x: Source,
+
+    /// The file to write, of X's shape and in the format of its name: .npy .npz .csv .tsv .parquet
+    /// .arrow .feather .tif .png (with --dtype u8 or u16) .safetensors .raw .bin .dat; an array or a
+    /// column in it is called y
+    #[arg(short, long, value_name = "Y")]
+    output: PathBuf,
+
+    /// The type of Y's elements; all but f32 are computed in f64, on the CPU. Types of whole numbers
+    /// get the nearest one, and of two equally near the even one
+    #[arg(long, value_enum, default_value_t = OutputType(ElementType::F32))]
+    dtype: OutputType,
+
+    /// Set elements beyond the range of a --dtype of whole numbers to its least or greatest number
+    #[arg(long)]
+    clamp: bool,
+
+    /// The nodata value of X, a number or nan. Default: the file's own (GDAL's tag of a .tif, else
+    /// _FillValue)
+    #[arg(long, visible_alias = "x-nodata", value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
+    nodata: Option<f64>,
+
+    /// The nodata value of Y, a number or nan: Y has it where X is missing, and a .tif gets the tag.
+    /// Default: that of X, and nan for nulls, which .parquet, .arrow, .feather, .csv and .tsv keep
+    #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
+    y_nodata: Option<f64>,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
+
+    #[command(flatten)]
+    engine: EngineArguments,
+
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl PredictArguments {
+    fn check(&self) -> Result<(), CliError> {
+        let element = self.dtype.0;
+        if self.clamp && element.is_float() {
+            return Err(CliError::Usage(format!(
+                "--clamp is for whole numbers, and --dtype is {element}; use --dtype u8, i8, u16, i16, u32 or i32"
+            )));
+        }
+        if element != ElementType::F32 && !self.engine.allows_cpu() {
+            return Err(CliError::Usage(format!(
+                "--dtype {element} is computed on the CPU; use --engine cpu with it"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Opens and checks X, in an order that the format can write.
+    fn load(&self, format: ResultFormat) -> Result<(OpenedArray, Problem), CliError> {
+        let memory_bytes = self.engine.host_bytes();
+        let mut x = self.reading.within(memory_bytes).open(&self.x)?;
+        tell_details(self.verbosity, &[&x]);
+        if self.nodata.is_some() {
+            tell_replaced(self.verbosity, &x, self.nodata);
+            x.set_nodata(self.nodata);
+        }
+        let problem = Problem::builder(&x).memory_bytes(memory_bytes);
+        let problem = if format.knows_order() { problem } else { problem.row_by_row() };
+        let problem = problem.build()?;
+        Ok((x, problem))
+    }
+
+    /// The nodata value of Y: the user's, else that of X, else NaN where X has
+    /// nulls that the format doesn't keep. Fails if Y's type has no such value.
+    fn nodata_of_y(&self, x: &OpenedArray, keeps_nulls: bool) -> Result<Option<f64>, CliError> {
+        let element = self.dtype.0;
+        if let Some(nodata) = self.y_nodata {
+            if !holds(element, nodata) {
+                return Err(CliError::Usage(format!(
+                    "--y-nodata {nodata}: no element of type {element} has this value; use another, or another --dtype"
+                )));
+            }
+            return Ok(Some(nodata));
+        }
+        let (fill, has_nulls) = (x.metadata().fill(), x.metadata().has_nulls());
+        if fill.is_some() || !has_nulls || keeps_nulls {
+            return Ok(fill);
+        }
+        if !element.is_float() {
+            return Err(CliError::Usage(format!(
+                "{}: has nulls, for which {element} has no value; give one with --y-nodata VALUE, or write \
+                 .parquet, .arrow or .csv",
+                x.label()
+            )));
+        }
+        Ok(Some(f64::NAN))
+    }
+}
+
+pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
+    arguments.check()?;
+    let inputs = [("MODEL", arguments.model.as_path()), ("X", arguments.x.path.as_path())];
+    check_outputs(&[("-o", Some(arguments.output.as_path()))], &inputs)?;
+    let format = ResultFormat::of(&arguments.output)?;
+    let element = arguments.dtype.0;
+    let engine = match element {
+        ElementType::F32 => Some(arguments.engine.choose(Auto::Cpu, arguments.verbosity)?),
+        _ => None,
+    };
+    let model = load_model(&arguments.model)?;
+    let (x, data) = arguments.load(format)?;
+    let keeps_nulls = format.holds_nulls();
+    let nodata = arguments.nodata_of_y(&x, keeps_nulls)?;
+    // Before there is an output: a driver that takes the program with it leaves
+    // no unfinished file.
+    let engine = engine.filter(|_| data.valid_len() > 0);
+    let engine = engine.map(|engine| engine.open(&data, arguments.verbosity)).transpose()?;
+    let (shape, metadata) = (x.shape(), x.metadata());
+    let plan = ResultPlan { shape, metadata, element, order: data.order(), nodata };
+    let file = results::create(format, &arguments.output, &plan)?;
+    let mut output = Output::new(file, &data, &plan, keeps_nulls, arguments.clamp, arguments.verbosity);
+
+    let result = predict(&mut output, &data, engine, model, arguments.verbosity);
+    output.progress.end();
+    match result {
+        Ok(()) => {}
+        Err(_) if interrupt::requested() => return Ok(Outcome::Interrupted),
+        Err(EngineError::Sink(source)) => return Err(output.file.failed(source).into()),
+        Err(error) => return Err(error.into()),
+    }
+    output.finish(arguments.verbosity)?;
+    Ok(Outcome::Done)
+}
+
+/// Computes Y on an engine, or in f64 on the CPU if none was opened.
+fn predict(
+    output: &mut Output<'_>,
+    data: &Problem,
+    engine: Option<Opened>,
+    model: Affine,
+    verbosity: Verbosity,
+) -> Result<(), EngineError> {
+    if data.valid_len() == 0 {
+        return output.fill().map_err(EngineError::Sink);
+    }
+    let _listening = interrupt::Watch::brief();
+    let Some(Opened { mut engine, .. }) = engine else {
+        let mut engine = Cpu::new(data);
+        verbosity.notices_of(&mut engine);
+        return engine.predict_as(model, &mut |ys: &[f64]| output.write_f64(ys));
+    };
+    verbosity.detail(&format_args!("computed by {}", engine.info()));
+    // Inputs that are streamed tell what they lost only afterwards.
+    let done = engine.predict(model, &mut |ys| output.write_real(ys));
+    verbosity.notices_of(engine.as_mut());
+    done
+}

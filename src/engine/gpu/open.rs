@@ -1,0 +1,186 @@
+//! A device is opened, and the data brought to it.
+
+use std::collections::BTreeMap;
+
+use super::abi::Parameters;
+use super::buffers::{STORAGE_INPUT, create_buffer};
+use super::device::Device;
+use super::inputs::Inputs;
+use super::kernels::{self, Quantity};
+use super::pipelines::Kernel;
+use super::resident::{self, Resident};
+use super::stream::Stream;
+use super::window::Window;
+use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning, precision};
+use crate::array::Problem;
+use crate::engine::frame::{notices, whole_readings};
+use crate::engine::{EngineError, EngineInfo, EngineKind, Notice};
+use crate::math::Readings;
+
+/// The settings that a GPU is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct GpuSettings {
+    /// Bytes of X, T and weights that may be on the device: if they are larger
+    /// there, every pass streams them. No bound by default.
+    pub memory_bytes: u64,
+    /// The launch configuration; by default that of the adapter's kind.
+    pub tuning: Option<Tuning>,
+    /// The numbers that sums are carried in.
+    pub precision: Precision,
+}
+
+impl Default for GpuSettings {
+    fn default() -> Self {
+        Self { memory_bytes: u64::MAX, tuning: None, precision: Precision::default() }
+    }
+}
+
+impl GpuSettings {
+    /// The usual settings but for the launch configuration.
+    #[must_use]
+    pub fn tuned(tuning: Tuning) -> Self {
+        Self { tuning: Some(tuning), ..Self::default() }
+    }
+
+    /// The usual settings, but with at most so many bytes of X, T and weights on
+    /// the device.
+    #[must_use]
+    pub fn within(memory_bytes: u64) -> Self {
+        Self { memory_bytes, ..Self::default() }
+    }
+}
+
+impl Gpu {
+    /// Opens an adapter and brings X and, if there is one, T to it: small
+    /// elements as they are, others as f32. Data without T stay on the host and
+    /// are sent through chunk by chunk.
+    ///
+    /// Data that its memory does not hold are streamed, with a
+    /// [`Notice::Streamed`].
+    ///
+    /// # Errors
+    /// [`GpuError`]: the adapter can't be opened. [`EngineError::Data`]: an
+    /// element is beyond the range of f32.
+    pub fn open(adapter: &Adapter, data: &Problem) -> Result<Self, EngineError> {
+        Self::open_with(adapter, data, &GpuSettings::default())
+    }
+
+    /// Like [`open`](Self::open), with other than the usual settings.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); [`GpuError::Limit`]: the adapter can't
+    /// work by the tuning; [`GpuError::NoF64`], [`GpuError::NoCompensation`]:
+    /// nor with the precision.
+    pub fn open_with(adapter: &Adapter, data: &Problem, settings: &GpuSettings) -> Result<Self, EngineError> {
+        let GpuSettings { memory_bytes, tuning, precision } = *settings;
+        precision.check_f64(adapter)?;
+        let device = Device::open(adapter)?;
+        if precision == Precision::Compensated {
+            precision::self_test(&device)?;
+        }
+        let driver = adapter.driver();
+        let info = EngineInfo {
+            kind: EngineKind::Gpu,
+            adapter: Some(adapter.name().to_owned()),
+            backend: Some(adapter.backend()),
+            driver: (!driver.is_empty()).then_some(driver),
+            precision: Some(precision.name()),
+            detail: None,
+        };
+        let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
+        let readings = whole_readings(data);
+        let inputs = Inputs::of(data, &readings);
+        data.check_intact()?;
+        let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
+        gpu.readings = readings;
+        gpu.memory_bytes = memory_bytes;
+        // On their way to f32 elements are f64 once.
+        gpu.notices = notices(data, |_| readings);
+        if data.t().is_some() {
+            let kernel = gpu.compile(Quantity::LossSums)?;
+            let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
+                gpu.upload_unless_full()?
+            } else {
+                None
+            };
+            gpu.held = if let Some(windows) = uploaded {
+                Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
+            } else {
+                let stream = Stream::new(&gpu.device, kernel, &gpu.point, data, inputs, memory_bytes)?;
+                Held::Streamed(Box::new(stream))
+            };
+        }
+        Ok(gpu)
+    }
+
+    /// Brings the data to the device; `None` if its memory doesn't hold them.
+    fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
+        match resident::upload(&self.device, &self.data, &self.inputs) {
+            Ok((windows, mut notices)) => {
+                self.notices.append(&mut notices);
+                Ok(Some(windows))
+            }
+            Err(EngineError::Gpu(GpuError::OutOfMemory { adapter, needed_mib })) => {
+                self.notices.push(Notice::Streamed { adapter, needed_mib });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same data on the same device, passed over by another tuning; `None`
+    /// if they are not held on the device.
+    ///
+    /// # Errors
+    /// [`GpuError::Limit`]: the device can't work by `tuning`.
+    pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
+        let Held::Resident(resident) = &self.held else { return Ok(None) };
+        let (info, device) = (self.info.clone(), self.device.clone());
+        let mut gpu = Self::empty(&self.data, self.inputs, info, device, tuning, self.precision)?;
+        let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::LossSums)?);
+        gpu.held =
+            Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
+        gpu.readings = self.readings;
+        // Of the data, which are the same; moments are what this tuning makes
+        // of them.
+        gpu.spread = self.spread;
+        Ok(Some(gpu))
+    }
+
+    /// Without data yet.
+    fn empty(
+        data: &Problem,
+        inputs: Inputs,
+        info: EngineInfo,
+        device: Device,
+        tuning: Tuning,
+        precision: Precision,
+    ) -> Result<Self, EngineError> {
+        tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
+        let predict = {
+            let source = kernels::predict(&tuning, inputs.x.packing, inputs.x.residual_shift() != 0.0);
+            device.scoped(0, |device, _| Kernel::compile(device, &source))?
+        };
+        let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
+        Ok(Self {
+            data: data.clone(),
+            readings: Readings::default(),
+            is_narrow: false,
+            inputs,
+            info,
+            notices: Vec::new(),
+            device,
+            tuning,
+            precision,
+            memory_bytes: u64::MAX,
+            predict,
+            point,
+            held: Held::InputsOnly,
+            moments: None,
+            spread: None,
+            parts: BTreeMap::new(),
+            descent: None,
+            keeps_rounding: None,
+        })
+    }
+}

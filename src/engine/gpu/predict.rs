@@ -1,0 +1,112 @@
+//! Predictions: Y = X·W + b, from X on the device or sent through it.
+
+use super::abi::{Parameters, WindowUniform, binding};
+use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
+use super::packing::Packing;
+use super::plan::PREDICTED_ELEMENTS;
+use super::readback::{Pending, Staging};
+use super::stream::elements_within;
+use super::upload::{Column, Uploader};
+use super::{Gpu, GpuError, Held};
+use crate::engine::{EngineError, Sink, chunks};
+use crate::math::Affine;
+
+/// Memory that chunks take turns in.
+struct PredictSlot {
+    x: Option<wgpu::Buffer>,
+    y: wgpu::Buffer,
+    staging: Staging,
+}
+
+impl Gpu {
+    /// Y = X·W + b, chunk by chunk.
+    pub(super) fn predict_all(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
+        let there = self.inputs.to_predict(at);
+        let [weight, bias] = [there.weight, there.bias].map(|value| [split(value)[0], 0.0]);
+        self.set_point(&Parameters { weight, bias, coarse: [0.0; 2], unused: [0.0; 2] })?;
+        // Chunks that are sent take turns in two slots of half the size: while
+        // the device computes one, the one before is taken and the next is read.
+        let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
+        let most = match self.held {
+            Held::Resident(_) => PREDICTED_ELEMENTS as usize,
+            // Of X, of Y, and of Y on its way back.
+            _ => elements_within(self.memory_bytes / slots as u64, self.inputs.x.packing.size() as u64 + 8)
+                .min(PREDICTED_ELEMENTS as usize / slots),
+        };
+        let most = self.data.len().min(most);
+        let packing = self.inputs.x.packing;
+        let mut uploader = Uploader::new(Column::X, &self.data, self.inputs.x);
+        let slots: Vec<PredictSlot> = (0..slots).map(|_| self.slot(most)).collect::<Result<_, _>>()?;
+        let mut under_way: Option<(&PredictSlot, Pending, usize)> = None;
+        let mut take = |(slot, pending, elements): (&PredictSlot, Pending, usize)| {
+            let read = |bytes: &[u8]| sink(&bytemuck::cast_slice(bytes)[..elements]);
+            slot.staging.finish(&self.device, pending, read)?.map_err(EngineError::Sink)
+        };
+        for (range, slot) in chunks(0..self.data.len(), most).zip(slots.iter().cycle()) {
+            let (x, offset) = match (&self.held, &slot.x) {
+                (Held::Resident(resident), _) => {
+                    resident.place(range.start, packing).ok_or(EngineError::NoTarget)?
+                }
+                (_, Some(x)) => {
+                    uploader.enqueue(&self.device, x, 0, range.clone())?;
+                    (x, 0)
+                }
+                (_, None) => return Err(EngineError::NoTarget),
+            };
+            let x_bytes = packing.padded_bytes(range.len());
+            let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
+            dispatch
+                .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size())), 0, u64::MAX)
+                .map_err(|reason| self.device.limit(reason))?;
+            let window = uniform(
+                &self.device,
+                "window",
+                bytemuck::bytes_of(&WindowUniform::new(&dispatch, 0, &self.inputs)),
+            )?;
+            let bindings = self.device.scoped(0, |device, _| {
+                use binding::elements::{WINDOW, X};
+                use binding::predict::{PARAMETERS, Y};
+                let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(x_bytes) };
+                self.predict.bind(
+                    device,
+                    &[
+                        (X, wgpu::BindingResource::Buffer(x)),
+                        (Y, slot.y.as_entire_binding()),
+                        (WINDOW, window.as_entire_binding()),
+                        (PARAMETERS, self.point.as_entire_binding()),
+                    ],
+                )
+            })?;
+            let record = |pass: &mut wgpu::ComputePass<'_>| {
+                pass.set_pipeline(&self.predict.pipeline);
+                pass.set_bind_group(0, &bindings, &[]);
+                let [x, y] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            };
+            if slots.len() == 1 {
+                under_way.take().map_or(Ok(()), &mut take)?;
+            }
+            let bytes = Packing::F32.padded_bytes(range.len());
+            let pending = slot.staging.submit(&self.device, &slot.y, bytes, record)?;
+            under_way.replace((slot, pending, range.len())).map_or(Ok(()), &mut take)?;
+        }
+        under_way.map_or(Ok(()), &mut take)?;
+        // Of data with T, the residual passes tell.
+        if matches!(self.held, Held::InputsOnly) {
+            self.notices.extend(uploader.notice());
+        }
+        Ok(())
+    }
+
+    /// Room for a chunk; of X only where it isn't there yet.
+    fn slot(&self, elements: usize) -> Result<PredictSlot, GpuError> {
+        let y_bytes = Packing::F32.padded_bytes(elements);
+        let x_bytes = self.inputs.x.packing.padded_bytes(elements);
+        let x = match self.held {
+            Held::Resident(_) => None,
+            _ => Some(create_buffer(&self.device, "x chunk", x_bytes, STORAGE_INPUT)?),
+        };
+        let y = create_buffer(&self.device, "y", y_bytes, STORAGE)?;
+        Ok(PredictSlot { x, y, staging: Staging::new(&self.device, "y staging", y_bytes)? })
+    }
+}
