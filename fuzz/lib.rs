@@ -9,7 +9,7 @@ use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use linfit::array::{Problem, ValidityRules};
+use linfit::array::Problem;
 use linfit::engine::{Engine, Reference};
 use linfit::io::{Baseline, RawLayout, RawType, Reading, Source, load_model};
 use linfit::math::Affine;
@@ -145,18 +145,18 @@ impl Case {
         let reading = Reading { memory_bytes: MEMORY_BYTES, raw, ..Reading::default() };
         let source = Source { path: self.path.clone(), key: key.map(str::to_owned) };
         let opened = (|| {
-            let x = reading.open(&source)?;
-            x.notes().iter().for_each(|note| drop(note.to_string()));
+            let (x, t) = if self.is_text() {
+                // Two columns of one text are read in another way than one.
+                let x = reading.open(&source)?;
+                (x, reading.open_pair(&source, &source)?.1)
+            } else {
+                (reading.open(&source)?, reading.open(&source)?)
+            };
+            x.metadata().notes().iter().for_each(|note| drop(note.to_string()));
             if x.len() > MOST_ELEMENTS {
                 return Ok(None);
             }
-            // Two columns of one text are read in another way than one.
-            let t = if self.is_text() {
-                reading.open_pair(&source, &source)?.1
-            } else {
-                reading.open(&source)?
-            };
-            Problem::pair_with(x, t, MEMORY_BYTES, ValidityRules::default()).map(Some)
+            Problem::builder(x).target(t).memory_bytes(MEMORY_BYTES).build().map(Some)
         })();
         match opened {
             Ok(Some(data)) => {

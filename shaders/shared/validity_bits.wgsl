@@ -1,5 +1,5 @@
 // parts: {quantity}
-// twin: src/array/validity.rs contains
+// twin: src/array/bitmap.rs contains
 //
 // A pass over the valid elements: those whose bit is set, 32 to a word, the
 // first element's the lowest.

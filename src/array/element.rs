@@ -1,8 +1,9 @@
+use std::convert::identity;
 use std::fmt;
 
 use half::{bf16, f16};
 
-/// The type of a matrix's elements, as stored.
+/// The type of an array's elements, as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the variants are the types' own names")]
 pub enum ElementType {
@@ -89,7 +90,7 @@ impl fmt::Display for ElementType {
 #[repr(transparent)]
 pub struct Bool8(pub u8);
 
-/// A Rust type that a matrix can store.
+/// A Rust type that an array can store.
 pub trait Element: bytemuck::Pod + Send + Sync {
     /// The type's run-time name.
     const TYPE: ElementType;
@@ -107,6 +108,9 @@ pub trait Element: bytemuck::Pod + Send + Sync {
     fn finite_to_f64(self) -> f64 {
         self.to_f64()
     }
+    /// The value of this type nearest to a number; for whole numbers what is left
+    /// without its fraction, or the end of their range. A NaN is 0 then.
+    fn from_f64(value: f64) -> Self;
     /// Whether this value is the same number in f32.
     fn exact_in_f32(self) -> bool;
     /// Whether this value is the same number in f64.
@@ -118,13 +122,14 @@ pub trait Element: bytemuck::Pod + Send + Sync {
 macro_rules! integer_element {
     ($($int:ty => $variant:ident, $exact:literal;)*) => {$(
         #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::cast_possible_truncation,
-                reason = "one body for all integers; rounding is the documented meaning")]
+                clippy::cast_sign_loss, reason = "one body for all integers; rounding is the documented meaning")]
         impl Element for $int {
             const TYPE: ElementType = ElementType::$variant;
             const EXACT_IN_F32: bool = $exact;
             fn swap_bytes(self) -> Self { <$int>::swap_bytes(self) }
             fn to_f32(self) -> f32 { self as f32 }
             fn to_f64(self) -> f64 { self as f64 }
+            fn from_f64(value: f64) -> Self { value as $int }
             fn exact_in_f32(self) -> bool { $exact || (self as f32) as i128 == self as i128 }
             fn exact_in_f64(self) -> bool { $exact || (self as f64) as i128 == self as i128 }
         }
@@ -154,34 +159,8 @@ impl Element for Bool8 {
     fn to_f64(self) -> f64 {
         if self.0 == 0 { 0.0 } else { 1.0 }
     }
-    fn exact_in_f32(self) -> bool {
-        true
-    }
-    fn exact_in_f64(self) -> bool {
-        true
-    }
-}
-
-impl Element for f16 {
-    const TYPE: ElementType = ElementType::F16;
-    const EXACT_IN_F32: bool = true;
-    fn swap_bytes(self) -> Self {
-        Self::from_bits(self.to_bits().swap_bytes())
-    }
-    fn to_f32(self) -> f32 {
-        Self::to_f32(self)
-    }
-    fn to_f64(self) -> f64 {
-        Self::to_f64(self)
-    }
-    // Sign, exponent and fraction go where f64 has them, which leaves the
-    // exponent's bias to make up for: twice as fast in vectors as the
-    // conversion to f32 and on.
-    #[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "to spread the sign")]
-    fn finite_to_f64(self) -> f64 {
-        const BIAS: f64 = f64::from_bits((1023 + 1008) << 52); // 2¹⁰⁰⁸
-        let spread = i64::from(self.to_bits() as i16) << 42;
-        f64::from_bits(spread as u64 & 0x81ff_fc00_0000_0000) * BIAS
+    fn from_f64(value: f64) -> Self {
+        Self(u8::from(value != 0.0))
     }
     fn exact_in_f32(self) -> bool {
         true
@@ -191,70 +170,51 @@ impl Element for f16 {
     }
 }
 
-impl Element for bf16 {
-    const TYPE: ElementType = ElementType::Bf16;
-    const EXACT_IN_F32: bool = true;
-    fn swap_bytes(self) -> Self {
-        Self::from_bits(self.to_bits().swap_bytes())
-    }
-    fn to_f32(self) -> f32 {
-        Self::to_f32(self)
-    }
-    fn to_f64(self) -> f64 {
-        Self::to_f64(self)
-    }
-    // The upper half of an f32: no need to look for NaN first.
-    fn finite_to_f64(self) -> f64 {
-        f64::from(f32::from_bits(u32::from(self.to_bits()) << 16))
-    }
-    fn exact_in_f32(self) -> bool {
-        true
-    }
-    fn exact_in_f64(self) -> bool {
-        true
-    }
+/// Implements [`Element`] for the floating-point types: `$exact` says whether f32
+/// has all values; the rest are conversions.
+macro_rules! float_element {
+    ($($float:ty => $variant:ident, $exact:literal, $to_f32:expr, $to_f64:expr, $from_f64:expr, $finite_to_f64:expr;)*) => {$(
+        impl Element for $float {
+            const TYPE: ElementType = ElementType::$variant;
+            const EXACT_IN_F32: bool = $exact;
+            fn swap_bytes(self) -> Self { Self::from_bits(self.to_bits().swap_bytes()) }
+            fn to_f32(self) -> f32 { $to_f32(self) }
+            fn to_f64(self) -> f64 { $to_f64(self) }
+            fn from_f64(value: f64) -> Self { $from_f64(value) }
+            fn finite_to_f64(self) -> f64 { $finite_to_f64(self) }
+            #[allow(clippy::float_cmp, reason = "the question is whether the two are the same number")]
+            fn exact_in_f32(self) -> bool { $exact || f64::from(Element::to_f32(self)) == Element::to_f64(self) }
+            fn exact_in_f64(self) -> bool { true }
+        }
+    )*};
 }
 
-impl Element for f32 {
-    const TYPE: ElementType = ElementType::F32;
-    const EXACT_IN_F32: bool = true;
-    fn swap_bytes(self) -> Self {
-        Self::from_bits(self.to_bits().swap_bytes())
-    }
-    fn to_f32(self) -> f32 {
-        self
-    }
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-    fn exact_in_f32(self) -> bool {
-        true
-    }
-    fn exact_in_f64(self) -> bool {
-        true
-    }
+float_element! {
+    f16 => F16, true, f16::to_f32, f16::to_f64, f16::from_f64, widened_half;
+    bf16 => Bf16, true, bf16::to_f32, bf16::to_f64, bf16::from_f64, widened_bfloat;
+    f32 => F32, true, identity, f64::from, rounded, f64::from;
+    f64 => F64, false, rounded, identity, identity, identity;
 }
 
-impl Element for f64 {
-    const TYPE: ElementType = ElementType::F64;
-    const EXACT_IN_F32: bool = false;
-    fn swap_bytes(self) -> Self {
-        Self::from_bits(self.to_bits().swap_bytes())
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "rounding is the documented meaning")]
-    fn to_f32(self) -> f32 {
-        self as f32
-    }
-    fn to_f64(self) -> f64 {
-        self
-    }
-    #[expect(clippy::float_cmp, reason = "the question is whether the two are the same number")]
-    fn exact_in_f32(self) -> bool {
-        f64::from(self.to_f32()) == self
-    }
-    fn exact_in_f64(self) -> bool {
-        true
-    }
+#[expect(clippy::cast_possible_truncation, reason = "rounding is the documented meaning")]
+fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
+/// A finite f16 as f64. Sign, exponent and fraction go where f64 has them, which
+/// leaves the exponent's bias to make up for: twice as fast in vectors as the
+/// conversion to f32 and on.
+#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "to spread the sign")]
+fn widened_half(half: f16) -> f64 {
+    const BIAS: f64 = f64::from_bits((1023 + 1008) << 52); // 2¹⁰⁰⁸
+    let spread = i64::from(half.to_bits() as i16) << 42;
+    f64::from_bits(spread as u64 & 0x81ff_fc00_0000_0000) * BIAS
+}
+
+/// A finite bf16 as f64. It is the upper half of an f32: no need to look for NaN
+/// first.
+fn widened_bfloat(value: bf16) -> f64 {
+    f64::from(f32::from_bits(u32::from(value.to_bits()) << 16))
 }
 
 /// The types in which engines compute: f32 or f64.
@@ -284,7 +244,7 @@ impl Real for f64 {
 }
 
 /// Evaluates an expression with the Rust type of an [`ElementType`] bound to
-/// a name: `with_element!(matrix.element(), E => size_of::<E>())`.
+/// a name: `with_element!(array.element(), E => size_of::<E>())`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! with_element {

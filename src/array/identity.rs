@@ -1,4 +1,4 @@
-//! What a file is known by, so that a change of it while it is read is found.
+//! The identity of a file, by which a change of it while it is read is found.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::DataError;
-use super::error::shown;
 
 /// A file as it was when it was opened: its size, when it was last written
 /// to, and which one its name led to.
@@ -21,15 +20,15 @@ pub(crate) struct Identity {
     modified: Option<SystemTime>,
     place: Option<Place>,
     opened: Instant,
-    /// When its name may be looked up again, in microseconds since.
-    next_look: AtomicU64,
+    /// The time when its name may be looked up again, in microseconds since.
+    next_lookup: AtomicU64,
 }
 
-/// Between two looks at where a name leads. They take longer than passes over
-/// few elements, and what is read is the file that was opened in any case.
-const LOOK: Duration = Duration::from_millis(1);
+/// Between two lookups of a name. They take longer than passes over few
+/// elements, and what is read is the file that was opened in any case.
+const LOOKUP_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What became of a file while it was read.
+/// A change of a file while it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// It is shorter.
@@ -40,9 +39,6 @@ pub(crate) enum Change {
     Replaced,
     /// The system failed to read it.
     Unreadable,
-    /// It does not have the checksum that it has for itself: it was changed
-    /// before it was opened.
-    Damaged,
 }
 
 /// The device and the number on it.
@@ -63,7 +59,7 @@ fn place(metadata: &Metadata) -> Place {
 fn place(_: &Metadata) -> Place {}
 
 impl Identity {
-    /// That of a file with a name.
+    /// The identity of a file with a name.
     pub(crate) fn of(path: &Path, file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let named = path.metadata().ok().map(|named| place(&named));
@@ -72,7 +68,7 @@ impl Identity {
         Ok(Self { place: named.filter(|named| *named == place(&metadata)), ..Self::new(&metadata) })
     }
 
-    /// That of a file whose name is not known.
+    /// The identity of a file whose name is not known.
     pub(crate) fn unnamed(file: &File) -> io::Result<Self> {
         Ok(Self::new(&file.metadata()?))
     }
@@ -83,11 +79,11 @@ impl Identity {
             modified: metadata.modified().ok(),
             place: None,
             opened: Instant::now(),
-            next_look: AtomicU64::new(0),
+            next_lookup: AtomicU64::new(0),
         }
     }
 
-    /// What became of the file since. A name that is gone is no change: the
+    /// The change of the file since. A name that is gone is no change: the
     /// file is still what it was.
     pub(crate) fn change(&self, path: &Path, file: &File) -> Option<Change> {
         let Ok(metadata) = file.metadata() else { return Some(Change::Unreadable) };
@@ -97,17 +93,17 @@ impl Identity {
         if metadata.len() > self.bytes || metadata.modified().ok() != self.modified {
             return Some(Change::Modified);
         }
-        let opened = self.place.filter(|_| self.may_look())?;
+        let opened = self.place.filter(|_| self.may_look_up())?;
         let is_other = path.metadata().is_ok_and(|named| place(&named) != opened);
         is_other.then_some(Change::Replaced)
     }
 
-    fn may_look(&self) -> bool {
+    fn may_look_up(&self) -> bool {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let now = self.opened.elapsed();
-        let may = micros(now) >= self.next_look.load(Ordering::Relaxed);
+        let may = micros(now) >= self.next_lookup.load(Ordering::Relaxed);
         if may {
-            self.next_look.store(micros(now + LOOK), Ordering::Relaxed);
+            self.next_lookup.store(micros(now + LOOKUP_INTERVAL), Ordering::Relaxed);
         }
         may
     }
@@ -126,7 +122,6 @@ impl Change {
             Self::Shrunk => DataError::Shrunk { path },
             Self::Modified => DataError::Modified { path },
             Self::Replaced => DataError::Replaced { path },
-            Self::Damaged => DataError::Damaged { label: shown(&path).to_string() },
             Self::Unreadable => {
                 DataError::Io { path, source: io::Error::other("the system failed to read a part of it") }
             }
@@ -148,7 +143,7 @@ mod tests {
         let identity = Identity::of(&path, &file).unwrap();
         assert_eq!(identity.change(&path, &file), None);
         act(&path);
-        std::thread::sleep(2 * LOOK);
+        std::thread::sleep(2 * LOOKUP_INTERVAL);
         identity.change(&path, &file)
     }
 

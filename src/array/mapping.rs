@@ -5,20 +5,21 @@
 //! buffers (`wl_shm_buffer_begin_access`): its handler puts zeros where the
 //! file used to be and notes the fact. Within a file's last page there are
 //! zeros without a signal, and other writes change what is read in silence:
-//! so [`change`](Bytes::change) compares the file with what it was, and is
-//! asked before what was read is believed.
+//! so [`check_intact`](Mapping::check_intact) compares the file with what it
+//! was, and is asked before what was read is believed.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::array::Bytes;
+use super::error::DataError;
 use super::identity::{Change, Identity};
+use super::storage::Storage;
 
-/// Makes ready for files that shrink while they are mapped, which mapping one
+/// Prepares for files that shrink while they are mapped, which mapping one
 /// does too: for a program that wants a bus error from elsewhere to end it, as
 /// it should, also before. Rust's own handler takes the first one for a fault
 /// that will come again.
@@ -32,39 +33,42 @@ pub(crate) struct Mapping {
     // Dropped before the map, so that the handler never sees a stale range.
     guard: guard::Guard,
     map: Mmap,
-    /// As it was when it was mapped.
+    /// The file as it was when it was mapped.
     identity: Identity,
     file: File,
+    /// The file's name or, of a temporary one, that of the file it was made from.
+    path: PathBuf,
+    is_temporary: bool,
 }
 
 impl Mapping {
     /// Maps a file whose name may come to lead to another one.
     pub(crate) fn named(path: &Path, file: &File) -> io::Result<Self> {
-        Self::with(Identity::of(path, file)?, file)
+        Self::with(Identity::of(path, file)?, path, file, false)
     }
 
-    /// Maps a file that has no name, or is not held long.
-    pub(crate) fn new(file: &File) -> io::Result<Self> {
-        Self::with(Identity::unnamed(file)?, file)
+    /// Maps a temporary file without a name, made from the file `path`.
+    pub(crate) fn temporary(path: &Path, file: &File) -> io::Result<Self> {
+        Self::with(Identity::unnamed(file)?, path, file, true)
     }
 
-    fn with(identity: Identity, file: &File) -> io::Result<Self> {
+    fn with(identity: Identity, path: &Path, file: &File, is_temporary: bool) -> io::Result<Self> {
         // SAFETY: the mapping is read-only. Another process that writes to
         // the file can change the numbers that are read, never memory safety:
         // every bit pattern of an element is a valid value, and what is text is
         // copied before it is checked. One that shortens it is met by the guard.
         let map = unsafe { Mmap::map(file) }?;
         let guard = guard::Guard::new(&map)?;
-        Ok(Self { guard, map, identity, file: file.try_clone()? })
+        Ok(Self { guard, map, identity, file: file.try_clone()?, path: path.to_owned(), is_temporary })
     }
-}
 
-impl Bytes for Mapping {
-    fn bytes(&self) -> &[u8] {
+    /// All bytes of the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
     }
 
-    fn release(&self, range: Range<usize>) {
+    /// Releases the memory of a range, which is read again when it is used.
+    pub(crate) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         {
             // SAFETY: the mapping is shared with its file and never written
@@ -79,14 +83,38 @@ impl Bytes for Mapping {
         let _ = range;
     }
 
-    fn is_intact(&self) -> bool {
+    /// Whether all bytes read so far were really there.
+    pub(crate) fn is_intact(&self) -> bool {
         self.guard.is_intact()
     }
 
-    fn change(&self, path: &Path) -> Option<Change> {
-        let change = self.identity.change(path, &self.file);
+    /// Fails if the file is not what it was when it was mapped.
+    pub(crate) fn check_intact(&self) -> Result<(), DataError> {
+        self.identity.check(&self.path, &self.file)?;
         // As long as it was, and still with pages that could not be read.
-        change.or_else(|| (!self.is_intact()).then_some(Change::Unreadable))
+        if self.is_intact() { Ok(()) } else { Err(Change::Unreadable.error(&self.path)) }
+    }
+}
+
+impl Storage for Mapping {
+    fn bytes(&self) -> &[u8] {
+        self.bytes()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn release(&self, range: Range<usize>) {
+        self.release(range);
+    }
+
+    fn check_intact(&self) -> Result<(), DataError> {
+        self.check_intact()
+    }
+
+    fn is_spooled(&self) -> bool {
+        self.is_temporary
     }
 }
 
@@ -124,7 +152,7 @@ mod tests {
     fn a_file_that_shrinks_reads_as_zeros_and_says_so() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7u8; 1 << 20]).unwrap();
-        let mapping = Mapping::new(&file).unwrap();
+        let mapping = Mapping::temporary(Path::new("x"), &file).unwrap();
         assert!(mapping.bytes().iter().all(|&byte| byte == 7));
         assert!(mapping.is_intact());
         file.set_len(4096).unwrap();
@@ -140,7 +168,7 @@ mod tests {
     fn a_fault_that_cannot_be_mended_ends_the_program() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7u8; 1 << 20]).unwrap();
-        let mapping = Mapping::new(&file).unwrap();
+        let mapping = Mapping::temporary(Path::new("x"), &file).unwrap();
         let bytes = mapping.bytes();
         file.set_len(4096).unwrap();
         let most: usize =
@@ -175,7 +203,7 @@ mod tests {
     fn a_bus_error_that_was_sent_ends_the_program() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"7").unwrap();
-        let mapping = Mapping::new(&file).unwrap();
+        let mapping = Mapping::temporary(Path::new("x"), &file).unwrap();
         // SAFETY: the child makes system calls and ends.
         let status = unsafe {
             let child = libc::fork();
@@ -196,24 +224,24 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_shrinks_within_its_last_page_has_changed() {
-        use super::super::identity::Change;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
         std::fs::write(&path, vec![7u8; 5000]).unwrap();
         let file = File::options().read(true).write(true).open(&path).unwrap();
         let mapping = Mapping::named(&path, &file).unwrap();
-        assert_eq!((mapping.bytes()[4999], mapping.change(&path)), (7, None));
+        assert_eq!(mapping.bytes()[4999], 7);
+        mapping.check_intact().unwrap();
         file.set_len(4997).unwrap();
         // No signal tells.
         assert_eq!((mapping.bytes()[4999], mapping.is_intact()), (0, true));
-        assert_eq!(mapping.change(&path), Some(Change::Shrunk));
+        assert!(matches!(mapping.check_intact(), Err(DataError::Shrunk { .. })));
     }
 
     #[test]
     fn a_released_range_reads_as_before() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7u8; 1 << 20]).unwrap();
-        let mapping = Mapping::new(&file).unwrap();
+        let mapping = Mapping::temporary(Path::new("x"), &file).unwrap();
         assert_eq!(mapping.bytes()[5000], 7);
         mapping.release(100..900_000);
         assert!(mapping.bytes().iter().all(|&byte| byte == 7) && mapping.is_intact());

@@ -1,49 +1,55 @@
-//! What is fitted: typed arrays, what holds their bytes, and the checked
-//! problem made of them.
+//! The data that are fitted: typed, strided arrays, the storage of their bytes,
+//! and the checked problem made of them.
 //!
-//! An [`Array`] is a shape, an [`ElementType`] and bytes, still in the type and
-//! the order in which a file stores them. [`Problem`] puts X and T together,
-//! checks that their shapes match and that every valid element is a finite
-//! number, and settles the one order in which every engine visits the elements,
-//! the [`ChunkGrid`] that results are merged along and the [`Fits`] that elements
-//! belong to.
-//! A `spool` takes elements that a format has to decode: to memory or, beyond a
-//! bound, to a temporary file.
+//! An [`Array`] is a shape, an [`ElementType`] and strides over a [`Storage`]: a
+//! mapped file, a vector or the buffer of another library, shared by all arrays
+//! over it. A [`MaskedArray`] is an array and its missing elements. [`Problem`]
+//! puts X and T together, checks that their shapes match and that every valid
+//! element is a finite number (the validity `scan`), and settles the one order in
+//! which every engine goes through the elements, the [`ChunkGrid`] that results
+//! are merged along and the [`Fits`] that elements belong to. A `spool` takes
+//! elements that a format has to decode: to memory or, beyond a bound, to a
+//! temporary file.
 
 #[allow(clippy::module_inception, reason = "the type that the room is named after")]
-pub(crate) mod array;
-pub(crate) mod attribute;
-pub(crate) mod choice;
+mod array;
+mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
-pub(crate) mod georeference;
+mod excluded;
 mod grid;
 mod groups;
 pub(crate) mod hint;
 pub(crate) mod identity;
 pub(crate) mod mapping;
-pub(crate) mod note;
-pub(crate) mod nulls;
+mod masked;
+mod memory;
+pub(crate) mod nodata;
 mod problem;
-pub(crate) mod scan;
+mod scan;
 mod shape;
 pub(crate) mod spool;
+mod storage;
 mod validity;
 mod whole;
 
-pub use array::{Array, Rounding};
-pub use attribute::{NodataError, nodata};
+pub use array::read::Rounding;
+pub use array::{Array, Layout};
+pub use bitmap::Bitmap;
 pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
 pub(crate) use error::{harmless, shown};
-pub use georeference::Georeference;
+pub use excluded::Excluded;
 pub use grid::{CHUNK_ELEMENTS, ChunkGrid};
 pub use groups::{Fits, Groups, GroupsError};
 pub(crate) use hint::alternatives;
 pub use hint::{Hint, Hinted};
 pub use mapping::guard_mappings;
-pub use note::{HeaderSign, LinesLike, NamesLike, Note};
-pub use problem::Problem;
+pub use masked::{MaskedArray, Missing};
+pub use memory::MemoryPlan;
+pub use nodata::{Comparison, Nodata};
+pub use problem::{Problem, ProblemBuilder};
 pub use shape::{Order, Shape};
-pub use validity::{Excluded, Validity, ValidityRules};
+pub use storage::Storage;
+pub use validity::{Validity, ValidityRules};
 pub use whole::{Saturated, Whole};

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use super::array::RESIDENT_RUN_ELEMENTS;
-use super::scan::Counted;
+use super::masked::MaskedArray;
+use super::memory::MemoryPlan;
+use super::scan::Scan;
 use super::validity::{Validity, ValidityRules};
-use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order, choice};
+use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
-/// same shape, and the sample weight of each pair of elements.
+/// same shape, and the sample weights of the pairs of elements.
 ///
 /// A clone is a handle on the same arrays.
 #[derive(Debug, Clone)]
@@ -23,121 +24,149 @@ struct Parts {
     t: Option<Array>,
     weights: Option<Array>,
     order: Order,
-    counted: Counted,
+    scan: Scan,
+}
+
+/// A problem in the making: see [`Problem::builder`].
+#[derive(Debug)]
+pub struct ProblemBuilder {
+    x: MaskedArray,
+    t: Option<MaskedArray>,
+    rules: ValidityRules,
+    memory: MemoryPlan,
+    order: Option<Order>,
+}
+
+impl ProblemBuilder {
+    /// Fits to the targets T, of X's shape, rather than only predict from X.
+    #[must_use]
+    pub fn target(self, t: impl Into<MaskedArray>) -> Self {
+        Self { t: Some(t.into()), ..self }
+    }
+
+    /// Excludes elements by rules, and weights the others as they say.
+    #[must_use]
+    pub fn rules(self, rules: ValidityRules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Holds no more than so many bytes of elements in memory at a time: if they
+    /// are larger, every pass streams them from their files. Without it there is
+    /// no bound.
+    #[must_use]
+    pub fn memory_bytes(self, memory_bytes: u64) -> Self {
+        self.memory(MemoryPlan::new(memory_bytes))
+    }
+
+    /// Holds no more elements in memory than a plan says, as
+    /// [`memory_bytes`](Self::memory_bytes) does.
+    #[must_use]
+    pub fn memory(self, memory: MemoryPlan) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Has every pass go through the elements row by row, however they are stored.
+    #[must_use]
+    pub fn row_by_row(self) -> Self {
+        Self { order: Some(Order::C), ..self }
+    }
+
+    /// The checked problem.
+    ///
+    /// # Errors
+    /// [`DataError::NoElements`], [`DataError::ShapeMismatch`],
+    /// [`DataError::NotFinite`], [`DataError::NotStreamed`],
+    /// [`DataError::NoneValid`], [`DataError::OtherShape`], [`DataError::Weights`],
+    /// [`DataError::WeightsScale`], [`DataError::UnclearNodata`].
+    pub fn build(mut self) -> Result<Problem, DataError> {
+        if let Some(MaskedArray { array: t, .. }) = &self.t {
+            let x = &self.x.array;
+            x.refuse_empty()?;
+            t.refuse_empty()?;
+            if x.shape() != t.shape() {
+                return Err(DataError::ShapeMismatch {
+                    x: x.label().to_owned(),
+                    x_shape: x.shape().clone(),
+                    t: t.label().to_owned(),
+                    t_shape: t.shape().clone(),
+                });
+            }
+        }
+        self.stream_beyond_memory()?;
+        // Sums don't depend on the order, so the stored one is the best; two
+        // different ones have to be matched element by element.
+        let stored = self.x.array.order();
+        let is_of_t = self.t.as_ref().is_none_or(|t| t.array.is_stored_in(stored));
+        let order = self.order.unwrap_or(if is_of_t { stored } else { Order::C });
+        let memory = self.memory;
+        self.arrays().into_iter().try_for_each(|array| array.stream_in(order, memory))?;
+        let scan = Scan::of(&self.x, self.t.as_ref(), order, &self.rules)?;
+        let array = |masked: Option<MaskedArray>| masked.map(|masked| masked.array);
+        let parts =
+            Parts { x: self.x.array, t: array(self.t), weights: array(self.rules.weights), order, scan };
+        Ok(Problem::of(parts))
+    }
+
+    /// All arrays there are.
+    fn arrays(&mut self) -> Vec<&mut Array> {
+        let ValidityRules { mask, weights, .. } = &mut self.rules;
+        let masked = [Some(&mut self.x), self.t.as_mut(), mask.as_mut(), weights.as_mut()];
+        masked.into_iter().flatten().map(|masked| &mut masked.array).collect()
+    }
+
+    /// Has all arrays streamed if they take more memory together than they may.
+    fn stream_beyond_memory(&mut self) -> Result<(), DataError> {
+        let memory = self.memory;
+        let arrays = self.arrays();
+        if memory.holds(arrays.iter().map(|array| array.stored_bytes()).sum()) {
+            return Ok(());
+        }
+        let run = memory.run_elements(arrays.iter().map(|array| array.element().size() as u64).sum());
+        arrays.into_iter().try_for_each(|array| array.stream_or_refuse(run))
+    }
 }
 
 impl Problem {
-    /// X and the target T. Both must have the same shape, and every element
-    /// must be a finite number.
+    /// X and the target T. Both must have the same shape, and every element that
+    /// is not missing must be a finite number.
     ///
     /// # Errors
-    /// [`DataError::ShapeMismatch`], [`DataError::NotFinite`], [`DataError::NoElements`].
-    pub fn pair(x: Array, t: Array) -> Result<Self, DataError> {
-        Self::pair_within(x, t, u64::MAX)
-    }
-
-    /// X and the target T, like [`pair`](Self::pair), of which no more than
-    /// `memory_bytes` shall be in memory at a time: if they are larger, every
-    /// pass streams them from their files.
-    ///
-    /// # Errors
-    /// Those of [`pair`](Self::pair); [`DataError::NotStreamed`] for data that
-    /// have no file to be streamed from.
-    pub fn pair_within(x: Array, t: Array, memory_bytes: u64) -> Result<Self, DataError> {
-        Self::pair_with(x, t, memory_bytes, ValidityRules::default())
-    }
-
-    /// X and the target T, like [`pair_within`](Self::pair_within), of which
-    /// only the pairs count that are no holes by these rules, each as much as
-    /// they say.
-    ///
-    /// # Errors
-    /// Those of [`pair_within`](Self::pair_within); [`DataError::NoneValid`],
-    /// [`DataError::OtherShape`], [`DataError::Weights`], [`DataError::UnclearNodata`].
-    pub fn pair_with(
-        mut x: Array,
-        mut t: Array,
-        memory_bytes: u64,
-        mut rules: ValidityRules,
-    ) -> Result<Self, DataError> {
-        check_choices([Some(&x), Some(&t), rules.mask.as_ref(), rules.weights.as_ref()])?;
-        x.refuse_empty()?;
-        t.refuse_empty()?;
-        if x.shape() != t.shape() {
-            return Err(DataError::ShapeMismatch {
-                x: x.label().to_owned(),
-                x_shape: x.shape().clone(),
-                t: t.label().to_owned(),
-                t_shape: t.shape().clone(),
-            });
-        }
-        stream_beyond(
-            memory_bytes,
-            [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],
-        )?;
-        // Sums don't depend on the order, so the stored one is the best; two
-        // different ones have to be matched element by element.
-        let order = if t.is_stored_in(x.order()) { x.order() } else { Order::C };
-        stream_in(
-            order,
-            memory_bytes,
-            [Some(&mut x), Some(&mut t), rules.mask.as_mut(), rules.weights.as_mut()],
-        )?;
-        let counted = Counted::of(&x, Some(&t), order, &rules)?;
-        let parts = Parts { x, t: Some(t), weights: rules.weights, order, counted };
-        Ok(Self::of(parts))
+    /// [`DataError::ShapeMismatch`], [`DataError::NotFinite`],
+    /// [`DataError::NoElements`], [`DataError::NoneValid`],
+    /// [`DataError::UnclearNodata`].
+    pub fn pair(x: impl Into<MaskedArray>, t: impl Into<MaskedArray>) -> Result<Self, DataError> {
+        Self::builder(x).target(t).build()
     }
 
     /// X alone, to predict from.
     ///
     /// # Errors
-    /// [`DataError::NotFinite`].
-    pub fn inputs(x: Array) -> Result<Self, DataError> {
-        Self::inputs_within(x, u64::MAX)
+    /// [`DataError::NotFinite`], [`DataError::UnclearNodata`].
+    pub fn inputs(x: impl Into<MaskedArray>) -> Result<Self, DataError> {
+        Self::builder(x).build()
     }
 
-    /// X alone, of which no more than `memory_bytes` shall be in memory at a
-    /// time.
+    /// A problem of X, with a target and settings to be given.
     ///
-    /// # Errors
-    /// Those of [`inputs`](Self::inputs); [`DataError::NotStreamed`].
-    pub fn inputs_within(x: Array, memory_bytes: u64) -> Result<Self, DataError> {
-        Self::inputs_with(x, memory_bytes, ValidityRules::default())
-    }
-
-    /// X alone, of which only the elements count that are no holes by these
-    /// rules. Predictions are made from all of them, but those from holes mean
-    /// nothing.
+    /// ```
+    /// use linfit::array::{Array, Problem, ValidityRules};
     ///
-    /// # Errors
-    /// Those of [`inputs_within`](Self::inputs_within) and
-    /// [`pair_with`](Self::pair_with).
-    pub fn inputs_with(x: Array, memory_bytes: u64, rules: ValidityRules) -> Result<Self, DataError> {
-        let order = x.order();
-        Self::inputs_in(order, x, memory_bytes, rules)
-    }
-
-    /// Like [`inputs_with`](Self::inputs_with), visited row by row however they
-    /// are stored.
-    ///
-    /// # Errors
-    /// Those of [`inputs_with`](Self::inputs_with).
-    pub fn inputs_row_by_row(x: Array, memory_bytes: u64, rules: ValidityRules) -> Result<Self, DataError> {
-        Self::inputs_in(Order::C, x, memory_bytes, rules)
-    }
-
-    fn inputs_in(
-        order: Order,
-        mut x: Array,
-        memory_bytes: u64,
-        mut rules: ValidityRules,
-    ) -> Result<Self, DataError> {
-        check_choices([Some(&x), None, rules.mask.as_ref(), rules.weights.as_ref()])?;
-        stream_beyond(memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
-        stream_in(order, memory_bytes, [Some(&mut x), None, rules.mask.as_mut(), rules.weights.as_mut()])?;
-        let counted = Counted::of(&x, None, order, &rules)?;
-        let parts = Parts { x, t: None, weights: rules.weights, order, counted };
-        Ok(Self::of(parts))
+    /// let x = Array::from_vec("x", &[3], vec![1.0, 2.0, -9.0]);
+    /// let t = Array::from_vec("t", &[3], vec![3.0, 5.0, 7.0]);
+    /// let rules = ValidityRules { x_nodata: Some(-9.0), ..ValidityRules::default() };
+    /// let problem = Problem::builder(x).target(t).rules(rules).build()?;
+    /// assert_eq!((problem.len(), problem.valid_len()), (3, 2));
+    /// # Ok::<(), linfit::array::DataError>(())
+    /// ```
+    #[must_use]
+    pub fn builder(x: impl Into<MaskedArray>) -> ProblemBuilder {
+        ProblemBuilder {
+            x: x.into(),
+            t: None,
+            rules: ValidityRules::default(),
+            memory: MemoryPlan::UNBOUNDED,
+            order: None,
+        }
     }
 
     /// One fit over all elements, which are the whole.
@@ -191,34 +220,34 @@ impl Problem {
         self.parts.t.as_ref()
     }
 
-    /// How much each pair counts, unless each counts once: finite numbers above
-    /// 0 wherever the pair is no hole.
+    /// The sample weights of the pairs, unless each is 1: finite numbers above 0
+    /// wherever the pair is valid.
     #[must_use]
     pub fn weights(&self) -> Option<&Array> {
         self.parts.weights.as_ref()
     }
 
-    /// Σ w over the pairs that count: [`valid_len`](Self::valid_len), where there
-    /// are no weights.
+    /// Σ w over the valid pairs: [`valid_len`](Self::valid_len), where there are
+    /// no weights.
     #[must_use]
     pub fn weight_sum(&self) -> f64 {
-        self.parts.counted.weight_sum
+        self.parts.scan.weight_sum
     }
 
-    /// X, T and the weights, what there is of them.
+    /// X and, if there are any, T and the weights.
     pub fn matrices(&self) -> impl Iterator<Item = &Array> {
         [Some(&self.parts.x), self.parts.t.as_ref(), self.parts.weights.as_ref()].into_iter().flatten()
     }
 
-    /// The order in which elements are visited, the same for X, T, the weights
-    /// and Y.
+    /// The order in which every pass goes through the elements, the same for X, T,
+    /// the weights and Y.
     #[must_use]
     pub fn order(&self) -> Order {
         self.parts.order
     }
 
     /// Fails if a file was changed since it was opened. Every pass asks for it
-    /// at its end, before what it read is believed.
+    /// at its end, before the elements that it read are believed.
     ///
     /// # Errors
     /// [`DataError::Shrunk`], [`DataError::Modified`], [`DataError::Replaced`].
@@ -226,27 +255,26 @@ impl Problem {
         self.matrices().try_for_each(Array::check_intact)
     }
 
-    /// Says that the elements number `range` are not needed until the next
-    /// pass; see [`Array::release`].
+    /// Releases the memory of the elements number `range` until the next pass; see
+    /// [`Array::release`].
     pub fn release(&self, range: &std::ops::Range<usize>) {
-        self.matrices().for_each(|matrix| matrix.release(self.order(), range.clone()));
+        self.matrices().for_each(|array| array.release(self.parts.order, range.clone()));
     }
 
-    /// Elements that a thread should go through at a time; see
+    /// The elements that a thread should go through at a time; see
     /// [`Array::run_elements`].
     #[must_use]
     pub fn run_elements(&self) -> usize {
         self.parts.x.run_elements()
     }
 
-    /// Which pairs count, unless all do.
+    /// The valid pairs, unless all are.
     #[must_use]
     pub fn validity(&self) -> Option<&Validity> {
-        self.parts.counted.validity.as_ref()
+        self.parts.scan.validity.as_ref()
     }
 
-    /// The first pair that counts from number `k` on, which may be beyond the
-    /// end.
+    /// The first valid pair from number `k` on, which may be beyond the end.
     #[must_use]
     pub fn next_valid(&self, k: usize) -> Option<usize> {
         match self.validity() {
@@ -255,7 +283,7 @@ impl Problem {
         }
     }
 
-    /// The number of pairs, or of elements of X, that count.
+    /// The number of valid pairs, or elements of X.
     #[must_use]
     pub fn valid_len(&self) -> u64 {
         self.validity().map_or(self.parts.x.len() as u64, Validity::count)
@@ -272,37 +300,4 @@ impl Problem {
     pub fn is_empty(&self) -> bool {
         self.parts.x.is_empty()
     }
-}
-
-/// Fails if columns of one file were chosen by keys that contradict each other.
-fn check_choices(matrices: [Option<&Array>; 4]) -> Result<(), DataError> {
-    choice::check_all(matrices.into_iter().flatten().filter_map(Array::choice))
-}
-
-/// Has matrices streamed that take more memory together than they may.
-fn stream_beyond(memory_bytes: u64, matrices: [Option<&mut Array>; 4]) -> Result<(), DataError> {
-    let sum = |bytes: fn(&Array) -> u64| matrices.iter().flatten().map(|matrix| bytes(matrix)).sum::<u64>();
-    if sum(Array::stored_bytes) <= memory_bytes {
-        return Ok(());
-    }
-    let run = streamed_run(memory_bytes, sum(|matrix| matrix.element().size() as u64));
-    matrices.into_iter().flatten().try_for_each(|matrix| matrix.stream_or_refuse(run))
-}
-
-/// Has matrices that are streamed stored in one order, by which they can be
-/// visited without going back and forth in their files.
-fn stream_in(order: Order, memory_bytes: u64, matrices: [Option<&mut Array>; 4]) -> Result<(), DataError> {
-    matrices.into_iter().flatten().try_for_each(|matrix| matrix.stream_in(order, memory_bytes))
-}
-
-/// Elements that each thread may go through before it gives their memory
-/// back, so that all threads together hold no more than `memory_bytes`. More
-/// than 32 MiB at a time gain nothing: on Linux a streamed pass takes 47 ms
-/// with runs of 64 Ki f32 pairs, 27.6 with 512 Ki, 24.1 with 2 Mi and 23 with
-/// 4 Mi, against 17 ms with all pages in place.
-fn streamed_run(memory_bytes: u64, pair_bytes: u64) -> usize {
-    const MOST_BYTES: u64 = 32 << 20;
-    let share = memory_bytes / rayon::current_num_threads() as u64;
-    let elements = share.min(MOST_BYTES) / pair_bytes;
-    usize::try_from(elements).unwrap_or(usize::MAX).max(RESIDENT_RUN_ELEMENTS)
 }

@@ -15,47 +15,38 @@ impl Shape {
         self.0.iter().try_fold(1u64, |product, &extent| product.checked_mul(extent))
     }
 
-    /// The element distance between neighbours along each dimension.
-    pub(crate) fn strides(&self, order: Order) -> Vec<u64> {
+    /// The elements between neighbours along each dimension, for an array without
+    /// gaps. They mean nothing for a shape that no memory holds.
+    pub(crate) fn strides(&self, order: Order) -> Vec<isize> {
         let mut strides = vec![1; self.0.len()];
-        let mut step = 1;
-        let mut set = |axis: usize| {
+        let mut step = 1isize;
+        for axis in order.axes(self.0.len()) {
             strides[axis] = step;
-            step *= self.0[axis];
-        };
-        match order {
-            Order::C => (0..self.0.len()).rev().for_each(&mut set),
-            Order::Fortran => (0..self.0.len()).for_each(&mut set),
+            step = step.wrapping_mul(isize::try_from(self.0[axis]).unwrap_or(isize::MAX));
         }
         strides
     }
 
-    /// The index along each dimension of the element visited as number
-    /// `position` in `order`.
+    /// The index along each dimension of element number `position` in
+    /// `order`.
     pub(crate) fn index_of(&self, mut position: u64, order: Order) -> Vec<u64> {
         let mut index = vec![0; self.0.len()];
-        let mut set = |axis: usize| {
+        for axis in order.axes(self.0.len()) {
             index[axis] = position % self.0[axis];
             position /= self.0[axis];
-        };
-        match order {
-            Order::C => (0..self.0.len()).rev().for_each(&mut set),
-            Order::Fortran => (0..self.0.len()).for_each(&mut set),
         }
         index
     }
 
-    /// The number, row by row, of the element visited as number `position` in
-    /// `order`.
+    /// The number, row by row, of element number `position` in `order`.
     pub(crate) fn row_major(&self, position: usize, order: Order) -> usize {
         let index = self.index_of(position as u64, order);
-        let number: u64 =
-            index.iter().zip(self.strides(Order::C)).map(|(index, stride)| index * stride).sum();
+        let number = index.iter().zip(&self.0).fold(0, |number, (index, extent)| number * extent + index);
         usize::try_from(number).unwrap_or(usize::MAX)
     }
 
-    /// Whether C and Fortran order visit the elements alike: at most one
-    /// dimension is longer than 1.
+    /// Whether C and Fortran order are the same: at most one dimension is longer
+    /// than 1.
     pub(crate) fn is_linear(&self) -> bool {
         self.0.iter().filter(|&&extent| extent > 1).count() <= 1
     }
@@ -71,11 +62,21 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Which dimension is contiguous in memory.
+/// The order of elements in memory, or of a pass over them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The last (row-major).
+    /// The last dimension is contiguous (row-major).
     C,
-    /// The first (column-major).
+    /// The first dimension is contiguous (column-major).
     Fortran,
+}
+
+impl Order {
+    /// The numbers of so many axes, that of neighbouring elements first.
+    pub(crate) fn axes(self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).map(move |k| match self {
+            Self::C => count - 1 - k,
+            Self::Fortran => k,
+        })
+    }
 }

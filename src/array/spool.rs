@@ -5,12 +5,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::array::{Bytes, Layout};
+use super::error::shown;
 use super::mapping::Mapping;
-use super::{Array, DataError, Element, Order, Shape};
+use super::{Array, DataError, Element, Layout, Order, Shape, Storage};
 
-/// A row-major array in the making.
+/// An array in the making, row-major unless it is finished otherwise.
 pub(crate) struct Spool<E> {
     path: PathBuf,
     place: Place<E>,
@@ -37,7 +38,7 @@ impl<E: Element> Spool<E> {
         self.put(self.len, elements)
     }
 
-    /// Puts elements at a place; what is never given is 0.
+    /// Puts elements at a place; elements that are never given are 0.
     pub(crate) fn put(&mut self, start: usize, elements: &[E]) -> Result<(), DataError> {
         let bytes = |elements: usize| (elements as u64).saturating_mul(size_of::<E>() as u64);
         let end = start.saturating_add(elements.len());
@@ -79,22 +80,23 @@ impl<E: Element> Spool<E> {
 
     /// The array, whose elements must all have been given.
     pub(crate) fn finish(self, shape: Shape) -> Result<Array, DataError> {
-        let layout = Layout { shape, element: E::TYPE, order: Order::C, swapped: false, offset: 0 };
-        self.finish_as(layout)
+        self.finish_as(Layout::contiguous(shape, E::TYPE, Order::C))
     }
 
     /// The array, laid out in another way than row-major.
     pub(crate) fn finish_as(self, layout: Layout) -> Result<Array, DataError> {
         let Self { path, place, .. } = self;
-        let bytes: Box<dyn Bytes> = match place {
-            Place::Memory(all) => Box::new(all),
+        let label = shown(&path).to_string();
+        let storage: Arc<dyn Storage> = match place {
+            Place::Memory(elements) => Arc::new(Decoded { path, elements }),
             Place::Disk(file, _) => {
                 let failed = |e| failed(&path, e);
                 let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-                Box::new(Spooled(Mapping::new(&file).map_err(failed)?))
+                // The map keeps the file alive.
+                Arc::new(Mapping::temporary(&path, &file).map_err(failed)?)
             }
         };
-        Array::from_bytes(&path, bytes, layout)
+        Array::new(label, storage, layout)
     }
 
     fn failed(&self, source: io::Error) -> DataError {
@@ -108,29 +110,24 @@ pub(crate) fn file() -> io::Result<File> {
     tempfile::tempfile()
 }
 
-/// What a temporary file could not be written for.
+/// The error of a temporary file that could not be written.
 pub(crate) fn failed(path: &Path, source: io::Error) -> DataError {
     DataError::Spool { path: path.to_owned(), directory: std::env::temp_dir(), source }
 }
 
-/// A mapped temporary file. The map keeps it alive.
-struct Spooled(Mapping);
+/// Elements decoded to memory.
+struct Decoded<E> {
+    path: PathBuf,
+    elements: Vec<E>,
+}
 
-impl Bytes for Spooled {
+impl<E: Element> Storage for Decoded<E> {
     fn bytes(&self) -> &[u8] {
-        self.0.bytes()
+        bytemuck::cast_slice(&self.elements)
     }
 
-    fn release(&self, range: std::ops::Range<usize>) {
-        self.0.release(range);
-    }
-
-    fn is_intact(&self) -> bool {
-        self.0.is_intact()
-    }
-
-    fn is_spooled(&self) -> bool {
-        true
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 

@@ -1,32 +1,25 @@
 use super::Element;
 
-/// A type of whole numbers that predictions are rounded to.
+/// A type of whole numbers that predictions are rounded to: f64 has all of them.
 pub trait Whole: Element + std::fmt::Display {
     /// The least of them.
     const LEAST: Self;
     /// The greatest of them.
     const MOST: Self;
-
-    /// A whole number within the range, in this type.
-    fn from_whole(value: f64) -> Self;
 }
 
-/// Implements [`Whole`]: all of these are exact in f64.
 macro_rules! whole {
     ($($int:ty)*) => {$(
         impl Whole for $int {
             const LEAST: Self = <$int>::MIN;
             const MOST: Self = <$int>::MAX;
-            #[expect(clippy::cast_possible_truncation, reason = "whole, and within the range")]
-            #[allow(clippy::cast_sign_loss, reason = "one body for signed and unsigned")]
-            fn from_whole(value: f64) -> Self { value as $int }
         }
     )*};
 }
 
 whole!(u8 i8 u16 i16 u32 i32);
 
-/// How many numbers lay beyond a type's range, and were set to its ends.
+/// The number of numbers beyond a type's range, which were set to its ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Saturated {
     /// Below the least number.
@@ -43,14 +36,14 @@ impl Saturated {
     }
 
     /// Rounds to the nearest whole number, a half to the even one, and counts
-    /// what was beyond the range. A NaN becomes the least number.
+    /// those beyond the range. A NaN becomes the least number.
     pub fn round<W: Whole>(&mut self, value: f64) -> W {
         let rounded = value.round_ties_even();
         if rounded > W::MOST.to_f64() {
             self.above += 1;
             W::MOST
         } else if rounded >= W::LEAST.to_f64() {
-            W::from_whole(rounded)
+            W::from_f64(rounded)
         } else {
             self.below += 1;
             W::LEAST

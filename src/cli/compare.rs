@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     }
     let verbosity = arguments.verbosity;
     let drivers = OnlyEngine::drivers(arguments.engine, verbosity)?;
-    let data = arguments.pair.load(arguments.memory.host_bytes(), verbosity)?;
+    let data = arguments.pair.load(arguments.memory.host_bytes(), verbosity)?.problem;
 
     let reference = ReferenceResult::of(&data, at, others)?;
     let mut comparer = Comparer { data, reference, tolerance: arguments.tol, verbosity, noted: Vec::new() };

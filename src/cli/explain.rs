@@ -6,7 +6,7 @@ use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::verbosity::Verbosity;
 use super::{Outcome, print};
-use crate::array::{Array, Order, Problem};
+use crate::array::{Array, MaskedArray, Order, Problem};
 use crate::fit::{FitError, GradientDescent, StopReason};
 use crate::io::{Source, open_pair};
 use crate::math::Affine;
@@ -121,21 +121,24 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
 
 /// The data to explain, or the worked example.
 fn data(arguments: &ExplainArguments) -> Result<Problem, CliError> {
-    let (x, t) = match (&arguments.x, &arguments.t) {
-        (Some(x), Some(t)) => open_pair(x, t)?,
+    let (x, t): (MaskedArray, MaskedArray) = match (&arguments.x, &arguments.t) {
+        (Some(x), Some(t)) => {
+            let (x, t) = open_pair(x, t)?;
+            (x.into(), t.into())
+        }
         _ => (
-            Array::from_vec("X", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]),
-            Array::from_vec("T", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]),
+            Array::from_vec("X", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]).into(),
+            Array::from_vec("T", &[2, 2], vec![3.0, 5.0, 7.0, 9.0]).into(),
         ),
     };
-    if x.len() > MOST_ELEMENTS {
-        let (label, n) = (x.label(), x.len());
+    if x.array.len() > MOST_ELEMENTS {
+        let (label, n) = (x.array.label(), x.array.len());
         return Err(CliError::Usage(format!(
             "{label}: every one of its {n} elements would be written out, and at most {MOST_ELEMENTS} can be; \
              use linfit fit --history"
         )));
     }
-    let data = Problem::pair_within(x, t, arguments.engine.host_bytes())?;
+    let data = Problem::builder(x).target(t).memory_bytes(arguments.engine.host_bytes()).build()?;
     if data.validity().is_some() {
         let label = data.x().label();
         return Err(CliError::Usage(format!(

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
-use super::pair::PairArguments;
+use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
 use super::progress::Progress;
 use super::solver::SolverArguments;
@@ -69,7 +69,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
 
     let started = Instant::now();
-    let data = arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
+    let LoadedPair { problem: data, masked_by } =
+        arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -114,9 +115,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
-    let told = data.matrices().flat_map(|m| m.notes().iter().map(move |note| (m.label(), note)));
-    let told = told.filter(|(_, note)| note.is_exclusion() && !note.is_detail());
-    report.masked_by = told.map(|(label, note)| format!("{label}: {note}")).collect();
+    report.masked_by = masked_by;
     report.weight_sum = data.weights().map(|_| data.weight_sum());
     if let Some(file) = save {
         let path = arguments.save.clone().unwrap_or_default();

@@ -9,7 +9,7 @@ use super::values::{ShapeArgument, TypeArgument};
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
 use crate::array::Order;
-use crate::io::npy::NpyWriter;
+use crate::io::npy;
 use crate::io::synthetic::Recipe;
 use crate::math::Affine;
 
@@ -80,8 +80,8 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     let kind = recipe.element;
     arguments.verbosity.detail(&format_args!("{shape} elements of {kind}, seed {}", recipe.seed));
     let elements = shape.elements().unwrap_or(0);
-    let mut x = NpyWriter::create(&arguments.x, shape, recipe.element, Order::C)?;
-    let mut t = NpyWriter::create(&arguments.t, shape, recipe.element, Order::C)?;
+    let mut x = npy::create(&arguments.x, shape, recipe.element, Order::C)?;
+    let mut t = npy::create(&arguments.t, shape, recipe.element, Order::C)?;
     let mut progress = Progress::new(arguments.verbosity.quiet, elements, "elements");
     let listening = interrupt::Watch::brief();
     let written = recipe.write(elements, &mut x, &mut t, |done| {

@@ -6,8 +6,8 @@ use super::error::CliError;
 use super::reading::{ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{Array, Problem, ValidityRules};
-use crate::io::{Reading, Source};
+use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules};
+use crate::io::{Opened, Source, check_keys};
 
 /// The data of a command that compares predictions from X with T.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ impl PairArguments {
     }
 
     /// Opens and checks the data, of which no more than a bound is in memory.
-    pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<Problem, CliError> {
+    pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
         if let [first, second, ..] = piped[..] {
@@ -52,39 +52,56 @@ impl PairArguments {
                 "{first} and {second} cannot both come from stdin; save one to a file"
             )));
         }
-        let each_bytes = memory_bytes / self.sources().count() as u64;
-        let reading = self.reading.within(each_bytes);
+        let memory = MemoryPlan::new(memory_bytes);
+        let reading = self.reading.within(memory.array_bytes(self.sources().count()));
         let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
         let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let reading = Reading { memory_bytes: 2 * each_bytes, ..reading };
         let (x, t) = reading.open_pair(&self.x, &self.t)?;
-        let all: Vec<&Array> =
+        let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
+        check_keys(all.iter().copied())?;
         tell_details(verbosity, &all);
         tell_places(verbosity, &x, &t);
+        let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
+        let masked_by = fitted.flat_map(exclusions).collect();
+        let (mask, weights) = (mask.map(MaskedArray::from), weights.map(MaskedArray::from));
         let rules = ValidityRules { mask, weights, ..self.validity.values() };
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
-        Ok(Problem::pair_with(x, t, memory_bytes, rules)?)
+        let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
+        Ok(LoadedPair { problem, masked_by })
     }
+}
+
+/// A problem read from files.
+pub(super) struct LoadedPair {
+    pub(super) problem: Problem,
+    /// The notes of the files on the elements that they exclude themselves.
+    pub(super) masked_by: Vec<String>,
+}
+
+fn exclusions(opened: &Opened) -> Vec<String> {
+    let notes = opened.metadata().notes().iter().filter(|note| note.is_exclusion() && !note.is_detail());
+    notes.map(|note| format!("{}: {note}", opened.label())).collect()
 }
 
 /// Tells a user whose nodata value replaces the file's own, whose elements are
 /// then valid.
-pub(super) fn tell_replaced(verbosity: Verbosity, matrix: &Array, given: Option<f64>) {
-    let Some((own, given)) = matrix.nodata().zip(given) else { return };
+pub(super) fn tell_replaced(verbosity: Verbosity, opened: &Opened, given: Option<f64>) {
+    let Some((own, given)) = opened.metadata().nodata().zip(given) else { return };
     if own != given && !(own.is_nan() && given.is_nan()) {
         verbosity.note(&format_args!(
             "{}: its own nodata value {own:?} is replaced by {given:?}, as asked for, so {own:?} is valid; use --mask \
              or --valid-range to exclude both",
-            matrix.label()
+            opened.label()
         ));
     }
 }
 
 /// Tells a user whose images are of different places.
-fn tell_places(verbosity: Verbosity, x: &Array, t: &Array) {
-    let difference = x.georeference().zip(t.georeference()).and_then(|(x, t)| x.difference(t));
+fn tell_places(verbosity: Verbosity, x: &Opened, t: &Opened) {
+    let places = x.metadata().georeference().zip(t.metadata().georeference());
+    let difference = places.and_then(|(x, t)| x.difference(t));
     if let Some(what) = difference {
         verbosity.note(&format_args!(
             "{} and {} say different {what}: their pixels may not be the same places on Earth; if so, \

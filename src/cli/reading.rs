@@ -3,8 +3,7 @@ use clap::{Args, ValueEnum};
 use super::hint::told;
 use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
-use crate::array::Array;
-use crate::io::{RawLayout, RawType, Reading, TextRules};
+use crate::io::{Opened, RawLayout, RawType, Reading, TextRules};
 
 /// Options for reading data arguments.
 #[derive(Debug, Args)]
@@ -71,14 +70,14 @@ impl ReadingArguments {
 
 /// Tells the user what the readers noted and, if curious, what takes room on
 /// the disk.
-pub(super) fn tell_details(verbosity: Verbosity, matrices: &[&Array]) {
-    for matrix in matrices {
-        let label = matrix.label();
-        if matrix.is_spooled() {
-            let bytes = matrix.stored_bytes();
+pub(super) fn tell_details(verbosity: Verbosity, opened: &[&Opened]) {
+    for array in opened {
+        let label = array.label();
+        if array.is_spooled() {
+            let bytes = array.stored_bytes();
             verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
         }
-        for note in matrix.notes() {
+        for note in array.metadata().notes() {
             let text = format_args!("{label}: {}", told(note));
             if note.is_detail() { verbosity.detail(&text) } else { verbosity.note(&text) }
         }

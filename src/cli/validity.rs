@@ -3,8 +3,8 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::hint::told;
-use crate::array::{self, ValidityRules};
-use crate::io::Source;
+use crate::array::ValidityRules;
+use crate::io::{self, Source};
 
 /// The valid pairs of elements, and their weights.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ impl ValidityArguments {
 
 /// The argument of `--nodata` and its like.
 pub(super) fn nodata(text: &str) -> Result<f64, String> {
-    array::nodata(text).map_err(|error| told(&error))
+    io::nodata(text).map_err(|error| told(&error))
 }
 
 /// The value of `--valid-range`.

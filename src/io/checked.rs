@@ -11,9 +11,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crc32fast::Hasher;
 use rayon::prelude::*;
 
-use crate::array::array::Bytes;
-use crate::array::identity::Change;
 use crate::array::mapping::Mapping;
+use crate::array::{DataError, Storage};
 
 /// Bytes whose checksum a thread computes at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -22,6 +21,8 @@ const PIECE_BYTES: usize = 1 << 20;
 /// found damaged at the end of the first pass.
 pub(super) struct Checked {
     map: Mapping,
+    /// The name of the part, for messages.
+    label: String,
     part: Range<usize>,
     claimed: u32,
     sums: Mutex<Sums>,
@@ -34,9 +35,9 @@ pub(super) struct Checked {
 impl Checked {
     /// The part `part` of a file, which lies within it, with the sum that the
     /// file claims for it.
-    pub(super) fn new(map: Mapping, part: Range<usize>, claimed: u32) -> Self {
+    pub(super) fn new(map: Mapping, label: String, part: Range<usize>, claimed: u32) -> Self {
         let (sums, streams) = (Mutex::default(), AtomicBool::new(false));
-        Self { map, part, claimed, sums, streams, verdict: OnceLock::new() }
+        Self { map, label, part, claimed, sums, streams, verdict: OnceLock::new() }
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {
@@ -74,9 +75,13 @@ impl Checked {
     }
 }
 
-impl Bytes for Checked {
+impl Storage for Checked {
     fn bytes(&self) -> &[u8] {
         self.map.bytes()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.map.path()
     }
 
     fn was_read(&self, range: Range<usize>) {
@@ -91,14 +96,14 @@ impl Bytes for Checked {
         self.map.release(range);
     }
 
-    fn is_intact(&self) -> bool {
-        self.map.is_intact()
-    }
-
-    fn change(&self, path: &Path) -> Option<Change> {
-        // Of a file that was changed, its sum says nothing.
-        let change = || self.map.change(path);
-        change().or_else(|| (!self.has_its_sum()).then(|| change().unwrap_or(Change::Damaged)))
+    fn check_intact(&self) -> Result<(), DataError> {
+        self.map.check_intact()?;
+        if self.has_its_sum() {
+            return Ok(());
+        }
+        // The sum of a file that was changed meanwhile says nothing.
+        self.map.check_intact()?;
+        Err(DataError::Damaged { label: self.label.clone() })
     }
 }
 
@@ -172,11 +177,16 @@ mod tests {
     fn checked(bytes: &[u8]) -> Checked {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        Checked::new(Mapping::new(&file).unwrap(), PART, crc32fast::hash(&self::bytes()[PART]))
+        let map = Mapping::temporary(Path::new("x"), &file).unwrap();
+        Checked::new(map, "x".to_owned(), PART, crc32fast::hash(&self::bytes()[PART]))
     }
 
-    fn change(checked: &Checked) -> Option<Change> {
-        checked.change(Path::new("x"))
+    fn is_damaged(checked: &Checked) -> bool {
+        match checked.check_intact() {
+            Ok(()) => false,
+            Err(DataError::Damaged { label }) => label == "x",
+            Err(error) => unreachable!("{error}"),
+        }
     }
 
     /// Ranges of every length, some of them twice, in an order of no pattern.
@@ -190,7 +200,7 @@ mod tests {
             let sums = checked.sums();
             assert!(sums.missing(PART).is_empty() && sums.0.len() == 1, "{length}");
             drop(sums);
-            assert_eq!(change(&checked), None, "{length}");
+            assert!(!is_damaged(&checked), "{length}");
         }
     }
 
@@ -199,8 +209,8 @@ mod tests {
         let checked = checked(&bytes());
         checked.release(2000..400_000);
         assert_eq!(checked.sums().missing(0..1_000_000), [0..2000, 400_000..1_000_000]);
-        assert_eq!(change(&checked), None);
-        assert_eq!(change(&super::tests::checked(&bytes())), None);
+        assert!(!is_damaged(&checked));
+        assert!(!is_damaged(&super::tests::checked(&bytes())));
     }
 
     #[test]
@@ -213,8 +223,8 @@ mod tests {
             for read in [0..0, 400_000..600_000, 0..1_000_000] {
                 let checked = checked(&bytes);
                 checked.was_read(read);
-                let found = [change(&checked), change(&checked)];
-                assert_eq!(found, [is_damaged.then_some(Change::Damaged); 2], "{at}");
+                let found = [(); 2].map(|()| self::is_damaged(&checked));
+                assert_eq!(found, [is_damaged; 2], "{at}");
             }
         }
     }

@@ -17,6 +17,7 @@
 //! stray quote for one field, however long, and says nothing.
 
 mod column;
+mod faults;
 mod field;
 mod header;
 mod number;
@@ -27,16 +28,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use column::{Elements, Making, Refused};
+use faults::{error_at, fault, separated_otherwise};
 use field::Field;
 use header::{Chosen, Head};
-use records::{Comments, Fault, Meaning, Records, content};
+use records::{Comments, Meaning, Records, content};
 
 pub(super) use writer::Writer;
 
-use super::source::Input;
+use super::input::Input;
+use super::metadata::Opened;
+use super::note::{LinesLike, Note};
+use crate::array::DataError;
 use crate::array::error::excerpt;
-use crate::array::note::LinesLike;
-use crate::array::{Array, DataError, Note};
 
 /// Reads columns of a text file, each chosen by a name or a 0-based number;
 /// `None` is the only column of a file that has just one. A column is of f64,
@@ -48,7 +51,7 @@ pub(super) fn read<const COLUMNS: usize>(
     input: &Input<'_>,
     delimiter: u8,
     keys: [Option<&str>; COLUMNS],
-) -> Result<[Array; COLUMNS], DataError> {
+) -> Result<[Opened; COLUMNS], DataError> {
     let comments = input.text.comment.map_or(Comments::BeforeRows, Comments::Anywhere);
     let records = || Ok(Records::new(open(input)?, delimiter, comments));
     let mut head = Head::read(input, records()?, &keys)?;
@@ -60,17 +63,17 @@ pub(super) fn read<const COLUMNS: usize>(
         }
     };
     let mut file_notes: Vec<Note> = head.note.take().into_iter().chain(skipped.notes()).collect();
-    let mut matrices = Vec::with_capacity(COLUMNS);
+    let mut opened = Vec::with_capacity(COLUMNS);
     for (column, Chosen { choice, notes, .. }) in columns.into_iter().zip(head.columns) {
-        let matrix = column.finish()?;
-        let matrix = match &choice {
-            Some(choice) => matrix.keyed(choice.key()),
-            None => matrix,
+        let column = column.finish()?;
+        let column = match &choice {
+            Some(choice) => column.keyed(choice.key()),
+            None => column,
         };
         // Once for all columns.
-        matrices.push(matrix.chosen(choice).noted(notes).noted(file_notes.drain(..)));
+        opened.push(column.chosen(choice).noted(notes).noted(file_notes.drain(..)));
     }
-    matrices.try_into().map_err(|_| DataError::Empty { path: input.path.to_owned() })
+    opened.try_into().map_err(|_| DataError::Empty { path: input.path.to_owned() })
 }
 
 /// The file, at its start or after its byte-order mark.
@@ -89,7 +92,7 @@ fn open(input: &Input<'_>) -> Result<File, DataError> {
     Ok(file)
 }
 
-/// What came of reading a file from its start to its end.
+/// The outcome of reading a file from its start to its end.
 enum Pass<const COLUMNS: usize> {
     Done([Making; COLUMNS], NotRows),
     /// It must be read again, with these elements.
@@ -103,9 +106,9 @@ fn pass<const COLUMNS: usize>(
     mut records: Records<File>,
     mut elements: [Elements; COLUMNS],
 ) -> Result<Pass<COLUMNS>, DataError> {
-    let share = input.memory_bytes / COLUMNS as u64;
-    let mut columns: [Making; COLUMNS] =
-        std::array::from_fn(|k| Making::new(input.path, share, elements[k], head.columns[k].is_truth));
+    let mut columns: [Making; COLUMNS] = std::array::from_fn(|k| {
+        Making::new(input.path, input.memory_bytes, elements[k], head.columns[k].is_truth)
+    });
     let numbers: [usize; COLUMNS] = std::array::from_fn(|k| head.columns[k].index);
     let mut not_rows = NotRows::default();
     let mut is_header = head.has_header;
@@ -199,26 +202,7 @@ impl NotRows {
     }
 }
 
-/// What parts the fields of a line that was taken for one field, and what to
-/// do; by `is_it`, which judges the parts that each separator makes.
-fn separated_otherwise(line: &[u8], is_it: impl Fn(&[&str]) -> bool) -> Option<&'static str> {
-    const WAYS: [(char, &str); 4] = [
-        (';', "the fields are separated by semicolons; save the file with commas"),
-        ('\t', "the fields are separated by tabs; give the file a name that ends in .tsv"),
-        (',', "the fields are separated by commas; give the file a name that ends in .csv"),
-        (' ', "the fields are separated by blanks; save the file with commas"),
-    ];
-    let text = std::str::from_utf8(line).ok()?;
-    let parts =
-        |separator| text.split(separator).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>();
-    let is_it = |separator| {
-        let parts = parts(separator);
-        parts.len() > 1 && is_it(&parts)
-    };
-    WAYS.into_iter().find(|(separator, _)| is_it(*separator)).map(|(_, how)| how)
-}
-
-/// What is wrong with a field.
+/// The error of a field.
 fn refused_at(
     input: &Input<'_>,
     head: &Head,
@@ -246,16 +230,4 @@ fn refused_at(
         }
     };
     error_at(input, line, reason)
-}
-
-/// What is wrong with a line.
-fn error_at(input: &Input<'_>, line: u64, reason: String) -> DataError {
-    DataError::Csv { path: input.path.to_owned(), line, reason }
-}
-
-fn fault(input: &Input<'_>, fault: Fault) -> DataError {
-    match fault {
-        Fault::Io(e) => DataError::io(input.path, e),
-        Fault::Line(line, reason) => error_at(input, line, reason),
-    }
 }

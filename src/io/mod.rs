@@ -1,15 +1,17 @@
 //! Files to arrays and back.
 //!
 //! A [`Source`] names a file and, where the format holds several arrays, a
-//! key in it. Opening it gives an [`Array`](crate::array::Array): the shape, the
-//! type and the bytes, usually still in the file (memory-mapped).
+//! key in it. Opening it gives an [`Opened`]: an [`Array`](crate::array::Array),
+//! usually still in the file (memory-mapped), and the [`Metadata`] that the file
+//! has for it.
 //!
 //! Each format is one place: `npy`, `npz`, `safetensors`, `raw`, `tiff`, `png`,
-//! `parquet`, `arrow`, `csv`. What an image's own masks and markers exclude, in
-//! the file or in `sidecar` files beside it, is null. [`results`] writes
-//! predictions in most of these formats, and [`output`] sees to it that no
-//! half-written file is ever left. The small files that linfit writes for itself,
-//! a model and a benchmark's results, are read as `document`s.
+//! `parquet`, `arrow`, `csv`. Its reader is given an `input`, its writer a
+//! [`ResultPlan`](results::ResultPlan). Only the two front doors, `source` and
+//! [`results`], name the formats. Pixels that an image's own masks and markers
+//! exclude, in the file or in `sidecar` files beside it, are null. [`output`] sees
+//! to it that no half-written file is ever left. The small files that linfit writes
+//! for itself, a model and a benchmark's results, are read as `document`s.
 
 #[cfg(feature = "parquet")]
 mod arrow;
@@ -17,11 +19,17 @@ mod baseline;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
 mod checked;
+mod choice;
 mod claims;
 mod csv;
 mod decoding;
 mod document;
+mod georeference;
+mod input;
+mod metadata;
 mod model;
+mod nodata;
+mod note;
 pub mod npy;
 mod npz;
 pub mod output;
@@ -30,6 +38,7 @@ mod parquet;
 #[cfg(feature = "png")]
 mod png;
 mod raw;
+mod raw_layout;
 pub mod results;
 mod safetensors;
 #[cfg(any(feature = "png", feature = "tiff"))]
@@ -38,12 +47,18 @@ mod source;
 pub mod synthetic;
 #[cfg(feature = "tiff")]
 mod tiff;
+mod writer;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
 
 pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
 pub use document::{Document, DocumentError};
+pub use georeference::Georeference;
+pub use input::TextRules;
+pub use metadata::{Metadata, Opened, check_keys};
 pub use model::{ModelFormat, load_model, to_safetensors};
-pub use raw::{RawLayout, RawType};
-pub use source::{Reading, Source, TextRules, open, open_pair};
+pub use nodata::{NodataError, nodata};
+pub use note::{HeaderSign, LinesLike, NamesLike, Note};
+pub use raw_layout::{RawLayout, RawType};
+pub use source::{Reading, Source, open, open_pair};

@@ -1,16 +1,17 @@
 //! NumPy's `.npy` files, format versions 1 to 3, memory-mapped.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use npyz::{Endianness, NpyHeader, TypeChar, WriterBuilder};
 
-use super::output::OutputFile;
-use crate::array::array::{Bytes, Layout};
-use crate::array::error::excerpt;
+use super::input::Input;
+use super::writer::ResultFile;
+use crate::array::error::{excerpt, shown};
 use crate::array::mapping::Mapping;
-use crate::array::{Array, DataError, ElementType, Order, Shape};
+use crate::array::{Array, DataError, ElementType, Layout, Order, Shape};
 
 /// The first bytes of every `.npy` file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
@@ -38,13 +39,18 @@ pub fn open(path: &Path) -> Result<Array, DataError> {
     map(path, &File::open(path).map_err(|e| DataError::io(path, e))?)
 }
 
-pub(super) fn map(path: &Path, file: &File) -> Result<Array, DataError> {
-    let map = Mapping::named(path, file).map_err(|e| DataError::io(path, e))?;
-    let layout = layout(path, map.bytes())?;
-    Array::from_bytes(path, Box::new(map), layout)
+/// Opens the array of an input.
+pub(super) fn read(input: &Input<'_>) -> Result<Array, DataError> {
+    input.refuse_key().and_then(|()| map(input.path, input.file))
 }
 
-/// What the header of a `.npy` file says of its data.
+fn map(path: &Path, file: &File) -> Result<Array, DataError> {
+    let map = Mapping::named(path, file).map_err(|e| DataError::io(path, e))?;
+    let layout = layout(path, map.bytes())?;
+    Array::new(shown(path).to_string(), Arc::new(map), layout)
+}
+
+/// The layout that the header of a `.npy` file gives.
 pub(super) fn layout(path: &Path, file: &[u8]) -> Result<Layout, DataError> {
     let invalid = |reason: String| invalid(path, reason);
     // What a mapped file has may change: the header is copied once, so that
@@ -65,7 +71,7 @@ pub(super) fn layout(path: &Path, file: &[u8]) -> Result<Layout, DataError> {
         npyz::Order::C => Order::C,
         npyz::Order::Fortran => Order::Fortran,
     };
-    Ok(Layout { shape: Shape(header.shape().to_vec()), element, order, swapped, offset })
+    Ok(Layout { swapped, offset, ..Layout::contiguous(Shape(header.shape().to_vec()), element, order) })
 }
 
 fn invalid(path: &Path, reason: String) -> DataError {
@@ -178,72 +184,25 @@ fn element_type(header: &NpyHeader) -> Option<(ElementType, bool)> {
     Some((element, swapped))
 }
 
-/// Writes a `.npy` file chunk by chunk. Nothing stands under the file's name
-/// until [`finish`](Self::finish).
-pub struct NpyWriter {
-    file: OutputFile,
-    path: std::path::PathBuf,
-    left: u64,
-}
-
-impl NpyWriter {
-    /// Starts a file for an array of this shape, whose elements will be given
-    /// in `order`, in this machine's byte order.
-    ///
-    /// # Errors
-    /// [`DataError::Write`], [`DataError::OutputFormat`].
-    pub fn create(path: &Path, shape: &Shape, element: ElementType, order: Order) -> Result<Self, DataError> {
-        if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
-            return Err(DataError::OutputFormat { path: path.to_owned(), what: "results", formats: ".npy" });
-        }
-        let failed = |e| DataError::write(path, e);
-        let too_large = || DataError::OutputTooLarge { path: path.to_owned(), shape: shape.clone() };
-        let elements = shape.elements().ok_or_else(too_large)?;
-        let left = elements.checked_mul(element.size() as u64).ok_or_else(too_large)?;
-        let mut file = OutputFile::create(path)?;
-        file.write_all(&header(path, shape, element, order)?).map_err(failed)?;
-        Ok(Self { file, path: path.to_owned(), left })
+/// Starts a `.npy` file for an array of this shape, whose elements will be given
+/// in `order`, in this machine's byte order.
+///
+/// # Errors
+/// [`DataError::Write`], [`DataError::OutputFormat`],
+/// [`DataError::OutputTooLarge`].
+pub fn create(
+    path: &Path,
+    shape: &Shape,
+    element: ElementType,
+    order: Order,
+) -> Result<ResultFile, DataError> {
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
+        return Err(DataError::OutputFormat { path: path.to_owned(), what: "results", formats: ".npy" });
     }
-
-    /// Writes the next elements.
-    ///
-    /// # Errors
-    /// The write's own.
-    pub fn write<E: bytemuck::Pod>(&mut self, values: &[E]) -> io::Result<()> {
-        let bytes: &[u8] = bytemuck::cast_slice(values);
-        self.left = self
-            .left
-            .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| io::Error::other("more elements than the shape has"))?;
-        self.file.write_all(bytes)
+    if shape.elements().and_then(|elements| elements.checked_mul(element.size() as u64)).is_none() {
+        return Err(DataError::OutputTooLarge { path: path.to_owned(), shape: shape.clone() });
     }
-
-    /// The error of a failed [`write`](Self::write), with the file's name.
-    #[must_use]
-    pub fn failed(&self, source: io::Error) -> DataError {
-        DataError::write(&self.path, source)
-    }
-
-    /// Writes what was kept in memory so far, so that finishing the file is
-    /// only to name it: for files that make sense only together.
-    ///
-    /// # Errors
-    /// [`DataError::Write`].
-    pub fn flush(&mut self) -> Result<(), DataError> {
-        self.file.flush().map_err(|e| DataError::write(&self.path, e))
-    }
-
-    /// Puts the finished file in its place.
-    ///
-    /// # Errors
-    /// [`DataError::Write`], also if elements are missing.
-    pub fn finish(self) -> Result<(), DataError> {
-        if self.left > 0 {
-            let missing = io::Error::other(format!("{} bytes of data are missing", self.left));
-            return Err(DataError::write(&self.path, missing));
-        }
-        self.file.finish()
-    }
+    ResultFile::headed(path, shape, element, &header(path, shape, element, order)?)
 }
 
 /// The first bytes of a `.npy` file, up to its data.

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zip::read::ZipFile;
 use zip::result::ZipError;
@@ -13,14 +14,13 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::checked::Checked;
+use super::input::Input;
 use super::npy;
 use super::output::OutputFile;
-use super::results::ArrayWriter;
-use super::source::Input;
-use crate::array::array::{Bytes, Layout};
-use crate::array::error::{excerpt, reason};
+use super::writer::{ArrayWriter, NAME, ResultPlan};
+use crate::array::error::{Shown, excerpt, reason, shown};
 use crate::array::spool::Spool;
-use crate::array::{Array, DataError, ElementType, Order, Shape};
+use crate::array::{Array, DataError, Layout};
 use crate::with_element;
 
 const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
@@ -45,7 +45,9 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
         return Err(input.unsupported("its arrays are encrypted".to_owned(), SAVE));
     }
     let array = match (member.compression(), member.data_start()) {
-        (CompressionMethod::Stored, Some(start)) => stored(input, start, member.size(), member.crc32())?,
+        (CompressionMethod::Stored, Some(start)) => {
+            stored(input, name, start, member.size(), member.crc32())?
+        }
         (CompressionMethod::Stored | CompressionMethod::Deflated, _) => decoded(input, name, &mut member)?,
         (method, _) => return Err(input.unsupported(format!("its arrays are packed by {method}"), SAVE)),
     };
@@ -75,7 +77,13 @@ fn damaged(input: &Input<'_>, name: &str, fault: &str) -> DataError {
 
 /// Maps an array that is in the archive as it is, of so many bytes with this
 /// checksum.
-fn stored(input: &Input<'_>, start: u64, claimed_bytes: u64, sum: u32) -> Result<Array, DataError> {
+fn stored(
+    input: &Input<'_>,
+    name: &str,
+    start: u64,
+    claimed_bytes: u64,
+    sum: u32,
+) -> Result<Array, DataError> {
     let map = input.map()?;
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let rest = map.bytes().get(start..).unwrap_or_default();
@@ -84,7 +92,9 @@ fn stored(input: &Input<'_>, start: u64, claimed_bytes: u64, sum: u32) -> Result
     check_size(input, &layout, claimed_bytes)?;
     layout.offset += start;
     let range = start..start + member.len();
-    Array::from_bytes(input.path, Box::new(Checked::new(map, range, sum)), layout)
+    let label = format!("{}:{}", shown(input.path), Shown::name(name));
+    let checked = Checked::new(map, label, range, sum);
+    Array::new(shown(input.path).to_string(), Arc::new(checked), layout)
 }
 
 /// Decodes an array to memory or to a temporary file.
@@ -143,7 +153,7 @@ fn check_size(input: &Input<'_>, layout: &Layout, member_bytes: u64) -> Result<(
     let found_bytes = member_bytes.saturating_sub(layout.offset as u64);
     let expected = layout.shape.elements().and_then(|n| n.checked_mul(layout.element.size() as u64));
     match expected {
-        // What cannot be counted is the matrix's to refuse.
+        // A shape that cannot be counted is the array's to refuse.
         Some(expected_bytes) if expected_bytes > found_bytes => {
             Err(DataError::Truncated { path: input.path.to_owned(), expected_bytes, found_bytes })
         }
@@ -158,13 +168,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn create(
-        path: &Path,
-        name: &str,
-        shape: &Shape,
-        element: ElementType,
-        order: Order,
-    ) -> Result<Self, DataError> {
+    pub(super) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+        let &ResultPlan { shape, element, order, .. } = plan;
         let failed = |e: io::Error| DataError::write(path, e);
         let header = npy::header(path, shape, element, order)?;
         let mut archive = ZipWriter::new_stream(OutputFile::create(path)?);
@@ -173,7 +178,7 @@ impl Writer {
             .compression_method(CompressionMethod::Stored)
             // Zip's own 4 GiB, less room for the header.
             .large_file(bytes > u64::from(u32::MAX) - (1 << 20));
-        archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.into()))?;
+        archive.start_file(format!("{NAME}.npy"), options).map_err(|e| failed(e.into()))?;
         archive.write_all(&header).map_err(failed)?;
         Ok(Self { archive, path: path.to_owned() })
     }

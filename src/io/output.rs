@@ -35,7 +35,7 @@ enum Target {
     Special(BufWriter<File>),
 }
 
-/// Where an output goes.
+/// The destination of an output.
 enum Place {
     /// A file will stand there, in the place of another one or of none.
     File(PathBuf),
@@ -122,7 +122,7 @@ impl OutputFile {
     }
 }
 
-/// What a name leads to. A link stays a link: the file it points to is
+/// The destination that a name leads to. A link stays a link: the file it points to is
 /// replaced, or made if it isn't there.
 fn place(path: &Path) -> Result<Place, DataError> {
     let failed = |e| DataError::write(path, e);
@@ -162,7 +162,7 @@ fn temporary_for(path: &Path) -> Result<Temporary, DataError> {
     })
 }
 
-/// Where a file will stand.
+/// The directory in which a file will stand.
 fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -7,11 +7,12 @@ use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
 
-use super::source::Input;
-use crate::array::array::{Bytes, Layout};
-use crate::array::attribute::NodataAttribute;
+use super::input::Input;
+use super::metadata::Opened;
+use super::nodata;
+use super::writer::{NAME, ResultPlan};
 use crate::array::error::{excerpt, reason};
-use crate::array::{Array, DataError, ElementType, Order, Shape};
+use crate::array::{DataError, ElementType, Layout, Order, Shape};
 
 const KIND: &str = ".safetensors";
 
@@ -19,7 +20,7 @@ const KIND: &str = ".safetensors";
 const LENGTH_BYTES: usize = 8;
 
 /// Maps a tensor; without a key the only one.
-pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let map = input.map()?;
     let header = Header::read(input, map.bytes())?;
     let names = header.metadata.offset_keys();
@@ -31,25 +32,24 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
             path: format!("{}:{}", input.path.display(), excerpt(name)).into(),
             found: unread.map_or_else(|| info.dtype.to_string(), |dtype| excerpt(&dtype)),
         })?;
+    let shape = Shape(info.shape.iter().map(|&extent| extent as u64).collect());
     let layout = Layout {
-        shape: Shape(info.shape.iter().map(|&extent| extent as u64).collect()),
-        element,
-        order: Order::C,
         swapped: cfg!(target_endian = "big"),
         offset: LENGTH_BYTES + header.bytes + info.data_offsets.0,
+        ..Layout::contiguous(shape, element, Order::C)
     };
     let notes = header.metadata.metadata().as_ref();
-    // Of this tensor, else of all.
+    // The attribute of this tensor, else of all.
     let attributes = [&format!("{name}._FillValue"), "_FillValue"];
-    let nodata = NodataAttribute::find(&attributes, |attribute| notes?.get(attribute));
-    Ok(Array::from_bytes(input.path, Box::new(map), layout)?.keyed(name).with_nodata(nodata))
+    let nodata = nodata::find(&attributes, |attribute| notes?.get(attribute));
+    Ok(Opened::from(input.array(map, layout)?.keyed(name)).with_nodata(nodata))
 }
 
 /// A longer header the format's library refuses, and so does what reads it in
 /// its place.
 const MAX_HEADER_BYTES: usize = 100_000_000;
 
-/// What a file says of its tensors.
+/// The header of a file: the places and types of its tensors.
 struct Header {
     /// Its length, without the bytes that give it.
     bytes: usize,
@@ -136,12 +136,8 @@ fn dtype(element: ElementType) -> Dtype {
 }
 
 /// The first bytes of a file with a single tensor, up to its data.
-pub(super) fn header(
-    path: &Path,
-    shape: &Shape,
-    name: &str,
-    element: ElementType,
-) -> Result<Vec<u8>, DataError> {
+pub(super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec<u8>, DataError> {
+    let &ResultPlan { shape, element, .. } = plan;
     let failed = |reason: String| DataError::write(path, io::Error::other(reason));
     let dtype = dtype(element);
     let shape: Vec<usize> =
@@ -149,7 +145,7 @@ pub(super) fn header(
     let bytes = shape.iter().try_fold(dtype.bitsize() / 8, |bytes, &extent| bytes.checked_mul(extent));
     let bytes = bytes.ok_or_else(|| failed("the array is larger than any memory".to_owned()))?;
     let info = TensorInfo { dtype, shape, data_offsets: (0, bytes) };
-    let metadata = Metadata::new(None, vec![(name.to_owned(), info)]).map_err(|e| failed(e.to_string()))?;
+    let metadata = Metadata::new(None, vec![(NAME.to_owned(), info)]).map_err(|e| failed(e.to_string()))?;
     let mut text = serde_json::to_vec(&metadata).map_err(|e| failed(e.to_string()))?;
     // The format aligns the data to 8 bytes.
     text.resize(text.len().next_multiple_of(8), b' ');

@@ -1,16 +1,15 @@
-//! What GDAL keeps beside an image, in files of their own: a mask in
-//! `FILE.msk`, and nodata values in `FILE.aux.xml`.
+//! The files that GDAL keeps beside an image: a mask in `FILE.msk`, and nodata
+//! values in `FILE.aux.xml`.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::source::{Input, STDIN_LABEL};
-use super::xml;
-use crate::array::attribute::NodataAttribute;
-use crate::array::nulls::Nulls;
-use crate::array::{DataError, Note};
+use super::input::{Input, STDIN_LABEL};
+use super::note::Note;
+use super::{nodata, xml};
+use crate::array::{DataError, Nodata};
 
 /// Far more than any that is known; beyond that it is not read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -29,11 +28,11 @@ fn beside(input: &Input<'_>, extensions: &[&str]) -> Option<PathBuf> {
 }
 
 /// A file's name without its directory.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().display().to_string()
 }
 
-/// What `FILE.aux.xml` says.
+/// The contents of `FILE.aux.xml`.
 pub(super) struct Notes {
     /// Its name.
     pub(super) name: String,
@@ -41,8 +40,8 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Those of an image, if it has some that are whole: others GDAL does not
-    /// use either.
+    /// The notes beside an image, if there are some that are whole: others GDAL does
+    /// not use either.
     pub(super) fn of(input: &Input<'_>, notes: &mut Vec<Note>) -> Result<Option<Self>, DataError> {
         let Some(path) = beside(input, &[".aux.xml", ".AUX.XML"]) else { return Ok(None) };
         let failed = |e| DataError::io(&path, e);
@@ -52,7 +51,7 @@ impl Notes {
             return Err(failed(io::Error::other("is too large for notes on an image; move it elsewhere")));
         }
         let (name, xml) = (name(&path), String::from_utf8_lossy(&xml).into_owned());
-        if !xml::visit(&xml, |_, _| ()) {
+        if !xml::for_each_text(&xml, |_, _| ()) {
             let reason = "it is cut off or damaged, so that GDAL does not use it either";
             notes.push(Note::NotMasked { by: name, reason });
             return Ok(None);
@@ -61,9 +60,9 @@ impl Notes {
     }
 
     /// The nodata value of a band, numbered from 1.
-    pub(super) fn nodata(&self, band: usize) -> Option<NodataAttribute> {
-        let mut nodata = None;
-        xml::visit(&self.xml, |open, text| {
+    pub(super) fn nodata(&self, band: usize) -> Option<Nodata> {
+        let mut found = None;
+        xml::for_each_text(&self.xml, |open, text| {
             let [root, of, value] = open else { return };
             let is_it = root.is("PAMDataset")
                 && of.is("PAMRasterBand")
@@ -73,18 +72,16 @@ impl Notes {
                 // The digits may be fewer than the number has.
                 let exact = value.attribute("le_hex_equiv").and_then(|hex| from_hex(&hex));
                 let name = format!("NoDataValue in {}", self.name);
-                nodata = Some(
-                    exact.map_or_else(|| NodataAttribute::of_image(&name, text), NodataAttribute::Number),
-                );
+                found = Some(exact.map_or_else(|| nodata::of_image(&name, text), Nodata::Number));
             }
         });
-        nodata
+        found
     }
 
-    /// What the dataset's item NODATA_VALUES says: a value for each band.
+    /// The dataset's item NODATA_VALUES: a value for each band.
     pub(super) fn nodata_values(&self) -> Option<String> {
         let mut values = None;
-        xml::visit(&self.xml, |open, text| {
+        xml::for_each_text(&self.xml, |open, text| {
             let [root, metadata, item] = open else { return };
             let is_default = metadata.attribute("domain").is_none_or(|domain| domain.is_empty());
             if root.is("PAMDataset")
@@ -109,33 +106,9 @@ fn from_hex(hex: &str) -> Option<f64> {
     Some(f64::from_bits(bits.swap_bytes()))
 }
 
-/// A mask's name, and the pixels that it excludes, or why it isn't used.
-pub(super) type Mask = (String, Result<Nulls, Note>);
-
-/// The mask in `FILE.msk` of a band, numbered from 1, of an image of so many
-/// columns and rows: its name, and the pixels that it excludes, or why it
-/// isn't used.
-pub(super) fn mask(input: &Input<'_>, band: usize, size: [usize; 2]) -> Result<Option<Mask>, DataError> {
-    let Some(path) = beside(input, &[".msk", ".MSK"]) else { return Ok(None) };
-    let nulls = nulls(&path, input, band, size)?;
-    Ok(Some((name(&path), nulls)))
-}
-
-#[cfg(feature = "tiff")]
-fn nulls(
-    path: &Path,
-    input: &Input<'_>,
-    band: usize,
-    size: [usize; 2],
-) -> Result<Result<Nulls, Note>, DataError> {
-    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
-    let beside = Input { path, file: &file, key: None, ..*input };
-    super::tiff::mask_file(&beside, band, size)
-}
-
-#[cfg(not(feature = "tiff"))]
-fn nulls(path: &Path, _: &Input<'_>, _: usize, _: [usize; 2]) -> Result<Result<Nulls, Note>, DataError> {
-    Err(DataError::not_built(path, "TIFF, as this mask is", "tiff"))
+/// The file of a mask beside an image, if there is one.
+pub(super) fn mask(input: &Input<'_>) -> Option<PathBuf> {
+    beside(input, &[".msk", ".MSK"])
 }
 
 #[cfg(test)]
@@ -155,9 +128,9 @@ mod tests {
              <PAMRasterBand band=\"2\"><NoDataValue le_hex_equiv=\"000000E0FFFFEFC7\">-3.4E+38</NoDataValue>\
              </PAMRasterBand><PAMRasterBand band=\"12\"><NoDataValue>nan</NoDataValue></PAMRasterBand></PAMDataset>",
         );
-        assert_eq!(notes.nodata(1), Some(NodataAttribute::Number(-9999.0)));
-        assert_eq!(notes.nodata(2), Some(NodataAttribute::Number(f64::from(f32::MIN))));
-        assert!(matches!(notes.nodata(12), Some(NodataAttribute::Number(n)) if n.is_nan()));
+        assert_eq!(notes.nodata(1), Some(Nodata::Number(-9999.0)));
+        assert_eq!(notes.nodata(2), Some(Nodata::Number(f64::from(f32::MIN))));
+        assert!(matches!(notes.nodata(12), Some(Nodata::Number(n)) if n.is_nan()));
         assert_eq!(notes.nodata(3), None);
         assert_eq!(notes.nodata_values().as_deref(), Some("1 2"));
     }
@@ -169,7 +142,7 @@ mod tests {
             "<pamdataset><METADATA><mdi KEY=\"nodata_values\">1 2</mdi></METADATA><PamRasterBand BAND=\" 01\">\
              <NODATAVALUE>14</NODATAVALUE></PamRasterBand></pamdataset>",
         );
-        assert_eq!(notes.nodata(1), Some(NodataAttribute::Number(14.0)));
+        assert_eq!(notes.nodata(1), Some(Nodata::Number(14.0)));
         assert_eq!(notes.nodata(10), None);
         assert_eq!(notes.nodata_values().as_deref(), Some("1 2"));
     }

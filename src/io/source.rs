@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,14 +11,15 @@ use std::str::FromStr;
 use std::os::unix::fs::FileTypeExt;
 
 use super::decoding::catch;
-use super::{RawLayout, csv, npy, npz, raw, safetensors};
-use crate::array::array::Bytes;
-use crate::array::choice::Choice;
-use crate::array::error::{Shown, excerpt, listed, reason, shown};
+use super::input::{Input, STDIN_LABEL, TextRules};
+use super::metadata::{Opened, check_keys};
+use super::raw_layout::RawLayout;
+use super::{csv, npy, npz, raw, safetensors};
+use crate::array::DataError;
+use crate::array::error::{Shown, reason, shown};
 use crate::array::identity::Identity;
 use crate::array::mapping::Mapping;
 use crate::array::spool;
-use crate::array::{Array, DataError};
 
 /// A data argument, `PATH` or `PATH:KEY`: a file, or `-` for stdin, and, where
 /// its format holds several arrays, which one (an array's name, a column's
@@ -71,32 +71,18 @@ impl fmt::Display for Source {
     }
 }
 
-/// What stdin is called in messages.
-pub(super) const STDIN_LABEL: &str = "stdin";
-
-/// How data are read.
+/// The settings by which data are read.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// The most bytes of what must be decoded that are held in memory; beyond
-    /// that it goes to a temporary file.
+    /// The most bytes of the decoded elements of each array that are held in memory;
+    /// beyond that they go to a temporary file.
     pub memory_bytes: u64,
-    /// What stands in files of plain numbers.
+    /// The layout of files of plain numbers.
     pub raw: Option<RawLayout>,
-    /// What text files do not say of themselves.
+    /// Rules for text files.
     pub text: TextRules,
     /// Whether the pixels of an image of which its alpha band is 0 are excluded.
     pub alpha: bool,
-}
-
-/// What is to be known of text files and is not in them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TextRules {
-    /// Whether the first row names the columns; without it, whether a field of
-    /// it is text.
-    pub header: Option<bool>,
-    /// What lines begin with that are comments; without it, `#` before the
-    /// first row.
-    pub comment: Option<u8>,
 }
 
 impl Default for Reading {
@@ -109,59 +95,60 @@ impl Reading {
     /// Opens one array.
     ///
     /// # Errors
-    /// Whatever is wrong with the file; see [`DataError`].
-    pub fn open(&self, source: &Source) -> Result<Array, DataError> {
-        let opened = Opened::new(source)?;
-        let choice = RefCell::default();
-        let input = opened.input(source, self, &choice);
-        let format = opened.format(self)?;
-        let mut read = match format {
+    /// Any fault of the file; see [`DataError`].
+    pub fn open(&self, source: &Source) -> Result<Opened, DataError> {
+        let file = OpenFile::new(source)?;
+        let input = file.input(source, self);
+        let format = file.format(self)?;
+        let read = match format {
             Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
             // Other people's decoders.
             _ => catch(|| format.open(&input))
                 .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
         };
-        if let Some(choice) = choice.take() {
-            let note = choice.note();
-            read = read.map(|matrix| matrix.noted(note).chosen(Some(choice)));
-        }
-        opened.unchanged(read)
+        file.unchanged(read)
     }
 
     /// Opens X and T. Two columns of one text file are read in one go.
     ///
     /// # Errors
-    /// Whatever is wrong with either file; see [`DataError`].
-    pub fn open_pair(&self, x: &Source, t: &Source) -> Result<(Array, Array), DataError> {
+    /// Any fault of either file, or keys that contradict each other; see
+    /// [`DataError`].
+    pub fn open_pair(&self, x: &Source, t: &Source) -> Result<(Opened, Opened), DataError> {
         if x.is_stdin() && t.is_stdin() {
             return Err(DataError::StdinTwice);
         }
+        let (x, t) = self.open_both(x, t)?;
+        check_keys([&x, &t])?;
+        Ok((x, t))
+    }
+
+    fn open_both(&self, x: &Source, t: &Source) -> Result<(Opened, Opened), DataError> {
         if x.path == t.path {
-            let opened = Opened::new(x)?;
-            if let Format::Csv { delimiter } = opened.format(self)? {
+            let file = OpenFile::new(x)?;
+            if let Format::Csv { delimiter } = file.format(self)? {
                 let keys = [x.key.as_deref(), t.key.as_deref()];
-                let read = csv::read(&opened.input(x, self, &RefCell::default()), delimiter, keys);
-                return opened.unchanged(read).map(|[x, t]| (x, t));
+                let read = csv::read(&file.input(x, self), delimiter, keys);
+                return file.unchanged(read).map(|[x, t]| (x, t));
             }
         }
-        let half = Self { memory_bytes: self.memory_bytes / 2, ..self.clone() };
-        Ok((half.open(x)?, half.open(t)?))
+        Ok((self.open(x)?, self.open(t)?))
     }
 }
 
 /// Opens one array, whatever memory it takes.
 ///
 /// # Errors
-/// Whatever is wrong with the file; see [`DataError`].
-pub fn open(source: &Source) -> Result<Array, DataError> {
+/// Any fault of the file; see [`DataError`].
+pub fn open(source: &Source) -> Result<Opened, DataError> {
     Reading::default().open(source)
 }
 
 /// Opens X and T, whatever memory they take.
 ///
 /// # Errors
-/// Whatever is wrong with either file; see [`DataError`].
-pub fn open_pair(x: &Source, t: &Source) -> Result<(Array, Array), DataError> {
+/// Those of [`Reading::open_pair`].
+pub fn open_pair(x: &Source, t: &Source) -> Result<(Opened, Opened), DataError> {
     Reading::default().open_pair(x, t)
 }
 
@@ -193,12 +180,12 @@ impl Format {
         }
     }
 
-    fn open(self, input: &Input<'_>) -> Result<Array, DataError> {
+    fn open(self, input: &Input<'_>) -> Result<Opened, DataError> {
         match self {
-            Self::Npy => input.refuse_key().and_then(|()| npy::map(input.path, input.file)),
-            Self::Npz => npz::open(input),
+            Self::Npy => npy::read(input).map(Opened::from),
+            Self::Npz => npz::open(input).map(Opened::from),
             Self::Safetensors => safetensors::open(input),
-            Self::Raw => raw::open(input),
+            Self::Raw => raw::open(input).map(Opened::from),
             Self::Csv { delimiter } => {
                 let [column] = csv::read(input, delimiter, [input.key])?;
                 Ok(column)
@@ -256,10 +243,10 @@ fn by_extension(path: &Path) -> Option<Format> {
 }
 
 /// An open file, or stdin brought to one.
-struct Opened {
+struct OpenFile {
     path: PathBuf,
     file: File,
-    /// As it was when it was opened.
+    /// The file as it was when it was opened.
     identity: Identity,
 }
 
@@ -273,7 +260,7 @@ fn stdin() -> Result<File, DataError> {
     Ok(file)
 }
 
-impl Opened {
+impl OpenFile {
     fn new(source: &Source) -> Result<Self, DataError> {
         if source.is_stdin() {
             let (path, file) = (PathBuf::from(STDIN_LABEL), stdin()?);
@@ -295,7 +282,7 @@ impl Opened {
         Ok(Self { path, file, identity })
     }
 
-    /// What a reader made of the file, unless the file was changed meanwhile.
+    /// The result of a reader, unless the file was changed meanwhile.
     fn unchanged<T>(&self, read: Result<T, DataError>) -> Result<T, DataError> {
         // Of a file that was, an error of its format says nothing.
         self.identity.check(&self.path, &self.file).and(read)
@@ -340,16 +327,11 @@ impl Opened {
         let begins_stream = super::arrow::begins_stream;
         #[cfg(not(feature = "parquet"))]
         let begins_stream = |_: &[u8]| false;
-        let map = Mapping::new(&self.file).map_err(|e| DataError::io(&self.path, e))?;
+        let map = Mapping::named(&self.path, &self.file).map_err(|e| DataError::io(&self.path, e))?;
         Ok(begins_stream(map.bytes()))
     }
 
-    fn input<'a>(
-        &'a self,
-        source: &'a Source,
-        reading: &'a Reading,
-        choice: &'a RefCell<Option<Choice>>,
-    ) -> Input<'a> {
+    fn input<'a>(&'a self, source: &'a Source, reading: &'a Reading) -> Input<'a> {
         Input {
             path: &self.path,
             file: &self.file,
@@ -358,125 +340,7 @@ impl Opened {
             raw: reading.raw.as_ref(),
             text: reading.text,
             alpha: reading.alpha,
-            choice,
         }
-    }
-}
-
-/// What a format's reader is given.
-pub(super) struct Input<'a> {
-    /// The file's name, for messages.
-    pub(super) path: &'a Path,
-    pub(super) file: &'a File,
-    /// The array within the file.
-    pub(super) key: Option<&'a str>,
-    /// How much of what is decoded may be in memory.
-    pub(super) memory_bytes: u64,
-    pub(super) raw: Option<&'a RawLayout>,
-    pub(super) text: TextRules,
-    /// Whether an image's alpha band excludes pixels.
-    #[allow(dead_code, reason = "images may be left out")]
-    pub(super) alpha: bool,
-    /// Which column the key means, as far as the reader says so.
-    #[allow(dead_code, reason = "tables may be left out")]
-    pub(super) choice: &'a RefCell<Option<Choice>>,
-}
-
-impl Input<'_> {
-    pub(super) fn map(&self) -> Result<Mapping, DataError> {
-        Mapping::named(self.path, self.file).map_err(|e| DataError::io(self.path, e))
-    }
-
-    /// The file, at its start, for a reader that wants it for itself.
-    pub(super) fn clone_file(&self) -> Result<File, DataError> {
-        let clone = || -> std::io::Result<File> {
-            let mut file = self.file.try_clone()?;
-            file.rewind()?;
-            Ok(file)
-        };
-        clone().map_err(|e| DataError::io(self.path, e))
-    }
-
-    /// Fails if a key was given for a file with a single array.
-    pub(super) fn refuse_key(&self) -> Result<(), DataError> {
-        match self.key {
-            Some(key) => Err(DataError::KeyNotUsed { path: self.path.to_owned(), key: excerpt(key) }),
-            None => Ok(()),
-        }
-    }
-
-    /// The place of the array that is meant: the one of that name, or the only
-    /// one.
-    pub(super) fn choose(&self, what: &'static str, names: &[String]) -> Result<usize, DataError> {
-        let available = || listed(names.iter().map(|name| excerpt(name)));
-        match self.key {
-            Some(key) => {
-                names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
-            }
-            None if names.is_empty() => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
-            None if names.len() == 1 => Ok(0),
-            None => Err(DataError::WhichArray {
-                path: self.path.to_owned(),
-                what,
-                count: names.len(),
-                available: available(),
-            }),
-        }
-    }
-
-    /// Like [`choose`](Self::choose), of so many that are numbered from 1; of
-    /// millions, none is named in vain.
-    #[cfg(any(feature = "png", feature = "tiff"))]
-    pub(super) fn choose_number(&self, what: &'static str, count: usize) -> Result<usize, DataError> {
-        let available = || listed((0..count).map(|place| (place + 1).to_string()));
-        match self.key {
-            Some(key) => {
-                let place = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-                let place = place.filter(|place| *place < count && (place + 1).to_string() == key);
-                place.ok_or_else(|| self.no_such(what, key, available()))
-            }
-            None if count == 1 => Ok(0),
-            None if count == 0 => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
-            None => {
-                Err(DataError::WhichArray { path: self.path.to_owned(), what, count, available: available() })
-            }
-        }
-    }
-
-    /// The place of the only one that is called so, if one is; fails if several
-    /// are.
-    pub(super) fn only_one(
-        &self,
-        what: &'static str,
-        key: &str,
-        is_called_so: impl Iterator<Item = bool>,
-    ) -> Result<Option<usize>, DataError> {
-        let places: Vec<usize> =
-            is_called_so.enumerate().filter(|(_, is)| *is).map(|(place, _)| place).collect();
-        match places[..] {
-            [] => Ok(None),
-            [place] => Ok(Some(place)),
-            _ => Err(DataError::SameNames {
-                path: self.path.to_owned(),
-                what,
-                key: excerpt(key),
-                numbers: listed(places.iter().map(usize::to_string)),
-            }),
-        }
-    }
-
-    pub(super) fn no_such(&self, what: &'static str, key: &str, available: String) -> DataError {
-        DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), available }
-    }
-
-    /// The error of a file that isn't what its name or its start says.
-    pub(super) fn invalid(&self, kind: &'static str, reason: &str) -> DataError {
-        DataError::Invalid { path: self.path.to_owned(), kind, reason: reason.to_owned() }
-    }
-
-    /// The error of a file that is valid, but of a variant that isn't read.
-    pub(super) fn unsupported(&self, found: String, remedy: &'static str) -> DataError {
-        DataError::Unsupported { path: self.path.to_owned(), found, remedy }
     }
 }
 

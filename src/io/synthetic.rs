@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 
-use super::npy::NpyWriter;
+use super::writer::ResultFile;
 use crate::array::{Array, DataError, Element, ElementType};
 use crate::math::Affine;
 
@@ -17,20 +17,20 @@ const STREAM_ELEMENTS: usize = 1 << 16;
 /// Streams made, then written, at a time.
 const STREAMS_AT_ONCE: usize = 64;
 
-/// What a synthetic pair is made from.
+/// The recipe of a synthetic pair.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
     /// The W and b behind T.
     pub truth: Affine,
     /// Standard deviation of the normal noise on T.
     pub noise: f64,
-    /// The type both matrices are stored in.
+    /// The type both arrays are stored in.
     pub element: ElementType,
     /// The seed of the random numbers.
     pub seed: u64,
 }
 
-/// What storing a pair in its element type did to T.
+/// The effect on T of storing a pair in its element type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Written {
     /// Elements of T beyond the type's range, stored as its limit.
@@ -51,11 +51,9 @@ macro_rules! synthetic_integer {
     ($($int:ty: $low:expr, $high:expr;)*) => {$(
         impl Synthetic for $int {
             fn draw(random: &mut Pcg64Mcg) -> Self { random.random_range($low..=$high) }
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
-                    clippy::cast_lossless, reason = "`as` from a float saturates, as documented")]
             fn store(value: f64) -> (Self, bool) {
                 let rounded = value.round_ties_even();
-                (rounded as Self, rounded < Self::MIN as f64 || rounded > Self::MAX as f64)
+                (Self::from_f64(rounded), rounded < Self::MIN.to_f64() || rounded > Self::MAX.to_f64())
             }
         }
     )*};
@@ -73,11 +71,11 @@ synthetic_integer! {
 }
 
 macro_rules! synthetic_float {
-    ($($float:ty: $from_f64:expr;)*) => {$(
+    ($($float:ty)*) => {$(
         impl Synthetic for $float {
-            fn draw(random: &mut Pcg64Mcg) -> Self { $from_f64(random.sample::<f64, _>(StandardNormal)) }
+            fn draw(random: &mut Pcg64Mcg) -> Self { Self::from_f64(random.sample::<f64, _>(StandardNormal)) }
             fn store(value: f64) -> (Self, bool) {
-                let stored: Self = $from_f64(value);
+                let stored: Self = Element::from_f64(value);
                 match stored.is_infinite() {
                     true if value > 0.0 => (Self::MAX, true),
                     true => (Self::MIN, true),
@@ -88,16 +86,7 @@ macro_rules! synthetic_float {
     )*};
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the stored type is meant")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
-}
-
-synthetic_float! {
-    f16: f16::from_f64;
-    f32: to_f32;
-    f64: std::convert::identity;
-}
+synthetic_float!(f16 f32 f64);
 
 /// Calls a generic method with the type behind an [`ElementType`]; one that
 /// isn't [supported](Recipe::supports) is an error.
@@ -144,8 +133,8 @@ impl Recipe {
     pub fn write(
         &self,
         elements: u64,
-        x: &mut NpyWriter,
-        t: &mut NpyWriter,
+        x: &mut ResultFile,
+        t: &mut ResultFile,
         mut progress: impl FnMut(u64) -> bool,
     ) -> Result<Written, DataError> {
         with_synthetic!(self.element, E => self.write_as::<E>(elements, x, t, &mut progress))
@@ -174,8 +163,8 @@ impl Recipe {
     fn write_as<E: Synthetic>(
         &self,
         elements: u64,
-        x: &mut NpyWriter,
-        t: &mut NpyWriter,
+        x: &mut ResultFile,
+        t: &mut ResultFile,
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Written, DataError> {
         let streams = elements.div_ceil(STREAM_ELEMENTS as u64);
@@ -229,7 +218,7 @@ impl Recipe {
 mod tests {
     use super::*;
     use crate::array::{Order, Shape};
-    use crate::io::{Source, open};
+    use crate::io::{Source, npy, open};
 
     #[test]
     fn pairs_in_memory_are_those_in_files() {
@@ -239,7 +228,7 @@ mod tests {
         let shape = Shape(vec![elements as u64]);
         let paths = ["x.npy", "t.npy"].map(|name| directory.path().join(name));
         let [mut x, mut t] =
-            [0, 1].map(|k| NpyWriter::create(&paths[k], &shape, ElementType::I16, Order::C).unwrap());
+            [0, 1].map(|k| npy::create(&paths[k], &shape, ElementType::I16, Order::C).unwrap());
         recipe.write(elements as u64, &mut x, &mut t, |_| true).unwrap();
         x.finish().unwrap();
         t.finish().unwrap();

@@ -33,7 +33,7 @@ impl Open<'_> {
 /// Calls `each` at the end of every element, with it and those around it, from
 /// the outermost on, and its own text. Returns whether all that was opened was
 /// closed, each element by its own name: else the text is cut off or damaged.
-pub(super) fn visit(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) -> bool {
+pub(super) fn for_each_text(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) -> bool {
     /// Deeper than any of GDAL's.
     const MOST_DEPTH: usize = 64;
     let mut open: Vec<Open<'_>> = Vec::new();
@@ -87,7 +87,7 @@ pub(super) fn visit(xml: &str, mut each: impl FnMut(&[Open<'_>], &str)) -> bool 
     is_whole && are_tags_right && elements > 0 && open.is_empty()
 }
 
-/// Where a tag ends: at the first `>` outside quotes.
+/// The place where a tag ends: at the first `>` outside quotes.
 fn tag_end(text: &str) -> usize {
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -118,7 +118,7 @@ mod tests {
         let xml = "<?xml version=\"1.0\"?><!-- <a>no</a> --><A x='1'>\n <B key=\"p > &quot;q&quot;\" b = '2'> 7 &lt; 8 </B>\
                    <C/><D><![CDATA[<raw>]]></D></A>";
         let mut found = Vec::new();
-        let is_whole = visit(xml, |open, text| {
+        let is_whole = for_each_text(xml, |open, text| {
             let path: Vec<&str> = open.iter().map(|open| open.name).collect();
             let last = open.last().unwrap();
             found.push((path.join("/"), last.attribute("key"), last.attribute("b"), text.to_owned()));
@@ -142,10 +142,10 @@ mod tests {
     fn what_is_cut_off_or_wrong_ends() {
         let xml = "<A k=\"v\"><B>1</B><!-- x --><C a='b'/></A></A></A><";
         for end in 0..=xml.len() {
-            assert!(!visit(&xml[..end], |open, _| assert!(!open.is_empty())) || end == 41, "{end}");
+            assert!(!for_each_text(&xml[..end], |open, _| assert!(!open.is_empty())) || end == 41, "{end}");
         }
-        assert!(visit("<a b='1'><B/></A >", |_, _| ()));
-        assert!(["<a><b></a></b>", "<a/", "", "text"].iter().all(|xml| !visit(xml, |_, _| ())));
-        visit(&"<a>".repeat(100_000), |_, _| ());
+        assert!(for_each_text("<a b='1'><B/></A >", |_, _| ()));
+        assert!(["<a><b></a></b>", "<a/", "", "text"].iter().all(|xml| !for_each_text(xml, |_, _| ())));
+        for_each_text(&"<a>".repeat(100_000), |_, _| ());
     }
 }

@@ -144,14 +144,14 @@ fn random_fits_are_those_of_exact_arithmetic() {
         let pairs: Vec<(i64, i64, i64)> = (0..n).map(|k| (x[k], t[k], counted(k))).collect();
         let Some(known) = Known::of(&pairs) else { continue };
         let ((x, a), (t, b)) = (stored(&mut random, "x", &x), stored(&mut random, "t", &t));
-        let column = |values: Vec<u8>| Array::from_vec("m", &[n as u64], values);
+        let column = |values: Vec<u8>| Array::from_vec("m", &[n as u64], values).into();
         let rules = ValidityRules {
             weights: is_weighted.then(|| column(w.iter().map(|&w| w as u8).collect())),
             mask: (number % 3 == 0).then(|| column(masked)),
             ..ValidityRules::default()
         };
         let case = format!("case {number}, {x:?} {t:?} {is_weighted} {noise}");
-        let data = Problem::pair_with(x, t, u64::MAX, rules).unwrap();
+        let data = Problem::builder(x).target(t).rules(rules).build().unwrap();
         let f64s = (1e-12, 1e-9);
         check(&mut Cpu::new(&data), &known, [a, b], f64s, &format!("cpu, {case}"));
         check(&mut Reference::new(&data), &known, [a, b], f64s, &format!("reference, {case}"));

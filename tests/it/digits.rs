@@ -200,9 +200,11 @@ fn residuals_near_the_last_place_are_told() {
 #[test]
 fn weights_over_many_orders_are_told_apart() {
     let (x, t) = (vec![1.5, 2.25, 4.0], vec![7.0, -1.0, 6.0]);
-    let rules =
-        ValidityRules { weights: Some(column("w", vec![1e-30, 1.0, 1e30])), ..ValidityRules::default() };
-    let data = Problem::pair_with(column("x", x), column("t", t), u64::MAX, rules).unwrap();
+    let rules = ValidityRules {
+        weights: Some(column("w", vec![1e-30, 1.0, 1e30]).into()),
+        ..ValidityRules::default()
+    };
+    let data = Problem::builder(column("x", x)).target(column("t", t)).rules(rules).build().unwrap();
     // W = 7/1.75 = 4, b = −10; r = 7 − (6 − 10) = 11, of weight 1e-30.
     everywhere(&data, |case, engine| {
         let (fit, statistics) = exact(engine);

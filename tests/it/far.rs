@@ -169,7 +169,7 @@ fn holes_do_not_move_the_point_that_is_summed_about() {
         let matrix = |label, values| Array::from_vec(label, &[rows, columns], values);
         let rules =
             ValidityRules { x_nodata: Some(f64::NAN), t_nodata: Some(f64::NAN), ..ValidityRules::default() };
-        let data = Problem::pair_with(matrix("x", x), matrix("t", t), u64::MAX, rules).unwrap();
+        let data = Problem::builder(matrix("x", x)).target(matrix("t", t)).rules(rules).build().unwrap();
         let want = Cpu::new(&data).all_moments().unwrap().least_squares().unwrap();
         let got =
             Gpu::open(&software_adapter(), &data).unwrap().all_moments().unwrap().least_squares().unwrap();

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use linfit::array::{Array, DataError, Hinted, Order, Problem, ValidityRules};
-use linfit::io::{Reading, Source};
+use linfit::array::{Array, DataError, Hinted, MaskedArray, Order, Problem, ValidityRules};
+use linfit::io::{Opened, Reading, Source};
 
 const ROWS: usize = 9;
 const COLUMNS: usize = 12;
@@ -20,7 +20,7 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/data")
 }
 
-fn open(name: &str, band: Option<usize>, reading: &Reading) -> Result<Array, DataError> {
+fn open(name: &str, band: Option<usize>, reading: &Reading) -> Result<Opened, DataError> {
     let key = band.map(|band| band.to_string());
     reading.open(&Source { path: data().join(name), key })
 }
@@ -32,9 +32,9 @@ fn values(matrix: &Array) -> Vec<f64> {
 }
 
 /// 1 where an element counts, as the dataset that engines get says it.
-fn valid(x: Array, nodata: Option<f64>) -> String {
+fn valid(x: impl Into<MaskedArray>, nodata: Option<f64>) -> String {
     let rules = ValidityRules { x_nodata: nodata, ..ValidityRules::default() };
-    let data = Problem::inputs_with(x, u64::MAX, rules).unwrap();
+    let data = Problem::builder(x).rules(rules).build().unwrap();
     let is_valid = |k| data.validity().is_none_or(|validity| validity.contains(k));
     (0..data.len()).map(|k| if is_valid(k) { '1' } else { '0' }).collect()
 }
@@ -61,7 +61,7 @@ fn pixels_count_where_gdal_says_so() {
             let reading = Reading { memory_bytes, ..Reading::default() };
             let band = (bands[file.as_str()] > 1).then_some(*band);
             let x = open(file, band, &reading).unwrap_or_else(|error| panic!("{error}"));
-            let notes = format!("{:?}", x.notes());
+            let notes = format!("{:?}", x.metadata().notes());
             assert_eq!(&valid(x, None), want, "{file} {band:?}: {notes}");
         }
     }
@@ -86,7 +86,7 @@ fn a_nodata_value_that_is_given_is_compared_alike() {
         let file = format!("nodata-{name}.tif");
         let want = said.iter().find(|said| said.file == file).unwrap();
         let mut x = open(&file, None, &Reading::default()).unwrap();
-        let nodata = x.nodata();
+        let nodata = x.metadata().nodata();
         assert!(nodata.is_some(), "{file}");
         x.set_nodata(None);
         assert_eq!(valid(x, nodata), want.valid, "{file}");
@@ -129,10 +129,11 @@ fn each_marker_is_named_in_a_note() {
         ("unsized.tif", 0, &["no sizes"]),
     ] {
         let x = open(file, Some(band).filter(|band| *band > 0), &Reading::default()).unwrap();
-        let notes: Vec<String> = x.notes().iter().map(|note| note.worded(|hint| hint.to_string())).collect();
+        let notes = x.metadata().notes().iter().map(|note| note.worded(|hint| hint.to_string()));
+        let notes: Vec<String> = notes.collect();
         let notes = notes.join("; ");
         assert!(words.iter().all(|word| notes.contains(word)), "{file}: {notes}");
-        assert!(x.notes().iter().any(|note| !note.is_detail()), "{file}: {notes}");
+        assert!(x.metadata().notes().iter().any(|note| !note.is_detail()), "{file}: {notes}");
     }
 }
 
@@ -142,10 +143,10 @@ fn transparent_pixels_count_if_asked_for() {
         let reading = Reading { alpha: false, ..Reading::default() };
         for band in 1..=bands {
             let x = open(file, Some(band), &reading).unwrap();
-            assert!(!x.has_nulls() && x.notes().is_empty(), "{file}:{band}");
+            assert!(!x.metadata().has_nulls() && x.metadata().notes().is_empty(), "{file}:{band}");
         }
         // The alpha band itself is whole.
-        assert!(!open(file, Some(bands), &Reading::default()).unwrap().has_nulls(), "{file}");
+        assert!(!open(file, Some(bands), &Reading::default()).unwrap().metadata().has_nulls(), "{file}");
     }
 }
 
@@ -373,7 +374,7 @@ fn column(bits: u32, format: u32, data: &[u8], nodata: &str) -> Vec<u8> {
     bytes
 }
 
-fn open_alone(directory: &Path, bytes: &[u8]) -> Array {
+fn open_alone(directory: &Path, bytes: &[u8]) -> Opened {
     let path = directory.join("x.tif");
     fs::write(&path, bytes).unwrap();
     Reading::default().open(&Source { path, key: None }).unwrap()
@@ -407,7 +408,7 @@ fn infinity_has_another_spelling() {
     let x = open_alone(directory.path(), &column(32, 3, &bytes, "-1.#INF"));
     assert_eq!(valid(x, None), "101");
     let x = open_alone(directory.path(), &column(32, 3, &bytes, "-9999m"));
-    let error = Problem::inputs_with(x, u64::MAX, ValidityRules::default()).unwrap_err().to_string();
+    let error = Problem::builder(x).build().unwrap_err().to_string();
     assert!(error.contains("-9999m"), "{error}");
 }
 
@@ -425,7 +426,7 @@ fn notes_beside_an_image_are_read_as_gdal_reads_them() {
     assert_eq!(valid(beside(&whole.to_uppercase()), None), "01");
     for xml in [whole.strip_suffix("</PAMDataset>").unwrap(), &whole[..70], ""] {
         let x = beside(xml);
-        let notes: Vec<String> = x.notes().iter().map(ToString::to_string).collect();
+        let notes: Vec<String> = x.metadata().notes().iter().map(ToString::to_string).collect();
         assert_eq!(valid(x, None), "10", "{xml}");
         assert!(notes.join("; ").contains("x.tif.aux.xml excludes no pixels: it is cut off"), "{notes:?}");
     }

@@ -28,7 +28,7 @@ fn pair(n: usize, hole: f32, is_hole: &dyn Fn(usize) -> bool) -> (Vec<f32>, Vec<
 
 fn dataset(x: Vec<f32>, t: Vec<f32>, rules: ValidityRules) -> Problem {
     let matrix = |label, values: Vec<f32>| Array::from_vec(label, &[values.len() as u64], values);
-    Problem::pair_with(matrix("x", x), matrix("t", t), u64::MAX, rules).unwrap()
+    Problem::builder(matrix("x", x)).target(matrix("t", t)).rules(rules).build().unwrap()
 }
 
 fn nodata(value: f64) -> ValidityRules {
@@ -159,13 +159,11 @@ fn holes_are_not_brought_to_f32() {
         (0..n).map(|k| if k % 4 == 1 { -1.797e308 } else { of(k).into() }).collect()
     };
     let matrix = |label, values: Vec<f64>| Array::from_vec(label, &[n as u64], values);
-    let data = Problem::pair_with(
-        matrix("x", values(x_of)),
-        matrix("t", values(t_of)),
-        u64::MAX,
-        nodata(-1.797e308),
-    )
-    .unwrap();
+    let data = Problem::builder(matrix("x", values(x_of)))
+        .target(matrix("t", values(t_of)))
+        .rules(nodata(-1.797e308))
+        .build()
+        .unwrap();
     let want = Reference::new(&compacted(n, &|k| k % 4 == 1)).loss_sums_at(WHOLE).unwrap();
     for memory_bytes in [u64::MAX, 0] {
         let settings = GpuSettings { memory_bytes, ..GpuSettings::default() };

@@ -5,7 +5,6 @@ use linfit::array::{Array, Element, ElementType, Order, Problem, Shape};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, EngineError, Reference};
 use linfit::io::npy;
-use linfit::io::npy::NpyWriter;
 use linfit::math::{Affine, Moments};
 use proptest::prelude::*;
 
@@ -208,14 +207,14 @@ fn streamed_data_have_the_moments_of_resident_ones() {
     let paths = ["x.npy", "t.npy"].map(|name| directory.path().join(name));
     for (path, values) in paths.iter().zip([&x, &t]) {
         let shape = Shape(vec![values.len() as u64]);
-        let mut file = NpyWriter::create(path, &shape, ElementType::F64, Order::C).unwrap();
+        let mut file = npy::create(path, &shape, ElementType::F64, Order::C).unwrap();
         file.write(values).unwrap();
         file.finish().unwrap();
     }
     let want = Cpu::new(&pair(x, t)).all_moments().unwrap();
     for memory in [u64::MAX, 1 << 22, 1 << 16, 1] {
         let [x, t] = paths.each_ref().map(|path| npy::open(path).unwrap());
-        let data = Problem::pair_within(x, t, memory).unwrap();
+        let data = Problem::builder(x).target(t).memory_bytes(memory).build().unwrap();
         assert_eq!(data.x().is_streamed(), memory < u64::MAX);
         assert_eq!(Cpu::new(&data).all_moments().unwrap(), want, "{memory} bytes");
         assert_eq!(Cpu::new(&data).all_moments().unwrap(), want, "{memory} bytes, a second pass");

@@ -54,12 +54,13 @@ impl Case {
         let weights = self.weights.as_ref();
         let mask = self.mask.as_ref();
         let rules = ValidityRules {
-            weights: weights.map(|weights| Array::from_vec("w", shape, weights[range.clone()].to_vec())),
-            mask: mask.map(|mask| Array::from_vec("mask", shape, mask[range.clone()].to_vec())),
+            weights: weights
+                .map(|weights| Array::from_vec("w", shape, weights[range.clone()].to_vec()).into()),
+            mask: mask.map(|mask| Array::from_vec("mask", shape, mask[range.clone()].to_vec()).into()),
             ..ValidityRules::default()
         };
         let (x, t) = (self.x.array("x", shape, range.clone()), self.t.array("t", shape, range));
-        Problem::pair_with(x, t, u64::MAX, rules).unwrap()
+        Problem::builder(x).target(t).rules(rules).build().unwrap()
     }
 
     fn whole(&self) -> Problem {

@@ -96,10 +96,12 @@ fn fast_loses_nothing_of_them_where_pairs_weigh_different_amounts() {
     let t: Vec<f32> = (0..n).map(|k| (1000.0 * noise(!k)) as f32).collect();
     let weights: Vec<f64> =
         (0..n).map(|k| if k % 7 == 0 { 0.0 } else { 10f64.powf(3.0 * noise(k / 3)) }).collect();
-    let rules =
-        ValidityRules { weights: Some(Array::from_vec("w", &[n], weights)), ..ValidityRules::default() };
+    let rules = ValidityRules {
+        weights: Some(Array::from_vec("w", &[n], weights).into()),
+        ..ValidityRules::default()
+    };
     let (x, t) = (Array::from_vec("x", &[n], x), Array::from_vec("t", &[n], t));
-    let data = Problem::pair_with(x, t, u64::MAX, rules).unwrap();
+    let data = Problem::builder(x).target(t).rules(rules).build().unwrap();
     let mut reference = Reference::new(&data);
     let mut gpu = open(&data, Precision::Fast, u64::MAX);
     for at in GENERIC {

@@ -10,7 +10,6 @@ use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
 use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
-use linfit::io::npy::NpyWriter;
 use linfit::math::Affine;
 use tempfile::TempDir;
 
@@ -19,7 +18,7 @@ use crate::common::tolerances::F32_SUMS;
 
 fn write(path: &Path, values: &[f32]) {
     let shape = Shape(vec![values.len() as u64]);
-    let mut file = NpyWriter::create(path, &shape, ElementType::F32, Order::C).unwrap();
+    let mut file = npy::create(path, &shape, ElementType::F32, Order::C).unwrap();
     file.write(values).unwrap();
     file.finish().unwrap();
 }
@@ -59,7 +58,7 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
     let (x, t) = open(&paths);
     let resident = Problem::pair(x, t).unwrap();
     let (x, t) = open(&paths);
-    let streamed = Problem::pair_within(x, t, 1 << 20).unwrap();
+    let streamed = Problem::builder(x).target(t).memory_bytes(1 << 20).build().unwrap();
     assert!(streamed.x().is_streamed() && !resident.x().is_streamed());
 
     let want = Cpu::new(&resident).loss_sums_at(AT).unwrap();
@@ -87,7 +86,8 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
 #[test]
 fn text_is_not_streamed() {
     let column = |name| Array::from_vec(name, &[3], vec![1.0, 2.0, 3.0]);
-    let error = Problem::pair_within(column("a.csv:x"), column("a.csv:t"), 10).unwrap_err();
+    let problem = Problem::builder(column("a.csv:x")).target(column("a.csv:t")).memory_bytes(10);
+    let error = problem.build().unwrap_err();
     assert!(error.to_string().contains("a.csv:x"), "{error}");
     assert_eq!(error.hints(), [Hint::Do("save it as .npy"), Hint::RaiseMemory]);
 }
@@ -101,7 +101,7 @@ fn a_file_that_shrinks_is_an_error() {
     let adapter = software_adapter();
     for memory in [u64::MAX, 1 << 16] {
         let (x, t) = open(&paths);
-        let data = Problem::pair_within(x, t, memory).unwrap();
+        let data = Problem::builder(x).target(t).memory_bytes(memory).build().unwrap();
         let content = std::fs::read(&paths.1).unwrap();
         assert!(Cpu::new(&data).loss_sums_at(AT).is_ok());
         File::options().write(true).open(&paths.1).unwrap().set_len(1000).unwrap();
@@ -240,7 +240,7 @@ fn text_is_decoded_within_the_bound() {
 #[cfg(target_os = "linux")]
 fn large(path: &Path, (rows, columns): (u64, u64), order: Order, value: impl Fn(u64, u64) -> f32) {
     let shape = Shape(vec![rows, columns]);
-    let mut file = NpyWriter::create(path, &shape, ElementType::F32, order).unwrap();
+    let mut file = npy::create(path, &shape, ElementType::F32, order).unwrap();
     let (outer, inner) = if order == Order::C { (rows, columns) } else { (columns, rows) };
     for o in 0..outer {
         let line = (0..inner).map(|i| if order == Order::C { value(o, i) } else { value(i, o) });

@@ -35,8 +35,8 @@ fn column<E: Element>(label: &str, values: Vec<E>) -> Array {
 }
 
 fn weighted(x: Vec<f32>, t: Vec<f32>, weights: Array) -> Problem {
-    let rules = ValidityRules { weights: Some(weights), ..ValidityRules::default() };
-    Problem::pair_with(column("x", x), column("t", t), u64::MAX, rules).unwrap()
+    let rules = ValidityRules { weights: Some(weights.into()), ..ValidityRules::default() };
+    Problem::builder(column("x", x)).target(column("t", t)).rules(rules).build().unwrap()
 }
 
 /// The first `n` pairs with their weights, in an element type.
@@ -119,8 +119,8 @@ fn weights_may_be_of_any_type() {
         column("x", (0..n).map(|k| x_of(k) as i8).collect()),
         column("x", (0..n).map(|k| f64::from(x_of(k))).collect()),
     ] {
-        let rules = ValidityRules { weights: Some(weights()), ..ValidityRules::default() };
-        let data = Problem::pair_with(x, t(), u64::MAX, rules).unwrap();
+        let rules = ValidityRules { weights: Some(weights().into()), ..ValidityRules::default() };
+        let data = Problem::builder(x).target(t()).rules(rules).build().unwrap();
         check(&mut Cpu::new(&data), &want, CPU_SUMS, "mixed");
         check(&mut Gpu::open(&software_adapter(), &data).unwrap(), &want, F32_MOMENTS, "mixed");
     }
@@ -201,9 +201,12 @@ fn one_weight_may_outdo_all_others() {
     let [xx, xt, tt] = sums;
     for weight in [1e12, 1e16, 1e30] {
         let weights = (0..n).map(|k| if k == heavy { weight } else { 1.0 }).collect();
-        let rules = ValidityRules { weights: Some(column("w", weights)), ..ValidityRules::default() };
-        let data =
-            Problem::pair_with(column("x", x.clone()), column("t", t.clone()), u64::MAX, rules).unwrap();
+        let rules = ValidityRules { weights: Some(column("w", weights).into()), ..ValidityRules::default() };
+        let data = Problem::builder(column("x", x.clone()))
+            .target(column("t", t.clone()))
+            .rules(rules)
+            .build()
+            .unwrap();
         for engine in [&mut Cpu::new(&data) as &mut dyn Engine, &mut Reference::new(&data)] {
             let got = engine.all_moments().unwrap();
             for (got, want) in [(got.xx, xx), (got.xt, xt), (got.tt, tt)] {
@@ -226,10 +229,10 @@ fn devices_step_with_weights_and_holes() {
         let weights: Vec<f32> = (0..n).map(|k| (weight_of(k) as f32) * 0.3).collect();
         let rules = ValidityRules {
             x_nodata: Some(f64::NAN),
-            weights: Some(column("weights", weights)),
+            weights: Some(column("weights", weights).into()),
             ..ValidityRules::default()
         };
-        let data = Problem::pair_with(column("x", x), column("t", t), u64::MAX, rules).unwrap();
+        let data = Problem::builder(column("x", x)).target(column("t", t)).rules(rules).build().unwrap();
         let fit = |engine: &mut dyn Engine, update| -> Fit {
             let sgd =
                 GradientDescent { learning_rate: 0.1, steps: 300, update, ..GradientDescent::default() };
@@ -277,8 +280,11 @@ fn statistics_of_weighted_pairs_by_hand() {
 #[test]
 fn what_is_no_weight_is_refused() {
     let refused = |weights: Vec<f32>| {
-        let rules = ValidityRules { weights: Some(column("w", weights)), ..ValidityRules::default() };
-        Problem::pair_with(column("x", vec![1f32, 2.0]), column("t", vec![1f32, 2.0]), u64::MAX, rules)
+        let rules = ValidityRules { weights: Some(column("w", weights).into()), ..ValidityRules::default() };
+        Problem::builder(column("x", vec![1f32, 2.0]))
+            .target(column("t", vec![1f32, 2.0]))
+            .rules(rules)
+            .build()
             .map(|_| ())
             .unwrap_err()
     };
@@ -287,8 +293,9 @@ fn what_is_no_weight_is_refused() {
     assert!(error.to_string().contains("index 1") && error.to_string().contains("-2"), "{error}");
     assert!(matches!(refused(vec![0.0, 0.0]), DataError::NoneValid { .. }));
     assert!(matches!(refused(vec![1.0]), DataError::OtherShape { what: "weights", .. }));
-    let rules = ValidityRules { weights: Some(column("w", vec![1e80, 2e80])), ..ValidityRules::default() };
+    let rules =
+        ValidityRules { weights: Some(column("w", vec![1e80, 2e80]).into()), ..ValidityRules::default() };
     let pair = || column("x", vec![1f32, 2.0]);
-    let error = Problem::pair_with(pair(), pair(), u64::MAX, rules).unwrap_err().to_string();
+    let error = Problem::builder(pair()).target(pair()).rules(rules).build().unwrap_err().to_string();
     assert!(error.contains("1.5e80") && error.contains("divide"), "{error}");
 }

@@ -1,49 +1,41 @@
-//! Matrices stored in another order than they are visited in, and too large to
-//! be in memory: every visit would touch all of the file for a few elements of
-//! each page. They are written to a temporary file in the order of the visit,
+//! Arrays stored in another order than a pass goes through them, and too large
+//! to be in memory: every pass would touch all of the file for a few elements of
+//! each page. They are written to a temporary file in the order of the pass,
 //! once, tile by tile.
 
 use super::{Array, Layout};
 use crate::array::spool::Spool;
-use crate::array::{DataError, Element, Order, Shape};
+use crate::array::{DataError, Element, MemoryPlan, Order};
 use crate::with_element;
 
-/// The most bytes of a tile: more gain nothing.
-const MOST_TILE_BYTES: u64 = 32 << 20;
-
-/// The least, however little memory there is.
-const LEAST_TILE_BYTES: u64 = 1 << 20;
-
-/// What the system may map around a byte that is read.
+/// Bytes that the system may map around one that is read.
 const TOUCHED_BYTES: usize = 64 << 10;
 
-/// Bytes of the file that may be mapped before they are given back.
+/// Bytes of the file that may be mapped before they are released.
 const MOST_TOUCHED_BYTES: usize = 8 << 20;
 
 impl Array {
-    /// Has a matrix that is streamed stored in the order that it will be visited
-    /// in.
-    pub(crate) fn stream_in(&mut self, order: Order, memory_bytes: u64) -> Result<(), DataError> {
+    /// Has an array that is streamed stored in the order of the passes over it.
+    pub(crate) fn stream_in(&mut self, order: Order, memory: MemoryPlan) -> Result<(), DataError> {
         if !self.is_streamed() || self.is_stored_in(order) {
             return Ok(());
         }
-        let tile_bytes = (memory_bytes / 2).clamp(LEAST_TILE_BYTES, MOST_TILE_BYTES);
-        let tile_elements = usize::try_from(tile_bytes).unwrap_or(usize::MAX) / self.element.size();
+        let tile_elements = usize::try_from(memory.tile_bytes()).unwrap_or(usize::MAX) / self.element.size();
         let turned = with_element!(self.element, E => self.turned::<E>(order, tile_elements)?);
         self.check_intact()?;
-        self.bytes = turned.bytes;
-        (self.order, self.offset) = (order, 0);
+        (self.storage, self.strides, self.offset) = (turned.storage, turned.strides, 0);
         Ok(())
     }
 
     /// The same elements, as they are stored but for their order.
     fn turned<E: Element>(&self, to: Order, tile_elements: usize) -> Result<Self, DataError> {
-        let path = self.path.as_deref().unwrap_or(std::path::Path::new(&self.label));
-        let (from, size, stored) = (self.order, size_of::<E>(), self.stored());
+        let path = self.storage.path().unwrap_or(std::path::Path::new(&self.label));
+        let stored = self.storage.bytes();
         let extents: Vec<usize> =
             self.shape.0.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
-        let (strides_from, strides_to) = (strides(&extents, from), strides(&extents, to));
-        let most = tile(&extents, from, to, tile_elements);
+        let (to_axes, from_axes) = (to.axes(extents.len()).collect::<Vec<_>>(), self.stored_axes());
+        let strides_to = strides(&extents, &to_axes);
+        let most = tile(&extents, &from_axes, &to_axes, tile_elements);
         let mut spool = Spool::<E>::new(path, 0);
         let (mut elements, mut touched) = (Vec::<E>::new(), 0);
 
@@ -59,32 +51,33 @@ impl Array {
                 .collect();
             elements.resize(extent.iter().product(), E::zeroed());
 
-            // As they lie there, to where they are in the tile.
-            let places = strides(&extent, to);
-            let fastest = axes(extent.len(), from).next().unwrap_or(0);
-            let mut columns = extent.clone();
+            // As they lie in the file, to their places in the tile.
+            let places = strides(&extent, &to_axes);
+            let fastest = from_axes.first().copied().unwrap_or(0);
+            let (mut columns, mut index) = (extent.clone(), vec![0; extent.len()]);
             columns[fastest] = 1;
-            let mut index = vec![0; extent.len()];
+            let step = self.step_bytes(fastest);
             loop {
-                let at = place(&start, &strides_from) + place(&index, &strides_from);
-                let bytes = &stored[at * size..][..extent[fastest] * size];
+                let mut at =
+                    self.first_byte(&start).wrapping_add(self.first_byte(&index)).wrapping_sub(self.offset);
                 let slots = elements[place(&index, &places)..].iter_mut().step_by(places[fastest]);
-                for (slot, bytes) in slots.zip(bytes.chunks_exact(size)) {
-                    *slot = bytemuck::pod_read_unaligned(bytes);
+                for slot in slots.take(extent[fastest]) {
+                    *slot = bytemuck::pod_read_unaligned(&stored[at..at + size_of::<E>()]);
+                    at = at.wrapping_add(step);
                 }
-                touched += bytes.len() + TOUCHED_BYTES;
+                touched += extent[fastest] * size_of::<E>() + TOUCHED_BYTES;
                 if touched > MOST_TOUCHED_BYTES {
-                    self.give_back(from, 0..self.elements);
+                    self.give_back(to, 0..self.elements);
                     touched = 0;
                 }
-                if !advance(&mut index, &columns, from) {
+                if !advance(&mut index, &columns, &from_axes) {
                     break;
                 }
             }
 
             // As they lie in the tile, as many at a time as are neighbours.
             let (mut rows, mut run) = (extent.clone(), 1);
-            for axis in axes(extent.len(), to) {
+            for &axis in &to_axes {
                 run *= extent[axis];
                 rows[axis] = 1;
                 if extent[axis] < extents[axis] {
@@ -94,25 +87,32 @@ impl Array {
             index.fill(0);
             for elements in elements.chunks_exact(run) {
                 spool.put(place(&start, &strides_to) + place(&index, &strides_to), elements)?;
-                advance(&mut index, &rows, to);
+                advance(&mut index, &rows, &to_axes);
             }
-            if !advance(&mut number, &tiles, to) {
+            if !advance(&mut number, &tiles, &to_axes) {
                 break;
             }
         }
-        self.give_back(from, 0..self.elements);
-        let (shape, element, swapped) = (self.shape.clone(), self.element, self.swapped);
-        spool.finish_as(Layout { shape, element, order: to, swapped, offset: 0 })
+        self.give_back(to, 0..self.elements);
+        let layout = Layout::contiguous(self.shape.clone(), self.element, to);
+        spool.finish_as(Layout { swapped: self.swapped, ..layout })
+    }
+
+    /// The axes, the one whose neighbours are nearest in memory first.
+    fn stored_axes(&self) -> Vec<usize> {
+        let mut axes: Vec<usize> = (0..self.strides.len()).collect();
+        axes.sort_by_key(|&axis| (self.shape.0[axis] == 1, self.strides[axis].unsigned_abs()));
+        axes
     }
 }
 
 /// The extents of a tile of so many elements at most. It has about as many that
-/// are neighbours in one order as in the other.
-fn tile(extents: &[usize], from: Order, to: Order, elements: usize) -> Vec<usize> {
+/// are neighbours in one order of the axes as in the other.
+fn tile(extents: &[usize], from: &[usize], to: &[usize], elements: usize) -> Vec<usize> {
     let mut tile = vec![1usize; extents.len()];
-    let run = |tile: &[usize], order| {
+    let run = |tile: &[usize], axes: &[usize]| {
         let mut run = 1usize;
-        for axis in axes(tile.len(), order) {
+        for &axis in axes {
             run *= tile[axis];
             if tile[axis] < extents[axis] {
                 break;
@@ -121,8 +121,8 @@ fn tile(extents: &[usize], from: Order, to: Order, elements: usize) -> Vec<usize
         run
     };
     loop {
-        let order = if run(&tile, from) <= run(&tile, to) { from } else { to };
-        let Some(axis) = axes(tile.len(), order).find(|&axis| tile[axis] < extents[axis]) else { break };
+        let axes = if run(&tile, from) <= run(&tile, to) { from } else { to };
+        let Some(&axis) = axes.iter().find(|&&axis| tile[axis] < extents[axis]) else { break };
         let others: usize = tile.iter().enumerate().filter(|(k, _)| *k != axis).map(|(_, n)| n).product();
         let longer = (2 * tile[axis]).min(extents[axis]).min(elements / others);
         if longer <= tile[axis] {
@@ -133,17 +133,15 @@ fn tile(extents: &[usize], from: Order, to: Order, elements: usize) -> Vec<usize
     tile
 }
 
-/// The axes, the one along which neighbours in memory lie first.
-fn axes(count: usize, order: Order) -> impl Iterator<Item = usize> {
-    (0..count).map(move |k| match order {
-        Order::C => count - 1 - k,
-        Order::Fortran => k,
-    })
-}
-
-fn strides(extents: &[usize], order: Order) -> Vec<usize> {
-    let shape = Shape(extents.iter().map(|&extent| extent as u64).collect());
-    shape.strides(order).into_iter().map(|stride| usize::try_from(stride).unwrap_or(usize::MAX)).collect()
+/// The elements between neighbours along each axis, of which those along the
+/// first of `axes` follow one another.
+fn strides(extents: &[usize], axes: &[usize]) -> Vec<usize> {
+    let (mut strides, mut step) = (vec![1; extents.len()], 1);
+    for &axis in axes {
+        strides[axis] = step;
+        step *= extents[axis];
+    }
+    strides
 }
 
 fn place(index: &[usize], strides: &[usize]) -> usize {
@@ -152,8 +150,8 @@ fn place(index: &[usize], strides: &[usize]) -> usize {
 
 /// Moves on to the next index; false after the last one, when it is the first
 /// again.
-fn advance(index: &mut [usize], extents: &[usize], order: Order) -> bool {
-    for axis in axes(index.len(), order) {
+fn advance(index: &mut [usize], extents: &[usize], axes: &[usize]) -> bool {
+    for &axis in axes {
         index[axis] += 1;
         if index[axis] < extents[axis] {
             return true;
@@ -175,7 +173,7 @@ mod tests {
             let c = Array::from_vec("c", shape, values.clone());
             for tile_elements in [1, 2, 3, 10, 64, 1 << 20] {
                 let turned = c.turned::<i32>(Order::Fortran, tile_elements).unwrap();
-                assert!(turned.is_spooled() && turned.order() == Order::Fortran);
+                assert!(turned.is_spooled() && turned.is_stored_in(Order::Fortran));
                 let mut read = vec![0f64; values.len()];
                 turned.read(Order::C, 0, &mut read);
                 assert!(read.iter().zip(&values).all(|(&got, &want)| got == f64::from(want)), "{shape:?}");
@@ -185,9 +183,29 @@ mod tests {
         }
     }
 
+    /// Axes in an order that is neither C nor Fortran, one of them backwards.
+    #[test]
+    fn every_element_of_a_view_is_in_its_place() {
+        let x = Array::from_vec("x", &[4, 5, 3], (0..60).collect::<Vec<i32>>());
+        let view = x.index_outer(2).unwrap().transposed().reversed(0).unwrap();
+        // Of [30 + 3·i + k]: by hand, for k = 2, 1, 0.
+        let want: Vec<i32> = (0..3).rev().flat_map(|k| (0..5).map(move |i| 30 + 3 * i + k)).collect();
+        for (order, tile_elements) in [(Order::C, 1), (Order::Fortran, 4), (Order::C, 100)] {
+            let turned = view.turned::<i32>(order, tile_elements).unwrap();
+            assert!(turned.is_stored_in(order));
+            let mut read = vec![0i32; 15];
+            turned.copy(Order::C, 0, &mut read);
+            assert_eq!(read, want, "{order:?}");
+        }
+    }
+
     #[test]
     fn tiles_are_long_both_ways_and_no_larger_than_asked() {
+        let axes = |extents: &[usize], order: Order| order.axes(extents.len()).collect::<Vec<_>>();
         let (c, f) = (Order::C, Order::Fortran);
+        let tile = |extents: &[usize], from, to, elements| {
+            tile(extents, &axes(extents, from), &axes(extents, to), elements)
+        };
         assert_eq!(tile(&[5000, 5000], f, c, 1 << 20), [1024, 1024]);
         // A short axis is taken whole, with more of the next.
         let deep = tile(&[3, 5000, 5000], f, c, 3 << 20);

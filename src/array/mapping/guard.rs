@@ -60,7 +60,7 @@ impl Drop for Guard {
     }
 }
 
-/// What handled SIGBUS before: Rust's own detection of stack overflows, or
+/// The handler of SIGBUS before: Rust's own detection of stack overflows, or
 /// that of the program this library is part of.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
@@ -135,7 +135,7 @@ fn replace(entry: &Entry, address: usize) -> bool {
     }
 }
 
-/// Where the thread's `errno` is.
+/// The address of the thread's `errno`.
 fn error_number() -> *mut libc::c_int {
     // SAFETY: takes nothing and returns the address of a thread's variable.
     unsafe {

@@ -16,10 +16,10 @@ use super::reading::{ReadingArguments, tell_details};
 use super::validity::nodata;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::array::{Array, ElementType, Problem, ValidityRules};
+use crate::array::{ElementType, Problem};
 use crate::engine::{Cpu, EngineError};
-use crate::io::results::{ResultFile, ResultFormat, ResultPlan};
-use crate::io::{Source, load_model};
+use crate::io::results::{self, ResultFormat, ResultPlan};
+use crate::io::{Opened as OpenedArray, Source, load_model};
 use crate::math::Affine;
 use output::Output;
 use types::{OutputType, holds};
@@ -96,7 +96,7 @@ impl PredictArguments {
     }
 
     /// Opens and checks X, in an order that the format can write.
-    fn load(&self, format: ResultFormat) -> Result<Problem, CliError> {
+    fn load(&self, format: ResultFormat) -> Result<(OpenedArray, Problem), CliError> {
         let memory_bytes = self.engine.host_bytes();
         let mut x = self.reading.within(memory_bytes).open(&self.x)?;
         tell_details(self.verbosity, &[&x]);
@@ -104,17 +104,15 @@ impl PredictArguments {
             tell_replaced(self.verbosity, &x, self.nodata);
             x.set_nodata(self.nodata);
         }
-        let rules = ValidityRules::default();
-        Ok(if format.knows_order() {
-            Problem::inputs_with(x, memory_bytes, rules)?
-        } else {
-            Problem::inputs_row_by_row(x, memory_bytes, rules)?
-        })
+        let problem = Problem::builder(&x).memory_bytes(memory_bytes);
+        let problem = if format.knows_order() { problem } else { problem.row_by_row() };
+        let problem = problem.build()?;
+        Ok((x, problem))
     }
 
     /// The nodata value of Y: the user's, else that of X, else NaN where X has
     /// nulls that the format doesn't keep. Fails if Y's type has no such value.
-    fn nodata_of_y(&self, x: &Array, keeps_nulls: bool) -> Result<Option<f64>, CliError> {
+    fn nodata_of_y(&self, x: &OpenedArray, keeps_nulls: bool) -> Result<Option<f64>, CliError> {
         let element = self.dtype.0;
         if let Some(nodata) = self.y_nodata {
             if !holds(element, nodata) {
@@ -124,8 +122,9 @@ impl PredictArguments {
             }
             return Ok(Some(nodata));
         }
-        if x.fill().is_some() || !x.has_nulls() || keeps_nulls {
-            return Ok(x.fill());
+        let (fill, has_nulls) = (x.metadata().fill(), x.metadata().has_nulls());
+        if fill.is_some() || !has_nulls || keeps_nulls {
+            return Ok(fill);
         }
         if !element.is_float() {
             return Err(CliError::Usage(format!(
@@ -149,15 +148,16 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         _ => None,
     };
     let model = load_model(&arguments.model)?;
-    let data = arguments.load(format)?;
+    let (x, data) = arguments.load(format)?;
     let keeps_nulls = format.holds_nulls();
-    let nodata = arguments.nodata_of_y(data.x(), keeps_nulls)?;
+    let nodata = arguments.nodata_of_y(&x, keeps_nulls)?;
     // Before there is an output: a driver that takes the program with it leaves
     // no unfinished file.
     let engine = engine.filter(|_| data.valid_len() > 0);
     let engine = engine.map(|engine| engine.open(&data, arguments.verbosity)).transpose()?;
-    let plan = ResultPlan { x: data.x(), element, order: data.order(), nodata };
-    let file = ResultFile::create(format, &arguments.output, &plan)?;
+    let (shape, metadata) = (x.shape(), x.metadata());
+    let plan = ResultPlan { shape, metadata, element, order: data.order(), nodata };
+    let file = results::create(format, &arguments.output, &plan)?;
     let mut output = Output::new(file, &data, &plan, keeps_nulls, arguments.clamp, arguments.verbosity);
 
     let result = predict(&mut output, &data, engine, model, arguments.verbosity);

@@ -5,6 +5,7 @@ use crate::array::{DataError, Element, ElementType, Problem, Real, Saturated, Wh
 use crate::cli::interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::verbosity::Verbosity;
+use crate::io::Metadata;
 use crate::io::results::{ResultFile, ResultPlan};
 use crate::report::count;
 
@@ -13,6 +14,7 @@ pub(super) struct Output<'d> {
     pub(super) file: ResultFile,
     pub(super) progress: Progress,
     data: &'d Problem,
+    metadata: &'d Metadata,
     element: ElementType,
     nodata: Option<f64>,
     /// Whether the file has nulls where X has.
@@ -29,7 +31,7 @@ impl<'d> Output<'d> {
     pub(super) fn new(
         file: ResultFile,
         data: &'d Problem,
-        plan: &ResultPlan<'_>,
+        plan: &ResultPlan<'d>,
         keeps_nulls: bool,
         clamp: bool,
         verbosity: Verbosity,
@@ -38,6 +40,7 @@ impl<'d> Output<'d> {
             file,
             progress: Progress::new(verbosity.quiet, data.len() as u64, "elements"),
             data,
+            metadata: plan.metadata,
             element: plan.element,
             nodata: plan.nodata,
             keeps_nulls,
@@ -173,7 +176,7 @@ impl<'d> Output<'d> {
 
     /// The places of missing values that the file has no null for.
     fn without_nulls(&self, mut missing: Vec<usize>) -> Vec<usize> {
-        missing.retain(|k| !(self.keeps_nulls && self.data.x().is_null(self.written + k)));
+        missing.retain(|k| !(self.keeps_nulls && self.metadata.is_null(self.written + k)));
         missing
     }
 

@@ -372,16 +372,16 @@ mod tests {
             t_nodata: Some(f64::NAN),
             ..Default::default()
         };
-        let data = Problem::pair_with(matrix("x"), matrix("t"), u64::MAX, rules).unwrap();
+        let data = Problem::builder(matrix("x")).target(matrix("t")).rules(rules).build().unwrap();
         let sample = Sample::of(data.x(), &data, 0);
         assert!((sample.mean - 1000.0).abs() < 0.1 && sample.deviation < 1.0, "{sample:?}");
         let masked = |valid: std::ops::Range<usize>| {
             let mask: Vec<u8> = (0..1000).map(|k| u8::from(valid.contains(&k))).collect();
             let x: Vec<f64> = (0..1000).map(f64::from).collect();
             let column = |label| Array::from_vec(label, &[1000], x.clone());
-            let mask = Some(Array::from_vec("mask", &[1000], mask));
+            let mask = Some(Array::from_vec("mask", &[1000], mask).into());
             let rules = crate::array::ValidityRules { mask, ..Default::default() };
-            let data = Problem::pair_with(column("x"), column("t"), u64::MAX, rules).unwrap();
+            let data = Problem::builder(column("x")).target(column("t")).rules(rules).build().unwrap();
             Sample::of(data.x(), &data, 0)
         };
         // The last element alone is found from everywhere.

@@ -3,19 +3,17 @@
 use arrow_ipc::{self as ipc, MetadataVersion};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::super::source::Input;
 use super::buffer::Buffer;
-use super::column::Column;
+use super::column::{Column, KIND};
 use super::dictionary::{Dictionary, Meaning};
-use super::message::Message;
+use super::message::{DAMAGED, Message};
 use super::places::{self, Place};
 use super::values::{bits, keys, numbers, rounded_decimals};
-use super::{DAMAGED, KIND};
-use crate::array::array::{Bytes, Layout};
 use crate::array::mapping::Mapping;
-use crate::array::nulls::Nulls;
 use crate::array::spool::Spool;
-use crate::array::{Array, DataError, Element, Note, Order, Shape};
+use crate::array::{Bitmap, DataError, Element, Layout, Order, Shape};
+use crate::io::input::Input;
+use crate::io::metadata::Opened;
 use crate::with_element;
 
 /// Rows that are read at a time, a multiple of 8 so that bits are whole bytes.
@@ -23,7 +21,7 @@ const PIECE_ROWS: usize = 1 << 16;
 
 const UNLIKE: &str = "a column is not what the schema says";
 
-/// What is needed to read a column.
+/// A reader of a column.
 pub(super) struct Reader<'r> {
     input: &'r Input<'r>,
     map: &'r Mapping,
@@ -46,7 +44,7 @@ struct Batch<'f> {
 /// A column so far.
 struct Numbers<E> {
     spool: Spool<E>,
-    nulls: Nulls,
+    valid: Bitmap,
     rows: usize,
     /// Decimals that have more digits than f64 holds.
     rounded: u64,
@@ -71,8 +69,8 @@ impl<'r> Reader<'r> {
         self.input.invalid(KIND, fault)
     }
 
-    /// Where in the file the whole column is as it is in memory: in one batch,
-    /// not compressed, without nulls.
+    /// The layout of the whole column in the file, if it is there as it is in
+    /// memory: in one batch, not compressed, without nulls.
     pub(super) fn mapped(&self, messages: &[Message<'_>]) -> Result<Option<Layout>, DataError> {
         let mut only = None;
         for message in messages {
@@ -98,14 +96,8 @@ impl<'r> Reader<'r> {
         let place = places.last().copied().unwrap_or_default();
         let range = self.range(&batch, place.buffer + 1)?;
         let is_whole = batch.rows.checked_mul(element.size()).is_some_and(|bytes| bytes <= range.len());
-        Ok(Some(Layout {
-            shape: Shape(vec![batch.rows as u64]),
-            element,
-            order: Order::C,
-            swapped: false,
-            offset: range.start,
-        })
-        .filter(|_| is_whole && !has_nulls))
+        let layout = Layout::contiguous(Shape(vec![batch.rows as u64]), element, Order::C);
+        Ok(Some(Layout { offset: range.start, ..layout }).filter(|_| is_whole && !has_nulls))
     }
 
     /// Reads the column to memory or to a temporary file.
@@ -113,30 +105,29 @@ impl<'r> Reader<'r> {
         &self,
         messages: &[Message<'_>],
         dictionary_id: Option<i64>,
-    ) -> Result<Array, DataError> {
+    ) -> Result<Opened, DataError> {
         with_element!(self.column.element, E => {
             let mut numbers = Numbers::<E> {
                 spool: Spool::new(self.input.path, self.input.memory_bytes),
-                nulls: Nulls::default(),
+                valid: Bitmap::default(),
                 rows: 0,
                 rounded: 0,
                 dictionary: None,
             };
             for message in messages {
-                self.take(message, dictionary_id, &mut numbers)?;
+                self.read_message(message, dictionary_id, &mut numbers)?;
             }
-            let Numbers { spool, nulls, rows, rounded, .. } = numbers;
-            let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.column.name);
+            let Numbers { spool, valid, rows, rounded, .. } = numbers;
+            let array = spool.finish(Shape(vec![rows as u64]))?;
             if !self.map.is_intact() {
                 return Err(DataError::Shrunk { path: self.input.path.to_owned() });
             }
-            let matrix = matrix.with_nulls(nulls).with_nodata(self.column.nodata.clone());
-            Ok(matrix.noted(Note::of_decimals(rounded, rows as u64)))
+            Ok(self.column.opened(array, valid, rounded))
         })
     }
 
-    /// Reads what is in a message of the column.
-    fn take<E: Element>(
+    /// Reads the part of the column that is in a message.
+    fn read_message<E: Element>(
         &self,
         message: &Message<'_>,
         dictionary_id: Option<i64>,
@@ -175,7 +166,7 @@ impl<'r> Reader<'r> {
         };
         let Some(dictionary) = &mut to.dictionary else { return Err(self.invalid(UNLIKE)) };
         let start = dictionary.len();
-        self.nulls(batch, Place::default(), start, dictionary.nulls_mut())?;
+        self.nulls(batch, Place::default(), start, dictionary.valid_mut())?;
         self.pieces(batch, Place::default(), value_type, |bytes, piece| {
             dictionary.note_rounded(start + piece.start, rounded_decimals(value_type, bytes));
             let values = numbers::<E>(value_type, bytes, piece.len()).ok_or_else(|| self.invalid(UNLIKE))?;
@@ -189,10 +180,10 @@ impl<'r> Reader<'r> {
         if batch.rows == 0 {
             return Ok(());
         }
-        let Numbers { spool, nulls, rows, rounded, dictionary } = to;
+        let Numbers { spool, valid, rows, rounded, dictionary } = to;
         let places = self.places(batch)?;
         for &place in &places {
-            self.nulls(batch, place, *rows, nulls)?;
+            self.nulls(batch, place, *rows, valid)?;
         }
         let place = places.last().copied().ok_or_else(unlike)?;
         let data_type = self.data_type.ok_or_else(unlike)?;
@@ -205,11 +196,11 @@ impl<'r> Reader<'r> {
             let first = *rows + piece.start;
             if !matches!(data_type, DataType::Dictionary(..)) {
                 let places = rounded_decimals(data_type, bytes);
-                *rounded += places.iter().filter(|&k| !nulls.contains(first + k)).count() as u64;
+                *rounded += places.iter().filter(|&k| valid.contains(first + k)).count() as u64;
                 let mut values = numbers::<E>(data_type, bytes, piece.len()).ok_or_else(unlike)?;
                 for (k, value) in values.iter_mut().enumerate() {
                     // Whatever the file has in the place of a null.
-                    if nulls.contains(first + k) {
+                    if !valid.contains(first + k) {
                         *value = E::zeroed();
                     }
                 }
@@ -218,7 +209,7 @@ impl<'r> Reader<'r> {
             looked_up.clear();
             for (k, key) in keys(stored_type, bytes).ok_or_else(unlike)?.into_iter().enumerate() {
                 let meaning = match dictionary {
-                    _ if nulls.contains(first + k) => Meaning::Null,
+                    _ if !valid.contains(first + k) => Meaning::Null,
                     Some(dictionary) => key.and_then(|key| dictionary.get(key)).ok_or_else(unlike)?,
                     None => return Err(self.invalid("a batch comes before its dictionary")),
                 };
@@ -228,7 +219,7 @@ impl<'r> Reader<'r> {
                         value
                     }
                     Meaning::Null => {
-                        nulls.insert(first + k);
+                        valid.exclude(first + k);
                         E::zeroed()
                     }
                 });
@@ -266,7 +257,7 @@ impl<'r> Reader<'r> {
         batch: &Batch<'_>,
         place: Place,
         first: usize,
-        nulls: &mut Nulls,
+        valid: &mut Bitmap,
     ) -> Result<(), DataError> {
         // Without nulls there may be no buffer.
         if self.null_count(batch, place)? == 0 {
@@ -279,7 +270,7 @@ impl<'r> Reader<'r> {
             let bytes = &mut bytes[..rows.div_ceil(8)];
             buffer.fill(bytes).map_err(|fault| self.invalid(&fault))?;
             let is_null = |k: &usize| bytes[k / 8] >> (k % 8) & 1 == 0;
-            (0..rows).filter(is_null).for_each(|k| nulls.insert(first + start + k));
+            (0..rows).filter(is_null).for_each(|k| valid.exclude(first + start + k));
         }
         buffer.finish().map_err(|fault| self.invalid(&fault))
     }
@@ -299,7 +290,7 @@ impl<'r> Reader<'r> {
         places::of(self.column, &self.fields, variadic, batch.version).ok_or_else(|| self.invalid(DAMAGED))
     }
 
-    /// How many rows of an array are null, which must have as many as the batch.
+    /// The number of null rows of an array, which must have as many rows as the batch.
     fn null_count(&self, batch: &Batch<'_>, place: Place) -> Result<i64, DataError> {
         let nodes = batch.header.nodes().filter(|nodes| place.node < nodes.len());
         let node = nodes.map(|nodes| nodes.get(place.node)).ok_or_else(|| self.invalid(DAMAGED))?;

@@ -7,13 +7,12 @@ use std::ops::Range;
 use arrow_ipc::CompressionType;
 use lz4_flex::frame::FrameDecoder;
 
-use crate::array::array::Bytes;
 use crate::array::mapping::Mapping;
 
 /// Bytes of the file that are read before they are released.
 const RELEASE_BYTES: usize = 1 << 20;
 
-/// Why a buffer is not read, as a message says it.
+/// The fault of a buffer that is not read, as a message says it.
 pub(super) type Fault = String;
 
 /// The rest of a buffer.
@@ -124,7 +123,7 @@ impl<'m> Buffer<'m> {
     }
 }
 
-/// How many bytes a compression makes of one at most.
+/// The most bytes that a compression makes of one.
 fn utmost_ratio(compression: CompressionType) -> u64 {
     match compression {
         // A byte of a length counts for 255.
@@ -138,7 +137,7 @@ fn utmost_ratio(compression: CompressionType) -> u64 {
 struct Mapped<'m> {
     map: &'m Mapping,
     rest: Range<usize>,
-    /// Where what is not released begins.
+    /// The first byte that is not released.
     released: usize,
 }
 

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use arrow_ipc as ipc;
 use arrow_schema::{DataType, Field, Schema};
 
-use super::super::source::Input;
-use crate::array::attribute::NodataAttribute;
-use crate::array::choice::Choice;
 use crate::array::error::{excerpt, listed};
-use crate::array::{DataError, ElementType};
+use crate::array::{Array, Bitmap, DataError, ElementType, Nodata};
+use crate::io::choice::Choice;
+use crate::io::input::Input;
+use crate::io::metadata::Opened;
+use crate::io::nodata;
+use crate::io::note::Note;
+
+pub(super) const KIND: &str = "Arrow";
 
 /// The column that is read, or a field of one that is made of fields.
 pub(in super::super) struct Column {
@@ -22,7 +26,9 @@ pub(in super::super) struct Column {
     /// Its name, `a.b` if it is the field b of the column a.
     pub(in super::super) name: String,
     pub(super) element: ElementType,
-    pub(in super::super) nodata: Option<NodataAttribute>,
+    pub(in super::super) nodata: Option<Nodata>,
+    /// The key by which it was chosen, if one was given.
+    choice: Option<Choice>,
 }
 
 impl Column {
@@ -30,7 +36,7 @@ impl Column {
     /// either the only one.
     pub(in super::super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
         let columns = schema.fields();
-        let Found { index, fields, path, field } = match input.key {
+        let Found { index, fields, path, field, choice } = match input.key {
             Some(key) => Found::by(input, schema, key)?
                 .ok_or_else(|| input.no_such("column", key, available(schema)))?,
             None if columns.len() == 1 => Found::column(schema, 0),
@@ -50,7 +56,19 @@ impl Column {
         };
         let element =
             element_type(field.data_type()).ok_or_else(|| no_number(input, &name, field.data_type()))?;
-        Ok(Self { index, fields, path, name, element, nodata: nodata(field) })
+        Ok(Self { index, fields, path, name, element, nodata: nodata_of(field), choice })
+    }
+
+    /// The column that was read, with its null elements and the number of decimals
+    /// that were rounded.
+    pub(super) fn opened(&self, array: Array, valid: Bitmap, rounded: u64) -> Opened {
+        let rounded = Note::of_decimals(rounded, array.len() as u64);
+        let note = self.choice.as_ref().and_then(Choice::note);
+        Opened::from(array.keyed(&self.name))
+            .with_nulls(valid)
+            .with_nodata(self.nodata.clone())
+            .noted(rounded.into_iter().chain(note))
+            .chosen(self.choice.clone())
     }
 
     /// The field that is read, of its outermost one.
@@ -86,12 +104,13 @@ struct Found<'s> {
     fields: Vec<usize>,
     path: Vec<String>,
     field: &'s Field,
+    choice: Option<Choice>,
 }
 
 impl<'s> Found<'s> {
     fn column(schema: &'s Schema, index: usize) -> Self {
         let field = schema.field(index);
-        Self { index, fields: Vec::new(), path: vec![field.name().clone()], field }
+        Self { index, fields: Vec::new(), path: vec![field.name().clone()], field, choice: None }
     }
 
     /// Finds a column by its name or number, or a field by `a.b`.
@@ -102,9 +121,8 @@ impl<'s> Found<'s> {
         let by_number = || key.parse().ok().filter(|&number: &usize| number < columns.len());
         let available = || available(schema);
         if let Some(choice) = Choice::of(input.path, key, [by_name(key)?, by_number()], available) {
-            let index = choice.column();
-            input.choice.replace(Some(choice));
-            return Ok(Some(Self::column(schema, index)));
+            let found = Self::column(schema, choice.column());
+            return Ok(Some(Self { choice: Some(choice), ..found }));
         }
         let mut names = key.split('.');
         let Some(index) = by_name(names.next().unwrap_or_default())? else { return Ok(None) };
@@ -117,12 +135,12 @@ impl<'s> Found<'s> {
             found.field = field;
         }
         let place = std::iter::once(index).chain(found.fields.iter().copied()).collect();
-        input.choice.replace(Some(Choice::of_field(input.path, key, place)));
+        found.choice = Some(Choice::of_field(input.path, key, place));
         Ok(Some(found))
     }
 }
 
-/// Why a column is not read, and what to do.
+/// The error of a column that is not read.
 pub(in super::super) fn no_number(input: &Input<'_>, name: &str, data_type: &DataType) -> DataError {
     let (found, remedy) = match data_type {
         DataType::Struct(fields) => {
@@ -149,10 +167,9 @@ pub(in super::super) fn no_number(input: &Input<'_>, name: &str, data_type: &Dat
     }
 }
 
-/// What a column's attributes say of the value that stands for nothing, as
-/// netCDF and xarray name them.
-pub(in super::super) fn nodata(field: &Field) -> Option<NodataAttribute> {
-    NodataAttribute::find(&["_FillValue", "missing_value"], |name| field.metadata().get(name))
+/// The nodata value of a column's attributes, as netCDF and xarray name them.
+pub(in super::super) fn nodata_of(field: &Field) -> Option<Nodata> {
+    nodata::find(&["_FillValue", "missing_value"], |name| field.metadata().get(name))
 }
 
 /// The type in which the numbers of a column are read, if they are numbers.

@@ -1,10 +1,9 @@
-//! The values that a column's keys stand for.
+//! The values that a column's keys mean.
 
 use std::path::Path;
 
-use super::super::claims::room;
-use crate::array::nulls::Nulls;
-use crate::array::{DataError, Element};
+use crate::array::{Bitmap, DataError, Element};
+use crate::io::claims::room;
 
 /// Bytes of a dictionary that is held whatever little memory is allowed.
 const LEAST_BYTES: u64 = 16 << 20;
@@ -12,14 +11,14 @@ const LEAST_BYTES: u64 = 16 << 20;
 /// A dictionary, as far as its batches were read.
 pub(super) struct Dictionary<E> {
     values: Vec<E>,
-    nulls: Nulls,
-    /// Decimals that have more digits than f64 holds.
-    rounded: Nulls,
+    valid: Bitmap,
+    /// The places of decimals that have more digits than f64 holds, in order.
+    rounded: Vec<usize>,
 }
 
 impl<E: Element> Dictionary<E> {
     pub(super) fn new() -> Self {
-        Self { values: Vec::new(), nulls: Nulls::default(), rounded: Nulls::default() }
+        Self { values: Vec::new(), valid: Bitmap::default(), rounded: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -41,24 +40,24 @@ impl<E: Element> Dictionary<E> {
         Ok(())
     }
 
-    pub(super) fn nulls_mut(&mut self) -> &mut Nulls {
-        &mut self.nulls
+    pub(super) fn valid_mut(&mut self) -> &mut Bitmap {
+        &mut self.valid
     }
 
     /// Notes which values are rounded, by their places after `first`.
     pub(super) fn note_rounded(&mut self, first: usize, places: Vec<usize>) {
-        places.into_iter().for_each(|k| self.rounded.insert(first + k));
+        self.rounded.extend(places.into_iter().map(|k| first + k));
     }
 
-    /// What a key stands for; `None` if it is nothing.
+    /// The meaning of a key; `None` if it has none.
     pub(super) fn get(&self, key: usize) -> Option<Meaning<E>> {
         let value = *self.values.get(key)?;
-        let is_rounded = self.rounded.contains(key);
-        Some(if self.nulls.contains(key) { Meaning::Null } else { Meaning::Value { value, is_rounded } })
+        let is_rounded = self.rounded.binary_search(&key).is_ok();
+        Some(if self.valid.contains(key) { Meaning::Value { value, is_rounded } } else { Meaning::Null })
     }
 }
 
-/// What a key stands for.
+/// The meaning of a key.
 pub(super) enum Meaning<E> {
     Null,
     Value {

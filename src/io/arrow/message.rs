@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use arrow_ipc::{self as ipc, Block, root_as_message};
 
-use super::CONTINUATION;
+/// The start of a message, and so of a stream of them.
+pub(super) const CONTINUATION: &[u8] = &[0xff; 4];
+
+pub(super) const DAMAGED: &str = "it is truncated or damaged; copy or write it again";
 
 /// A message, all of which is there.
 pub(super) struct Message<'f> {
     metadata: &'f [u8],
-    /// Where its body is in the file.
+    /// The place of its body in the file.
     body: Range<usize>,
     /// Bytes up to the next message.
     len: usize,
@@ -53,7 +56,7 @@ impl<'f> Message<'f> {
         batch.buffers()?.iter().try_for_each(|buffer| self.buffer(buffer).map(drop))
     }
 
-    /// Where a buffer is in the file.
+    /// The place of a buffer in the file.
     pub(super) fn buffer(&self, buffer: &ipc::Buffer) -> Option<Range<usize>> {
         let start = self.body.start.checked_add(usize::try_from(buffer.offset()).ok()?)?;
         range(start, buffer.length()).filter(|range| range.end <= self.body.end)

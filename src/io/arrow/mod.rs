@@ -14,27 +14,21 @@ use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::{self as ipc, root_as_footer};
 
-use super::source::Input;
-use crate::array::array::Bytes;
+use super::input::Input;
+use super::metadata::Opened;
 use crate::array::error::reason;
-use crate::array::{Array, DataError};
+use crate::array::{Bitmap, DataError};
 use batches::Reader;
-use message::Message;
+use column::KIND;
+use message::{CONTINUATION, DAMAGED, Message};
 
-pub(super) use column::{Column, no_number, nodata};
-pub(super) use output::{Batches, Writer};
-
-const KIND: &str = "Arrow";
+pub(super) use column::{Column, no_number, nodata_of};
+pub(super) use output::{BatchFile, RecordBatch, TableWriter, Writer};
 
 const SIGNATURE: &[u8] = b"ARROW1";
 
-/// What a message begins with, and a stream of them.
-const CONTINUATION: &[u8] = &[0xff; 4];
-
-const DAMAGED: &str = "it is truncated or damaged; copy or write it again";
-
 /// Opens a column.
-pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     const WRITE: &str = "write it with pyarrow.feather.write_feather or ipc.new_file";
     let map = input.map()?;
     let file = map.bytes();
@@ -57,11 +51,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     let reader = Reader::new(input, &map, &schema, &column, is_stream);
     match reader.mapped(&messages)? {
         // What the map holds as it is needs no copy.
-        Some(layout) => {
-            let map = input.map()?;
-            let matrix = Array::from_bytes(input.path, Box::new(map), layout)?.keyed(&column.name);
-            Ok(matrix.with_nodata(column.nodata))
-        }
+        Some(layout) => Ok(column.opened(input.array(input.map()?, layout)?, Bitmap::default(), 0)),
         None => reader.read(&messages, column.dictionary_id(described)),
     }
 }
@@ -75,8 +65,8 @@ pub(super) fn begins_stream(file: &[u8]) -> bool {
 /// A schema, and the messages after it.
 type Messages<'f> = (ipc::Schema<'f>, Vec<Message<'f>>);
 
-/// What a file holds whose messages lie within it, one after another; `None`
-/// if it is no such file.
+/// The messages of a file, which lie within it one after another; `None` if it is
+/// no such file.
 fn messages_of_file(file: &[u8]) -> Option<Messages<'_>> {
     let trailer = file.last_chunk::<10>()?;
     let end = file.len() - trailer.len();
@@ -90,7 +80,7 @@ fn messages_of_file(file: &[u8]) -> Option<Messages<'_>> {
     Some((footer.schema()?, messages)).filter(|_| bytes <= file.len())
 }
 
-/// What a stream holds: whole messages, the first of which is a schema and the
+/// The messages of a stream: whole ones, the first of which is a schema and the
 /// last the mark of the end. A stream may do without the mark, but then nobody
 /// knows whether it is whole.
 fn messages_of_stream(file: &[u8]) -> Result<Messages<'_>, &'static str> {

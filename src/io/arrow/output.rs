@@ -4,53 +4,53 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(in crate::io) use arrow_array::RecordBatch;
 use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
-use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch};
+use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::super::output::OutputFile;
-use super::super::results::ArrayWriter;
-use crate::array::nulls::Nulls;
-use crate::array::{Array, DataError, ElementType};
+use super::column::KIND;
+use crate::array::{Bitmap, DataError, ElementType};
+use crate::io::output::OutputFile;
+use crate::io::writer::{ArrayWriter, NAME, ResultPlan};
 
 /// Rows of a batch that is written.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// A column of predictions on its way to a file: it has nulls where X has, and
-/// what else is given.
-pub(in super::super) struct Batches {
-    pub(in super::super) schema: Arc<Schema>,
-    nulls: Option<Arc<Nulls>>,
+/// A column of predictions on its way to a file, with nulls where X has them.
+struct Batches {
+    schema: Arc<Schema>,
+    valid: Option<Arc<Bitmap>>,
     rows: usize,
 }
 
 impl Batches {
-    /// No batches yet; `None` for a type that Arrow does not have.
-    pub(in super::super) fn new(name: &str, element: ElementType, x: &Array) -> Option<Self> {
-        let nulls = x.nulls().cloned();
-        let field = Field::new(name, data_type(element)?, nulls.is_some());
-        Some(Self { schema: Arc::new(Schema::new(vec![field])), nulls, rows: 0 })
+    /// No batches yet, on their way to a file `path` of this kind. Fails for a
+    /// type that Arrow does not have.
+    fn new(path: &Path, kind: &str, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+        let element = plan.element;
+        let data_type = data_type(element)
+            .ok_or_else(|| DataError::write(path, io::Error::other(format!("{kind} has no {element}"))))?;
+        let valid = plan.metadata.valid().cloned();
+        let field = Field::new(NAME, data_type, valid.is_some());
+        Ok(Self { schema: Arc::new(Schema::new(vec![field])), valid, rows: 0 })
     }
 
     /// Makes batches of the next elements, given as bytes, and hands them on.
-    pub(in super::super) fn of(
-        &mut self,
-        elements: &[u8],
-        mut take: impl FnMut(RecordBatch) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn of(&mut self, elements: &[u8], mut each: impl FnMut(RecordBatch) -> io::Result<()>) -> io::Result<()> {
         let data_type = self.schema.field(0).data_type();
         let size = data_type.primitive_width().unwrap_or(1);
         for bytes in elements.chunks(BATCH_ROWS * size) {
             let rows = self.rows..self.rows + bytes.len() / size;
             self.rows = rows.end;
-            let valid = self.nulls.as_ref().map(|nulls| rows.map(|k| !nulls.contains(k)).collect());
+            let valid = self.valid.as_ref().map(|valid| rows.map(|k| valid.contains(k)).collect());
             let column = column(data_type, bytes, valid).map_err(io::Error::other)?;
             let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![column]);
-            take(batch.map_err(io::Error::other)?)?;
+            each(batch.map_err(io::Error::other)?)?;
         }
         Ok(())
     }
@@ -102,37 +102,64 @@ fn column(data_type: &DataType, bytes: &[u8], valid: Option<Vec<bool>>) -> Resul
     })
 }
 
-/// Writes an Arrow IPC file of one column.
-pub(in super::super) struct Writer {
-    file: FileWriter<OutputFile>,
+/// A file of a format that takes batches.
+pub(in crate::io) trait BatchFile: Sized {
+    /// The name of the format.
+    const KIND: &str;
+
+    /// Starts the file.
+    fn start(file: OutputFile, schema: &Arc<Schema>) -> io::Result<Self>;
+
+    /// Writes a batch.
+    fn write(&mut self, batch: &RecordBatch) -> io::Result<()>;
+
+    /// Writes what belongs after the last batch.
+    fn end(self) -> io::Result<OutputFile>;
+}
+
+/// A writer of files of one column.
+pub(in crate::io) struct TableWriter<F> {
+    file: F,
     batches: Batches,
     path: PathBuf,
 }
 
-impl Writer {
-    pub(in super::super) fn create(
-        path: &Path,
-        name: &str,
-        x: &Array,
-        element: ElementType,
-    ) -> Result<Self, DataError> {
-        let batches = Batches::new(name, element, x)
-            .ok_or_else(|| DataError::write(path, io::Error::other(format!("Arrow has no {element}"))))?;
-        let file = FileWriter::try_new(OutputFile::create(path)?, &batches.schema)
-            .map_err(|e| DataError::write(path, io::Error::other(e)))?;
+impl<F: BatchFile> TableWriter<F> {
+    pub(in crate::io) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+        let batches = Batches::new(path, F::KIND, plan)?;
+        let file = F::start(OutputFile::create(path)?, &batches.schema);
+        let file = file.map_err(|e| DataError::write(path, e))?;
         Ok(Self { file, batches, path: path.to_owned() })
     }
 }
 
-impl ArrayWriter for Writer {
+impl<F: BatchFile> ArrayWriter for TableWriter<F> {
     fn write(&mut self, elements: &[u8]) -> io::Result<()> {
         let Self { file, batches, .. } = self;
-        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
+        batches.of(elements, |batch| file.write(&batch))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), DataError> {
-        let failed = |e| DataError::write(&self.path, io::Error::other(e));
-        self.file.finish().map_err(failed)?;
-        self.file.into_inner().map_err(failed)?.finish()
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        self.file.end().map_err(|e| DataError::write(&self.path, e))?.finish()
+    }
+}
+
+/// A writer of Arrow IPC files.
+pub(in crate::io) type Writer = TableWriter<FileWriter<OutputFile>>;
+
+impl BatchFile for FileWriter<OutputFile> {
+    const KIND: &str = KIND;
+
+    fn start(file: OutputFile, schema: &Arc<Schema>) -> io::Result<Self> {
+        Self::try_new(file, schema).map_err(io::Error::other)
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        self.write(batch).map_err(io::Error::other)
+    }
+
+    fn end(mut self) -> io::Result<OutputFile> {
+        self.finish().map_err(io::Error::other)?;
+        self.into_inner().map_err(io::Error::other)
     }
 }

@@ -1,4 +1,4 @@
-//! Where a column's arrays and buffers are among those of a batch, which has
+//! The places of a column's arrays and buffers among those of a batch, which has
 //! them in one row, of all columns and of the fields within them.
 
 use std::collections::VecDeque;

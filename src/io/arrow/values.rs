@@ -5,12 +5,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal256Type};
 use arrow_schema::DataType;
 
-use super::super::source::Input;
-use super::KIND;
-use super::column::{Column, element_type};
-use crate::array::nulls::Nulls;
+use super::column::{Column, KIND, element_type};
 use crate::array::spool::Spool;
-use crate::array::{Array, Bool8, DataError, Element, Note, Shape};
+use crate::array::{Bitmap, Bool8, DataError, Element, Shape};
+use crate::io::input::Input;
+use crate::io::metadata::Opened;
 use crate::with_element;
 
 impl Column {
@@ -19,29 +18,27 @@ impl Column {
         &self,
         input: &Input<'_>,
         batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
-    ) -> Result<Array, DataError> {
+    ) -> Result<Opened, DataError> {
         let unlike = || input.invalid(KIND, "a column is not what the schema says");
         with_element!(self.element, E => {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
-            let mut nulls = Nulls::default();
+            let mut valid = Bitmap::default();
             let mut rows = 0;
             let mut rounded = 0;
             for batch in batches {
                 let batch = batch?;
                 let mut array = batch.column(0);
-                null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
+                null_rows(array).into_iter().for_each(|k| valid.exclude(rows + k));
                 for &place in &self.fields {
                     array = array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
-                    null_rows(array).into_iter().for_each(|k| nulls.insert(rows + k));
+                    null_rows(array).into_iter().for_each(|k| valid.exclude(rows + k));
                 }
                 let places = append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
                 // In the place of a null there may be anything.
-                rounded += places.iter().filter(|&k| !nulls.contains(rows + k)).count() as u64;
+                rounded += places.iter().filter(|&k| valid.contains(rows + k)).count() as u64;
                 rows += batch.num_rows();
             }
-            let matrix = spool.finish(Shape(vec![rows as u64]))?.keyed(&self.name);
-            let matrix = matrix.with_nulls(nulls).with_nodata(self.nodata.clone());
-            Ok(matrix.noted(Note::of_decimals(rounded, rows as u64)))
+            Ok(self.opened(spool.finish(Shape(vec![rows as u64]))?, valid, rounded))
         })
     }
 }

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use super::field::Field;
 use super::number::{self, Kind, MOST_EXACT};
-use crate::array::nulls::Nulls;
 use crate::array::spool::Spool;
-use crate::array::{Array, DataError, Element, Note, Shape};
+use crate::array::{Array, Bitmap, DataError, Element, Shape};
+use crate::io::metadata::Opened;
+use crate::io::note::Note;
 
 /// Elements that are decoded before they are spooled.
 const CHUNK: usize = 1 << 12;
 
-/// What a column's elements are, as far as is known.
+/// The kind of a column's elements, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Elements {
     /// Numbers that f64 holds, so far.
@@ -83,7 +84,7 @@ pub(super) struct Making {
     is_truth: bool,
     has_fractions: bool,
     has_negatives: bool,
-    nulls: Nulls,
+    valid: Bitmap,
     rows: usize,
     /// Numbers of which f64 lost digits, and the line of the first.
     lost: u64,
@@ -103,7 +104,7 @@ impl Making {
             is_truth,
             has_fractions: false,
             has_negatives: false,
-            nulls: Nulls::default(),
+            valid: Bitmap::default(),
             rows: 0,
             lost: 0,
             first_lost: 0,
@@ -118,7 +119,7 @@ impl Making {
             Field::Number(number, kind) => self.push_number(field, number, kind, line)?,
             Field::Truth(truth) => self.push_small(u8::from(truth))?,
             Field::Null => {
-                self.nulls.insert(self.rows);
+                self.valid.exclude(self.rows);
                 self.push_small(0)?;
             }
             Field::Text => return Err(Refused::Text),
@@ -193,15 +194,15 @@ impl Making {
     }
 
     /// The column, and a note if f64 lost some of its digits.
-    pub(super) fn finish(self) -> Result<Array, DataError> {
-        let matrix = match self.store {
+    pub(super) fn finish(self) -> Result<Opened, DataError> {
+        let array = match self.store {
             Store::F64(part) => part.finish(self.rows),
             Store::I64(part) => part.finish(self.rows),
             Store::U64(part) => part.finish(self.rows),
         }?;
         let (count, n, first_line) = (self.lost, self.rows as u64, self.first_lost);
         let note = (count > 0).then_some(Note::DigitsLost { count, n, first_line });
-        Ok(matrix.with_nulls(self.nulls).noted(note))
+        Ok(Opened::from(array).with_nulls(self.valid).noted(note))
     }
 }
 

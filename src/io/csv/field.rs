@@ -1,9 +1,9 @@
-//! What a field of a text file says.
+//! The meaning of a field of a text file.
 
 use super::number::{self, Kind};
 
-/// What pandas, R and databases write for a missing value, beside an empty
-/// field: what pandas reads as one, without its spellings of NaN.
+/// The words of pandas, R and databases for a missing value, beside an empty
+/// field: those that pandas reads as one, without its spellings of NaN.
 const MISSING: [&[u8]; 11] = [
     b"NA",
     b"N/A",
@@ -18,7 +18,7 @@ const MISSING: [&[u8]; 11] = [
     b"-1.#QNAN",
 ];
 
-/// What spreadsheets write where a formula has no value. All begin with `#`.
+/// The words of spreadsheets where a formula has no value. All begin with `#`.
 const ERRORS: [&[u8]; 12] = [
     b"#N/A",
     b"#NA",
@@ -37,7 +37,7 @@ const ERRORS: [&[u8]; 12] = [
 /// Bytes of a line that tell whether it begins with one of these.
 pub(super) const LONGEST_ERROR: usize = 16;
 
-/// What a field says.
+/// The meaning of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Field {
     /// A number, and how f64 holds it.
@@ -51,7 +51,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// What a field without blanks around it says.
+    /// The meaning of a field without blanks around it.
     pub(super) fn of(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
             return Self::Null;

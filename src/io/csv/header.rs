@@ -1,19 +1,19 @@
-//! Which columns are meant, and whether the first row names them.
+//! The columns that are meant, and whether the first row names them.
 
 use std::borrow::Cow;
 use std::io::Read;
 
+use super::faults::{error_at, fault, separated_otherwise};
 use super::field::{Field, is_of_marks};
 use super::number::Kind;
 use super::records::{Meaning, Record, Records, content};
-use super::{error_at, fault, separated_otherwise};
-use crate::array::choice::{self, Choice};
+use crate::array::DataError;
 use crate::array::error::{excerpt, listed_of};
-use crate::array::note::{HeaderSign, NamesLike};
-use crate::array::{DataError, Note};
-use crate::io::source::Input;
+use crate::io::choice::{self, Choice};
+use crate::io::input::Input;
+use crate::io::note::{HeaderSign, NamesLike, Note};
 
-/// Rows that are looked at to tell names that are numbers from data.
+/// Rows by which names that are numbers are told from data.
 const SAMPLE_ROWS: usize = 200;
 
 /// Numbers that are more likely years than anything else where a row has no
@@ -24,20 +24,20 @@ const YEARS: std::ops::RangeInclusive<f64> = 1800.0..=2200.0;
 pub(super) struct Chosen {
     /// Its number, from 0.
     pub(super) index: usize,
-    /// How the key it was chosen by is read, if there is one.
+    /// The key by which it was chosen, if there is one.
     pub(super) choice: Option<Choice>,
     /// Whether the first row is data and has true or false in it.
     pub(super) is_truth: bool,
     pub(super) notes: Vec<Note>,
 }
 
-/// What the first rows of a file settle.
+/// The head of a file: what its first rows settle.
 pub(super) struct Head {
     pub(super) columns: Vec<Chosen>,
-    /// How many columns the file has.
+    /// The number of columns of the file.
     pub(super) count: usize,
     pub(super) has_header: bool,
-    /// What is to be noted of the file.
+    /// A note on the file.
     pub(super) note: Option<Note>,
 }
 
@@ -140,7 +140,7 @@ impl<'r> FirstRow<'r> {
         self.names().map(|name| Field::of(&name))
     }
 
-    /// What tells a row without text as a header, by the row below it.
+    /// The sign of a header in a row without text, by the row below it.
     fn sign_above(&self, second: &Record<'_>) -> Option<HeaderSign> {
         let below = || second.fields().map(|field| Field::of(&content(field)));
         let is_truth_above = |(above, below): (Field, Field)| {
@@ -169,7 +169,7 @@ impl<'r> FirstRow<'r> {
         })
     }
 
-    /// What names the numbers of the row are like.
+    /// The kind of names that the numbers of the row are like.
     fn names_like(&self, sample: &Sample, years: bool) -> Option<NamesLike> {
         let is_whole = |field: Field| match field {
             Field::Number(number, Kind::Whole | Kind::Decimal) => number.fract() == 0.0,
@@ -300,7 +300,7 @@ fn are_counted<'n>(names: impl Iterator<Item = Cow<'n, [u8]>>) -> bool {
     })
 }
 
-/// What is below the first row, in the columns that are read.
+/// The numbers below the first row, in the columns that are read.
 struct Sample {
     rows: usize,
     columns: Vec<SampleColumn>,
@@ -309,7 +309,7 @@ struct Sample {
 #[derive(Default)]
 struct SampleColumn {
     index: usize,
-    /// What the first row has.
+    /// The number in the first row.
     first: f64,
     /// The first two below it.
     next: [f64; 2],

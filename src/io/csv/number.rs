@@ -16,7 +16,7 @@ const SAFE_DIGITS: u64 = 1_000_000_000_000_000; // 15 of them
 /// Digits that u64 always holds.
 const MOST_DIGITS: usize = 19;
 
-/// What f64 makes of a number.
+/// The kind of a number, by what f64 makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A whole number within ±2⁵³, written without a point or an exponent.

@@ -21,23 +21,23 @@ pub(super) const MOST_BYTES: usize = 1 << 24;
 /// The longest quoted field. What is longer is more likely a stray quote.
 pub(super) const MOST_QUOTED_BYTES: usize = 1 << 20;
 
-/// Which lines are comments.
+/// The lines that are comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comments {
-    /// Those before the first row that begin with `#` and not with a
+    /// Lines before the first row that begin with `#` and not with a
     /// spreadsheet's error.
     BeforeRows,
-    /// Those that begin with this character.
+    /// Lines that begin with this character.
     Anywhere(u8),
     /// None.
     Never,
 }
 
-/// What is wrong with a file's lines.
+/// A fault of a file's lines.
 #[derive(Debug)]
 pub(super) enum Fault {
     Io(io::Error),
-    /// What is wrong with one, and its number from 1.
+    /// A fault of one line: its number from 1, and the reason.
     Line(u64, String),
 }
 
@@ -47,7 +47,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// What a line is.
+/// The meaning of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     Comment,
@@ -64,7 +64,7 @@ pub(super) struct Record<'b> {
     pub(super) bytes: Cow<'b, [u8]>,
     /// The number of its first line, from 1.
     pub(super) line: u64,
-    /// How many it takes.
+    /// The number of lines that it takes.
     pub(super) lines: u64,
     delimiter: u8,
     has_quotes: bool,
@@ -101,7 +101,7 @@ impl Record<'_> {
     }
 }
 
-/// What a field says, without the quotes and blanks around it.
+/// The text of a field, without the quotes and blanks around it.
 pub(super) fn content(field: &[u8]) -> Cow<'_, [u8]> {
     let field = field.trim_ascii();
     let Some(quoted) = field.strip_prefix(b"\"") else { return Cow::Borrowed(field) };
@@ -147,7 +147,7 @@ impl<'f> Iterator for Fields<'f> {
     }
 }
 
-/// Where the field that a text begins with has its closing quote, if it has
+/// The place of the closing quote of the field that a text begins with, if it has
 /// quotes.
 fn closing_quote(text: &[u8], delimiter: u8) -> Option<usize> {
     let mut from = opening_quote(text, delimiter)? + 1;
@@ -160,14 +160,14 @@ fn closing_quote(text: &[u8], delimiter: u8) -> Option<usize> {
     }
 }
 
-/// Where the field that a text begins with has its opening quote, if it has
+/// The place of the opening quote of the field that a text begins with, if it has
 /// one.
 fn opening_quote(text: &[u8], delimiter: u8) -> Option<usize> {
     let at = blanks(text, delimiter);
     (text.get(at) == Some(&b'"')).then_some(at)
 }
 
-/// How many blanks a text begins with.
+/// The number of blanks that a text begins with.
 fn blanks(text: &[u8], delimiter: u8) -> usize {
     let is_blank = |&&b: &&u8| matches!(b, b' ' | b'\t') && b != delimiter;
     text.iter().take_while(is_blank).count()
@@ -184,7 +184,7 @@ pub(super) struct Records<R> {
     source: R,
     delimiter: u8,
     comments: Comments,
-    /// What was read; from `start` on, not yet given.
+    /// Bytes that were read; from `start` on, not yet given.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -194,7 +194,7 @@ pub(super) struct Records<R> {
     line: u64,
 }
 
-/// Where a record ends.
+/// The end of a record.
 struct Ending {
     /// Its bytes without the line end.
     bytes: usize,
@@ -222,7 +222,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// What the next record is.
+    /// The meaning of the next record.
     pub(super) fn peek(&mut self) -> Result<Option<Meaning>, Fault> {
         Ok(self.locate()?.map(|ending| ending.meaning))
     }
@@ -274,7 +274,7 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// Where the next record ends; `None` if more must be read to tell.
+    /// The end of the next record; `None` if more must be read to tell.
     fn ending(&self) -> Result<Option<Ending>, Fault> {
         let text = &self.buffer[self.start..self.end];
         let Some(&first) = text.first() else { return Ok(None) };
@@ -320,7 +320,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Where a record ends that has quotes.
+    /// The end of a record that has quotes.
     fn ending_with_quotes(&self, text: &[u8]) -> Result<Option<Ending>, Fault> {
         let fault = |at: usize, reason: &str| {
             Err(Fault::Line(self.line + more_lines(&text[..at]), reason.to_owned()))

@@ -144,7 +144,7 @@ fn is_its_name(file: &File, name: &Path) -> bool {
     name.exists()
 }
 
-/// What a new file may be read and written by: no more than what it replaces.
+/// The permissions of a new file: no more than those of the file it replaces.
 #[cfg(unix)]
 fn at_first(permissions: Option<&Permissions>) -> Permissions {
     use std::os::unix::fs::PermissionsExt;

@@ -4,9 +4,6 @@
 use ::parquet::basic::{Compression, Type};
 use ::parquet::file::metadata::ColumnChunkMetaData;
 
-use super::super::claims::room;
-use super::super::source::Input;
-use super::KIND;
 use super::format::{
     CHILDREN, COMPRESSED_BYTES, DICTIONARY, DICTIONARY_VALUES, FILE, PAGE, PAGE_TYPE, SCHEMA,
     UNCOMPRESSED_BYTES,
@@ -14,8 +11,12 @@ use super::format::{
 use super::pages::Claim;
 use super::thrift::{Walk, Walked};
 use crate::array::DataError;
+use crate::io::claims::room;
+use crate::io::input::Input;
 
-/// What a file ends with, after the footer's length, if the footer is not
+pub(super) const KIND: &str = "Parquet";
+
+/// The end of a file, after the footer's length, if the footer is not
 /// encrypted.
 const SIGNATURE: &[u8] = b"PAR1";
 
@@ -116,7 +117,7 @@ pub(super) fn check_apart<'m>(
     Err(input.invalid(KIND, &fault))
 }
 
-/// Where the pages of a chunk begin.
+/// The place where the pages of a chunk begin.
 fn start(chunk: &ColumnChunkMetaData) -> i64 {
     chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset())
 }
@@ -161,7 +162,7 @@ pub(super) fn check_pages(
     Ok(claimed)
 }
 
-/// What the header of a page claims.
+/// The claims of the header of a page.
 struct Page {
     header_bytes: usize,
     compressed_bytes: u64,
@@ -227,7 +228,7 @@ fn is_packed(chunk: &ColumnChunkMetaData) -> bool {
     chunk.compression() != Compression::UNCOMPRESSED
 }
 
-/// How many bytes a compression makes of one at most; `None` if its format has
+/// The most bytes that a compression makes of one; `None` if its format has
 /// no bound that is worth the name.
 fn utmost_ratio(compression: Compression) -> Option<u64> {
     match compression {

@@ -1,5 +1,5 @@
-//! What the Parquet format says that the fields of a footer and of a page's
-//! header are (parquet.thrift), as far as the parquet crate reads them.
+//! The fields of a footer and of a page's header in the Parquet format
+//! (parquet.thrift), as far as the parquet crate reads them.
 
 use super::thrift::{Fields, Shape};
 use Shape::{Boolean, Byte, Bytes, Double, Integer, List, Struct};

@@ -4,7 +4,6 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::array::array::Bytes;
 use crate::array::mapping::Mapping;
 
 /// Bytes that are read before their memory is given back.

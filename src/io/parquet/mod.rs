@@ -8,7 +8,6 @@ mod thrift;
 mod unpack;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{
@@ -21,19 +20,17 @@ use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::schema::types::SchemaDescriptor;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 
-use super::arrow::{Batches, Column, no_number, nodata};
+use super::arrow::{BatchFile, Column, RecordBatch, TableWriter, no_number, nodata_of};
+use super::input::Input;
+use super::metadata::Opened;
 use super::output::OutputFile;
-use super::results::ArrayWriter;
-use super::source::Input;
-use crate::array::array::Bytes;
+use crate::array::DataError;
 use crate::array::error::reason;
 use crate::array::spool;
-use crate::array::{Array, DataError, ElementType};
+use claims::KIND;
 use pages::{Claims, Groups, Large};
-
-const KIND: &str = "Parquet";
 
 const WRITE: &str = "write it again, with zstd, snappy or no compression";
 
@@ -43,7 +40,7 @@ const FEWER_CHUNKS: &str = "a row group has fewer columns than the schema";
 const BATCH_ROWS: usize = 1 << 16;
 
 /// Opens a column.
-pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
+pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let failed = |e| failed(input, &e);
     let map = input.map()?;
     claims::check_footer(map.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
@@ -78,7 +75,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
     let notes = builder.metadata().file_metadata().key_value_metadata();
     let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
     if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
-        column.nodata = nodata(noted);
+        column.nodata = nodata_of(noted);
         // Parquet has no such type: they are whole numbers but for this note.
         if matches!(noted.data_type(), DataType::Duration(_)) {
             return Err(no_number(input, &column.name, noted.data_type()));
@@ -98,13 +95,13 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
             None => failed(e.into()),
         })
     });
-    let matrix = column.read(input, batches)?;
-    let (claimed, found) = (groups.num_rows(), matrix.len());
+    let opened = column.read(input, batches)?;
+    let (claimed, found) = (groups.num_rows(), opened.len());
     if claimed != found {
         let fault = format!("its footer claims {claimed} rows, its pages have {found}");
         return Err(input.invalid(KIND, &format!("it is damaged: {fault}")));
     }
-    Ok(matrix)
+    Ok(opened)
 }
 
 /// The places among a schema's innermost columns of the one that is read.
@@ -122,40 +119,24 @@ fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
     }
 }
 
-/// Writes a Parquet file of one column.
-pub(super) struct Writer {
-    file: ArrowWriter<OutputFile>,
-    batches: Batches,
-    path: PathBuf,
-}
+/// A writer of Parquet files.
+pub(super) type Writer = TableWriter<ArrowWriter<OutputFile>>;
 
-impl Writer {
-    pub(super) fn create(
-        path: &Path,
-        name: &str,
-        x: &Array,
-        element: ElementType,
-    ) -> Result<Self, DataError> {
-        let batches = Batches::new(name, element, x)
-            .ok_or_else(|| DataError::write(path, io::Error::other(format!("Parquet has no {element}"))))?;
+impl BatchFile for ArrowWriter<OutputFile> {
+    const KIND: &str = KIND;
+
+    fn start(file: OutputFile, schema: &Arc<Schema>) -> io::Result<Self> {
         // Predictions are hardly ever the same number twice.
         let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-        let file =
-            ArrowWriter::try_new(OutputFile::create(path)?, Arc::clone(&batches.schema), Some(properties))
-                .map_err(|e| DataError::write(path, io::Error::other(e)))?;
-        Ok(Self { file, batches, path: path.to_owned() })
-    }
-}
-
-impl ArrayWriter for Writer {
-    fn write(&mut self, elements: &[u8]) -> io::Result<()> {
-        let Self { file, batches, .. } = self;
-        batches.of(elements, |batch| file.write(&batch).map_err(io::Error::other))
+        Self::try_new(file, Arc::clone(schema), Some(properties)).map_err(io::Error::other)
     }
 
-    fn finish(self: Box<Self>) -> Result<(), DataError> {
-        let file = self.file.into_inner().map_err(|e| DataError::write(&self.path, io::Error::other(e)))?;
-        file.finish()
+    fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
+        self.write(batch).map_err(io::Error::other)
+    }
+
+    fn end(self) -> io::Result<OutputFile> {
+        self.into_inner().map_err(io::Error::other)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::bytes::Bytes;
@@ -19,7 +20,7 @@ use ::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::mapped::{Mapped, Releasing};
 use super::unpack::{Unpacked, unpack};
-use crate::array::array::Bytes as _;
+
 use crate::array::mapping::Mapping;
 use crate::array::spool;
 
@@ -211,7 +212,7 @@ impl<R: ChunkReader> Bounded<R> {
         })?;
         let (bytes, file) = bytes.into_parts();
         let Some(file) = file else { return Ok(bytes.into()) };
-        let map = Arc::new(Mapping::new(&file).map_err(|e| self.large.failed(e))?);
+        let map = Arc::new(Mapping::temporary(Path::new("a page"), &file).map_err(|e| self.large.failed(e))?);
         self.large.opened(&map);
         Ok(Bytes::from_owner(Mapped(map)))
     }

@@ -12,7 +12,7 @@ const MAX_DEPTH: u32 = 32;
 /// The most bytes of a whole number: 7 of its bits a byte.
 const MAX_NUMBER_BYTES: usize = 10;
 
-/// What the format says that a value is.
+/// The shape of a value by the format.
 #[derive(Debug)]
 pub(super) enum Shape {
     Integer,
@@ -27,7 +27,7 @@ pub(super) enum Shape {
 /// Fields by their numbers.
 pub(super) type Fields = &'static [(i16, Shape)];
 
-/// How a value is encoded.
+/// The encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Boolean,
@@ -72,7 +72,7 @@ impl Shape {
     }
 }
 
-/// What a walk gives, or what is wrong.
+/// The result of a walk, or the fault.
 pub(super) type Walked<T> = Result<T, String>;
 
 /// The bytes that are still to be walked over.
@@ -85,7 +85,7 @@ impl<'f> Walk<'f> {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }

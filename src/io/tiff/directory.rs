@@ -4,15 +4,16 @@
 
 use std::collections::HashSet;
 
-use super::super::source::Input;
-use super::KIND;
 use crate::array::DataError;
+use crate::io::input::Input;
+
+pub(super) const KIND: &str = "TIFF";
 
 /// The most bytes of a tag that is copied, such as a text: far more than any
 /// that is known.
 const MOST_COPIED_BYTES: usize = 16 << 20;
 
-/// How the numbers of a file are laid out.
+/// The layout of the numbers of a file.
 #[derive(Debug, Clone, Copy)]
 struct Numbers {
     big_endian: bool,
@@ -114,7 +115,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// What describes an image: tags and their values.
+/// The description of an image: tags and their values.
 #[derive(Clone, Copy)]
 pub(super) struct Directory<'a> {
     file: File<'a>,

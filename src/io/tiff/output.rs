@@ -1,4 +1,4 @@
-//! Images of predictions: one band, uncompressed, where X is on Earth.
+//! Images of predictions: one band, uncompressed, with X's place on Earth.
 
 use std::io::{self, Cursor};
 use std::path::Path;
@@ -7,10 +7,10 @@ use ::tiff::TiffResult;
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use ::tiff::tags::{CompressionMethod, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 
-use super::super::results::ResultPlan;
-use super::KIND;
-use crate::array::georeference::GeoValue;
-use crate::array::{Array, DataError, ElementType};
+use super::directory::KIND;
+use crate::array::{DataError, ElementType};
+use crate::io::georeference::{GeoValue, Georeference};
+use crate::io::writer::ResultPlan;
 
 /// Bytes of a strip, if a row isn't more already.
 const STRIP_BYTES: u64 = 1 << 18;
@@ -19,18 +19,27 @@ const STRIP_BYTES: u64 = 1 << 18;
 /// which a file must be a `BigTIFF`.
 const HEAD_BYTES: u64 = 64 << 20;
 
-/// The first bytes of an image of one band, where X is, up to its data.
+/// The first bytes of an image of one band, up to its data.
 pub(in super::super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec<u8>, DataError> {
-    let &ResultPlan { x, element, nodata, .. } = plan;
+    let &ResultPlan { shape, metadata, element, nodata, .. } = plan;
     let misfit =
-        || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: x.shape().clone() };
-    let [height, width] = x.shape().0[..] else { return Err(misfit()) };
+        || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: shape.clone() };
+    let [height, width] = shape.0[..] else { return Err(misfit()) };
     let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
     if width == 0 || height == 0 {
         return Err(misfit());
     }
     let row_bytes = u64::from(width) * element.size() as u64;
-    let image = Output { x, element, nodata, width, height, row_bytes, rows: strip_rows(row_bytes, height) };
+    let georeference = metadata.georeference();
+    let image = Output {
+        georeference,
+        element,
+        nodata,
+        width,
+        height,
+        row_bytes,
+        rows: strip_rows(row_bytes, height),
+    };
     image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
 }
 
@@ -50,7 +59,7 @@ fn strip_rows(row_bytes: u64, height: u32) -> u32 {
 
 /// An image to be written.
 struct Output<'a> {
-    x: &'a Array,
+    georeference: Option<&'a Georeference>,
     element: ElementType,
     nodata: Option<f64>,
     width: u32,
@@ -107,7 +116,7 @@ impl Output<'_> {
         directory.write_tag(Tag::StripByteCounts, &bytes[..])?;
         directory.write_tag(Tag::PlanarConfiguration, PlanarConfiguration::Chunky)?;
         directory.write_tag(Tag::SampleFormat, &[sample_format(self.element)][..])?;
-        for (tag, value) in self.x.georeference().iter().flat_map(|geo| &geo.0) {
+        for (tag, value) in self.georeference.iter().flat_map(|geo| &geo.0) {
             let tag = Tag::from_u16_exhaustive(*tag);
             match value {
                 GeoValue::Doubles(values) => directory.write_tag(tag, &values[..])?,
@@ -132,11 +141,10 @@ mod tests {
     /// The directory of an image beyond 4 GiB, without its data.
     #[test]
     fn a_large_image_is_a_bigtiff() {
-        let x = Array::from_vec("x", &[1], vec![0f32]);
         for (height, signature) in [(30_000, b"II*\0"), (40_000, b"II+\0")] {
             let row_bytes = 4 * 30_000;
             let image = Output {
-                x: &x,
+                georeference: None,
                 element: ElementType::F32,
                 nodata: None,
                 width: 30_000,

@@ -1,9 +1,10 @@
-//! Which of a file's directories are pages, and which are masks of them.
+//! The pages among a file's directories, and the masks of them.
 
-use super::super::source::Input;
-use super::directory::{Directory, File};
-use super::{KIND, image, tag};
-use crate::array::{DataError, Note};
+use super::directory::{Directory, File, KIND};
+use super::{samples, tag};
+use crate::array::DataError;
+use crate::io::input::Input;
+use crate::io::note::Note;
 
 /// A page that is neither a reduced copy of another nor a mask.
 pub(super) struct Page<'a> {
@@ -26,7 +27,7 @@ impl Page<'_> {
 const REDUCED: u64 = 0b001;
 const MASK: u64 = 0b100;
 
-/// What kind of image a directory says that it is.
+/// The kind of image that a directory says it is.
 fn kind(directory: &Directory<'_>) -> Result<u64, DataError> {
     /// Of the older tag.
     const OLD_REDUCED: u64 = 2;
@@ -36,7 +37,7 @@ fn kind(directory: &Directory<'_>) -> Result<u64, DataError> {
     Ok(if directory.number(tag::OLD_KIND)? == Some(OLD_REDUCED) { REDUCED } else { 0 })
 }
 
-/// The pages of a file, and what is to be known of how they were found. A mask
+/// The pages of a file, and a note on how they were found. A mask
 /// belongs to the page before it, as GDAL and those who write cloud-optimised
 /// files have it.
 pub(super) fn pages<'a>(
@@ -80,7 +81,7 @@ pub(super) fn pages<'a>(
 }
 
 fn page(directory: Directory<'_>) -> Result<Page<'_>, DataError> {
-    Ok(Page { directory, samples: image::samples(&directory)?, slices: 1, mask: None })
+    Ok(Page { directory, samples: samples::count(&directory)?, slices: 1, mask: None })
 }
 
 /// The images that a directory points to that are no reduced copies.
@@ -98,7 +99,7 @@ fn beneath<'a>(file: &File<'a>, directory: &Directory<'a>) -> Result<Vec<Page<'a
     Ok(pages)
 }
 
-/// How many images there are in a file of a single directory: ImageJ, for large
+/// The number of images in a file of a single directory: ImageJ, for large
 /// stacks, and tifffile, if asked to, describe but the first, and say how many
 /// follow it.
 fn slices(directory: &Directory<'_>, samples: usize) -> Result<usize, DataError> {

@@ -146,7 +146,7 @@ fn predictions_that_would_be_taken_for_nothing_are_counted() {
         let y = open(&Source { path: lab.path("y.tif"), key: None }).unwrap();
         let mut found = [f64::NAN; 6];
         y.read(Order::C, 0, &mut found);
-        assert_eq!((found, y.nodata()), ([-4.0, 0.0, -9.0, 0.0, -9.0, 4.0], Some(-9.0)), "{kind}");
+        assert_eq!((found, y.metadata().nodata()), ([-4.0, 0.0, -9.0, 0.0, -9.0, 4.0], Some(-9.0)), "{kind}");
     }
     // −4 and 0 become 0 by --clamp, and are counted as what they became.
     let ran = lab.run("predict m.json x.npy -o y.tif --nodata 0 --dtype u8 --clamp").exits(0);
@@ -204,7 +204,7 @@ fn predictions_have_nodata_under_the_mask_of_an_image() {
         let y = open(&Source { path: lab.path("y.tif"), key: None }).unwrap();
         let mut found = vec![7.0; y.len()];
         y.read(Order::C, 0, &mut found);
-        assert_eq!(y.nodata().map(f64::to_bits), Some(nodata.to_bits()), "{options}");
+        assert_eq!(y.metadata().nodata().map(f64::to_bits), Some(nodata.to_bits()), "{options}");
         for (k, found) in found.into_iter().enumerate() {
             let want = if is_masked(k) { nodata } else { 1.0 };
             assert!(found == want || (found.is_nan() && want.is_nan()), "{options}: {found} at {k}");
@@ -271,7 +271,7 @@ fn files_say_what_stands_for_nothing() {
 #[cfg(feature = "parquet")]
 mod nulls {
     use linfit::array::{Array, ElementType, Order};
-    use linfit::io::{Source, open};
+    use linfit::io::{Opened, Source, open};
 
     use crate::cli::{Lab, number, values};
 
@@ -291,7 +291,7 @@ mod nulls {
         lab
     }
 
-    fn column(lab: &Lab, file: &str) -> Array {
+    fn column(lab: &Lab, file: &str) -> Opened {
         open(&Source { path: lab.path(file), key: None }).unwrap()
     }
 
@@ -332,7 +332,7 @@ mod nulls {
                     lab.run(&format!("predict m.json nulls.parquet:x -o {file} --dtype {dtype} {nodata}"))
                         .succeeds();
                     let y = column(&lab, file);
-                    assert!((0..N).all(|k| y.is_null(k) == is_null(k)), "{file} {dtype} {nodata}");
+                    assert!((0..N).all(|k| y.metadata().is_null(k) == is_null(k)), "{file} {dtype} {nodata}");
                     let element = if file.ends_with("sv") { ElementType::F64 } else { element };
                     assert_eq!((numbers(&y), y.element()), (predicted(0.0), element), "{file} {nodata}");
                 }
@@ -343,9 +343,9 @@ mod nulls {
         let y = column(&lab, "y.parquet");
         let mut want = predicted(0.0);
         want[1] = -43.0;
-        assert!(numbers(&y) == want && y.is_null(0) && !y.is_null(1));
+        assert!(numbers(&y) == want && y.metadata().is_null(0) && !y.metadata().is_null(1));
         lab.run("predict m.json nulls.parquet:t -o y.feather --adapter llvmpipe").succeeds();
-        assert!(column(&lab, "y.feather").is_null(77));
+        assert!(column(&lab, "y.feather").metadata().is_null(77));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use linfit::array::{ElementType, Order, Shape};
-use linfit::io::npy::NpyWriter;
+use linfit::io::npy;
 use tempfile::TempDir;
 
 /// Longer than any run here takes.
@@ -69,7 +69,7 @@ impl Lab {
         let t: Vec<f32> = x.iter().enumerate().map(|(k, x)| 2.0 * x + (k as f32 * 0.414_2).fract()).collect();
         for (name, values) in [("x.npy", &x), ("t.npy", &t)] {
             let shape = Shape(vec![1, n as u64]);
-            let mut file = NpyWriter::create(&lab.path(name), &shape, ElementType::F32, Order::C).unwrap();
+            let mut file = npy::create(&lab.path(name), &shape, ElementType::F32, Order::C).unwrap();
             file.write(values).unwrap();
             file.finish().unwrap();
         }

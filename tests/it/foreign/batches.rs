@@ -27,7 +27,7 @@ fn a_column_is_found_behind_others_of_every_layout() {
         assert_eq!(values(&x), (0..20).map(|k| f64::from(k) * 3.0).collect::<Vec<_>>(), "{name}");
         let field = open(&file, Some("s.x")).unwrap();
         let is_null = |k: usize| k.is_multiple_of(4) || k % 10 == 3;
-        assert!((0..20).all(|k| field.is_null(k) == is_null(k)), "{name}");
+        assert!((0..20).all(|k| field.metadata().is_null(k) == is_null(k)), "{name}");
         let want = |k: usize| if is_null(k) { 0.0 } else { k as f64 * 2.0 };
         assert_eq!(values(&field), (0..20).map(want).collect::<Vec<_>>(), "{name}");
         let bits = open(&file, Some("bool")).unwrap();
@@ -70,7 +70,8 @@ fn digits_under_a_null_are_not_counted() {
         let mut writer = FileWriter::try_new(fs::File::create(&path).unwrap(), &batch.schema()).unwrap();
         writer.write(&batch).unwrap();
         writer.finish().unwrap();
-        let notes: Vec<String> = open(&path, None).unwrap().notes().iter().map(ToString::to_string).collect();
+        let notes: Vec<String> =
+            open(&path, None).unwrap().metadata().notes().iter().map(ToString::to_string).collect();
         assert!(notes.len() == 1 && notes[0].starts_with(want), "{notes:?}");
     }
 }

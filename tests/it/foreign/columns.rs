@@ -85,9 +85,9 @@ fn decimals_are_the_nearest_numbers() {
             (read(&format!("{file}:{name}")).unwrap(), read(&format!("{file}:{name} as f64")).unwrap());
         assert_eq!(found.element(), ElementType::F64, "{file}:{name}");
         assert!(values(&found) == values(&want), "{file}:{name}");
-        assert!((0..found.len()).all(|k| found.is_null(k) == (k % 32 == 31)), "{file}:{name}");
+        assert!((0..found.len()).all(|k| found.metadata().is_null(k) == (k % 32 == 31)), "{file}:{name}");
         // By int(float(digits)) != digits in Python: all but 9 nulls.
-        let rounded: Vec<String> = found.notes().iter().map(ToString::to_string).collect();
+        let rounded: Vec<String> = found.metadata().notes().iter().map(ToString::to_string).collect();
         match *name {
             "d38" | "d76" => assert!(rounded[0].starts_with("291 of 300 decimals"), "{rounded:?}"),
             _ => assert!(rounded.is_empty(), "{file}:{name}: {rounded:?}"),
@@ -105,13 +105,13 @@ fn dictionaries_are_looked_up() {
     let is_null = |k: usize| k % 32 == 31 || k % 5 == 2;
     let want = |k: usize| if is_null(k) { 0.0 } else { [7.5, -1.0, 0.0, 3.0, 0.25][k % 5] };
     assert_eq!(values(&matrix), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
-    assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)));
+    assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_null(k)));
     let whole = read("kinds.feather:whole").unwrap();
     assert_eq!(whole.element(), ElementType::I32);
     let want = |k: usize| [300.0, -5.0, 70_000.0][k % 3];
     assert_eq!(values(&whole), (0..LENGTH as usize).map(want).collect::<Vec<_>>());
     let nothing = read("no-dictionary.feather").unwrap();
-    assert!(nothing.len() == 2 && nothing.is_null(0) && nothing.is_null(1));
+    assert!(nothing.len() == 2 && nothing.metadata().is_null(0) && nothing.metadata().is_null(1));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn fields_of_columns_have_names_with_dots() {
         ] {
             let matrix = read(&format!("{file}:{name}")).unwrap();
             assert_eq!(matrix.element(), element);
-            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_null(k)), "{file}:{name}");
+            assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_null(k)), "{file}:{name}");
             let counted = |values: Vec<f64>| -> Vec<f64> {
                 values.into_iter().enumerate().filter(|(k, _)| !is_null(*k)).map(|(_, value)| value).collect()
             };
@@ -139,7 +139,7 @@ fn streams_are_read() {
         is_vector(&format!("{file}:i32"), ElementType::I32);
         is_vector(&format!("{file}:f64"), ElementType::F64);
         let gaps = read(&format!("{file}:gaps")).unwrap();
-        assert!((0..gaps.len()).all(|k| gaps.is_null(k) == (k % 64 == 63)), "{file}");
+        assert!((0..gaps.len()).all(|k| gaps.metadata().is_null(k) == (k % 64 == 63)), "{file}");
         is_refused(file, &["4 columns", "category (0), i32 (1)"]);
         is_refused(&format!("{file}:category"), &["Dictionary"]);
     }
@@ -195,15 +195,15 @@ fn gapped(vector: Vec<f64>, is_null: fn(usize) -> bool) -> Vec<f64> {
 fn nulls_are_known_and_read_as_0() {
     for file in ["none.parquet", "uncompressed.feather"] {
         let gaps = read(&format!("{file}:gaps")).unwrap();
-        let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.is_null(k)).collect();
+        let found: Vec<usize> = (0..gaps.len()).filter(|&k| gaps.metadata().is_null(k)).collect();
         assert_eq!(found, [211], "{file}");
-        assert!(!read(&format!("{file}:f64")).unwrap().has_nulls(), "{file}");
+        assert!(!read(&format!("{file}:f64")).unwrap().metadata().has_nulls(), "{file}");
     }
     for file in ["nulls.parquet", "nulls-v2.parquet", "nulls.feather", "nulls.arrow"] {
         for (column, element) in [("x", ElementType::F64), ("u8", ElementType::U8)] {
             let matrix = read(&format!("{file}:{column}")).unwrap();
-            assert!(matrix.has_nulls() && matrix.element() == element, "{file}");
-            assert!((0..matrix.len()).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+            assert!(matrix.metadata().has_nulls() && matrix.element() == element, "{file}");
+            assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == x_is_null(k)), "{file}");
             assert_eq!(values(&matrix), gapped(vector(element), x_is_null), "{file}:{column}");
         }
     }
@@ -217,7 +217,8 @@ fn nulls_are_holes() {
     let t_nulls = places().filter(|&k| !x_is_null(k) && t_is_null(k)).count() as u64;
     for file in ["nulls.parquet", "nulls.feather", "nulls.arrow"] {
         let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
-        let pair = |rules: ValidityRules| Problem::pair_with(column("x"), column("t"), u64::MAX, rules);
+        let pair =
+            |rules: ValidityRules| Problem::builder(column("x")).target(column("t")).rules(rules).build();
         let data = pair(ValidityRules::default()).unwrap();
         let validity = data.validity().unwrap();
         let counts = |k: usize| !x_is_null(k) && !t_is_null(k);
@@ -232,7 +233,7 @@ fn nulls_are_holes() {
         let data = pair(ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() }).unwrap();
         assert_eq!(data.validity().unwrap().excluded().x_nodata, x_nulls + 1, "{file}");
 
-        let mask = Some(column("mask"));
+        let mask = Some(column("mask").into());
         let data = pair(ValidityRules { mask, ..ValidityRules::default() }).unwrap();
         let masked = places().filter(|&k| k % 3 == 0 || t_is_null(k)).count() as u64;
         assert_eq!(data.validity().unwrap().excluded().mask, masked, "{file}");
@@ -246,9 +247,9 @@ fn attributes_say_what_stands_for_nothing() {
             [("fill", Some(-9999.0)), ("missing", Some(13.0)), ("both", Some(-1.5)), ("plain", None)]
         {
             let matrix = read(&format!("{file}:{column}")).unwrap();
-            assert_eq!(matrix.nodata(), nodata, "{file}:{column}");
+            assert_eq!(matrix.metadata().nodata(), nodata, "{file}:{column}");
         }
-        assert!(read(&format!("{file}:nan")).unwrap().nodata().unwrap().is_nan());
+        assert!(read(&format!("{file}:nan")).unwrap().metadata().nodata().unwrap().is_nan());
         is_unclear(&format!("{file}:unclear"), &["_FillValue is \"n/a\""]);
     }
     // 13 is at place 9.
@@ -265,7 +266,7 @@ fn a_nan_is_not_a_null() {
         let inputs = |name: &str, x_nodata| {
             let rules = ValidityRules { x_nodata, ..ValidityRules::default() };
             let x = Reading::default().open(&source(&format!("{file}:{name}"))).unwrap();
-            Problem::inputs_with(x, u64::MAX, rules)
+            Problem::builder(x).rules(rules).build()
         };
         let error = inputs("nan", None).unwrap_err().to_string();
         assert!(error.contains("1 of 300") && error.contains("index 40"), "{error}");

@@ -86,8 +86,8 @@ fn is_refused(path: &Path, bytes: &[u8], key: Option<&str>) -> bool {
     match reading.open(&Source { path: path.to_owned(), key: key.map(str::to_owned) }) {
         // A damaged shape may promise more than a test should read.
         Ok(matrix) if matrix.len() < 1 << 20 => {
-            let nulls = (0..matrix.len()).filter(|&k| matrix.is_null(k)).count();
-            assert_eq!(nulls > 0, matrix.has_nulls());
+            let nulls = (0..matrix.len()).filter(|&k| matrix.metadata().is_null(k)).count();
+            assert_eq!(nulls > 0, matrix.metadata().has_nulls());
             drop(values(&matrix));
             // Some sums are of what is read, and known at its end.
             matrix.check_intact().is_err()

@@ -21,11 +21,11 @@ fn holes_are_what_masked_arrays_leave_out() {
         let rules = ValidityRules {
             x_nodata: Some(f64::NAN),
             t_nodata: Some(-9999.0),
-            mask: Some(array("mask")),
-            weights: is_weighted.then(|| array("weights")),
+            mask: Some(array("mask").into()),
+            weights: is_weighted.then(|| array("weights").into()),
             ..ValidityRules::default()
         };
-        let data = Problem::pair_with(array("x"), array("t"), u64::MAX, rules).unwrap();
+        let data = Problem::builder(array("x")).target(array("t")).rules(rules).build().unwrap();
         let excluded = data.validity().unwrap().excluded();
         if is_weighted {
             assert!((data.weight_sum() / number("sum_of_weights") - 1.0).abs() <= FEW_ROUNDINGS);

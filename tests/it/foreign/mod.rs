@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use linfit::array::{Array, DataError, ElementType, Hint, Hinted, Order, Problem, Shape, ValidityRules};
-use linfit::io::{RawLayout, Reading, Source};
+use linfit::io::{Opened, RawLayout, Reading, Source};
 use tempfile::TempDir;
 
 const ROWS: u64 = 37;
@@ -44,7 +44,7 @@ fn source(name: &str) -> Source {
 
 /// Reads a file as `FILE` or `FILE:KEY`, from memory and from a temporary
 /// file, which must not make a difference.
-fn read(name: &str) -> Result<Array, DataError> {
+fn read(name: &str) -> Result<Opened, DataError> {
     let matrix = Reading::default().open(&source(name))?;
     let spooled = Reading { memory_bytes: 100, ..Reading::default() }.open(&source(name))?;
     assert_eq!(values(&matrix), values(&spooled), "{name}");
@@ -136,7 +136,7 @@ fn is_refused(name: &str, words: &[&str]) {
 /// An unclear nodata value is an error unless another one is given.
 #[track_caller]
 fn is_unclear(name: &str, words: &[&str]) {
-    let inputs = |rules: ValidityRules| Problem::inputs_with(read(name).unwrap(), u64::MAX, rules);
+    let inputs = |rules: ValidityRules| Problem::builder(read(name).unwrap()).rules(rules).build();
     let error = inputs(ValidityRules::default()).unwrap_err();
     assert_eq!(error.hints(), [Hint::NodataValue], "{name}: {error}");
     for word in [name].iter().chain(words) {
@@ -158,7 +158,7 @@ const INTEGERS: [(&str, ElementType); 8] = [
 ];
 
 /// Opens an array, with so little memory that what is decoded goes to a file.
-fn open(path: &Path, key: Option<&str>) -> Result<Array, DataError> {
+fn open(path: &Path, key: Option<&str>) -> Result<Opened, DataError> {
     let source = Source { path: path.to_owned(), key: key.map(str::to_owned) };
     Reading { memory_bytes: 100, ..Reading::default() }.open(&source)
 }

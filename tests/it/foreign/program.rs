@@ -127,8 +127,7 @@ fn one_large_page_takes_no_memory_of_its_size() {
     // The same numbers in a file that is mapped.
     let shape = linfit::array::Shape(vec![ROWS.into()]);
     let path = directory.path().join("x.npy");
-    let mut npy =
-        linfit::io::npy::NpyWriter::create(&path, &shape, linfit::array::ElementType::F64, Order::C).unwrap();
+    let mut npy = linfit::io::npy::create(&path, &shape, linfit::array::ElementType::F64, Order::C).unwrap();
     npy.write(&(0..ROWS).map(x).collect::<Vec<_>>()).unwrap();
     npy.finish().unwrap();
     for (compression, version, has_nulls) in [

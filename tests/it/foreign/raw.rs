@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn open(bytes: &[u8], dtype: &str, shape: Option<&[u64]>, offset: u64) -> Result<Array, DataError> {
+fn open(bytes: &[u8], dtype: &str, shape: Option<&[u64]>, offset: u64) -> Result<Opened, DataError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.raw");
     fs::write(&path, bytes).unwrap();

@@ -28,7 +28,7 @@ fn fails(output: &Output, words: &[&str]) {
     assert!(words.iter().all(|word| stderr.contains(word)), "{words:?} in {stderr}");
 }
 
-fn open(path: PathBuf, key: Option<&str>, reading: &Reading) -> Array {
+fn open(path: PathBuf, key: Option<&str>, reading: &Reading) -> Opened {
     reading.open(&Source { path, key: key.map(str::to_owned) }).unwrap()
 }
 
@@ -108,9 +108,9 @@ fn an_image_stays_where_it_was() {
     succeeds(&predict(directory.path(), &x, "y.tif", "f32", None));
     let y = open(directory.path().join("y.tif"), None, &Reading::default());
     let x = read("geo.tif").unwrap();
-    assert!(y.georeference().is_some());
-    assert_eq!(y.georeference(), x.georeference());
-    assert_eq!(y.nodata(), Some(-9999.0));
+    assert!(y.metadata().georeference().is_some());
+    assert_eq!(y.metadata().georeference(), x.metadata().georeference());
+    assert_eq!(y.metadata().nodata(), Some(-9999.0));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn every_type_is_read() {
 
 #[test]
 fn attributes_say_what_stands_for_nothing() {
-    let nodata = |name: &str| read(name).unwrap().nodata();
+    let nodata = |name: &str| read(name).unwrap().metadata().nodata();
     assert_eq!(nodata("attributes.safetensors:a"), Some(-9999.0));
     assert!(nodata("attributes.safetensors:layers.b").unwrap().is_nan());
     is_unclear("attributes.safetensors:c", &["c._FillValue is \"none\""]);

@@ -12,7 +12,7 @@ fn what_pandas_writes_is_read() {
         let column = |name: &str| read(&format!("{file}:{name}")).unwrap();
         let (x, t) = (column("x"), column("t"));
         for matrix in [&x, &t] {
-            assert!((0..LENGTH as usize).all(|k| matrix.is_null(k) == x_is_null(k)), "{file}");
+            assert!((0..LENGTH as usize).all(|k| matrix.metadata().is_null(k) == x_is_null(k)), "{file}");
         }
         let data = Problem::pair(x, t).unwrap();
         let sums = Reference::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
@@ -20,11 +20,11 @@ fn what_pandas_writes_is_read() {
         let thirds: Vec<f64> = (0..LENGTH).map(|k| f64::from(u8::from(k % 3 == 0))).collect();
         assert_eq!(values(&column("b")), thirds, "{file}");
         let numbers = column("n");
-        assert!((0..LENGTH as usize).all(|k| numbers.is_null(k) == (k % 7 == 1)), "{file}");
+        assert!((0..LENGTH as usize).all(|k| numbers.metadata().is_null(k) == (k % 7 == 1)), "{file}");
     }
     // A line for a row without a number, too.
     let x = read("pandas-x.csv").unwrap();
-    assert!((0..LENGTH as usize).all(|k| x.is_null(k) == x_is_null(k)));
+    assert!((0..LENGTH as usize).all(|k| x.metadata().is_null(k) == x_is_null(k)));
     assert_eq!(x.len() as u64, LENGTH);
 }
 

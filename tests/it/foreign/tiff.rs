@@ -79,17 +79,17 @@ fn bands_are_numbered_from_1() {
 #[test]
 fn nodata_and_georeference_are_carried() {
     let matrix = read("geo.tif").unwrap();
-    assert_eq!(matrix.nodata(), Some(-9999.0));
+    assert_eq!(matrix.metadata().nodata(), Some(-9999.0));
     let mut want = image(ElementType::I16, 0);
     want[3 * COLUMNS as usize + 4] = -9999.0;
     assert_eq!(values(&matrix), want);
-    let text = format!("{:?}", matrix.georeference().unwrap());
+    let text = format!("{:?}", matrix.metadata().georeference().unwrap());
     assert!(text.contains("600000.0") && text.contains("32632") && text.contains("UTM zone 32N"), "{text}");
-    assert!(read("nodata-nan.tif").unwrap().nodata().unwrap().is_nan());
-    assert_eq!(read("nodata-empty.tif").unwrap().nodata(), None);
+    assert!(read("nodata-nan.tif").unwrap().metadata().nodata().unwrap().is_nan());
+    assert_eq!(read("nodata-empty.tif").unwrap().metadata().nodata(), None);
     is_unclear("nodata-unclear.tif", &["GDAL_NODATA tag is \"n/a\""]);
     let plain = read("tiles.tif").unwrap();
-    assert!(plain.nodata().is_none() && plain.georeference().is_none());
+    assert!(plain.metadata().nodata().is_none() && plain.metadata().georeference().is_none());
 }
 
 #[test]
@@ -150,16 +150,19 @@ fn masks_of_their_own_are_nulls_of_all_bands() {
         let name = format!("{file}:{}", band + 1);
         is_image(&name, ElementType::U16, band);
         let matrix = read(&name).unwrap();
-        assert!((0..matrix.len()).all(|k| matrix.is_null(k) == is_masked(k)), "{name}");
+        assert!((0..matrix.len()).all(|k| matrix.metadata().is_null(k) == is_masked(k)), "{name}");
     }
     for band in 0..3 {
         let name = format!("mask-pages.tif:{}", band + 1);
         is_image(&name, ElementType::I16, band);
         let matrix = read(&name).unwrap();
         // The second page has none.
-        assert!((0..matrix.len()).all(|k| matrix.is_null(k) == (band != 1 && is_masked(k))), "{name}");
+        assert!(
+            (0..matrix.len()).all(|k| matrix.metadata().is_null(k) == (band != 1 && is_masked(k))),
+            "{name}"
+        );
     }
-    assert!(!read("tiles.tif").unwrap().has_nulls());
+    assert!(!read("tiles.tif").unwrap().metadata().has_nulls());
     // It masks nothing: it is what there is to read.
     let alone = values(&read("mask-alone.tif").unwrap());
     assert!(alone.iter().enumerate().all(|(k, value)| *value == if is_masked(k) { 0.0 } else { 255.0 }));
@@ -177,11 +180,11 @@ fn masks_of_their_own_are_holes_in_any_order() {
     // X and T lie column by column, and the mask and the weights row by row.
     let columns = || read("stored.npz:columns").unwrap();
     let rules = [
-        ValidityRules { mask: Some(band(1)), ..ValidityRules::default() },
-        ValidityRules { weights: Some(band(1)), ..ValidityRules::default() },
+        ValidityRules { mask: Some(band(1).into()), ..ValidityRules::default() },
+        ValidityRules { weights: Some(band(1).into()), ..ValidityRules::default() },
     ];
     for rules in rules {
-        let data = Problem::pair_with(columns(), columns(), u64::MAX, rules).unwrap();
+        let data = Problem::builder(columns()).target(columns()).rules(rules).build().unwrap();
         assert_eq!(data.order(), Order::Fortran);
         let validity = data.validity().unwrap();
         for (k, place) in places().map(|k| (k, k % ROWS as usize * COLUMNS as usize + k / ROWS as usize)) {
@@ -209,8 +212,12 @@ fn scales_and_offsets_are_told_and_not_applied() {
         is_image(&name, ElementType::I16, band);
         let matrix = read(&name).unwrap();
         match remark {
-            Some(words) => assert!(matrix.notes()[0].to_string().contains(words), "{:?}", matrix.notes()),
-            None => assert!(matrix.notes().is_empty(), "{:?}", matrix.notes()),
+            Some(words) => assert!(
+                matrix.metadata().notes()[0].to_string().contains(words),
+                "{:?}",
+                matrix.metadata().notes()
+            ),
+            None => assert!(matrix.metadata().notes().is_empty(), "{:?}", matrix.metadata().notes()),
         }
     }
 }

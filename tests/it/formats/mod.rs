@@ -11,9 +11,9 @@ mod text_refused;
 use std::fs;
 use std::path::Path;
 
-use linfit::array::{Array, DataError, ElementType, Note, Order, Problem, Shape, with_element};
-use linfit::io::npy::NpyWriter;
-use linfit::io::{Source, open, open_pair};
+use linfit::array::{Array, DataError, ElementType, Order, Problem, Shape, with_element};
+use linfit::io::npy as npy_file;
+use linfit::io::{Note, Opened, Source, open, open_pair};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ fn source(path: &Path, key: Option<&str>) -> Source {
 }
 
 /// Writes a file and opens it.
-fn open_bytes(path: &Path, bytes: &[u8], key: Option<&str>) -> Result<Array, DataError> {
+fn open_bytes(path: &Path, bytes: &[u8], key: Option<&str>) -> Result<Opened, DataError> {
     fs::write(path, bytes).unwrap();
     open(&source(path, key))
 }

@@ -44,13 +44,13 @@ fn npy_of_every_version_order_byte_order_shape_and_type() {
                 let matrix = open_bytes(&path, &npy.bytes(), None).unwrap_or_else(|e| panic!("{case}: {e}"));
                 assert_eq!(matrix.shape(), &Shape(shape.to_vec()), "{case}");
                 assert_eq!(matrix.element(), dtype.element, "{case}");
-                assert_eq!(matrix.order(), order, "{case}");
+                let linear = shape.iter().filter(|&&extent| extent > 1).count() <= 1;
+                assert!(matrix.is_stored_in(order) && (linear || matrix.order() == order), "{case}");
                 assert_eq!(matrix.len(), numbers.len(), "{case}");
                 assert_eq!(matrix.label(), path.display().to_string(), "{case}");
                 assert_reads(&matrix, dtype, shape, &numbers, &case);
 
                 let native = dtype.size == 1 || (endian == Endian::NATIVE && skew == 0);
-                let linear = shape.iter().filter(|&&extent| extent > 1).count() <= 1;
                 for asked in ORDERS {
                     let found = with_element!(dtype.element, E => {
                         matrix.as_slice::<E>(asked).map(|slice| bytemuck::cast_slice::<E, u8>(slice).to_vec())

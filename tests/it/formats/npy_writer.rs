@@ -6,7 +6,7 @@ use super::*;
 fn write_npy(path: &Path, dtype: Dtype, shape: &[u64], order: Order) -> Vec<u8> {
     let elements = shape.iter().product::<u64>() as u32;
     let bytes: Vec<u8> = (0..elements).flat_map(|k| dtype.encode(dtype.number(k), Endian::NATIVE)).collect();
-    let mut writer = NpyWriter::create(path, &Shape(shape.to_vec()), dtype.element, order).unwrap();
+    let mut writer = npy_file::create(path, &Shape(shape.to_vec()), dtype.element, order).unwrap();
     for chunk in bytes.chunks(2 * dtype.size) {
         with_element!(dtype.element, E => {
             let values: Vec<E> = bytemuck::pod_collect_to_vec(chunk);
@@ -58,7 +58,7 @@ fn an_unfinished_npy_leaves_nothing() {
     let path = directory.path().join("y.npy");
     let shape = Shape(vec![1000, 1000]);
     let start = || {
-        let mut writer = NpyWriter::create(&path, &shape, linfit::array::ElementType::F64, Order::C).unwrap();
+        let mut writer = npy_file::create(&path, &shape, linfit::array::ElementType::F64, Order::C).unwrap();
         writer.write(&vec![1.0f64; 999_999]).unwrap();
         writer
     };
@@ -107,7 +107,7 @@ fn places_where_no_npy_can_be_written() {
     for (name, shape, word) in cases {
         let element = linfit::array::ElementType::F64;
         let path = directory.path().join(name);
-        let error = NpyWriter::create(&path, &Shape(shape.to_vec()), element, Order::C).err();
+        let error = npy_file::create(&path, &Shape(shape.to_vec()), element, Order::C).err();
         assert_message(name, &error.unwrap_or_else(|| panic!("{name} was created")), name, &[word]);
         assert_eq!(names(directory.path()), before, "{name}");
     }

@@ -108,13 +108,13 @@ fn fields_without_a_number() {
         let found: Vec<Option<f64>> = values(&matrix)
             .into_iter()
             .enumerate()
-            .map(|(k, value)| if matrix.is_null(k) { None } else { Some(value) })
+            .map(|(k, value)| if matrix.metadata().is_null(k) { None } else { Some(value) })
             .collect();
         assert_eq!(found, *expected, "{case}");
     }
     // A NaN is none.
     let matrix = open_bytes(&directory.path().join("f.csv"), b"a\n1\nnan\n", None).unwrap();
-    assert!(!matrix.has_nulls() && matrix.check_finite().is_err());
+    assert!(!matrix.metadata().has_nulls() && matrix.check_finite().is_err());
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn whole_numbers_beyond_f64() {
         };
         assert_eq!(found, *expected, "{text}");
         let n = expected.len() as u64;
-        let noted = matrix.notes().iter().find(|note| matches!(note, Note::DigitsLost { .. }));
+        let noted = matrix.metadata().notes().iter().find(|note| matches!(note, Note::DigitsLost { .. }));
         let expected = lost.map(|(count, first_line)| Note::DigitsLost { count, n, first_line });
         assert_eq!(noted, expected.as_ref(), "{text}");
     }
@@ -221,7 +221,7 @@ fn whole_numbers_beyond_f64() {
     let (a, b) = open_pair(&source(&path, Some("a")), &source(&path, Some("b"))).unwrap();
     assert_eq!((a.element(), values(&a)), (F64, vec![9_007_199_254_740_992.0, 0.5]));
     assert_eq!((b.element(), copied::<i64>(&b)), (I64, vec![(1 << 53) + 1, 1]));
-    assert_eq!((a.notes().len(), b.notes().len()), (1, 0));
+    assert_eq!((a.metadata().notes().len(), b.metadata().notes().len()), (1, 0));
 }
 
 fn copied<E: linfit::array::Element>(matrix: &Array) -> Vec<E> {

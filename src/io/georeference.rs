@@ -1,7 +1,7 @@
-/// Where on Earth an image's pixels are: the GeoTIFF tags (OGC 19-008r4) of
+/// The place of an image's pixels on Earth: the GeoTIFF tags (OGC 19-008r4) of
 /// the file it came from, kept for the file that a prediction goes to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Georeference(pub(crate) Vec<(u16, GeoValue)>);
+pub struct Georeference(pub(super) Vec<(u16, GeoValue)>);
 
 /// GeoTIFF's tags.
 mod tag {
@@ -12,7 +12,8 @@ mod tag {
 }
 
 impl Georeference {
-    /// How the places of two images' pixels differ, if they do, in words.
+    /// The difference between the places of two images' pixels, in words, if there
+    /// is one.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         /// Of a pixel: what may come of other ways to write the same numbers.
@@ -33,7 +34,7 @@ impl Georeference {
         })
     }
 
-    /// Where the pixel of a column and a row is: a, b, c and d, e, f of
+    /// The place of the pixel of a column and a row: a, b, c and d, e, f of
     /// x = a·column + b·row + c and y = d·column + e·row + f.
     fn transformation(&self) -> Option<[f64; 6]> {
         if let Some(&[a, b, _, c, d, e, _, f, ..]) = self.doubles(tag::TRANSFORMATION) {
@@ -47,7 +48,7 @@ impl Georeference {
         Some([width, 0.0, x - column * width, 0.0, -height, y + row * height])
     }
 
-    /// What a pixel's place is the place of, its area (1) or its middle, and the
+    /// The part of a pixel that its place is of, its area (1) or its middle, and the
     /// code of the coordinate system, projected or else of degrees.
     fn system(&self) -> (u16, Option<u16>) {
         const RASTER_TYPE: u16 = 1025;
@@ -67,8 +68,8 @@ impl Georeference {
 
 /// The value of a GeoTIFF tag.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(not(feature = "tiff"), allow(dead_code, reason = "only images are somewhere"))]
-pub(crate) enum GeoValue {
+#[cfg_attr(not(feature = "tiff"), allow(dead_code, reason = "only images have places"))]
+pub(super) enum GeoValue {
     /// Scales, tie points, transformations, parameters.
     Doubles(Vec<f64>),
     /// The directory of keys.

@@ -1,10 +1,10 @@
 use std::fmt;
 
-use super::{Hint, Hinted};
+use crate::array::{Hint, Hinted};
 
-/// Something that a file's reader found and that does not stop a fit, but that
-/// its user should know. The text says what was done; where there is a choice,
-/// a [hint](Hinted::hints) says how to have it done otherwise.
+/// A finding of a file's reader that does not stop a fit, but that its user
+/// should know. The text says what was done; where there is a choice, a
+/// [hint](Hinted::hints) says how to have it done otherwise.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Note {
@@ -17,28 +17,28 @@ pub enum Note {
     },
     /// Lines of a text file that are no rows, or empty ones.
     Lines {
-        /// What they are.
+        /// Their kind.
         what: LinesLike,
-        /// How many they are.
+        /// The number of them.
         count: u64,
         /// The number of the first of them, from 1.
         first_line: u64,
     },
     /// The first row of a text file is read as data, but may be names.
     FirstRowIsData {
-        /// What its numbers are like.
+        /// The likeness of its numbers to names.
         like: NamesLike,
     },
     /// The first row of a text file is read as names, but may be data.
     FirstRowIsHeader {
-        /// What it has in this column.
+        /// Its text in this column.
         name: String,
-        /// Why it is read so.
+        /// The sign of a header.
         sign: HeaderSign,
     },
     /// Rows of a text file that take several lines.
     LongRows {
-        /// How many they are.
+        /// The number of them.
         count: u64,
         /// The lines that they take together.
         lines: u64,
@@ -55,36 +55,36 @@ pub enum Note {
     },
     /// Numbers in a text file have digits that f64 does not hold.
     DigitsLost {
-        /// How many numbers.
+        /// The number of them.
         count: u64,
-        /// Of how many.
+        /// The number of all.
         n: u64,
         /// The line of the first, from 1.
         first_line: u64,
     },
     /// Decimals have more digits than f64 holds.
     DecimalsRounded {
-        /// How many numbers.
+        /// The number of them.
         count: u64,
-        /// Of how many.
+        /// The number of all.
         n: u64,
     },
-    /// A mask of the image's own, or what stands for one, excludes pixels.
+    /// A mask of the image's own, or a marker in its place, excludes pixels.
     Masked {
-        /// What it is.
+        /// The name of the mask.
         by: String,
         /// Whether it is the alpha band, which can be ignored.
         is_alpha: bool,
-        /// How many pixels it excludes.
+        /// The number of pixels that it excludes.
         count: u64,
         /// The image's nodata value, if it has one too, which is not used then.
         unused: Option<String>,
     },
-    /// What could be a mask is not used.
+    /// A possible mask is not used.
     NotMasked {
-        /// What it is.
+        /// The name of the mask.
         by: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
     /// The nodata value comes from a file beside the image.
@@ -114,7 +114,7 @@ pub enum LinesLike {
     Nulls,
 }
 
-/// What makes a row of numbers look like names.
+/// The likeness of a row of numbers to names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NamesLike {
@@ -128,7 +128,7 @@ pub enum NamesLike {
     Far,
 }
 
-/// What makes a row a header.
+/// The sign of a header in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderSign {
@@ -146,7 +146,7 @@ pub enum HeaderSign {
 impl Note {
     /// The note about decimals with more digits than f64 holds, if there are any.
     #[cfg(feature = "parquet")]
-    pub(crate) fn of_decimals(count: u64, n: u64) -> Option<Self> {
+    pub(super) fn of_decimals(count: u64, n: u64) -> Option<Self> {
         (count > 0).then_some(Self::DecimalsRounded { count, n })
     }
 

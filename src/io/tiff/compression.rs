@@ -5,13 +5,12 @@
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
-use crate::array::array::Bytes;
 use crate::array::mapping::Mapping;
 
-/// Bytes of the file that are read before their memory is given back.
+/// Bytes of the file that are read before their memory is released.
 const RELEASED_BYTES: usize = 1 << 20;
 
-/// How a strip or a tile is compressed.
+/// The compression of a strip or a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -55,7 +54,32 @@ impl Compression {
     }
 }
 
-/// Bytes of a mapped file, whose memory is given back as they are read.
+/// The name of a method of compression that is not read.
+pub(super) fn name(method: u64) -> String {
+    let name = match method {
+        2 => "CCITT Huffman",
+        3 => "CCITT Group 3",
+        4 => "CCITT Group 4",
+        6 => "old-style JPEG",
+        7 => "JPEG",
+        9 | 10 | 34_661 => "JBIG",
+        22_610 | 34_934 => "JPEG XR",
+        32_809 => "ThunderScan",
+        33_003..=33_005 | 34_712 => "JPEG 2000",
+        34_676 | 34_677 => "SGILog",
+        34_887 => "LERC",
+        34_892 => "lossy JPEG",
+        34_925 => "LZMA",
+        34_926 => "Zstandard by an old number",
+        34_933 => "PNG",
+        50_001 => "WebP",
+        50_002 | 52_546 => "JPEG XL",
+        other => return format!("method {other}"),
+    };
+    name.to_owned()
+}
+
+/// Bytes of a mapped file, whose memory is released as they are read.
 struct Stored<'a> {
     map: &'a Mapping,
     range: Range<usize>,
@@ -85,7 +109,7 @@ impl BufRead for Stored<'_> {
     }
 }
 
-/// What is decompressed.
+/// The decompressed bytes.
 pub(super) struct Decompressed<'a>(Box<dyn Read + 'a>);
 
 impl<'a> Decompressed<'a> {
@@ -154,7 +178,7 @@ struct PackBits<'a> {
     stored: Stored<'a>,
     /// Bytes that follow as they are.
     literal: usize,
-    /// How often a byte follows.
+    /// A byte that follows, and its number of times.
     repeated: (usize, u8),
 }
 
@@ -189,72 +213,6 @@ impl Read for PackBits<'_> {
                     self.repeated = (257 - usize::from(repeated), head[0]);
                 }
             }
-        }
-    }
-}
-
-/// What was done to the rows before they were compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Predictor {
-    None,
-    /// Samples are differences to the pixel before.
-    Horizontal,
-    /// The same of the bytes of floating-point numbers, the first bytes of all
-    /// samples before the second ones.
-    FloatingPoint,
-}
-
-/// How the samples of a row lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Packing {
-    pub(super) bits: u8,
-    /// Samples of a pixel.
-    pub(super) samples: usize,
-    pub(super) big_endian: bool,
-    pub(super) predictor: Predictor,
-}
-
-impl Packing {
-    /// Brings a row into this machine's byte order and undoes the predictor;
-    /// `scratch` is as long as the row, if it is needed.
-    pub(super) fn unpack(self, row: &mut [u8], scratch: &mut Vec<u8>) {
-        if self.predictor == Predictor::FloatingPoint {
-            for k in self.samples..row.len() {
-                row[k] = row[k].wrapping_add(row[k - self.samples]);
-            }
-            scratch.clear();
-            scratch.extend_from_slice(row);
-            let size = usize::from(self.bits / 8);
-            let values = row.len() / size;
-            for (k, value) in row.chunks_exact_mut(size).enumerate() {
-                for (place, byte) in value.iter_mut().enumerate() {
-                    let from_first = if cfg!(target_endian = "big") { place } else { size - 1 - place };
-                    *byte = scratch[from_first * values + k];
-                }
-            }
-            return;
-        }
-        if self.bits > 8 && self.big_endian != cfg!(target_endian = "big") {
-            row.chunks_exact_mut(usize::from(self.bits / 8)).for_each(<[u8]>::reverse);
-        }
-        if self.predictor == Predictor::Horizontal {
-            match self.bits {
-                8 => self.sum(row, |[a], [b]| [a.wrapping_add(b)]),
-                16 => self
-                    .sum(row, |a, b| u16::from_ne_bytes(a).wrapping_add(u16::from_ne_bytes(b)).to_ne_bytes()),
-                32 => self
-                    .sum(row, |a, b| u32::from_ne_bytes(a).wrapping_add(u32::from_ne_bytes(b)).to_ne_bytes()),
-                _ => self
-                    .sum(row, |a, b| u64::from_ne_bytes(a).wrapping_add(u64::from_ne_bytes(b)).to_ne_bytes()),
-            }
-        }
-    }
-
-    /// Adds to each sample that of the pixel before.
-    fn sum<const N: usize>(self, row: &mut [u8], add: impl Fn([u8; N], [u8; N]) -> [u8; N]) {
-        let (values, _) = row.as_chunks_mut::<N>();
-        for k in self.samples..values.len() {
-            values[k] = add(values[k], values[k - self.samples]);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Which column of a table a key means.
+//! The column of a table that a key means.
 
 use std::path::{Path, PathBuf};
 
-use super::error::excerpt;
-use super::{DataError, Note};
+use super::note::Note;
+use crate::array::DataError;
+use crate::array::error::excerpt;
 
 /// A column, or a field of one, and the key that it was chosen by: a name
 /// first, then a number.
@@ -59,7 +60,7 @@ impl Choice {
         self.is_named
     }
 
-    /// What is to be said if the key may mean another column.
+    /// The note of a key that may mean another column.
     pub(crate) fn note(&self) -> Option<Note> {
         let (number, _) = self.other.as_ref()?;
         Some(Note::NameOrNumber { name: self.column(), number: *number })

@@ -1,0 +1,149 @@
+use std::ops::Range;
+
+/// Elements that share a word.
+pub(crate) const WORD: usize = 32;
+
+/// The valid elements of an array: a bit for each, set where the element is
+/// valid, the first element's bit the lowest of the first word.
+///
+/// An element beyond the last one that was noted is valid, so that a bitmap
+/// without any says that all are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bitmap {
+    words: Vec<u32>,
+    elements: usize,
+}
+
+impl Bitmap {
+    /// The bits of so many elements, 32 to a word; those beyond them must be 0.
+    pub(crate) fn from_words(words: Vec<u32>, elements: usize) -> Self {
+        debug_assert_eq!(words.len(), elements.div_ceil(WORD));
+        Self { words, elements }
+    }
+
+    /// Notes that element number `k` is missing.
+    pub fn exclude(&mut self, k: usize) {
+        while self.elements <= k {
+            let (word, place) = (self.elements / WORD, self.elements % WORD);
+            if word == self.words.len() {
+                self.words.push(0);
+            }
+            // As many at a time as the word still has.
+            let more = (WORD - place).min(k + 1 - self.elements);
+            self.words[word] |= (u32::MAX >> (WORD - more)) << place;
+            self.elements += more;
+        }
+        self.words[k / WORD] &= !(1 << (k % WORD));
+    }
+
+    /// Whether element number `k` is valid. Twin of `shared/validity_bits.wgsl`.
+    #[must_use]
+    pub fn contains(&self, k: usize) -> bool {
+        k >= self.elements || self.words[k / WORD] >> (k % WORD) & 1 == 1
+    }
+
+    /// The number of elements noted as missing.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        let valid: u64 = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        self.elements as u64 - valid
+    }
+
+    /// Whether all elements of a range are valid; `range` must not be empty.
+    #[must_use]
+    pub fn contains_all(&self, range: &Range<usize>) -> bool {
+        // Blocks begin with a word, so that this is rarely the slow way.
+        if range.start.is_multiple_of(WORD) && range.end <= self.elements {
+            let (whole, rest) = (range.start / WORD..range.end / WORD, range.end % WORD);
+            self.words[whole.clone()].iter().all(|&word| word == u32::MAX)
+                && (rest == 0 || self.words[whole.end].trailing_ones() as usize >= rest)
+        } else {
+            range.clone().all(|k| self.contains(k))
+        }
+    }
+
+    /// The first valid element from number `k` on, of those that were noted.
+    #[must_use]
+    pub fn next_from(&self, k: usize) -> Option<usize> {
+        // In the first word, those before `k` are behind.
+        let first = self.words.get(k / WORD)? & (u32::MAX << (k % WORD));
+        let rest = self.words.iter().copied().enumerate().skip(k / WORD + 1);
+        let (word, bits) = std::iter::once((k / WORD, first)).chain(rest).find(|(_, bits)| *bits != 0)?;
+        Some(word * WORD + bits.trailing_zeros() as usize)
+    }
+
+    /// The words of a range that begins with a word, 32 elements to a word, the
+    /// first element's bit the lowest.
+    #[must_use]
+    pub fn words(&self, range: &Range<usize>) -> &[u32] {
+        &self.words[range.start / WORD..range.end.div_ceil(WORD)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without(places: &[usize], elements: usize) -> Bitmap {
+        let words = vec![u32::MAX; elements.div_ceil(WORD)];
+        let mut bitmap = Bitmap { words, elements };
+        if let Some(last) = bitmap.words.last_mut().filter(|_| !elements.is_multiple_of(WORD)) {
+            *last = (1 << (elements % WORD)) - 1;
+        }
+        places.iter().for_each(|&k| bitmap.exclude(k));
+        bitmap
+    }
+
+    #[test]
+    fn what_was_excluded_is_missing_and_nothing_else() {
+        let places = [0, 31, 32, 63, 64, 127, 128, 1_000];
+        for orders in [places, {
+            let mut back = places;
+            back.reverse();
+            back
+        }] {
+            let mut bitmap = Bitmap::default();
+            assert_eq!(bitmap.missing(), 0);
+            orders.into_iter().for_each(|k| bitmap.exclude(k));
+            let missing: Vec<usize> = (0..2_000).filter(|&k| !bitmap.contains(k)).collect();
+            assert_eq!((&missing[..], bitmap.missing()), (&places[..], 8));
+            assert_eq!(bitmap, without(&places, 1_001));
+        }
+    }
+
+    #[test]
+    fn the_next_valid_one_is_found_across_words() {
+        let valid = [3, 31, 32, 150];
+        let missing: Vec<usize> = (0..200).filter(|k| !valid.contains(k)).collect();
+        let bitmap = without(&missing, 200);
+        for (from, next) in [
+            (0, Some(3)),
+            (3, Some(3)),
+            (4, Some(31)),
+            (32, Some(32)),
+            (33, Some(150)),
+            (151, None),
+            (500, None),
+        ] {
+            assert_eq!(bitmap.next_from(from), next, "{from}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_range_however_it_lies_in_words() {
+        let bitmap = without(&[100], 200);
+        for (range, all) in [
+            (0..100, true),
+            (0..101, false),
+            (64..100, true),
+            (96..128, false),
+            (101..200, true),
+            (99..100, true),
+            (128..200, true),
+            (5..99, true),
+        ] {
+            assert_eq!(bitmap.contains_all(&range), all, "{range:?}");
+        }
+        assert_eq!(bitmap.words(&(96..128)), [!(1 << 4)]);
+    }
+}

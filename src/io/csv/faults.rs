@@ -1,0 +1,37 @@
+//! Errors of text files, each with its line.
+
+use super::records::Fault;
+use crate::array::DataError;
+use crate::io::input::Input;
+
+/// The error of a line.
+pub(super) fn error_at(input: &Input<'_>, line: u64, reason: String) -> DataError {
+    DataError::Csv { path: input.path.to_owned(), line, reason }
+}
+
+/// The error of a fault in reading records.
+pub(super) fn fault(input: &Input<'_>, fault: Fault) -> DataError {
+    match fault {
+        Fault::Io(e) => DataError::io(input.path, e),
+        Fault::Line(line, reason) => error_at(input, line, reason),
+    }
+}
+
+/// The separator of the fields of a line that was taken for one field, and what to
+/// do; by `is_it`, which judges the parts that each separator makes.
+pub(super) fn separated_otherwise(line: &[u8], is_it: impl Fn(&[&str]) -> bool) -> Option<&'static str> {
+    const WAYS: [(char, &str); 4] = [
+        (';', "the fields are separated by semicolons; save the file with commas"),
+        ('\t', "the fields are separated by tabs; give the file a name that ends in .tsv"),
+        (',', "the fields are separated by commas; give the file a name that ends in .csv"),
+        (' ', "the fields are separated by blanks; save the file with commas"),
+    ];
+    let text = std::str::from_utf8(line).ok()?;
+    let parts =
+        |separator| text.split(separator).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let is_it = |separator| {
+        let parts = parts(separator);
+        parts.len() > 1 && is_it(&parts)
+    };
+    WAYS.into_iter().find(|(separator, _)| is_it(*separator)).map(|(_, how)| how)
+}
