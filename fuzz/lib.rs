@@ -108,6 +108,7 @@ impl Case {
     ///
     /// # Panics
     /// As [`run`](Self::run).
+    #[allow(dead_code, reason = "the tests that include this file run every key")]
     pub fn run_with_one_key(&self, bytes: &[u8]) {
         self.run_with(bytes, &KEYS[bytes.len() % KEYS.len()..][..1]);
     }

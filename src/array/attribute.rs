@@ -2,7 +2,8 @@
 use std::ops::RangeInclusive;
 
 #[cfg(feature = "tiff")]
-use super::{ElementType, Hint, Hinted};
+use super::ElementType;
+use super::{Hint, Hinted};
 
 /// What a file says of the value that stands for nothing in one of its arrays.
 #[derive(Debug, Clone, PartialEq)]

@@ -44,19 +44,19 @@ pub(super) struct CompareArguments {
     pair: PairArguments,
 
     /// Only this engine; the CPU alone needs no drivers
-    #[arg(long, value_enum, value_name = "ENGINE")]
+    #[arg(long, help_heading = "Engine", value_enum, value_name = "ENGINE")]
     engine: Option<OnlyEngine>,
 
     /// The largest relative error that passes
-    #[arg(long, default_value_t = TOLERANCE, value_name = "TOL", value_parser = positive, allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Comparison", default_value_t = TOLERANCE, value_name = "TOL", value_parser = positive, allow_hyphen_values = true)]
     tol: f64,
 
     /// The weight of the pass [default with --b0: 1.3]; without both, passes are made at several W and b
-    #[arg(long, value_name = "W", allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Comparison", value_name = "W", allow_hyphen_values = true)]
     w0: Option<f64>,
 
     /// The bias of the pass [default with --w0: -0.4]
-    #[arg(long, value_name = "B", allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Comparison", value_name = "B", allow_hyphen_values = true)]
     b0: Option<f64>,
 
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub(super) struct CompareArguments {
     tuning: TuningArguments,
 
     /// Print the comparison as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     #[command(flatten)]

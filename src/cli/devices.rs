@@ -19,7 +19,7 @@ Example:
   linfit devices && linfit fit x.npy t.npy --adapter 0")]
 pub(super) struct DevicesArguments {
     /// Print the list as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     #[command(flatten)]

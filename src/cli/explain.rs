@@ -35,19 +35,37 @@ pub(super) struct ExplainArguments {
     engine: EngineArguments,
 
     /// The steps to take
-    #[arg(long, default_value_t = 1, value_name = "K", allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Descent", default_value_t = 1, value_name = "K", allow_hyphen_values = true)]
     steps: u64,
 
     /// The learning rate η
-    #[arg(long, default_value_t = 0.01, value_name = "RATE", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = "Descent",
+        default_value_t = 0.01,
+        value_name = "RATE",
+        allow_hyphen_values = true
+    )]
     lr: f64,
 
     /// The weight to start from
-    #[arg(long, default_value_t = 0.0, value_name = "W", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = "Descent",
+        default_value_t = 0.0,
+        value_name = "W",
+        allow_hyphen_values = true
+    )]
     w0: f64,
 
     /// The bias to start from
-    #[arg(long, default_value_t = 0.0, value_name = "B", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        help_heading = "Descent",
+        default_value_t = 0.0,
+        value_name = "B",
+        allow_hyphen_values = true
+    )]
     b0: f64,
 
     #[command(flatten)]

@@ -44,16 +44,16 @@ pub(super) struct FitArguments {
 
     /// Write loss, gradients, W and b of every step to this CSV file (one row for
     /// --solver exact)
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, help_heading = "Output", value_name = "FILE.csv")]
     history: Option<PathBuf>,
 
     /// Write the result to this file, for `linfit predict` and --init: as JSON or, if the name ends in
     /// .safetensors, as f32 for PyTorch's nn.Linear(1, 1)
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
     /// Print the result as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     #[command(flatten)]

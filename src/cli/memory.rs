@@ -4,6 +4,7 @@ use clap::Args;
 use crate::engine::gpu::Adapter;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
 pub(super) struct MemoryArguments {
     /// The most memory for X and T, on the host and on the device: 256MiB, 4GB.
     /// Larger data are streamed in every pass. Default: half of the free memory

@@ -25,6 +25,7 @@ impl From<PrecisionChoice> for Precision {
 }
 
 #[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Engine")]
 pub(super) struct PrecisionArguments {
     /// The precision of a GPU's sums; the other engines always compute in f64
     #[arg(long, value_enum, value_name = "PRECISION")]

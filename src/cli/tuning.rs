@@ -16,6 +16,7 @@ use crate::engine::gpu::{Adapter, Tuning};
 const FORMAT: u32 = 1;
 
 #[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Engine")]
 pub(super) struct TuningArguments {
     /// Use the default launch configurations of GPUs, not those that `linfit bench --tune` found
     #[arg(long)]

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 
 /// The amount of text on stderr.
 #[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct Verbosity {
     /// No notes and no progress bar
     #[arg(short, long, conflicts_with = "verbose")]

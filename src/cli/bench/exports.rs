@@ -9,6 +9,7 @@ use crate::report::BenchReport;
 
 /// The files that results are written to.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct ExportArguments {
     /// Write the results as JSON, for --baseline
     #[arg(long, value_name = "FILE")]

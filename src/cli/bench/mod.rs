@@ -91,9 +91,6 @@ pub(super) struct BenchArguments {
     #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown"])]
     tune: bool,
 
-    #[command(flatten)]
-    tuning: TuningArguments,
-
     /// The seconds to repeat each measurement for, after 10 runs
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     time: Duration,
@@ -107,8 +104,11 @@ pub(super) struct BenchArguments {
     baseline: Option<PathBuf>,
 
     /// Print the results as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
+
+    #[command(flatten)]
+    tuning: TuningArguments,
 
     #[command(flatten)]
     exports: ExportArguments,

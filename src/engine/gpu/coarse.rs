@@ -155,8 +155,8 @@ mod tests {
     /// and far beyond them.
     #[test]
     fn the_shader_cuts_where_its_twin_does() {
-        use super::super::device::{Device, tests::software_adapter};
         use super::super::buffers::{STORAGE_INPUT, create_buffer};
+        use super::super::device::{Device, tests::software_adapter};
         use super::super::readback::Staging;
         const ENTRY: &str = "
             struct Sizes { x_size: f32, t_size: f32, x_reciprocal: f32 }

@@ -112,7 +112,6 @@ fn one_large_batch_takes_no_memory_of_its_size() {
 }
 
 /// Nor is a page, however it is compressed, with or without nulls.
-#[cfg(feature = "parquet")]
 #[test]
 fn one_large_page_takes_no_memory_of_its_size() {
     use std::sync::Arc;
