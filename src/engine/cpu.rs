@@ -58,7 +58,7 @@ impl Cpu {
         Self { data: data.clone(), shifts, info, notices }
     }
 
-    /// What this engine has to work with here: threads and vector instructions.
+    /// The threads and vector instructions that this engine has here.
     #[must_use]
     pub fn describe() -> String {
         let threads = rayon::current_num_threads();
@@ -103,7 +103,7 @@ impl Cpu {
         self.map_chunks(elements_of(&self.data, over)?, |chunk| Leaf::of(&self.data, chunk, &value))
     }
 
-    /// What a pass makes of each chunk of some elements, in order.
+    /// The value that a pass makes of each chunk of some elements, in order.
     fn map_chunks<V: Send>(
         &self,
         elements: Range<usize>,
@@ -216,7 +216,7 @@ fn arithmetic() -> &'static str {
     "cpu f64"
 }
 
-/// What the vector instructions in use are called.
+/// The name of the vector instructions in use.
 fn simd_name() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {

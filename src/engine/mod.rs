@@ -153,7 +153,7 @@ pub trait Engine: Send {
     }
 }
 
-/// With how many digits residuals are computed.
+/// The digits that residuals are computed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digits {
     /// Those that the engine's passes have.

@@ -36,7 +36,7 @@ pub struct Moments {
     /// Mtt = Σ w·(t − t̄)².
     #[serde(with = "number")]
     pub tt: f64,
-    /// What rounding to f64 took from x̄ and t̄.
+    /// The rests that rounding to f64 took from x̄ and t̄.
     #[serde(with = "number")]
     x_rest: f64,
     #[serde(with = "number")]
@@ -50,27 +50,27 @@ pub struct Moments {
     weight_exponent: i32,
 }
 
-/// What a loop adds up over a part of the data, with every x and t taken
-/// relative to a pivot, a point among the data.
+/// The sums that a loop accumulates over a part of the data, with every x and t
+/// less a shift, a point among the data.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PivotSums {
     /// The number of elements.
     pub n: u64,
     /// Σ w: n, where there are no weights.
     pub weight_sum: f64,
-    /// The pivot's x.
+    /// The shift of X.
     pub x_pivot: f64,
-    /// The pivot's t.
+    /// The shift of T.
     pub t_pivot: f64,
-    /// Σ w·(x − pivot).
+    /// Σ w·(x − shift).
     pub x: f64,
-    /// Σ w·(t − pivot).
+    /// Σ w·(t − shift).
     pub t: f64,
-    /// Σ w·(x − pivot)².
+    /// Σ w·(x − shift)².
     pub xx: f64,
-    /// Σ w·(x − pivot)·(t − pivot).
+    /// Σ w·(x − shift)·(t − shift).
     pub xt: f64,
-    /// Σ w·(t − pivot)².
+    /// Σ w·(t − shift)².
     pub tt: f64,
 }
 
@@ -87,9 +87,9 @@ pub(super) fn common_unit(parts: [([i32; 2], [bool; 2]); 2]) -> [i32; 2] {
 }
 
 impl Moments {
-    /// The moments behind sums about a pivot; `sums.weight_sum` must not be 0.
+    /// The moments behind sums about a shift; `sums.weight_sum` must not be 0.
     ///
-    /// With a pivot k standard deviations off the mean, 1 + k² times the
+    /// With a shift k standard deviations off the mean, 1 + k² times the
     /// rounding of the sums is left in them. An element of the part is never
     /// farther off than √n, or, with weights, than √(Σw/w) for its weight w.
     #[must_use]

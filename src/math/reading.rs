@@ -1,7 +1,7 @@
 use super::double::{Double, scaled};
 use super::{Affine, LossSums};
 
-/// How stored elements e are brought to the f64 that sums are made of: as
+/// The way from stored elements e to the f64 that sums are made of:
 /// (e − shift)·2ᵉˣᵖᵒⁿᵉⁿᵗ, exactly.
 ///
 /// Whole numbers beyond 2⁵³ keep their digits by the shift, which is taken off
@@ -22,7 +22,7 @@ impl Reading {
         self == Self::default()
     }
 
-    /// How a number of the data's own scale is read.
+    /// A number of the data's own scale, as it is read.
     #[must_use]
     pub fn apply(self, value: Double) -> Double {
         if self.is_plain() { value } else { value.minus(Double::whole(self.shift)).scaled(self.exponent) }
@@ -35,7 +35,7 @@ impl Reading {
     }
 }
 
-/// How X and T are read.
+/// The readings of X and T.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Readings {
     /// X.

@@ -196,7 +196,7 @@ pub(super) fn fill_unset(words: &[u32], values: &mut [f64], fill: f64) {
     }
 }
 
-/// The elements from number `start` on, as [`Array::read`] has them but for NaN
+/// The elements from number `start` on, as [`Array::read`] has them except for NaN
 /// and infinities, which may become any number.
 pub(super) fn read_finite(matrix: &Array, order: Order, start: usize, out: &mut [f64]) {
     with_element!(matrix.element(), E => match matrix.as_slice::<E>(order) {

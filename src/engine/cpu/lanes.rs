@@ -1,4 +1,4 @@
-//! What the loops over blocks have in common.
+//! The lanes, weights and look-ahead that the loops over blocks share.
 
 /// Independent sums side by side: enough to fill the vector registers of
 /// AVX-512, and to hide the latency of additions with narrower ones.
@@ -8,16 +8,16 @@ pub(super) const LANES: usize = 16;
 /// any type.
 pub(super) const GROUP_ELEMENTS: usize = 64;
 
-/// How far ahead of the additions memory is asked for. The processor fetches
+/// The distance ahead of the additions at which memory is asked for. The processor fetches
 /// ahead by itself, but only to the end of a page, and two streams with
 /// arithmetic between them leave it behind: 64 Mi f32 pairs take 24.1 ms
 /// without such requests, 19.6, 18.2, 17.5, 17.5 and 18.5 ms with 0.5, 1, 2, 3
 /// and 4 KiB, where plain reading takes 16.7 ms.
 const PREFETCH_BYTES: usize = 3072;
 
-/// How much each pair of a block counts.
+/// The sample weights of the pairs of a block.
 pub(super) trait Weighing: Copy {
-    /// Whether it is anything but 1 for all.
+    /// Whether pairs have weights other than 1.
     const IS_GIVEN: bool;
 
     /// The weights of pairs number `start` to `start + LANES − 1`.
@@ -30,7 +30,7 @@ pub(super) trait Weighing: Copy {
     fn heaviest(self) -> Option<usize>;
 }
 
-/// Every pair counts once. What is multiplied with it is not multiplied.
+/// The weight 1 for every pair, which costs no multiplication.
 #[derive(Clone, Copy)]
 pub(super) struct Once;
 
