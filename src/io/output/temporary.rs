@@ -79,23 +79,29 @@ impl Temporary {
     }
 
     fn named(directory: &Path, permissions: Option<&Permissions>) -> io::Result<Self> {
-        loop {
+        Self::held(|| {
             let mut builder = builder();
             #[cfg(unix)]
             builder.permissions(at_first(permissions));
             #[cfg(not(unix))]
             let _ = permissions;
-            let name = builder.tempfile_in(directory);
             // With the temporary name the error would tell of another file.
-            let (file, name) = name.map_err(|e| io::Error::from(e.kind()))?.into_parts();
+            let made = builder.tempfile_in(directory).map_err(|e| io::Error::from(e.kind()))?;
+            Ok(made.into_parts())
+        })
+    }
+
+    /// The first file of those made that still has its name once it is locked.
+    fn held(mut make: impl FnMut() -> io::Result<(File, TempPath)>) -> io::Result<Self> {
+        loop {
+            let (file, name) = make()?;
             // Before it was locked, another program may have taken it for one
             // that was left behind. Such a program has the lock while it removes
             // the name, so that waiting for the lock is waiting for the outcome.
             hold(&file);
-            if !is_its_name(&file, &name) {
-                continue;
+            if is_its_name(&file, &name) {
+                return Ok(Self { file, name: Some(Name::new(name)) });
             }
-            return Ok(Self { file, name: Some(Name::new(name)) });
         }
     }
 
@@ -297,6 +303,26 @@ mod tests {
         assert!(!left.contains(&".linfit-left.tmp".to_owned()), "{left:?}");
         held.persist(&directory.path().join("out")).unwrap();
         assert_eq!(names(directory.path()), [".linfit-folder.tmp", ".linfit-other", "linfit-a.tmp", "out"]);
+    }
+
+    /// Its name is gone before the lock is there, or leads to another file.
+    #[test]
+    fn a_file_without_its_name_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut made = 0;
+        let temporary = Temporary::held(|| {
+            made += 1;
+            let (file, name) = builder().tempfile_in(directory.path())?.into_parts();
+            if made <= 2 {
+                std::fs::remove_file(&name)?;
+            }
+            if made == 2 {
+                std::fs::write(&name, "another's")?;
+            }
+            Ok((file, name))
+        });
+        drop(temporary.unwrap());
+        assert_eq!(made, 3);
     }
 
     /// Another program, which looks for what was left, may see a file before it
