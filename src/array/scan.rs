@@ -74,8 +74,11 @@ impl Scan {
         all.iter().flatten().try_for_each(|column| column.array().check_intact())?;
         columns.refuse_weights(&chunks)?;
         columns.refuse_not_finite(&chunks)?;
-        let excluded =
-            chunks.iter().map(|chunk| chunk.excluded).reduce(|a, b| a.combine(b)).unwrap_or_default();
+        let excluded = chunks
+            .iter()
+            .map(|chunk| chunk.excluded)
+            .reduce(super::excluded::Excluded::combine)
+            .unwrap_or_default();
         let mut weight_sum = Compensated::default();
         chunks.iter().for_each(|chunk| weight_sum.add(chunk.weight_sum.value()));
         let validity = Validity::new(chunks.into_iter().flat_map(|chunk| chunk.words).collect(), n, excluded);

@@ -219,6 +219,7 @@ fn moments_error(got: &Moments, want: &Moments) -> f64 {
 }
 
 /// An error relative to a size; no error is none, whatever the size.
+#[must_use]
 pub fn relative(error: f64, size: f64) -> f64 {
     if error == 0.0 { 0.0 } else { (error / size).abs() }
 }

@@ -448,7 +448,7 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
             let is_node = node.chunks.is_power_of_two() && node.first_chunk.is_multiple_of(node.chunks);
             let elements =
                 node.first_chunk.checked_add(node.chunks).map(|end| end.checked_mul(CHUNK_ELEMENTS));
-            if !elements.is_some_and(|elements| elements.is_some()) || node.chunks == 0 {
+            if elements.is_none_or(|elements| elements.is_none()) || node.chunks == 0 {
                 return Err(malformed("a range of chunks is none"));
             }
             if partials.source.tree == Tree::Dyadic && !is_node {
@@ -491,13 +491,14 @@ mod tests {
     /// Chunks 0 to 6 in any order are nodes of 4, 2 and 1 chunks.
     #[test]
     fn neighbours_merge_where_they_are_siblings() {
-        let chunk = |k: u64| part(Tree::Dyadic, k..k + 1, 0, &[1.0 / (k + 3) as f64]);
+        let chunk =
+            |k: u64| part(Tree::Dyadic, k..k + 1, 0, &[1.0 / f64::from(u32::try_from(k).unwrap() + 3)]);
         let in_order = merged((0..7).map(chunk));
         assert_eq!(in_order.nodes.iter().map(|node| node.chunks).collect::<Vec<_>>(), [4, 2, 1]);
         assert_eq!(merged([3, 1, 6, 0, 5, 2, 4].map(chunk)), in_order);
         let middle = merged((3..7).map(chunk));
         assert_eq!(middle.nodes.iter().map(|node| node.chunks).collect::<Vec<_>>(), [1, 2, 1]);
-        assert_eq!(middle.chunks(), [3..7]);
+        assert_eq!(middle.chunks(), vec![3..7; 1]);
     }
 
     #[test]
@@ -547,7 +548,12 @@ mod tests {
             part(Tree::Dyadic, 5..6, 0, &[f64::NEG_INFINITY, -0.0]),
         ]);
         let text = serde_json::to_string(&all).unwrap();
-        assert_eq!(serde_json::from_str::<Partials<Moments>>(&text).unwrap(), all);
+        // Not by `==`: among the numbers are NaNs.
+        for back in [serde_json::from_str(&text), serde_json::from_reader(text.as_bytes())] {
+            let back: Partials<Moments> = back.unwrap();
+            assert_eq!(serde_json::to_string(&back).unwrap(), text);
+            assert_eq!(format!("{back:?}"), format!("{all:?}"));
+        }
         let refused = |from: &str, to: &str, why: &str| {
             assert!(text.contains(from), "{from} in {text}");
             let error = serde_json::from_str::<Partials<Moments>>(&text.replace(from, to)).unwrap_err();
@@ -555,7 +561,7 @@ mod tests {
         };
         refused(r#""version":1"#, r#""version":2,"nodes":7"#, "compute them again");
         refused(r#""moments""#, r#""loss_sums""#, "another kind");
-        refused(r#":65536"#, r#":32768"#, "do not merge");
+        refused(":65536", ":32768", "do not merge");
         refused(r#""first_chunk":0,"#, r#""first_chunk":1,"#, "no node");
         refused(r#""first_chunk":5,"#, r#""first_chunk":1,"#, "in both parts");
         refused(r#""first_chunk":5,"#, r#""first_chunk":18446744073709551615,"#, "range of chunks");

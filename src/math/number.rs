@@ -5,9 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Number<'s> {
+enum Number {
     Finite(f64),
-    Word(&'s str),
+    // Not borrowed: a reader has nothing to borrow from.
+    Word(String),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over so")]
@@ -25,11 +26,14 @@ pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<f64, D::Er
     if !from.is_human_readable() {
         return f64::deserialize(from);
     }
-    match Number::deserialize(from)? {
-        Number::Finite(value) => Ok(value),
-        Number::Word("inf") => Ok(f64::INFINITY),
-        Number::Word("-inf") => Ok(f64::NEG_INFINITY),
-        Number::Word("nan") => Ok(f64::NAN),
-        Number::Word(word) => Err(de::Error::invalid_value(de::Unexpected::Str(word), &"a number")),
+    let word = match Number::deserialize(from)? {
+        Number::Finite(value) => return Ok(value),
+        Number::Word(word) => word,
+    };
+    match word.as_str() {
+        "inf" => Ok(f64::INFINITY),
+        "-inf" => Ok(f64::NEG_INFINITY),
+        "nan" => Ok(f64::NAN),
+        word => Err(de::Error::invalid_value(de::Unexpected::Str(word), &"a number")),
     }
 }

@@ -17,7 +17,7 @@ fn of(
 }
 
 fn bits(validity: &Validity) -> Vec<bool> {
-    (0..validity.count() as usize + validity.excluded().total() as usize)
+    (0..usize::try_from(validity.count() + validity.excluded().total()).unwrap())
         .map(|k| validity.contains(k))
         .collect()
 }

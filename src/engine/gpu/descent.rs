@@ -87,7 +87,7 @@ impl Descent {
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
                     use binding::elements::WINDOW;
-                    let source = kernels::descend(&gpu.tuning, &(&gpu.inputs).into());
+                    let source = kernels::descend(&gpu.tuning, (&gpu.inputs).into());
                     let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
@@ -465,7 +465,7 @@ mod tests {
         for tolerance in [0.1, 1.0 / 3.0, 0.7, 1e-9, 1e-30, 1e-60, 2f64.powi(-10), 1e300, 0.0] {
             let split = split_below(tolerance);
             let rest = tolerance - joined(split);
-            assert!(!(rest < 0.0), "{tolerance}: {split:?}");
+            assert!(rest >= 0.0, "{tolerance}: {split:?}");
             assert!(!(1e-30..1e30).contains(&tolerance) || rest <= 2f64.powi(-46) * tolerance, "{tolerance}");
         }
     }

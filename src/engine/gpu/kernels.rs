@@ -57,9 +57,9 @@ impl From<&Inputs> for Form {
 }
 
 impl Form {
-    fn choices(&self) -> Choices {
-        let packings = [Some(self.x), Some(self.t), self.weights].into_iter().flatten();
-        let used = packings.filter_map(Packing::part).next().unwrap_or("none");
+    fn choices(self) -> Choices {
+        let mut packings = [Some(self.x), Some(self.t), self.weights].into_iter().flatten();
+        let used = packings.find_map(Packing::part).unwrap_or("none");
         let weights = self.weights.map_or_else(
             || Packing::source_of_ones(binding::elements::WEIGHTS.name),
             |weights| weights.source(binding::elements::WEIGHTS),
@@ -76,7 +76,7 @@ impl Form {
             .with("pass", if self.has_validity { "validity_bits" } else { "validity_none" })
     }
 
-    fn bindings(&self) -> Vec<(Binding, Contents)> {
+    fn bindings(self) -> Vec<(Binding, Contents)> {
         use binding::elements::{T, VALIDITY, WEIGHTS, WINDOW, X};
         let array_of = |packing: Packing| Contents::Array(4 * packing.size());
         let mut bindings =
@@ -157,7 +157,7 @@ fn walk_constants(tuning: &Tuning, block: u32) -> Vec<(&'static str, f64)> {
 }
 
 /// The pass that leaves partial sums of a quantity.
-pub(super) fn sums(tuning: &Tuning, precision: Precision, quantity: Quantity, form: &Form) -> KernelSource {
+pub(super) fn sums(tuning: &Tuning, precision: Precision, quantity: Quantity, form: Form) -> KernelSource {
     use binding::sums::{PARTIALS, POINT};
     let mut bindings = form.bindings();
     let partial = Contents::Array((quantity.parts() * part_bytes(precision)) as usize);
@@ -266,7 +266,7 @@ pub(super) fn update() -> KernelSource {
 }
 
 /// The kernel that takes whole steps in one workgroup.
-pub(super) fn descend(tuning: &Tuning, form: &Form) -> KernelSource {
+pub(super) fn descend(tuning: &Tuning, form: Form) -> KernelSource {
     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
     let mut bindings = form.bindings();
     bindings.extend([

@@ -161,7 +161,7 @@ impl Gpu {
         let kernel = self.compile(Quantity::Moments)?;
         match &mut self.held {
             Held::Resident(resident) => {
-                resident.add_moments(&self.device, &self.inputs, kernel, &self.point)?
+                resident.add_moments(&self.device, &self.inputs, kernel, &self.point)?;
             }
             Held::Streamed(stream) => stream.add_moments(&self.device, kernel, &self.point)?,
             Held::InputsOnly => {}

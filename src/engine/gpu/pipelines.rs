@@ -116,7 +116,7 @@ impl SumsKernel {
         let partial_bytes = quantity.parts() * part_bytes(precision);
         // Only four f32 can be added up by a subgroup.
         let tuning = tuning.with_partials_of(partial_bytes, partial_bytes == 16, &device.limits);
-        let sums = kernels::sums(&tuning, precision, quantity, &Form::from(inputs));
+        let sums = kernels::sums(&tuning, precision, quantity, Form::from(inputs));
         device.scoped(0, |device, _| Self {
             sums: Kernel::compile(device, &sums),
             finish: Kernel::compile(device, &kernels::finish(precision)),

@@ -163,6 +163,7 @@ fn name_of(scalar: Scalar) -> &'static str {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "both are small, and most are made for the call")]
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: T, wanted: T) -> Result<(), String> {
     if got == wanted { Ok(()) } else { Err(format!("{what}: WGSL has {got:?}, the host {wanted:?}")) }
 }
@@ -201,7 +202,7 @@ fn tunings() -> Vec<Tuning> {
     for reduction in [Reduction::Invocation, Reduction::Workgroup, Reduction::Subgroup] {
         for contiguous in [false, true] {
             for loads in [1, 4] {
-                tunings.push(Tuning { reduction, contiguous, loads, ..Tuning::DISCRETE });
+                tunings.push(Tuning { contiguous, loads, reduction, ..Tuning::DISCRETE });
             }
         }
     }
@@ -217,12 +218,12 @@ pub(super) fn kernels() -> Vec<KernelSource> {
             kernels.extend([false, true].map(|is_shifted| kernels::predict(&tuning, x, is_shifted)));
         }
         for form in forms() {
-            kernels.push(kernels::descend(&tuning, &form));
+            kernels.push(kernels::descend(&tuning, form));
             for precision in Precision::ALL {
                 for quantity in [Quantity::LossSums, Quantity::Moments] {
                     let by_subgroup = tuning.reduction == Reduction::Subgroup;
                     if !by_subgroup || (precision, quantity) == (Precision::Fast, Quantity::LossSums) {
-                        kernels.push(kernels::sums(&tuning, precision, quantity, &form));
+                        kernels.push(kernels::sums(&tuning, precision, quantity, form));
                     }
                 }
             }
@@ -236,10 +237,10 @@ fn examples() -> [KernelSource; 5] {
     let weights = Some(Packing::F16);
     let form = Form { x: Packing::F32, t: Packing::U8, weights, has_validity: true, is_shifted: true };
     [
-        kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, &form),
+        kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, form),
         kernels::predict(&Tuning::DISCRETE, Packing::F32, true),
         kernels::finish(Precision::Fast),
-        kernels::descend(&Tuning::SOFTWARE, &form),
+        kernels::descend(&Tuning::SOFTWARE, form),
         kernels::self_test(),
     ]
 }

@@ -391,7 +391,9 @@ mod tests {
             body.extend(tag);
         }
         let length = want.len();
-        let page = [&[(length % 128) as u8 | 0x80, (length / 128) as u8][..], &body].concat();
+        let page =
+            [&[u8::try_from(length % 128).unwrap() | 0x80, u8::try_from(length / 128).unwrap()][..], &body]
+                .concat();
         let unpacked = |page: &[u8]| unpacked(Compression::SNAPPY, page, in_file(length as u64));
         assert_eq!(unpacked(&page).unwrap(), want);
         assert!(unpacked(&page[..page.len() - 1]).is_err());

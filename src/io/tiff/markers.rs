@@ -70,14 +70,17 @@ fn of_mask(error: DataError) -> DataError {
     }
 }
 
+/// The name of a mask, and the pixels but for those that it excludes, or a note
+/// why it isn't used.
+pub(in super::super) type NamedMask = (String, Result<Bitmap, Note>);
+
 /// The mask in `FILE.msk` of a band, numbered from 1, of an image of so many
-/// columns and rows: its name, and the pixels but for those that it excludes, or
-/// a note why it isn't used.
+/// columns and rows.
 pub(in super::super) fn mask_beside(
     input: &Input<'_>,
     band: usize,
     size: [usize; 2],
-) -> Result<Option<(String, Result<Bitmap, Note>)>, DataError> {
+) -> Result<Option<NamedMask>, DataError> {
     let Some(path) = sidecar::mask(input) else { return Ok(None) };
     let file = std::fs::File::open(&path).map_err(|e| DataError::io(&path, e))?;
     let beside = Input { path: &path, file: &file, key: None, ..*input };
