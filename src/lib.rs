@@ -42,10 +42,10 @@
 //! # How it is laid out
 //!
 //! Each module names only those before it:
-//! [`math`] (plain numbers) ← [`array`] (what is fitted) ← [`engine`] (where a
+//! [`math`] (plain numbers) ← [`mod@array`] (what is fitted) ← [`engine`] (where a
 //! pass over it is computed) ← [`fit`] (how W and b are found) ← [`report`]
 //! (what people and programs read) ← [`cli`]. [`io`] (files to arrays and back)
-//! stands on [`array`] beside [`engine`]; neither names the other. Data flow
+//! stands on [`mod@array`] beside [`engine`]; neither names the other. Data flow
 //! once: file → array → device → sums → loss and gradients → update → report.
 
 pub mod array;

@@ -29,7 +29,7 @@ pub enum FitError {
     /// A pass failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// [`Update::Device`] with an engine that can't.
+    /// [`Update::Device`](super::Update::Device) with an engine that can't.
     #[error(
         "the {} engine updates W and b on the host{}",
         .0.name(),

@@ -22,7 +22,7 @@ pub struct ResultPlan<'x> {
     /// The type of the predictions.
     pub element: ElementType,
     /// The order in which they will be given: row-major unless the format
-    /// [`knows_order`](ResultFormat::knows_order).
+    /// [`knows_order`](super::results::ResultFormat::knows_order).
     pub order: Order,
     /// The nodata value among them.
     pub nodata: Option<f64>,

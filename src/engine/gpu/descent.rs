@@ -260,9 +260,10 @@ fn check_rates(rates: &[f64]) -> Result<(), String> {
 }
 
 /// A tolerance as two f32 that are at most that together, so that a device that
-/// stops at it stops where f64 does, or later.
+/// stops at it stops where f64 does, or later. No gradient on a device is above
+/// f32's range.
 fn split_below(tolerance: f64) -> [f32; 2] {
-    let [hi, lo] = split(tolerance);
+    let [hi, lo] = split(tolerance.min(f32::MAX.into()));
     if joined([hi, lo]) > tolerance { [hi, lo.next_down()] } else { [hi, lo] }
 }
 

@@ -106,7 +106,7 @@ pub(super) struct Ending {
     pub(super) stderr: String,
 }
 
-/// Why there is no [`Ending`].
+/// The reason why a trial has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrialError {
