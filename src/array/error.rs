@@ -211,7 +211,7 @@ pub enum DataError {
 /// The kinds of files that are read, by their extensions.
 const READABLE: &str = ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
 
-/// How many names an error message lists.
+/// The most names that an error message lists.
 const MAX_NAMES: usize = 20;
 
 /// The arrays of a file as a message lists them.
@@ -352,7 +352,7 @@ pub(crate) fn excerpt(text: &str) -> String {
     shortened(text, 40)
 }
 
-/// What a decoder says is wrong, on one line.
+/// The fault that a decoder reports, on one line.
 pub(crate) fn reason(text: &str) -> String {
     shortened(text, 200)
 }

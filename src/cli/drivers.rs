@@ -23,7 +23,7 @@ use crate::engine::gpu::{
 };
 use crate::io::output::OutputFile;
 
-/// How long drivers may take to list and open everything. Where nothing keeps
+/// The time that drivers may take to list and open everything. Where nothing keeps
 /// NVIDIA's driver loaded, it takes 1 to 3 seconds for each of up to 8 GPUs; a
 /// good driver that is taken for a broken one is worse than a longer wait for a
 /// broken one, once a boot.
@@ -50,7 +50,7 @@ const SLOW_SECONDS: u64 = 600;
 /// As many environments as a user may work in by turns.
 const MOST_ENTRIES: usize = 16;
 
-/// What is longer is no such file.
+/// The most bytes of the file; a longer one is another.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// The command by which the program tries drivers.
@@ -59,7 +59,7 @@ pub(super) const COMMAND: &str = "try-drivers";
 /// Opens every adapter and ends: started by linfit itself
 #[derive(Debug, Args)]
 pub(super) struct TryDriversArguments {
-    /// What marks its messages
+    /// The mark of its messages
     key: String,
 }
 
@@ -286,14 +286,14 @@ fn start_anew(verdict: &Verdict) -> std::io::Error {
     failed()
 }
 
-/// What was found earlier.
+/// The findings of earlier runs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     format: u32,
     entries: Vec<Entry>,
 }
 
-/// What was found in this boot with these drivers.
+/// The finding of this boot with these drivers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     key: String,
@@ -334,7 +334,7 @@ fn location() -> Option<PathBuf> {
     cache::file("drivers.json")
 }
 
-/// What is kept; nothing if it can't be read.
+/// The findings that are kept; none if they can't be read.
 fn entries() -> Vec<Entry> {
     use std::io::Read;
     let read = || -> Option<Contents> {

@@ -9,7 +9,7 @@ const CHUNK_WORDS: usize = 1 << 17;
 /// addition, are what takes the time.
 const LANES: usize = 64;
 
-/// How fast this machine reads memory: all threads of rayon's current pool
+/// The speed at which this machine reads memory: all threads of rayon's current pool
 /// add up one large buffer of random words, with plain loads and wrapping
 /// integer additions, and nothing else. What other passes reach is held
 /// against this.
@@ -56,7 +56,7 @@ impl ReadProbe {
         self.words.par_chunks(CHUNK_WORDS).map(sum).reduce(|| 0, u64::wrapping_add)
     }
 
-    /// What [`pass`](Self::pass) must return, added up while the buffer was
+    /// The sum that [`pass`](Self::pass) must return, added up while the buffer was
     /// filled.
     #[must_use]
     pub fn expected(&self) -> u64 {

@@ -41,7 +41,7 @@ impl Double {
         self.hi
     }
 
-    /// What rounding to [`value`](Self::value) takes.
+    /// The part that rounding to [`value`](Self::value) takes.
     #[must_use]
     pub fn rest(self) -> f64 {
         self.lo

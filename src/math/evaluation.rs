@@ -12,7 +12,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// What the sums of a pass mean. `sums.weight_sum` must not be 0: over no
+    /// The loss and gradients of the sums of a pass. `sums.weight_sum` must not be 0: over no
     /// elements the mean is undefined and every field is NaN.
     #[must_use]
     pub fn from_sums(sums: &LossSums) -> Self {

@@ -107,7 +107,7 @@ impl Quadratic {
         scaled(self.least, -2 * self.units[1])
     }
 
-    /// How the loss curves, the same everywhere.
+    /// The curvature of the loss, the same everywhere.
     #[must_use]
     pub fn curvature(&self) -> Curvature {
         Curvature::new(self.x_mean, scaled(self.variance, -2 * self.units[0]))

@@ -59,7 +59,7 @@ pub struct Solved {
     pub sgd: Option<GradientDescent>,
     /// The moments of the data.
     pub moments: Moments,
-    /// How the loss curves in the coordinates of the descent; `None` if that
+    /// The curvature of the loss in the coordinates of the descent; `None` if that
     /// overflows.
     pub curvature: Option<Curvature>,
     /// The statistics of the data.

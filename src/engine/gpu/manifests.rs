@@ -21,7 +21,7 @@ pub(super) const LAYERS_OFF: (&str, &str) = ("VK_LOADER_LAYERS_DISABLE", "~all~"
 /// The longest file that is read; those of all drivers known are below 1 KiB.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Where libraries are looked for that are given without a directory, after
+/// The directories of libraries that are given without one, after
 /// `LD_LIBRARY_PATH`.
 const LIBRARIES: [&str; 8] = [
     "/usr/local/lib",
@@ -58,7 +58,7 @@ impl Manifest {
         Self { library: part("library_path"), name: part("name"), path }
     }
 
-    /// Where its library is, if it is where libraries usually are.
+    /// The path of its library, if it is where libraries usually are.
     pub(super) fn library_file(&self) -> Option<PathBuf> {
         let library = Path::new(self.library.as_deref()?);
         if library.components().count() > 1 {

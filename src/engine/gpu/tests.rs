@@ -199,7 +199,7 @@ fn a_lost_device_ends_a_pass_with_an_error() {
     assert!(matches!(pass, Err(EngineError::Gpu(_))), "{pass:?}");
 }
 
-/// Of passes that read back once, many times, or for many steps.
+/// A clock of passes that read back once, many times, or for many steps.
 #[test]
 fn the_clock_runs_only_between_start_and_stop() {
     let column = |label| Array::from_vec(label, &[1000], vec![1f32; 1000]);

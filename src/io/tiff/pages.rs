@@ -29,7 +29,7 @@ const MASK: u64 = 0b100;
 
 /// The kind of image that a directory says it is.
 fn kind(directory: &Directory<'_>) -> Result<u64, DataError> {
-    /// Of the older tag.
+    /// The values of the older tag.
     const OLD_REDUCED: u64 = 2;
     if let Some(kind) = directory.number(tag::KIND)? {
         return Ok(kind);
