@@ -507,14 +507,14 @@ mod tests {
             merged([part(Tree::Dyadic, 1..2, 1, &[3.0, 4.0, 5.0]), part(Tree::Dyadic, 0..1, 0, &[1.0, 2.0])]);
         let (first, totals) = all.totals().unwrap();
         assert_eq!((first, totals.iter().map(|fit| fit.n).collect::<Vec<_>>()), (0, vec![1, 2, 1, 1]));
-        assert_eq!(totals[1].x_mean, 2.5);
+        assert_eq!(totals[1].x_mean(), 2.5);
         assert_eq!(all.total(), Err(PartialsError::Many { fits: 4 }));
         // A part whose fits begin before those of the part ahead of it.
         let all =
             merged([part(Tree::Dyadic, 0..1, 1, &[2.0]), part(Tree::Dyadic, 1..2, 0, &[1.0, 4.0, 7.0])]);
         let (first, totals) = all.totals().unwrap();
         assert_eq!(
-            (first, totals.iter().map(|fit| fit.x_mean).collect::<Vec<_>>()),
+            (first, totals.iter().map(|fit| fit.x_mean()).collect::<Vec<_>>()),
             (0, vec![1.0, 3.0, 7.0])
         );
     }
