@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::frame::{Frame, Shifts};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
-    check_points, chunks, elements_of, partials_of, point_of, targets,
+    check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
@@ -185,6 +185,7 @@ impl Engine for Cpu {
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
+        check_one_fit(&self.data, line)?;
         let (data, t) = (&self.data, targets(&self.data)?);
         let sums = self.map_chunks(0..data.len(), |chunk| {
             let frame = &self.shifts.frame(data, &chunk).in_units(line.units);

@@ -100,7 +100,7 @@ pub trait Engine: Send {
         Ok(self.moments(all)?.total()?)
     }
 
-    /// The sums over all elements about a point that the line goes through, in
+    /// The sums over all elements of the one fit about a point that the line goes through, in
     /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
     /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
     /// that [`loss_sums_at`](Self::loss_sums_at) cannot have.
@@ -296,6 +296,12 @@ fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
     let fits = data.fits().range();
     let fits = fits.end - fits.start;
     if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
+}
+
+/// Fails with [`EngineError::Points`] if there is more than one fit: of a pass at
+/// one line.
+fn check_one_fit(data: &Problem, line: &Line) -> Result<(), EngineError> {
+    check_points(data, &[line.affine()])
 }
 
 /// The problem's elements in a range of chunks, or [`EngineError::Chunks`].

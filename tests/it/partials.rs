@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use linfit::array::{Array, Groups, GroupsError, Hint, Hinted, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
-use linfit::engine::{Cpu, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
-use linfit::math::{Affine, LossSums, Moments};
+use linfit::engine::{Cpu, Digits, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
+use linfit::math::{Affine, Line, LossSums, Moments};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
@@ -247,6 +247,23 @@ fn parts_of_another_whole_are_refused() {
     assert!(matches!(cpu.loss_sums(&[], 0..1), Err(EngineError::Points { fits: 1, points: 0 })));
 }
 
+fn sums_about_refused(engine: &mut dyn Engine) {
+    let line = Line::of(AT, 0.0.into());
+    for digits in [Digits::Usual, Digits::Double] {
+        let error = engine.sums_about(&line, digits).unwrap_err();
+        assert!(matches!(error, EngineError::Points { fits: 3, points: 1 }), "{error}");
+    }
+}
+
+/// Sums about a line, and steps on a device, are of one fit.
+#[test]
+fn one_line_is_not_for_many_fits() {
+    let grouped = f32_case().shaped(&[3, 5], 0..15).grouped(Groups::Outer).unwrap();
+    for (_, open) in ENGINES {
+        sums_about_refused(open(&grouped).as_mut());
+    }
+}
+
 /// K fits of `run` elements in one pass, and as many problems.
 fn fits_and_problems(case: &Case, k: usize, run: usize, open: Open, compare: impl Fn(&str, &[f64], &[f64])) {
     let grouped = case.shaped(&[k as u64, run as u64], 0..k * run).grouped(Groups::Outer).unwrap();
@@ -367,6 +384,9 @@ fn ranges_on_a_device_sum_to_the_whole() {
         }
     }
     let grouped = f32_case().shaped(&[3, 5], 0..15).grouped(Groups::Outer).unwrap();
-    let error = Gpu::open(&adapter, &grouped).unwrap().moments(0..1).unwrap_err();
+    let mut gpu = Gpu::open(&adapter, &grouped).unwrap();
+    assert!(gpu.stepper().is_none());
+    sums_about_refused(&mut gpu);
+    let error = gpu.moments(0..1).unwrap_err();
     assert_eq!(error.hints(), [Hint::CpuEngine], "{error}");
 }
