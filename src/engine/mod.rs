@@ -341,7 +341,7 @@ fn partials_of<S: Mergeable>(
     over: Range<u64>,
     leaves: impl IntoIterator<Item = Leaf<S::Value>>,
 ) -> Result<Partials<S>, EngineError> {
-    let mut partials = Partials::new(Source::new(Tree::Dyadic, arithmetic));
+    let mut partials = Partials::new(Source::of(data, Tree::Dyadic, arithmetic));
     let end = data.grid().end_after(&over);
     for (chunk, leaf) in over.zip(leaves) {
         partials.push(chunk..chunk + 1, leaf.first_fit, leaf.values, end)?;

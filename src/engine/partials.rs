@@ -20,7 +20,7 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::array::CHUNK_ELEMENTS;
+use crate::array::{CHUNK_ELEMENTS, Order, Problem};
 use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
 
 /// The version of the serialised form.
@@ -42,19 +42,45 @@ pub struct Source {
     chunk_elements: u64,
     tree: Tree,
     arithmetic: Cow<'static, str>,
+    /// The elements of a fit, if there may be several.
+    fit_elements: Option<u64>,
+    /// The order in which elements are numbered; `None` where both are one, of
+    /// data along a single axis.
+    order: Option<Order>,
 }
 
 impl Source {
-    /// The source of an engine with this arithmetic, in a word or two.
+    /// The source of results for a problem by an engine with this arithmetic, in a
+    /// word or two.
     #[must_use]
-    pub fn new(tree: Tree, arithmetic: &'static str) -> Self {
-        Self { chunk_elements: CHUNK_ELEMENTS, tree, arithmetic: Cow::Borrowed(arithmetic) }
+    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+        Self {
+            chunk_elements: CHUNK_ELEMENTS,
+            tree,
+            arithmetic: Cow::Borrowed(arithmetic),
+            fit_elements: data.fit_elements(),
+            order: (!data.x().shape().is_linear()).then(|| data.order()),
+        }
+    }
+
+    /// The source of parts of both, if they merge.
+    fn joined(&self, other: &Self) -> Option<Self> {
+        let order = self.order.or(other.order);
+        let [one, other] =
+            [self, other].map(|source| Self { order: source.order.or(order), ..source.clone() });
+        (one == other).then_some(one)
     }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)
+        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)?;
+        match self.order {
+            Some(Order::C) => f.write_str(" row by row")?,
+            Some(Order::Fortran) => f.write_str(" column by column")?,
+            None => {}
+        }
+        self.fit_elements.map_or(Ok(()), |elements| write!(f, " in fits of {elements}"))
     }
 }
 
@@ -117,10 +143,10 @@ impl Mergeable for LossSums {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartialsError {
-    /// Results of different grids, engines or precisions.
+    /// Results of different grids, groups, orders, engines or precisions.
     #[error(
         "partial results of {one} do not merge with those of {other}; compute all parts with one engine and \
-         precision"
+         precision, grouped and stored alike"
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Source { one: Box<Source>, other: Box<Source> },
@@ -283,10 +309,11 @@ impl<S: Mergeable> Partials<S> {
     /// # Errors
     /// [`PartialsError`], where the parts are not of one whole.
     pub fn merge(mut self, other: Self) -> Result<Self, PartialsError> {
-        if self.source != other.source {
-            let (one, other) = (Box::new(self.source.clone()), Box::new(other.source));
+        let Some(source) = self.source.joined(&other.source) else {
+            let (one, other) = (Box::new(self.source), Box::new(other.source));
             return Err(PartialsError::Source { one, other });
-        }
+        };
+        self.source = source;
         if let (Some(end), Some(other_end)) = (self.end, other.end)
             && end != other_end
         {
@@ -468,6 +495,16 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
 mod tests {
     use super::*;
 
+    fn source(tree: Tree) -> Source {
+        Source {
+            chunk_elements: CHUNK_ELEMENTS,
+            tree,
+            arithmetic: "test".into(),
+            fit_elements: None,
+            order: None,
+        }
+    }
+
     fn moments(x: f64) -> Moments {
         Moments::from_pivot_sums(&crate::math::PivotSums {
             n: 1,
@@ -478,13 +515,13 @@ mod tests {
     }
 
     fn part(tree: Tree, chunks: Range<u64>, first_fit: u64, xs: &[f64]) -> Partials<Moments> {
-        let mut part = Partials::new(Source::new(tree, "test"));
+        let mut part = Partials::new(source(tree));
         part.push(chunks, first_fit, xs.iter().copied().map(moments).collect(), None).unwrap();
         part
     }
 
     fn merged(parts: impl IntoIterator<Item = Partials<Moments>>) -> Partials<Moments> {
-        let none = Partials::new(Source::new(Tree::Dyadic, "test"));
+        let none = Partials::new(source(Tree::Dyadic));
         parts.into_iter().fold(none, |all, part| all.merge(part).unwrap())
     }
 
@@ -534,7 +571,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_after_a_shorter_chunk() {
-        let mut last = Partials::new(Source::new(Tree::Dyadic, "test"));
+        let mut last = Partials::new(source(Tree::Dyadic));
         last.push(0..1, 0, vec![moments(1.0)], Some(65_535)).unwrap();
         let next = part(Tree::Dyadic, 1..2, 0, &[1.0]);
         assert_eq!(last.clone().merge(next.clone()), Err(PartialsError::Beyond { end: 65_535 }));

@@ -2,8 +2,11 @@
 //! of the whole; many fits in one pass are those of as many problems.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use linfit::array::{Array, Groups, GroupsError, Hint, Hinted, Problem, ValidityRules};
+use linfit::array::{
+    Array, ElementType, Groups, GroupsError, Hint, Hinted, Layout, Problem, Shape, ValidityRules,
+};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Digits, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
 use linfit::math::{Affine, Line, LossSums, Moments};
@@ -262,6 +265,43 @@ fn one_line_is_not_for_many_fits() {
     for (_, open) in ENGINES {
         sums_about_refused(open(&grouped).as_mut());
     }
+}
+
+/// Chunks of the same numbers whose fits are not: 4 of 32,768 elements, 2 of
+/// 65,536, or one; by rows or by columns. Data along one axis have both orders.
+#[test]
+fn parts_of_other_groups_and_orders_are_refused() {
+    let case = f32_case();
+    let shaped = |shape: [u64; 2]| case.shaped(&shape, 0..2 * CHUNK);
+    let outer = |shape| shaped(shape).grouped(Groups::Outer).unwrap();
+    let moments = |data: &Problem, over| Cpu::new(data).moments(over).unwrap();
+    let halves = outer([4, 1 << 15]);
+    let want = moments(&halves, 0..2);
+    assert_eq!(moments(&halves, 0..1).merge(moments(&halves, 1..2)).unwrap(), want);
+    for other in [outer([2, 1 << 16]), shaped([4, 1 << 15])] {
+        refused(moments(&halves, 0..1).merge(moments(&other, 1..2)), "in fits of 32768");
+        refused(moments(&other, 0..1).merge(sent(&moments(&halves, 1..2))), "in fits of 32768");
+    }
+    let by_columns = |shape: [u64; 2]| {
+        let stored = |column: &Column, label: &str| {
+            let Column::F32(values) = column else { unreachable!() };
+            let layout = Layout {
+                shape: Shape(shape.to_vec()),
+                element: ElementType::F32,
+                strides: vec![1, shape[0] as isize],
+                swapped: false,
+                offset: 0,
+            };
+            Array::new(label.to_owned(), Arc::new(values[..2 * CHUNK].to_vec()), layout).unwrap()
+        };
+        Problem::pair(stored(&case.x, "x"), stored(&case.t, "t")).unwrap()
+    };
+    let (rows, columns) = (shaped([4, 1 << 15]), by_columns([1 << 15, 4]));
+    refused(moments(&rows, 0..1).merge(moments(&columns, 1..2)), "column by column");
+    let along_one = case.part(0..2 * CHUNK);
+    let both = moments(&columns, 0..1).merge(moments(&along_one, 1..2)).unwrap();
+    assert_eq!(both, moments(&along_one, 0..1).merge(moments(&columns, 1..2)).unwrap());
+    assert_eq!(both.total().unwrap(), moments(&along_one, 0..2).total().unwrap());
 }
 
 /// K fits of `run` elements in one pass, and as many problems.
