@@ -100,6 +100,10 @@ pub trait Mergeable: Sized {
 
     /// The result that a value stands for.
     fn result(value: &Self::Value) -> Self;
+
+    /// The number of elements of a value that was read from somewhere; `None` if
+    /// no data have such a value.
+    fn elements(value: &Self::Value) -> Option<u64>;
 }
 
 impl Mergeable for Moments {
@@ -112,6 +116,10 @@ impl Mergeable for Moments {
 
     fn result(value: &Self) -> Self {
         *value
+    }
+
+    fn elements(value: &Self) -> Option<u64> {
+        value.is_possible().then_some(value.n)
     }
 }
 
@@ -136,6 +144,10 @@ impl Mergeable for LossSums {
 
     fn result(value: &SumsAt) -> Self {
         value.sums.total()
+    }
+
+    fn elements(value: &SumsAt) -> Option<u64> {
+        value.sums.is_possible().then(|| value.sums.n())
     }
 }
 
@@ -484,6 +496,15 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
             if node.values.is_empty() || node.first_fit.checked_add(node.values.len() as u64).is_none() {
                 return Err(malformed("a range of fits is none"));
             }
+            // Within 64 bits, as the end of the last chunk is.
+            let room = node.chunks * CHUNK_ELEMENTS;
+            let mut elements = node.values.iter().map(S::elements);
+            if elements
+                .try_fold(0u64, |sum, elements| sum.checked_add(elements?))
+                .is_none_or(|sum| sum > room)
+            {
+                return Err(malformed("no data have such a value"));
+            }
             partials.insert(node)?;
         }
         partials.check_end()?;
@@ -605,5 +626,54 @@ mod tests {
         refused(r#""end":null"#, r#""end":65537"#, "goes beyond");
         refused(r#""-inf""#, r#""many""#, "a number");
         assert!(serde_json::from_str::<Partials<LossSums>>(&text).is_err());
+    }
+
+    /// Version 1 as it was first written, of both kinds: other names or numbers
+    /// are another version.
+    #[test]
+    fn version_1_stays() {
+        let mut readings = crate::math::Readings::default();
+        (readings.x.exponent, readings.t.exponent) = (3, -2);
+        let mut of_moments = Partials::new(Source { order: Some(Order::C), ..source(Tree::Ranges) });
+        let value = moments(2.5).of_readings(&readings, 4);
+        of_moments.push(7..8, 2, vec![value], Some(500_000)).unwrap();
+        let text = concat!(
+            r#"{"version":1,"kind":"moments","source":{"chunk_elements":65536,"tree":"ranges","#,
+            r#""arithmetic":"test","fit_elements":null,"order":"c"},"end":500000,"nodes":[{"first_chunk":7,"#,
+            r#""chunks":1,"first_fit":2,"values":[{"n":1,"weight_sum":1.0,"x_mean":2.5,"t_mean":0.0,"#,
+            r#""xx":0.0,"xt":0.0,"tt":0.0,"x_rest":0.0,"t_rest":0.0,"units":[3,-2],"weight_exponent":4}]}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&of_moments).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Partials<Moments>>(text).unwrap(), of_moments);
+
+        let of_grouped =
+            Source { fit_elements: Some(9), order: Some(Order::Fortran), ..source(Tree::Dyadic) };
+        let mut of_sums = Partials::new(of_grouped);
+        let sums = LossSums { n: 2, weight_sum: 2.0, rr: 5.0, rx: 3.0, r: -1.0 };
+        let sums = SumsAccumulator::from(sums).of_readings(&readings, 4);
+        of_sums.push(0..1, 0, vec![SumsAt { at: Affine::new(1.5, -0.5), sums }], None).unwrap();
+        let text = concat!(
+            r#"{"version":1,"kind":"loss_sums","source":{"chunk_elements":65536,"tree":"dyadic","#,
+            r#""arithmetic":"test","fit_elements":9,"order":"fortran"},"end":null,"nodes":[{"first_chunk":0,"#,
+            r#""chunks":1,"first_fit":0,"values":[{"at":{"weight":1.5,"bias":-0.5},"sums":{"n":2,"#,
+            r#""weight_sum":{"sum":2.0,"error":0.0},"rr":{"sum":5.0,"error":0.0},"#,
+            r#""rx":{"sum":3.0,"error":0.0},"r":{"sum":-1.0,"error":0.0},"units":[3,-2],"#,
+            r#""weight_exponent":4}}]}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&of_sums).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Partials<LossSums>>(text).unwrap(), of_sums);
+
+        let refused = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            let error = serde_json::from_str::<Partials<LossSums>>(&text.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains("no data have such"), "{to}: {error}");
+        };
+        refused(r#""n":2"#, r#""n":65537"#);
+        refused(r#""units":[3,-2]"#, r#""units":[3,-2201]"#);
+        refused(r#""units":[3,-2]"#, r#""units":[2147483647,-2]"#);
+        refused(r#""weight_exponent":4"#, r#""weight_exponent":-2147483648"#);
+        for sum in ["0.0", "-1.0", r#""nan""#] {
+            refused(r#"{"sum":2.0,"#, &format!(r#"{{"sum":{sum},"#));
+        }
     }
 }

@@ -87,6 +87,14 @@ pub(super) fn common_unit(parts: [([i32; 2], [bool; 2]); 2]) -> [i32; 2] {
     })
 }
 
+/// Whether sums that were read from somewhere may be of so many elements: they
+/// have weights above 0, and units of numbers that f64 has and of their products.
+pub(super) fn is_possible(n: u64, weight_sum: f64, units: [i32; 2], weight_exponent: i32) -> bool {
+    const FARTHEST: i32 = 2200;
+    let is_near = |exponent: i32| (-FARTHEST..=FARTHEST).contains(&exponent);
+    (n == 0 || weight_sum > 0.0) && units.into_iter().chain([weight_exponent]).all(is_near)
+}
+
 impl Moments {
     /// The moments behind sums about a shift; `sums.weight_sum` must not be 0.
     ///
@@ -218,6 +226,13 @@ impl Moments {
             weight_exponent,
             ..self
         }
+    }
+
+    /// Whether there are data that have such moments, as far as can be told
+    /// without these; else nothing may be computed with them.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        is_possible(self.n, self.weight_sum, self.units, self.weight_exponent)
     }
 
     /// The powers of two of the units of Mxx, Mxt and Mtt: of X and of T.
