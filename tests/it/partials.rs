@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use linfit::array::{
-    Array, ElementType, Groups, GroupsError, Hint, Hinted, Layout, Problem, Shape, ValidityRules,
+    Array, ElementType, Groups, GroupsError, Hint, Hinted, Layout, Order, Problem, Shape, ValidityRules,
 };
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Digits, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
@@ -285,13 +285,7 @@ fn parts_of_other_groups_and_orders_are_refused() {
     let by_columns = |shape: [u64; 2]| {
         let stored = |column: &Column, label: &str| {
             let Column::F32(values) = column else { unreachable!() };
-            let layout = Layout {
-                shape: Shape(shape.to_vec()),
-                element: ElementType::F32,
-                strides: vec![1, shape[0] as isize],
-                swapped: false,
-                offset: 0,
-            };
+            let layout = Layout::contiguous(Shape(shape.to_vec()), ElementType::F32, Order::Fortran);
             Array::new(label.to_owned(), Arc::new(values[..2 * CHUNK].to_vec()), layout).unwrap()
         };
         Problem::pair(stored(&case.x, "x"), stored(&case.t, "t")).unwrap()
