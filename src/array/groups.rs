@@ -84,6 +84,12 @@ impl Fits {
         self.first..self.first + self.count
     }
 
+    /// The number of elements of each fit.
+    #[must_use]
+    pub fn run_elements(&self) -> u64 {
+        self.run_elements
+    }
+
     /// The runs of elements of one fit each that make up a range of the
     /// problem's elements, with the fit's number. Every pass over grouped
     /// elements cuts them here.

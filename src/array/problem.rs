@@ -208,6 +208,15 @@ impl Problem {
         self.fits
     }
 
+    /// The number of elements of each fit, where these are grouped.
+    #[must_use]
+    pub fn fit_elements(&self) -> Option<u64> {
+        match self.groups {
+            Groups::One => None,
+            Groups::Outer => Some(self.fits.run_elements()),
+        }
+    }
+
     /// The inputs X.
     #[must_use]
     pub fn x(&self) -> &Array {

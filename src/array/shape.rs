@@ -63,7 +63,8 @@ impl fmt::Display for Shape {
 }
 
 /// The order of elements in memory, or of a pass over them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Order {
     /// The last dimension is contiguous (row-major).
     C,

@@ -206,14 +206,14 @@ fn moments_error(got: &Moments, want: &Moments) -> f64 {
         let floor = TermScales::CANCELLED * mean;
         squares.max(want.weight_sum * floor * floor)
     };
-    let (xx, tt) = (square(want.x_mean, want.xx), square(want.t_mean, want.tt));
+    let (xx, tt) = (square(want.x_mean(), want.xx), square(want.t_mean(), want.tt));
     let root = |mean: f64, squares: f64| (mean * mean + squares / want.weight_sum).sqrt();
     let errors = [
         relative(got.xx - want.xx, xx),
         relative(got.tt - want.tt, tt),
         relative(got.xt - want.xt, (xx * tt).sqrt()),
-        relative(got.x_mean - want.x_mean, root(want.x_mean, want.xx)),
-        relative(got.t_mean - want.t_mean, root(want.t_mean, want.tt)),
+        relative(got.x_mean() - want.x_mean(), root(want.x_mean(), want.xx)),
+        relative(got.t_mean() - want.t_mean(), root(want.t_mean(), want.tt)),
     ];
     errors.into_iter().fold(0.0, worse)
 }

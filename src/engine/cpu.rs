@@ -7,12 +7,13 @@ mod residuals;
 use std::ops::Range;
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::frame::{Frame, Shifts};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
-    check_points, chunks, elements_of, partials_of, point_of, targets,
+    check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
@@ -185,6 +186,7 @@ impl Engine for Cpu {
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
+        check_one_fit(&self.data, line)?;
         let (data, t) = (&self.data, targets(&self.data)?);
         let sums = self.map_chunks(0..data.len(), |chunk| {
             let frame = &self.shifts.frame(data, &chunk).in_units(line.units);
@@ -207,13 +209,15 @@ impl Engine for Cpu {
     }
 }
 
-/// The name of this arithmetic, which decides the bits.
+/// The name of this arithmetic, which decides the bits: what the blocks' sums,
+/// for the same targets, make of `mul_add!`.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn arithmetic() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if !is_x86_feature_detected!("fma") {
-        return "cpu f64 without fused multiply-add";
+    if target_cfg_f!(any(target_feature = "fma", target_feature = "neon")) {
+        "cpu f64"
+    } else {
+        "cpu f64 without fused multiply-add"
     }
-    "cpu f64"
 }
 
 /// The name of the vector instructions in use.
@@ -258,5 +262,20 @@ fn predict_chunk<R: Real>(x: &Array, order: Order, start: usize, at: Affine, ys:
 fn affine_block<X: Real, Y: Real>(xs: &[X], weight: f64, bias: f64, ys: &mut [Y]) {
     for (x, y) in xs.iter().zip(ys) {
         *y = Y::from_element(x.to_f64() * weight + bias);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A processor with fused multiply-add but without AVX2 runs the loops that
+    /// round products, and says so.
+    #[test]
+    fn arithmetic_is_named_for_what_the_loops_do() {
+        #[cfg(target_arch = "x86_64")]
+        let is_fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        #[cfg(not(target_arch = "x86_64"))]
+        let is_fused = cfg!(target_arch = "aarch64");
+        let want = if is_fused { "cpu f64" } else { "cpu f64 without fused multiply-add" };
+        assert_eq!(super::arithmetic(), want);
     }
 }

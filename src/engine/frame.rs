@@ -66,7 +66,7 @@ impl Frame {
         if moments.n == 0 {
             return None;
         }
-        let sides = [(moments.xx, moments.x_mean), (moments.tt, moments.t_mean)];
+        let sides = [(moments.xx, moments.x_mean()), (moments.tt, moments.t_mean())];
         let is_fine = |(squares, mean): (f64, f64)| {
             let square = squares / moments.weight_sum;
             // Differences from such a mean are 0 or have squares within f64.

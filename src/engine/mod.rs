@@ -100,7 +100,7 @@ pub trait Engine: Send {
         Ok(self.moments(all)?.total()?)
     }
 
-    /// The sums over all elements about a point that the line goes through, in
+    /// The sums over all elements of the one fit about a point that the line goes through, in
     /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
     /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
     /// that [`loss_sums_at`](Self::loss_sums_at) cannot have.
@@ -298,6 +298,12 @@ fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
     if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
 }
 
+/// Fails with [`EngineError::Points`] if there is more than one fit: of a pass at
+/// one line.
+fn check_one_fit(data: &Problem, line: &Line) -> Result<(), EngineError> {
+    check_points(data, &[line.affine()])
+}
+
 /// The problem's elements in a range of chunks, or [`EngineError::Chunks`].
 fn elements_of(data: &Problem, over: &Range<u64>) -> Result<Range<usize>, EngineError> {
     let chunks = || EngineError::Chunks { over: over.clone(), all: data.grid().chunks() };
@@ -335,7 +341,7 @@ fn partials_of<S: Mergeable>(
     over: Range<u64>,
     leaves: impl IntoIterator<Item = Leaf<S::Value>>,
 ) -> Result<Partials<S>, EngineError> {
-    let mut partials = Partials::new(Source::new(Tree::Dyadic, arithmetic));
+    let mut partials = Partials::new(Source::of(data, Tree::Dyadic, arithmetic));
     let end = data.grid().end_after(&over);
     for (chunk, leaf) in over.zip(leaves) {
         partials.push(chunk..chunk + 1, leaf.first_fit, leaf.values, end)?;

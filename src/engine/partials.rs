@@ -20,7 +20,7 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::array::CHUNK_ELEMENTS;
+use crate::array::{CHUNK_ELEMENTS, Order, Problem};
 use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
 
 /// The version of the serialised form.
@@ -42,19 +42,45 @@ pub struct Source {
     chunk_elements: u64,
     tree: Tree,
     arithmetic: Cow<'static, str>,
+    /// The elements of a fit, if there may be several.
+    fit_elements: Option<u64>,
+    /// The order in which elements are numbered; `None` where both are one, of
+    /// data along a single axis.
+    order: Option<Order>,
 }
 
 impl Source {
-    /// The source of an engine with this arithmetic, in a word or two.
+    /// The source of results for a problem by an engine with this arithmetic, in a
+    /// word or two.
     #[must_use]
-    pub fn new(tree: Tree, arithmetic: &'static str) -> Self {
-        Self { chunk_elements: CHUNK_ELEMENTS, tree, arithmetic: Cow::Borrowed(arithmetic) }
+    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+        Self {
+            chunk_elements: CHUNK_ELEMENTS,
+            tree,
+            arithmetic: Cow::Borrowed(arithmetic),
+            fit_elements: data.fit_elements(),
+            order: (!data.x().shape().is_linear()).then(|| data.order()),
+        }
+    }
+
+    /// The source of parts of both, if they merge.
+    fn joined(&self, other: &Self) -> Option<Self> {
+        let order = self.order.or(other.order);
+        let [one, other] =
+            [self, other].map(|source| Self { order: source.order.or(order), ..source.clone() });
+        (one == other).then_some(one)
     }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)
+        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)?;
+        match self.order {
+            Some(Order::C) => f.write_str(" row by row")?,
+            Some(Order::Fortran) => f.write_str(" column by column")?,
+            None => {}
+        }
+        self.fit_elements.map_or(Ok(()), |elements| write!(f, " in fits of {elements}"))
     }
 }
 
@@ -74,6 +100,10 @@ pub trait Mergeable: Sized {
 
     /// The result that a value stands for.
     fn result(value: &Self::Value) -> Self;
+
+    /// The number of elements of a value that was read from somewhere; `None` if
+    /// no data have such a value.
+    fn elements(value: &Self::Value) -> Option<u64>;
 }
 
 impl Mergeable for Moments {
@@ -86,6 +116,10 @@ impl Mergeable for Moments {
 
     fn result(value: &Self) -> Self {
         *value
+    }
+
+    fn elements(value: &Self) -> Option<u64> {
+        value.is_possible().then_some(value.n)
     }
 }
 
@@ -111,16 +145,20 @@ impl Mergeable for LossSums {
     fn result(value: &SumsAt) -> Self {
         value.sums.total()
     }
+
+    fn elements(value: &SumsAt) -> Option<u64> {
+        value.sums.is_possible().then(|| value.sums.n())
+    }
 }
 
 /// Why partial results do not merge, or have no total.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartialsError {
-    /// Results of different grids, engines or precisions.
+    /// Results of different grids, groups, orders, engines or precisions.
     #[error(
         "partial results of {one} do not merge with those of {other}; compute all parts with one engine and \
-         precision"
+         precision, grouped and stored alike"
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Source { one: Box<Source>, other: Box<Source> },
@@ -283,10 +321,11 @@ impl<S: Mergeable> Partials<S> {
     /// # Errors
     /// [`PartialsError`], where the parts are not of one whole.
     pub fn merge(mut self, other: Self) -> Result<Self, PartialsError> {
-        if self.source != other.source {
-            let (one, other) = (Box::new(self.source.clone()), Box::new(other.source));
+        let Some(source) = self.source.joined(&other.source) else {
+            let (one, other) = (Box::new(self.source), Box::new(other.source));
             return Err(PartialsError::Source { one, other });
-        }
+        };
+        self.source = source;
         if let (Some(end), Some(other_end)) = (self.end, other.end)
             && end != other_end
         {
@@ -457,6 +496,15 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
             if node.values.is_empty() || node.first_fit.checked_add(node.values.len() as u64).is_none() {
                 return Err(malformed("a range of fits is none"));
             }
+            // Within 64 bits, as the end of the last chunk is.
+            let room = node.chunks * CHUNK_ELEMENTS;
+            let mut elements = node.values.iter().map(S::elements);
+            if elements
+                .try_fold(0u64, |sum, elements| sum.checked_add(elements?))
+                .is_none_or(|sum| sum > room)
+            {
+                return Err(malformed("no data have such a value"));
+            }
             partials.insert(node)?;
         }
         partials.check_end()?;
@@ -468,6 +516,16 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
 mod tests {
     use super::*;
 
+    fn source(tree: Tree) -> Source {
+        Source {
+            chunk_elements: CHUNK_ELEMENTS,
+            tree,
+            arithmetic: "test".into(),
+            fit_elements: None,
+            order: None,
+        }
+    }
+
     fn moments(x: f64) -> Moments {
         Moments::from_pivot_sums(&crate::math::PivotSums {
             n: 1,
@@ -478,13 +536,13 @@ mod tests {
     }
 
     fn part(tree: Tree, chunks: Range<u64>, first_fit: u64, xs: &[f64]) -> Partials<Moments> {
-        let mut part = Partials::new(Source::new(tree, "test"));
+        let mut part = Partials::new(source(tree));
         part.push(chunks, first_fit, xs.iter().copied().map(moments).collect(), None).unwrap();
         part
     }
 
     fn merged(parts: impl IntoIterator<Item = Partials<Moments>>) -> Partials<Moments> {
-        let none = Partials::new(Source::new(Tree::Dyadic, "test"));
+        let none = Partials::new(source(Tree::Dyadic));
         parts.into_iter().fold(none, |all, part| all.merge(part).unwrap())
     }
 
@@ -507,14 +565,14 @@ mod tests {
             merged([part(Tree::Dyadic, 1..2, 1, &[3.0, 4.0, 5.0]), part(Tree::Dyadic, 0..1, 0, &[1.0, 2.0])]);
         let (first, totals) = all.totals().unwrap();
         assert_eq!((first, totals.iter().map(|fit| fit.n).collect::<Vec<_>>()), (0, vec![1, 2, 1, 1]));
-        assert_eq!(totals[1].x_mean, 2.5);
+        assert_eq!(totals[1].x_mean(), 2.5);
         assert_eq!(all.total(), Err(PartialsError::Many { fits: 4 }));
         // A part whose fits begin before those of the part ahead of it.
         let all =
             merged([part(Tree::Dyadic, 0..1, 1, &[2.0]), part(Tree::Dyadic, 1..2, 0, &[1.0, 4.0, 7.0])]);
         let (first, totals) = all.totals().unwrap();
         assert_eq!(
-            (first, totals.iter().map(|fit| fit.x_mean).collect::<Vec<_>>()),
+            (first, totals.iter().map(|fit| fit.x_mean()).collect::<Vec<_>>()),
             (0, vec![1.0, 3.0, 7.0])
         );
     }
@@ -534,7 +592,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_after_a_shorter_chunk() {
-        let mut last = Partials::new(Source::new(Tree::Dyadic, "test"));
+        let mut last = Partials::new(source(Tree::Dyadic));
         last.push(0..1, 0, vec![moments(1.0)], Some(65_535)).unwrap();
         let next = part(Tree::Dyadic, 1..2, 0, &[1.0]);
         assert_eq!(last.clone().merge(next.clone()), Err(PartialsError::Beyond { end: 65_535 }));
@@ -568,5 +626,54 @@ mod tests {
         refused(r#""end":null"#, r#""end":65537"#, "goes beyond");
         refused(r#""-inf""#, r#""many""#, "a number");
         assert!(serde_json::from_str::<Partials<LossSums>>(&text).is_err());
+    }
+
+    /// Version 1 as it was first written, of both kinds: other names or numbers
+    /// are another version.
+    #[test]
+    fn version_1_stays() {
+        let mut readings = crate::math::Readings::default();
+        (readings.x.exponent, readings.t.exponent) = (3, -2);
+        let mut of_moments = Partials::new(Source { order: Some(Order::C), ..source(Tree::Ranges) });
+        let value = moments(2.5).of_readings(&readings, 4);
+        of_moments.push(7..8, 2, vec![value], Some(500_000)).unwrap();
+        let text = concat!(
+            r#"{"version":1,"kind":"moments","source":{"chunk_elements":65536,"tree":"ranges","#,
+            r#""arithmetic":"test","fit_elements":null,"order":"c"},"end":500000,"nodes":[{"first_chunk":7,"#,
+            r#""chunks":1,"first_fit":2,"values":[{"n":1,"weight_sum":1.0,"x_mean":2.5,"t_mean":0.0,"#,
+            r#""xx":0.0,"xt":0.0,"tt":0.0,"x_rest":0.0,"t_rest":0.0,"units":[3,-2],"weight_exponent":4}]}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&of_moments).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Partials<Moments>>(text).unwrap(), of_moments);
+
+        let of_grouped =
+            Source { fit_elements: Some(9), order: Some(Order::Fortran), ..source(Tree::Dyadic) };
+        let mut of_sums = Partials::new(of_grouped);
+        let sums = LossSums { n: 2, weight_sum: 2.0, rr: 5.0, rx: 3.0, r: -1.0 };
+        let sums = SumsAccumulator::from(sums).of_readings(&readings, 4);
+        of_sums.push(0..1, 0, vec![SumsAt { at: Affine::new(1.5, -0.5), sums }], None).unwrap();
+        let text = concat!(
+            r#"{"version":1,"kind":"loss_sums","source":{"chunk_elements":65536,"tree":"dyadic","#,
+            r#""arithmetic":"test","fit_elements":9,"order":"fortran"},"end":null,"nodes":[{"first_chunk":0,"#,
+            r#""chunks":1,"first_fit":0,"values":[{"at":{"weight":1.5,"bias":-0.5},"sums":{"n":2,"#,
+            r#""weight_sum":{"sum":2.0,"error":0.0},"rr":{"sum":5.0,"error":0.0},"#,
+            r#""rx":{"sum":3.0,"error":0.0},"r":{"sum":-1.0,"error":0.0},"units":[3,-2],"#,
+            r#""weight_exponent":4}}]}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&of_sums).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Partials<LossSums>>(text).unwrap(), of_sums);
+
+        let refused = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            let error = serde_json::from_str::<Partials<LossSums>>(&text.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains("no data have such"), "{to}: {error}");
+        };
+        refused(r#""n":2"#, r#""n":65537"#);
+        refused(r#""units":[3,-2]"#, r#""units":[3,-2201]"#);
+        refused(r#""units":[3,-2]"#, r#""units":[2147483647,-2]"#);
+        refused(r#""weight_exponent":4"#, r#""weight_exponent":-2147483648"#);
+        for sum in ["0.0", "-1.0", r#""nan""#] {
+            refused(r#"{"sum":2.0,"#, &format!(r#"{{"sum":{sum},"#));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::frame::{self, Frame, Shifts};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
-    check_points, chunks, elements_of, partials_of, point_of, targets,
+    check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Problem};
 use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
@@ -208,6 +208,7 @@ impl Engine for Reference {
 
     /// With twice the digits of f64 in any case.
     fn sums_about(&mut self, line: &Line, _digits: Digits) -> Result<LossSums, EngineError> {
+        check_one_fit(&self.data, line)?;
         let t = targets(&self.data)?;
         let mut all = SumsAccumulator::default();
         for chunk in chunks(0..self.data.len(), CHUNK) {

@@ -47,7 +47,7 @@ impl Coordinates {
         }
         let x_variance = moments.xx / moments.weight_sum;
         if x_variance == 0.0 {
-            return Err(FitError::NoSpread(moments.x_mean));
+            return Err(FitError::NoSpread(moments.x_mean()));
         }
         Ok(Self::Standardized {
             x_mean: moments.x_centre(),

@@ -78,7 +78,7 @@ pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
     if moments.units() != [0; 2] {
         return true;
     }
-    let parts = model.bias.abs() + (model.weight * moments.x_mean).abs() + moments.t_mean.abs();
+    let parts = model.bias.abs() + (model.weight * moments.x_mean()).abs() + moments.t_mean().abs();
     let residual = (moments.least_squares_rr() / moments.weight_sum).sqrt();
     f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
@@ -88,7 +88,7 @@ fn undetermined(moments: &Moments) -> FitError {
     if moments.n < 2 {
         FitError::OneElement
     } else if moments.is_finite() && moments.xx == 0.0 {
-        FitError::NoSpread(moments.x_mean)
+        FitError::NoSpread(moments.x_mean())
     } else if let Some(exponent) = moments.weight_digits() {
         FitError::LineBeyondRange(exponent)
     } else {

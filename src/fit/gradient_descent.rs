@@ -97,8 +97,8 @@ impl GradientDescent {
     #[must_use]
     pub fn relative_to(moments: &Moments, share: f64) -> [f64; 2] {
         let [x, t] = moments.deviations();
-        let t = if moments.tt > 0.0 { t } else { moments.t_mean.abs() };
-        let x = x.hypot(moments.x_mean);
+        let t = if moments.tt > 0.0 { t } else { moments.t_mean().abs() };
+        let x = x.hypot(moments.x_mean());
         [share * 2.0 * x * t, share * 2.0 * t]
     }
 

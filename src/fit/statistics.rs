@@ -109,7 +109,7 @@ impl Statistics {
     #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     fn of_line(moments: &Moments, line: Affine, rr: f64, rates: Self) -> Self {
         let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
-        let Moments { n, weight_sum, x_mean, xx, xt, tt, .. } = *moments;
+        let Moments { n, weight_sum, xx, xt, tt, .. } = *moments;
         // Of T alike everywhere there is nothing to explain.
         let unexplained = (tt > 0.0).then(|| if n > 2 { (rr / tt).min(1.0) } else { 0.0 });
         let r2 = unexplained.map(|share| explained(moments, share));
@@ -122,7 +122,7 @@ impl Statistics {
         let [x_unit, t_unit] = moments.units();
         let residual_std = (rr / freedom).sqrt();
         let stderr_weight = residual_std / xx.sqrt();
-        let x_root = (xx / weight_sum).sqrt().hypot(scaled(x_mean, x_unit));
+        let x_root = (xx / weight_sum).sqrt().hypot(scaled(moments.x_mean(), x_unit));
         Self {
             residual_std: finite(scaled(residual_std, -t_unit - moments.weight_exponent() / 2)),
             stderr_weight: finite(scaled(stderr_weight, x_unit - t_unit)),

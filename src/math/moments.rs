@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compensated::two_sum;
 use super::number;
-use super::{Affine, Double, Line, LossSums, Quadratic, Readings, scaled};
+use super::{Affine, Double, Line, LossSums, Quadratic, Reading, Readings, scaled};
 
 /// The means of X and T and the sums of squares and products of what differs
 /// from them: what one pass over the data has to yield so that loss and
@@ -21,12 +21,12 @@ pub struct Moments {
     /// Σ w: n, where there are no weights.
     #[serde(with = "number")]
     pub weight_sum: f64,
-    /// x̄, the mean of X.
+    /// x̄, the mean of X, times 2ᵃ.
     #[serde(with = "number")]
-    pub x_mean: f64,
-    /// t̄, the mean of T.
+    x_mean: f64,
+    /// t̄, the mean of T, times 2ᶜ.
     #[serde(with = "number")]
-    pub t_mean: f64,
+    t_mean: f64,
     /// Mxx = Σ w·(x − x̄)².
     #[serde(with = "number")]
     pub xx: f64,
@@ -41,9 +41,10 @@ pub struct Moments {
     x_rest: f64,
     #[serde(with = "number")]
     t_rest: f64,
-    /// The powers of two a and c of the units of Mxx, Mxt and Mtt, which are
+    /// The powers of two a and c of the units of X and T: Mxx, Mxt and Mtt are
     /// given times 2²ᵃ, 2ᵃ⁺ᶜ and 2²ᶜ: 0 unless they would leave the range of
-    /// f64. The means have no units of their own.
+    /// f64. So are the means held while parts merge: two means may be farther
+    /// apart than f64 goes, and subnormal ones would be short of digits.
     units: [i32; 2],
     /// The power of two that weights were multiplied with, and with them all
     /// sums; even.
@@ -84,6 +85,14 @@ pub(super) fn common_unit(parts: [([i32; 2], [bool; 2]); 2]) -> [i32; 2] {
         (false, true) => b[axis],
         _ => a[axis].min(b[axis]),
     })
+}
+
+/// Whether sums that were read from somewhere may be of so many elements: they
+/// have weights above 0, and units of numbers that f64 has and of their products.
+pub(super) fn is_possible(n: u64, weight_sum: f64, units: [i32; 2], weight_exponent: i32) -> bool {
+    const FARTHEST: i32 = 2200;
+    let is_near = |exponent: i32| (-FARTHEST..=FARTHEST).contains(&exponent);
+    (n == 0 || weight_sum > 0.0) && units.into_iter().chain([weight_exponent]).all(is_near)
 }
 
 impl Moments {
@@ -159,7 +168,6 @@ impl Moments {
         let weight = self.weight_sum * share;
         let (x_mean, x_rest) = moved((self.x_mean, self.x_rest), x * share);
         let (t_mean, t_rest) = moved((self.t_mean, self.t_rest), t * share);
-        let (x, t) = (scaled(x, self.units[0]), scaled(t, self.units[1]));
         Self {
             n: self.n + other.n,
             weight_sum,
@@ -177,12 +185,21 @@ impl Moments {
     /// The moments of the data, from those of data that were read so.
     #[must_use]
     pub fn of_readings(self, readings: &Readings, weight_exponent: i32) -> Self {
-        let (x, t) = (readings.x.undo(self.x_centre()), readings.t.undo(self.t_centre()));
+        // The shift in the units that the elements were read in.
+        let unshifted = |(mean, rest): (f64, f64), reading: Reading| match reading.shift {
+            0 => (mean, rest),
+            shift => {
+                let mean = Double::sum(mean, rest).plus(Double::whole(shift).scaled(reading.exponent));
+                (mean.value(), mean.rest())
+            }
+        };
+        let (x_mean, x_rest) = unshifted((self.x_mean, self.x_rest), readings.x);
+        let (t_mean, t_rest) = unshifted((self.t_mean, self.t_rest), readings.t);
         Self {
-            x_mean: x.value(),
-            x_rest: x.rest(),
-            t_mean: t.value(),
-            t_rest: t.rest(),
+            x_mean,
+            x_rest,
+            t_mean,
+            t_rest,
             units: [self.units[0] + readings.x.exponent, self.units[1] + readings.t.exponent],
             weight_exponent: self.weight_exponent + weight_exponent,
             ..self
@@ -198,6 +215,10 @@ impl Moments {
         let [x, t] = [units[0] - self.units[0], units[1] - self.units[1]];
         Self {
             weight_sum: scaled(self.weight_sum, w),
+            x_mean: scaled(self.x_mean, x),
+            t_mean: scaled(self.t_mean, t),
+            x_rest: scaled(self.x_rest, x),
+            t_rest: scaled(self.t_rest, t),
             xx: scaled(self.xx, 2 * x + w),
             xt: scaled(self.xt, x + t + w),
             tt: scaled(self.tt, 2 * t + w),
@@ -205,6 +226,13 @@ impl Moments {
             weight_exponent,
             ..self
         }
+    }
+
+    /// Whether there are data that have such moments, as far as can be told
+    /// without these; else nothing may be computed with them.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        is_possible(self.n, self.weight_sum, self.units, self.weight_exponent)
     }
 
     /// The powers of two of the units of Mxx, Mxt and Mtt: of X and of T.
@@ -220,16 +248,28 @@ impl Moments {
         self.weight_exponent
     }
 
+    /// x̄, the mean of X.
+    #[must_use]
+    pub fn x_mean(&self) -> f64 {
+        scaled(self.x_mean, -self.units[0])
+    }
+
+    /// t̄, the mean of T.
+    #[must_use]
+    pub fn t_mean(&self) -> f64 {
+        scaled(self.t_mean, -self.units[1])
+    }
+
     /// x̄ with all its digits.
     #[must_use]
     pub fn x_centre(&self) -> Double {
-        Double::sum(self.x_mean, self.x_rest)
+        Double::sum(self.x_mean, self.x_rest).scaled(-self.units[0])
     }
 
     /// t̄ with all its digits.
     #[must_use]
     pub fn t_centre(&self) -> Double {
-        Double::sum(self.t_mean, self.t_rest)
+        Double::sum(self.t_mean, self.t_rest).scaled(-self.units[1])
     }
 
     /// σx, the standard deviation of X, and σt, which f64 has also where it
@@ -429,5 +469,27 @@ mod tests {
         let got = part(&[(1e200, 1.0), (-1e200, 2.0)]);
         assert!(!got.is_finite(), "{got:?}");
         assert_eq!(got.least_squares(), None);
+    }
+
+    /// ±2¹⁰²³ read in units of it, 2¹⁰²⁴ apart, and 1 and 2 times 2⁻¹⁰⁷⁴ read in
+    /// units of that, whose mean lies between them.
+    #[test]
+    fn means_of_parts_have_the_units_that_these_were_read_in() {
+        let read = |x: f64, exponent: i32| {
+            let mut readings = Readings::default();
+            readings.x.exponent = exponent;
+            part(&[(x, 0.0)]).of_readings(&readings, 0)
+        };
+        let far = read(1.0, -1023).merge(read(-1.0, -1023));
+        assert_eq!((far.x_mean(), far.xx, far.units()), (0.0, 2.0, [-1023, 0]));
+        let high = read(1.0, -1023).merge(read(1.0, -1023));
+        assert_eq!(far.merge(high).x_mean(), 2f64.powi(1022));
+        let near = read(1.0, 1074).merge(read(2.0, 1074));
+        assert_eq!((near.x_mean, near.xx), (1.5, 0.5));
+        let all = near.merge(read(3.0, 1074));
+        assert_eq!((all.x_mean(), all.xx), (f64::from_bits(2), 2.0));
+        // Beside 2¹⁰²³ they are nothing.
+        let mixed = all.merge(read(1.0, -1023));
+        assert_eq!((mixed.x_mean(), mixed.xx), (2f64.powi(1021), 0.75));
     }
 }

@@ -27,8 +27,8 @@ impl Quadratic {
         let n = moments.weight_sum;
         let weight = if moments.xx > 0.0 { moments.xt / moments.xx } else { 0.0 };
         Self {
-            x_mean: moments.x_mean,
-            t_mean: moments.t_mean,
+            x_mean: moments.x_mean(),
+            t_mean: moments.t_mean(),
             variance: moments.xx / n,
             weight,
             least: moments.least_squares_rr() / n,

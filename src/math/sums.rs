@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::double::Double;
-use super::moments::common_unit;
+use super::moments::{common_unit, is_possible};
 use super::{Compensated, Readings, scaled};
 
 /// What one pass over the data accumulates at given W and b, with
@@ -113,6 +113,19 @@ impl SumsAccumulator {
             weight_exponent,
             ..self
         }
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// Whether there are data that have such sums, as far as can be told without
+    /// these; else nothing may be computed with them.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        is_possible(self.n, self.weight_sum.value(), self.units, self.weight_exponent)
     }
 
     /// The sums over all parts so far. Where sample weights are so large or

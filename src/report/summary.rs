@@ -317,7 +317,7 @@ fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
     let loss = if t_unit == 0 { fit.evaluation.loss } else { loss };
     let spread =
         if moments.tt > 0.0 { moments.tt / moments.weight_sum } else { quadratic.losses_in_units(start)[0] };
-    let parts = [moments.t_mean, fit.model.weight * moments.x_mean].map(|part| scaled(part, t_unit));
+    let parts = [moments.t_mean(), fit.model.weight * moments.x_mean()].map(|part| scaled(part, t_unit));
     let floor = SPREAD_SHARE * spread + ROUNDING * (parts[0] * parts[0] + parts[1] * parts[1]);
     if loss.is_infinite() {
         return Some(if least > 0.0 { f64::MAX } else { f64::INFINITY });

@@ -137,3 +137,60 @@ fn a_line_beyond_f64_is_said_to_be_so() {
         assert!(error.contains("beyond f64") && error.contains("1e600"), "{error}");
     }
 }
+
+/// Two chunks of pairs one after the other, and the same pairs in turn.
+fn both_orders(chunks: [&dyn Fn(usize) -> (f64, f64); 2]) -> [(&'static str, Problem); 2] {
+    const CHUNK: usize = 1 << 16;
+    let problem = |place: fn(usize) -> (usize, usize)| {
+        let (x, t) = (0..2 * CHUNK).map(|k| chunks[place(k).0](place(k).1)).unzip();
+        pair(x, t)
+    };
+    [("one after the other", problem(|k| (k / CHUNK, k % CHUNK))), ("in turn", problem(|k| (k % 2, k / 2)))]
+}
+
+/// X = ±(1 + k/4)·2¹⁰²³ for k = 0..4, whose means are farther apart than f64
+/// goes, and T = X·2⁻¹⁰²³, on the line.
+#[test]
+fn chunks_at_both_ends_of_f64_merge() {
+    let at = |sign: f64| {
+        move |k: usize| {
+            let t = sign * (1.0 + 0.25 * (k % 4) as f64);
+            (t * 2f64.powi(1023), t)
+        }
+    };
+    for (order, data) in both_orders([&at(1.0), &at(-1.0)]) {
+        for mut engine in engines(&data) {
+            let case = format!("{order}, {:?}", engine.info().kind);
+            let moments = engine.all_moments().unwrap();
+            let fit = Exact.fit(engine.as_mut(), &moments, &mut go_on).expect(&case);
+            assert_eq!((fit.model.weight, fit.model.bias), (2f64.powi(-1023), 0.0), "{case}");
+            assert_eq!((moments.x_mean(), moments.t_mean()), (0.0, 0.0), "{case}");
+            let statistics = Statistics::measure(engine.as_mut(), &moments, None).unwrap();
+            assert_eq!(statistics.r2, Some(1.0), "{case}");
+        }
+    }
+}
+
+/// In units of 2⁻¹⁰⁷⁴, the least f64, X is 0 to 3 in one chunk and 1 to 4 in the
+/// other: f64 has neither mean, 1.5 and 2.5. T is 0 to 3 times 2⁻⁵³ in both, so
+/// that Mxx = 1.5·n, Mxt = Mtt = 1.25·n, and W and R² are 5/6.
+#[test]
+fn chunks_with_means_between_the_least_numbers_merge() {
+    let at =
+        |from: u64| move |k: usize| (f64::from_bits(k as u64 % 4 + from), (k % 4) as f64 * 2f64.powi(-53));
+    for (order, data) in both_orders([&at(0), &at(1)]) {
+        for mut engine in engines(&data) {
+            let case = format!("{order}, {:?}", engine.info().kind);
+            let moments = engine.all_moments().unwrap();
+            assert_eq!(
+                (moments.x_mean(), moments.t_mean()),
+                (f64::from_bits(2), 1.5 * 2f64.powi(-53)),
+                "{case}"
+            );
+            let fit = Exact.fit(engine.as_mut(), &moments, &mut go_on).expect(&case);
+            near(fit.model.weight, 5.0 / 6.0 * 2f64.powi(1021), &case);
+            let statistics = Statistics::measure(engine.as_mut(), &moments, None).unwrap();
+            near(statistics.r2.unwrap(), 5.0 / 6.0, &case);
+        }
+    }
+}

@@ -49,8 +49,8 @@ fn passes(engine: &mut dyn Engine) -> (LossSums, Moments) {
 fn assert_near(got: &Moments, want: &Moments, tolerance: f64, case: &str) {
     assert_eq!(got.n, want.n, "{case}");
     for (got, want, scale) in [
-        (got.x_mean, want.x_mean, 3.0),
-        (got.t_mean, want.t_mean, 6.0),
+        (got.x_mean(), want.x_mean(), 3.0),
+        (got.t_mean(), want.t_mean(), 6.0),
         (got.xx, want.xx, want.xx),
         (got.xt, want.xt, (want.xx * want.tt).sqrt()),
         (got.tt, want.tt, want.tt),

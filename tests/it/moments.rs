@@ -43,7 +43,7 @@ fn whole_moments(pairs: &[(i64, i64)]) -> [f64; 5] {
 }
 
 fn numbers(moments: &Moments) -> [f64; 5] {
-    [moments.x_mean, moments.t_mean, moments.xx, moments.xt, moments.tt]
+    [moments.x_mean(), moments.t_mean(), moments.xx, moments.xt, moments.tt]
 }
 
 #[track_caller]
@@ -163,7 +163,7 @@ fn a_mean_far_beyond_the_spread_costs_no_digits() {
                 let error = (line.weight / want - 1.0).abs();
                 assert!(error <= CPU_SUMS, "{engine}, {name} at {mean:e}: {error:e}");
                 // The line goes through the means, to the rounding of W·x̄.
-                let off = (line.apply(moments.x_mean) - moments.t_mean).abs();
+                let off = (line.apply(moments.x_mean()) - moments.t_mean()).abs();
                 assert!(
                     off <= 4.0 * f64::EPSILON * (want * mean + 10.0),
                     "{engine}, {name} at {mean:e}: {off:e}"
@@ -268,12 +268,12 @@ proptest! {
     fn shifts_and_scales(pairs in pairs(), c in -1e4..1e4f64) {
         let whole = cpu_moments(&pairs);
         let scaled = cpu_moments(&pairs.iter().map(|&(x, t)| (4.0 * x, t / 2.0)).collect::<Vec<_>>());
-        prop_assert_eq!(numbers(&scaled), [4.0 * whole.x_mean, whole.t_mean / 2.0, 16.0 * whole.xx, 2.0 * whole.xt, whole.tt / 4.0]);
+        prop_assert_eq!(numbers(&scaled), [4.0 * whole.x_mean(), whole.t_mean() / 2.0, 16.0 * whole.xx, 2.0 * whole.xt, whole.tt / 4.0]);
         let shifted = cpu_moments(&pairs.iter().map(|&(x, t)| (x + c, t)).collect::<Vec<_>>());
         // Adding c rounds x itself, by up to 2⁻⁵³·(|c| + 50).
         let rounding = 2f64.powi(-52) * (c.abs() + 50.0);
         let n = pairs.len() as f64;
-        prop_assert!((shifted.x_mean - c - whole.x_mean).abs() <= 2.0 * rounding);
+        prop_assert!((shifted.x_mean() - c - whole.x_mean()).abs() <= 2.0 * rounding);
         prop_assert!((shifted.xx - whole.xx).abs() <= 2.0 * rounding * (n * whole.xx).sqrt() + CPU_SUMS * whole.xx);
         prop_assert!((shifted.tt - whole.tt).abs() == 0.0);
     }

@@ -2,11 +2,14 @@
 //! of the whole; many fits in one pass are those of as many problems.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use linfit::array::{Array, Groups, GroupsError, Hint, Hinted, Problem, ValidityRules};
+use linfit::array::{
+    Array, ElementType, Groups, GroupsError, Hint, Hinted, Layout, Order, Problem, Shape, ValidityRules,
+};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
-use linfit::engine::{Cpu, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
-use linfit::math::{Affine, LossSums, Moments};
+use linfit::engine::{Cpu, Digits, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
+use linfit::math::{Affine, Line, LossSums, Moments};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
@@ -209,7 +212,7 @@ fn the_tree_leaves_nothing_out() {
     for (name, open) in ENGINES {
         let mut engine = open(&f32_case().whole());
         let (moments, sums) = (engine.all_moments().unwrap(), engine.loss_sums_at(AT).unwrap());
-        for (got, want) in [(moments.xx, xx), (moments.xt, xt), (sums.rr, rr), (moments.x_mean, x_mean)] {
+        for (got, want) in [(moments.xx, xx), (moments.xt, xt), (sums.rr, rr), (moments.x_mean(), x_mean)] {
             assert!((got - want).abs() <= 1e-11 * want.abs(), "{name}: {got} for {want}");
         }
     }
@@ -247,6 +250,54 @@ fn parts_of_another_whole_are_refused() {
     assert!(matches!(cpu.loss_sums(&[], 0..1), Err(EngineError::Points { fits: 1, points: 0 })));
 }
 
+fn sums_about_refused(engine: &mut dyn Engine) {
+    let line = Line::of(AT, 0.0.into());
+    for digits in [Digits::Usual, Digits::Double] {
+        let error = engine.sums_about(&line, digits).unwrap_err();
+        assert!(matches!(error, EngineError::Points { fits: 3, points: 1 }), "{error}");
+    }
+}
+
+/// Sums about a line, and steps on a device, are of one fit.
+#[test]
+fn one_line_is_not_for_many_fits() {
+    let grouped = f32_case().shaped(&[3, 5], 0..15).grouped(Groups::Outer).unwrap();
+    for (_, open) in ENGINES {
+        sums_about_refused(open(&grouped).as_mut());
+    }
+}
+
+/// Chunks of the same numbers whose fits are not: 4 of 32,768 elements, 2 of
+/// 65,536, or one; by rows or by columns. Data along one axis have both orders.
+#[test]
+fn parts_of_other_groups_and_orders_are_refused() {
+    let case = f32_case();
+    let shaped = |shape: [u64; 2]| case.shaped(&shape, 0..2 * CHUNK);
+    let outer = |shape| shaped(shape).grouped(Groups::Outer).unwrap();
+    let moments = |data: &Problem, over| Cpu::new(data).moments(over).unwrap();
+    let halves = outer([4, 1 << 15]);
+    let want = moments(&halves, 0..2);
+    assert_eq!(moments(&halves, 0..1).merge(moments(&halves, 1..2)).unwrap(), want);
+    for other in [outer([2, 1 << 16]), shaped([4, 1 << 15])] {
+        refused(moments(&halves, 0..1).merge(moments(&other, 1..2)), "in fits of 32768");
+        refused(moments(&other, 0..1).merge(sent(&moments(&halves, 1..2))), "in fits of 32768");
+    }
+    let by_columns = |shape: [u64; 2]| {
+        let stored = |column: &Column, label: &str| {
+            let Column::F32(values) = column else { unreachable!() };
+            let layout = Layout::contiguous(Shape(shape.to_vec()), ElementType::F32, Order::Fortran);
+            Array::new(label.to_owned(), Arc::new(values[..2 * CHUNK].to_vec()), layout).unwrap()
+        };
+        Problem::pair(stored(&case.x, "x"), stored(&case.t, "t")).unwrap()
+    };
+    let (rows, columns) = (shaped([4, 1 << 15]), by_columns([1 << 15, 4]));
+    refused(moments(&rows, 0..1).merge(moments(&columns, 1..2)), "column by column");
+    let along_one = case.part(0..2 * CHUNK);
+    let both = moments(&columns, 0..1).merge(moments(&along_one, 1..2)).unwrap();
+    assert_eq!(both, moments(&along_one, 0..1).merge(moments(&columns, 1..2)).unwrap());
+    assert_eq!(both.total().unwrap(), moments(&along_one, 0..2).total().unwrap());
+}
+
 /// K fits of `run` elements in one pass, and as many problems.
 fn fits_and_problems(case: &Case, k: usize, run: usize, open: Open, compare: impl Fn(&str, &[f64], &[f64])) {
     let grouped = case.shaped(&[k as u64, run as u64], 0..k * run).grouped(Groups::Outer).unwrap();
@@ -270,8 +321,8 @@ fn fits_and_problems(case: &Case, k: usize, run: usize, open: Open, compare: imp
 
 fn numbers(sums: LossSums, moments: Moments) -> [f64; 11] {
     let LossSums { n, weight_sum, rr, rx, r } = sums;
-    let Moments { x_mean, t_mean, xx, xt, tt, .. } = moments;
-    [n as f64, weight_sum, rr, rx, r, moments.weight_sum, x_mean, t_mean, xx, xt, tt]
+    let Moments { xx, xt, tt, .. } = moments;
+    [n as f64, weight_sum, rr, rx, r, moments.weight_sum, moments.x_mean(), moments.t_mean(), xx, xt, tt]
 }
 
 /// Fits that lie in one chunk, or start with one, make the additions that
@@ -367,6 +418,9 @@ fn ranges_on_a_device_sum_to_the_whole() {
         }
     }
     let grouped = f32_case().shaped(&[3, 5], 0..15).grouped(Groups::Outer).unwrap();
-    let error = Gpu::open(&adapter, &grouped).unwrap().moments(0..1).unwrap_err();
+    let mut gpu = Gpu::open(&adapter, &grouped).unwrap();
+    assert!(gpu.stepper().is_none());
+    sums_about_refused(&mut gpu);
+    let error = gpu.moments(0..1).unwrap_err();
     assert_eq!(error.hints(), [Hint::CpuEngine], "{error}");
 }

@@ -74,8 +74,8 @@ fn check(engine: &mut dyn Engine, (sums, moments): &(LossSums, Moments), toleran
     assert_eq!((got.n, got.weight_sum), (moments.n, moments.weight_sum), "{case}");
     let spread = (moments.xx * moments.tt).sqrt();
     for (got, want, size) in [
-        (got.x_mean, moments.x_mean, 9.0),
-        (got.t_mean, moments.t_mean, 9.0),
+        (got.x_mean(), moments.x_mean(), 9.0),
+        (got.t_mean(), moments.t_mean(), 9.0),
         (got.xx, moments.xx, moments.xx),
         (got.xt, moments.xt, spread),
         (got.tt, moments.tt, moments.tt),

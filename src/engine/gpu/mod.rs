@@ -67,7 +67,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{
-    Cpu, Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_points,
+    Cpu, Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit,
+    check_points,
 };
 use crate::array::Problem;
 use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
@@ -172,6 +173,7 @@ impl Engine for Gpu {
 
     /// Twice the digits of f64 are had on the host.
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
+        check_one_fit(&self.data, line)?;
         match digits {
             Digits::Usual => {
                 let shift = self.inputs.shift(self.precision);
@@ -216,10 +218,11 @@ impl Engine for Gpu {
         self.device.clock.as_ref()?.stop()
     }
 
-    /// For data that are on the device, with the precision that updates there
-    /// have, if it keeps the rounding errors that they are made of.
+    /// For one fit over data that are on the device, with the precision that
+    /// updates there have, if it keeps the rounding errors that they are made of.
     fn stepper(&mut self) -> Option<&mut dyn Stepper> {
-        if !matches!(self.held, Held::Resident(_)) || self.precision != Precision::Fast {
+        let is_held = matches!(self.held, Held::Resident(_));
+        if self.check_fits().is_err() || !is_held || self.precision != Precision::Fast {
             return None;
         }
         let device = &self.device;

@@ -141,7 +141,7 @@ impl Gpu {
         /// Standard deviations: with so many, the sums of squares lose 17 times
         /// their rounding.
         const FAR: f64 = 4.0;
-        let means = [moments.x_mean - self.inputs.x.fraction, moments.t_mean - self.inputs.t.fraction];
+        let means = [moments.x_mean() - self.inputs.x.fraction, moments.t_mean() - self.inputs.t.fraction];
         let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
         let is_far = |k: usize| (means[k] - f64::from(shift[k])).powi(2) > FAR * FAR * squares[k];
         let better = means.map(|mean| split(mean)[0]);

@@ -31,7 +31,7 @@ impl Gpu {
             Precision::Compensated => "gpu compensated f32",
             Precision::F64 => "gpu f64",
         };
-        let mut partials = Partials::new(Source::new(Tree::Ranges, arithmetic));
+        let mut partials = Partials::new(Source::of(&self.data, Tree::Ranges, arithmetic));
         if !over.is_empty() {
             let end = self.data.grid().end_after(&over);
             partials.push(over, self.data.fits().range().start, vec![value], end)?;

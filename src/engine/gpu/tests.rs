@@ -49,8 +49,8 @@ impl Whole {
         let [x, t, xx, xt, tt] = self.raw;
         let count = f64::from(u32::try_from(n).unwrap());
         for (got, want, size) in [
-            (moments.x_mean, x / count, 3.0),
-            (moments.t_mean, t / count, 7.0),
+            (moments.x_mean(), x / count, 3.0),
+            (moments.t_mean(), t / count, 7.0),
             (moments.xx, xx - x * x / count, xx),
             (moments.xt, xt - x * t / count, (xx * tt).sqrt()),
             (moments.tt, tt - t * t / count, tt),
