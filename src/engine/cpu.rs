@@ -9,7 +9,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::frame::{Frame, Shifts};
+use super::frame::{Frame, Facts};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
     check_points, chunks, elements_of, partials_of, point_of, targets,
@@ -36,7 +36,7 @@ const PREDICT_ELEMENTS: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Cpu {
     data: Problem,
-    shifts: Shifts,
+    facts: Facts,
     info: EngineInfo,
     notices: Vec<Notice>,
 }
@@ -53,9 +53,9 @@ impl Cpu {
             precision: None,
             detail: Some(Self::describe()),
         };
-        let shifts = Shifts::of(data);
-        let notices = shifts.notices(data);
-        Self { data: data.clone(), shifts, info, notices }
+        let facts = Facts::of(data);
+        let notices = facts.notices(data);
+        Self { data: data.clone(), facts, info, notices }
     }
 
     /// The threads and vector instructions that this engine has here.
@@ -159,9 +159,9 @@ impl Engine for Cpu {
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            let mut frame = self.shifts.frame(data, &run);
+            let mut frame = self.facts.frame(data, &run);
             let mut sums = self.framed_sums(&frame, t, &run, at);
-            if let Some(other) = frame.for_residuals(data, &run, at, &sums.total()) {
+            if let Some(other) = frame.for_residuals(data, &self.facts, &run, at, &sums.total()) {
                 frame = other;
                 sums = self.framed_sums(&frame, t, &run, at);
             }
@@ -173,9 +173,9 @@ impl Engine for Cpu {
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         let leaves = self.leaves(&over, |_, run| {
-            let mut frame = self.shifts.frame(data, &run);
+            let mut frame = self.facts.frame(data, &run);
             let mut moments = self.framed_moments(&frame, t, &run);
-            if let Some(other) = frame.for_moments(data, &run, &moments) {
+            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
                 frame = other;
                 moments = self.framed_moments(&frame, t, &run);
             }
@@ -187,7 +187,7 @@ impl Engine for Cpu {
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         let sums = self.map_chunks(0..data.len(), |chunk| {
-            let frame = &self.shifts.frame(data, &chunk).in_units(line.units);
+            let frame = &self.facts.frame(data, &chunk).in_units(line.units);
             let there = line.read(&frame.readings);
             match digits {
                 Digits::Usual => {

@@ -95,7 +95,7 @@ impl Gpu {
         gpu.readings = readings;
         gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
-        gpu.notices = notices(data, |_| readings);
+        gpu.notices = notices(data, &readings);
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::LossSums)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
