@@ -9,7 +9,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::frame::{Frame, Facts};
+use super::frame::{Facts, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
     check_points, chunks, elements_of, partials_of, point_of, targets,
@@ -139,6 +139,20 @@ impl Cpu {
         visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.total()
     }
+
+    /// The moments of each chunk of a range.
+    pub(super) fn moments_of_chunks(&self, over: &Range<u64>) -> Result<Vec<Leaf<Moments>>, EngineError> {
+        let (data, t) = (&self.data, targets(&self.data)?);
+        self.leaves(over, |_, run| {
+            let mut frame = self.facts.frame(data, &run);
+            let mut moments = self.framed_moments(&frame, t, &run);
+            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
+                frame = other;
+                moments = self.framed_moments(&frame, t, &run);
+            }
+            moments.of_readings(&frame.readings, frame.weight_exponent)
+        })
+    }
 }
 
 impl Engine for Cpu {
@@ -171,17 +185,7 @@ impl Engine for Cpu {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        let (data, t) = (&self.data, targets(&self.data)?);
-        let leaves = self.leaves(&over, |_, run| {
-            let mut frame = self.facts.frame(data, &run);
-            let mut moments = self.framed_moments(&frame, t, &run);
-            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
-                frame = other;
-                moments = self.framed_moments(&frame, t, &run);
-            }
-            moments.of_readings(&frame.readings, frame.weight_exponent)
-        })?;
-        partials_of(data, arithmetic(), over, leaves)
+        partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {

@@ -1,7 +1,5 @@
 //! A device is opened, and the data brought to it.
 
-use std::collections::BTreeMap;
-
 use super::abi::Parameters;
 use super::buffers::{STORAGE_INPUT, create_buffer};
 use super::device::Device;
@@ -178,7 +176,7 @@ impl Gpu {
             held: Held::InputsOnly,
             moments: None,
             spread: None,
-            parts: BTreeMap::new(),
+            host: None,
             descent: None,
             keeps_rounding: None,
         })
