@@ -65,11 +65,22 @@ impl Bitmap {
     /// The first valid element from number `k` on, of those that were noted.
     #[must_use]
     pub fn next_from(&self, k: usize) -> Option<usize> {
-        // In the first word, those before `k` are behind.
-        let first = self.words.get(k / WORD)? & (u32::MAX << (k % WORD));
-        let rest = self.words.iter().copied().enumerate().skip(k / WORD + 1);
-        let (word, bits) = std::iter::once((k / WORD, first)).chain(rest).find(|(_, bits)| *bits != 0)?;
-        Some(word * WORD + bits.trailing_zeros() as usize)
+        self.first_in(&(k..self.elements))
+    }
+
+    /// The first valid element of a range, of those that were noted. No word
+    /// beyond the range is looked at: block after block, a search without an end
+    /// would go through all that follow the last valid element again and again.
+    #[must_use]
+    pub fn first_in(&self, range: &Range<usize>) -> Option<usize> {
+        let start = range.start / WORD;
+        let words = self.words.get(start..range.end.div_ceil(WORD).min(self.words.len()))?;
+        let (first, rest) = words.split_first()?;
+        // In the first word, those before the range are behind.
+        let first = first & (u32::MAX << (range.start % WORD));
+        let mut all = std::iter::once(first).chain(rest.iter().copied()).enumerate();
+        let (word, bits) = all.find(|(_, bits)| *bits != 0)?;
+        Some((start + word) * WORD + bits.trailing_zeros() as usize).filter(|k| range.contains(k))
     }
 
     /// The words of a range that begins with a word, 32 elements to a word, the
@@ -127,6 +138,33 @@ mod tests {
         ] {
             assert_eq!(bitmap.next_from(from), next, "{from}");
         }
+        for (range, first) in [
+            (0..3, None),
+            (0..4, Some(3)),
+            (4..31, None),
+            (20..33, Some(31)),
+            (33..150, None),
+            (33..151, Some(150)),
+            (64..1_000, Some(150)),
+            (151..1_000, None),
+            (500..600, None),
+            (32..32, None),
+        ] {
+            assert_eq!(bitmap.first_in(&range), first, "{range:?}");
+        }
+    }
+
+    /// Blocks of a bitmap of which only the last element is valid: searches that
+    /// went on beyond their block would look at 2³⁷ words.
+    #[test]
+    fn a_search_ends_with_its_range() {
+        const ELEMENTS: usize = 1 << 27;
+        let mut words = vec![0; ELEMENTS / WORD];
+        words[ELEMENTS / WORD - 1] = 1 << (WORD - 1);
+        let bitmap = Bitmap { words, elements: ELEMENTS };
+        let blocks = (0..ELEMENTS).step_by(1_024).map(|start| start..start + 1_024);
+        let found: Vec<usize> = blocks.filter_map(|block| bitmap.first_in(&block)).collect();
+        assert_eq!(found, [ELEMENTS - 1]);
     }
 
     #[test]

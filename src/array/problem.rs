@@ -292,6 +292,16 @@ impl Problem {
         }
     }
 
+    /// The first valid pair of a range of the elements; nothing beyond it is
+    /// looked at.
+    #[must_use]
+    pub fn first_valid(&self, range: &std::ops::Range<usize>) -> Option<usize> {
+        match self.validity() {
+            Some(validity) => validity.first_in(range),
+            None => Some(range.start).filter(|k| range.contains(k)),
+        }
+    }
+
     /// The number of valid pairs, or elements of X.
     #[must_use]
     pub fn valid_len(&self) -> u64 {

@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
-use super::frame::{Frame, Shifts};
+use super::frame::{Facts, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
     check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
@@ -37,7 +37,7 @@ const PREDICT_ELEMENTS: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Cpu {
     data: Problem,
-    shifts: Shifts,
+    facts: Facts,
     info: EngineInfo,
     notices: Vec<Notice>,
 }
@@ -54,9 +54,9 @@ impl Cpu {
             precision: None,
             detail: Some(Self::describe()),
         };
-        let shifts = Shifts::of(data);
-        let notices = shifts.notices(data);
-        Self { data: data.clone(), shifts, info, notices }
+        let facts = Facts::of(data);
+        let notices = facts.notices(data);
+        Self { data: data.clone(), facts, info, notices }
     }
 
     /// The threads and vector instructions that this engine has here.
@@ -140,6 +140,20 @@ impl Cpu {
         visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.total()
     }
+
+    /// The moments of each chunk of a range.
+    pub(super) fn moments_of_chunks(&self, over: &Range<u64>) -> Result<Vec<Leaf<Moments>>, EngineError> {
+        let (data, t) = (&self.data, targets(&self.data)?);
+        self.leaves(over, |_, run| {
+            let mut frame = self.facts.frame(data, &run);
+            let mut moments = self.framed_moments(&frame, t, &run);
+            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
+                frame = other;
+                moments = self.framed_moments(&frame, t, &run);
+            }
+            moments.of_readings(&frame.readings, frame.weight_exponent)
+        })
+    }
 }
 
 impl Engine for Cpu {
@@ -160,9 +174,9 @@ impl Engine for Cpu {
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            let mut frame = self.shifts.frame(data, &run);
+            let mut frame = self.facts.frame(data, &run);
             let mut sums = self.framed_sums(&frame, t, &run, at);
-            if let Some(other) = frame.for_residuals(data, &run, at, &sums.total()) {
+            if let Some(other) = frame.for_residuals(data, &self.facts, &run, at, &sums.total()) {
                 frame = other;
                 sums = self.framed_sums(&frame, t, &run, at);
             }
@@ -172,24 +186,14 @@ impl Engine for Cpu {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        let (data, t) = (&self.data, targets(&self.data)?);
-        let leaves = self.leaves(&over, |_, run| {
-            let mut frame = self.shifts.frame(data, &run);
-            let mut moments = self.framed_moments(&frame, t, &run);
-            if let Some(other) = frame.for_moments(data, &run, &moments) {
-                frame = other;
-                moments = self.framed_moments(&frame, t, &run);
-            }
-            moments.of_readings(&frame.readings, frame.weight_exponent)
-        })?;
-        partials_of(data, arithmetic(), over, leaves)
+        partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         check_one_fit(&self.data, line)?;
         let (data, t) = (&self.data, targets(&self.data)?);
         let sums = self.map_chunks(0..data.len(), |chunk| {
-            let frame = &self.shifts.frame(data, &chunk).in_units(line.units);
+            let frame = &self.facts.frame(data, &chunk).in_units(line.units);
             let there = line.read(&frame.readings);
             match digits {
                 Digits::Usual => {

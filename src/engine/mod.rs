@@ -1,4 +1,4 @@
-//! Where a pass over the data is computed.
+//! The engines that compute passes over the data.
 //!
 //! An [`Engine`] is given its [`Problem`] once and then asked for passes over a
 //! range of its chunks, at any W and b. A pass takes a point (W, b) for each fit
@@ -48,7 +48,7 @@ pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
 
 /// Computes passes over one problem.
 pub trait Engine: Send {
-    /// Which engine this is and what it runs on.
+    /// The name of this engine, and what it runs on.
     fn info(&self) -> &EngineInfo;
 
     /// The problem that it computes on.
@@ -163,8 +163,8 @@ pub enum Digits {
     Double,
 }
 
-/// Of sums in f64 about the means, of which a share of 10⁻³ is left, about
-/// twelve digits remain, with a point that is far from the mean nine.
+/// About twelve digits remain of sums in f64 about the means, of which a share
+/// of 10⁻³ is left, and nine about a point that is far from the mean.
 pub(crate) const RESOLVED_SHARE: f64 = 1e-3;
 
 /// Sums about the point of a line in its units, from sums about 0.
@@ -197,7 +197,7 @@ impl EngineKind {
     }
 }
 
-/// Which engine computed a result, on what.
+/// The engine that computed a result, and what it ran on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EngineInfo {
     /// The engine.
@@ -208,10 +208,10 @@ pub struct EngineInfo {
     pub backend: Option<String>,
     /// The driver's name and version, for the GPU engine.
     pub driver: Option<String>,
-    /// How sums are carried, for the GPU engine.
+    /// The numbers that sums are carried in, for the GPU engine.
     #[serde(skip)]
     pub precision: Option<&'static str>,
-    /// What else there is to say in a summary: threads, SIMD.
+    /// The rest of a summary: threads, SIMD.
     #[serde(skip)]
     pub detail: Option<String>,
 }

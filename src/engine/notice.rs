@@ -15,11 +15,11 @@ pub enum Notice {
         from: ElementType,
         /// The type they were brought to.
         to: ElementType,
-        /// What was taken off them before.
+        /// The number that was taken off them before.
         shift: f64,
-        /// How many of them are now another number.
+        /// The count of those that are now another number.
         count: u64,
-        /// Of how many.
+        /// The count of all.
         n: u64,
     },
     /// The device's memory doesn't hold the data, so that every pass sends them
@@ -27,7 +27,7 @@ pub enum Notice {
     Streamed {
         /// The device.
         adapter: String,
-        /// What they take there.
+        /// The memory that they take there.
         needed_mib: u64,
     },
     /// The GPU engine was asked for and there is only a software adapter.

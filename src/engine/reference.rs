@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::frame::{self, Frame, Shifts};
+use super::frame::{self, Facts, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
     check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
@@ -20,7 +20,7 @@ const READ_ELEMENTS: usize = 1 << 14;
 #[derive(Debug)]
 pub struct Reference {
     data: Problem,
-    shifts: Shifts,
+    facts: Facts,
     info: EngineInfo,
     notices: Vec<Notice>,
 }
@@ -47,9 +47,9 @@ impl Reference {
             precision: None,
             detail: None,
         };
-        let shifts = Shifts::of(data);
-        let notices = shifts.notices(data);
-        Self { data: data.clone(), shifts, info, notices }
+        let facts = Facts::of(data);
+        let notices = facts.notices(data);
+        Self { data: data.clone(), facts, info, notices }
     }
 
     /// Calls `each` with every valid pair of a run, in order, read so.
@@ -130,7 +130,7 @@ impl Reference {
     ) -> Result<(), EngineError> {
         let t = targets(&self.data)?;
         for chunk in chunks(0..self.data.len(), CHUNK) {
-            let readings = self.shifts.frame(&self.data, &chunk).readings;
+            let readings = self.facts.frame(&self.data, &chunk).readings;
             let (frame, there) = (Frame { readings, ..Frame::default() }, readings.model(at));
             self.each_pair(&frame, t, &chunk, |Pair { x: [x, _], t: [t, _], w }| {
                 let residual = there.apply(x) - t;
@@ -181,9 +181,9 @@ impl Engine for Reference {
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            let mut frame = self.shifts.frame(data, &run);
+            let mut frame = self.facts.frame(data, &run);
             let mut sums = self.framed_sums(&frame, t, &run, at);
-            if let Some(other) = frame.for_residuals(data, &run, at, &sums.total()) {
+            if let Some(other) = frame.for_residuals(data, &self.facts, &run, at, &sums.total()) {
                 frame = other;
                 sums = self.framed_sums(&frame, t, &run, at);
             }
@@ -195,9 +195,9 @@ impl Engine for Reference {
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         let leaves = self.leaves(&over, |_, run| {
-            let mut frame = self.shifts.frame(data, &run);
+            let mut frame = self.facts.frame(data, &run);
             let mut moments = self.framed_moments(&frame, t, &run);
-            if let Some(other) = frame.for_moments(data, &run, &moments) {
+            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
                 frame = other;
                 moments = self.framed_moments(&frame, t, &run);
             }
@@ -212,7 +212,7 @@ impl Engine for Reference {
         let t = targets(&self.data)?;
         let mut all = SumsAccumulator::default();
         for chunk in chunks(0..self.data.len(), CHUNK) {
-            let frame = self.shifts.frame(&self.data, &chunk).in_units(line.units);
+            let frame = self.facts.frame(&self.data, &chunk).in_units(line.units);
             let there = line.read(&frame.readings);
             self.each_pair(&frame, t, &chunk, |Pair { x, t, w }| {
                 let x = Double::sum(x[0], x[1]).minus(there.x);

@@ -96,13 +96,14 @@ impl<'d> Widened<'d> {
     fn hand_to(&mut self, pass: &mut impl BlockPass, block: Range<usize>) {
         let Blocks { data, frame, .. } = self.source;
         let (order, start, len) = (data.order(), block.start, block.len());
+        let validity = data.validity().filter(|validity| !contains_all(validity, &block, data.len()));
+        let Some(first) = data.first_valid(&block) else { return };
         let [xs, ts, ws] = [&mut self.xs, &mut self.ts, &mut self.ws].map(|values| &mut values[..len]);
         self.source.read(start, xs, ts);
         if data.weights().is_some() {
             read_weights(frame, data, order, start, ws);
         }
-        let Some(validity) = data.validity().filter(|validity| !contains_all(validity, &block, data.len()))
-        else {
+        let Some(validity) = validity else {
             let n = len as u64;
             match data.weights() {
                 Some(_) => pass.accumulate(xs, ts, &*ws, n),
@@ -110,7 +111,6 @@ impl<'d> Widened<'d> {
             }
             return;
         };
-        let Some(first) = data.next_valid(start).filter(|first| block.contains(first)) else { return };
         if data.weights().is_none() {
             ws.fill(1.0);
         }

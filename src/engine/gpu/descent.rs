@@ -38,6 +38,9 @@ pub(super) struct Descent {
     sizes: Sizes,
     /// Steps since the start, by the host's count.
     step: u32,
+    /// The evaluation of which the host says that no step follows, where the
+    /// device has gone on.
+    stopped: Option<Evaluated>,
 }
 
 /// The ways to dispatch a step.
@@ -135,13 +138,14 @@ impl Descent {
             shift: gpu.inputs.shift(gpu.precision),
             sizes: gpu.inputs.sizes(),
             step: 0,
+            stopped: None,
         })
     }
 
     /// Starts over with a rule, over data of which X has this spread about the
     /// shift.
     fn start(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
-        (self.step, self.rule) = (0, *rule);
+        (self.step, self.rule, self.stopped) = (0, *rule, None);
         let uniform = DescentUniform {
             mean: self.partials.mean,
             momentum: split(rule.momentum),
@@ -216,6 +220,9 @@ impl Stepper for Gpu {
             return Err(EngineError::Stalled { taken: 0, wanted });
         };
         check_rates(rates).map_err(|reason| self.device.limit(reason))?;
+        if let Some(last) = descent.stopped {
+            return Ok(vec![last]);
+        }
         let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
         // All of the head but `step` and `velocity`, which are the device's own.
         let asked: [u32; 3] = [wanted, 0, 0];
@@ -232,6 +239,9 @@ impl Stepper for Gpu {
         let stalled = EngineError::Stalled { taken: history.head.count, wanted };
         let rows = history.evaluated(&descent.rule, descent.shift, wanted, descent.step).ok_or(stalled)?;
         descent.step = history.head.step;
+        let has_gone_on = history.head.stopped == 0 || rows.len() < history.rows.len();
+        let is_end = |row: &Evaluated| row.outcome != StepOutcome::Step;
+        descent.stopped = rows.last().copied().filter(|row| has_gone_on && is_end(row));
         Ok(rows)
     }
 
@@ -442,6 +452,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The device steps on where only f64 tells that gradients are within a
+    /// tolerance: as the host's rule here, with one that the device does not have.
+    #[test]
+    fn a_descent_that_the_host_has_stopped_does_not_go_on() {
+        let pair = |label| Array::from_vec(label, &[2], vec![1f32, 2.0]);
+        let data = Problem::pair(pair("x"), pair("t")).unwrap();
+        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+        let at = Affine::new(3.0, 1.0);
+        gpu.start(&DescentRule::default(), at).unwrap();
+        gpu.descent.as_mut().unwrap().rule = DescentRule::within([1e3; 2]);
+        let rows = gpu.advance(&[0.01; 4]).unwrap();
+        assert_eq!(
+            rows.iter().map(|row| (row.model, row.outcome)).collect::<Vec<_>>(),
+            [(at, StepOutcome::Tolerance)]
+        );
+        assert_eq!(gpu.advance(&[0.01; 3]).unwrap(), rows, "the last row again");
+        gpu.start(&DescentRule::default(), at).unwrap();
+        assert_eq!(gpu.advance(&[0.01; 3]).unwrap().len(), 3, "a new start");
     }
 
     /// The shaders read a table of rates without a look at its length.

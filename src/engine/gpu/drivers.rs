@@ -1,4 +1,4 @@
-//! Which drivers of this machine may be opened: all of them, unless a
+//! The drivers of this machine that may be opened: all of them, unless a
 //! [`Trial`] shows that one breaks the process it is loaded into. Then each is
 //! tried alone, to find which.
 
@@ -23,7 +23,7 @@ pub struct BrokenDriver {
     pub driver: String,
     /// Its library, as that file gives it.
     pub library: Option<String>,
-    /// What it does, as in `crashed with signal 11 while …`.
+    /// The fault, as in `crashed with signal 11 while …`.
     pub reason: String,
 }
 
@@ -44,19 +44,19 @@ impl fmt::Display for BrokenDriver {
     }
 }
 
-/// What trials found.
+/// The findings of trials.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The drivers that may not be opened.
     pub broken: Vec<BrokenDriver>,
     /// If there are any, how to open the others; `None`: no driver may be opened.
     pub rest: Option<Rest>,
-    /// What the drivers offer that may be opened, if it was found out.
+    /// The offer of the drivers that may be opened, if it was found out.
     pub found: Option<Found>,
 }
 
 impl Verdict {
-    /// Whether it rests on a time limit alone for some drivers: on a machine that
+    /// True if it rests on a time limit alone for some drivers: on a machine that
     /// had much to do good ones may have been too slow as well.
     #[must_use]
     pub fn is_of_time(&self) -> bool {
@@ -64,17 +64,17 @@ impl Verdict {
     }
 }
 
-/// How to open all drivers but the broken ones.
+/// The way to open all drivers but the broken ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// Graphics APIs, separated by commas.
     pub backends: String,
-    /// What the environment has to have for them when the process starts.
+    /// The variables that the environment has to have for them when the process starts.
     pub environment: Vec<(String, String)>,
 }
 
 impl Rest {
-    /// Whether this process has it.
+    /// True if this process has it.
     #[must_use]
     pub fn has_its_environment(&self) -> bool {
         self.environment.iter().all(|(name, value)| std::env::var_os(name).is_some_and(|set| set == **value))
@@ -84,7 +84,7 @@ impl Rest {
 /// A verdict, and what the drivers said on stderr before it.
 #[derive(Debug)]
 pub struct Trials {
-    /// What was found.
+    /// The findings.
     pub verdict: Verdict,
     /// The adapters, if all drivers may be opened.
     pub listed: Option<Listed>,
@@ -198,7 +198,7 @@ fn search(trial: &Trial, fault: &str) -> Result<Verdict, TrialError> {
     rest(trial, fault, broken, &good)
 }
 
-/// Whether those that are good alone are so together.
+/// The verdict on those that are good alone, tried together.
 fn rest(
     trial: &Trial,
     fault: &str,
@@ -253,12 +253,12 @@ fn rest(
     });
     let endings = run_all(trial, &names.collect::<Vec<_>>())?;
     let without = layers.iter().zip(endings).filter(|(_, ending)| ending.fault.is_none());
-    let culprits: Vec<_> = without.map(|(layer, _)| BrokenDriver::of(layer, together.clone())).collect();
-    if culprits.is_empty() {
+    let at_fault: Vec<_> = without.map(|(layer, _)| BrokenDriver::of(layer, together.clone())).collect();
+    if at_fault.is_empty() {
         let driver = "layers of Vulkan".to_owned();
         broken.push(BrokenDriver { driver, library: None, reason: together });
     }
-    broken.extend(culprits);
+    broken.extend(at_fault);
     Ok(Verdict { broken, rest: Some(Rest { backends, environment: without_layers }), found })
 }
 
@@ -295,7 +295,7 @@ fn run_all(trial: &Trial, environments: &[Vec<Variable>]) -> Result<Vec<Ending>,
     Ok(endings)
 }
 
-/// What a verdict depends on, for one that is kept: the files of all drivers
+/// The things that a verdict depends on, for one that is kept: the files of all drivers
 /// and layers with their times, the devices that the system shows to this user,
 /// what this process may use, and what of the environment bears on them.
 #[must_use]

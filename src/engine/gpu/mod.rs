@@ -18,7 +18,7 @@
 //! them up (`partials`), and one small read-back (`readback`) brings them to the
 //! host. `passes` and `moments` make loss sums and moments of them; `coarse`
 //! adds the share of the digits of W and b that residuals in f32 are computed
-//! without. `predict` predicts. `descent` runs many passes, each with the update
+//! without; `host` has what the host finds in f64 for them. `predict` predicts. `descent` runs many passes, each with the update
 //! that follows, for one read-back.
 
 mod abi;
@@ -30,6 +30,7 @@ mod descent;
 mod device;
 mod drivers;
 mod error;
+mod host;
 mod inputs;
 mod kernels;
 mod listing;
@@ -63,18 +64,17 @@ pub use precision::Precision;
 pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{
-    Cpu, Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit,
-    check_points,
+    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit, check_points,
 };
 use crate::array::Problem;
 use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
+use host::Host;
 use inputs::Inputs;
 use pipelines::Kernel;
 use resident::Resident;
@@ -103,9 +103,8 @@ pub struct Gpu {
     moments: Option<Moments>,
     /// Found when it is first asked for; see [`coarse`].
     spread: Option<Spread>,
-    /// The moments, in f64, of ranges that passes were over. (Mini-batches come
-    /// again and again.)
-    parts: BTreeMap<[usize; 2], Moments>,
+    /// The data as the host passes over them; made when it is first asked for.
+    host: Option<Host>,
     /// Made when it is first asked for.
     descent: Option<Descent>,
     /// Whether sums of two f32 keep rounding errors; found out when it is first
@@ -181,12 +180,13 @@ impl Engine for Gpu {
                 let sums = self.sums_at(shift.shifted_line(line), &all)?;
                 Ok(line.in_units(shift.sums_about(line.x, sums), &Readings::default()))
             }
-            Digits::Double => Cpu::new(&self.data).sums_about(line, digits),
+            Digits::Double => self.host().cpu.sums_about(line, digits),
         }
     }
 
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
-        Cpu::new(&self.data).all_moments().map(Some)
+        let all = 0..self.data.len();
+        self.host_moments_of(&all).map(Some)
     }
 
     fn resolved_share(&self) -> f64 {

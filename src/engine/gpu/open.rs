@@ -1,7 +1,5 @@
 //! A device is opened, and the data brought to it.
 
-use std::collections::BTreeMap;
-
 use super::abi::Parameters;
 use super::buffers::{STORAGE_INPUT, create_buffer};
 use super::device::Device;
@@ -95,7 +93,7 @@ impl Gpu {
         gpu.readings = readings;
         gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
-        gpu.notices = notices(data, |_| readings);
+        gpu.notices = notices(data, &readings);
         if data.t().is_some() {
             let kernel = gpu.compile(Quantity::LossSums)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
@@ -178,7 +176,7 @@ impl Gpu {
             held: Held::InputsOnly,
             moments: None,
             spread: None,
-            parts: BTreeMap::new(),
+            host: None,
             descent: None,
             keeps_rounding: None,
         })

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::abi::{Parameters, WideParameters};
 use super::buffers::split;
+use super::host::Host;
 use super::kernels::Quantity;
 use super::partials::Sums;
 use super::pipelines::SumsKernel;
 use super::{Gpu, GpuError, Held, Precision};
-use crate::engine::{CHUNK, Cpu, Engine, EngineError, Mergeable, Partials, Source, Tree, elements_of};
+use crate::engine::{EngineError, Mergeable, Partials, Source, Tree, elements_of};
 use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
 
 /// The elements of a pass, and the host's sums over them.
@@ -77,15 +78,12 @@ impl Gpu {
 
     /// The moments of a range of elements, which starts with a chunk, in f64.
     pub(super) fn host_moments_of(&mut self, elements: &Range<usize>) -> Result<Moments, EngineError> {
-        let key = [elements.start, elements.end];
-        if let Some(moments) = self.parts.get(&key) {
-            return Ok(*moments);
-        }
-        let first = self.data.grid().chunks().start;
-        let chunk = |element: usize| first + element.div_ceil(CHUNK) as u64;
-        let over = chunk(elements.start)..chunk(elements.end);
-        let moments = Cpu::new(&self.data).moments(over)?.total()?;
-        Ok(*self.parts.entry(key).or_insert(moments))
+        self.host().moments(elements)
+    }
+
+    /// The data as the host passes over them.
+    pub(super) fn host(&mut self) -> &mut Host {
+        self.host.get_or_insert_with(|| Host::new(&self.data))
     }
 
     /// The residual sums at W and b less the shift, with x less it.

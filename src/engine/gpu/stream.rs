@@ -39,7 +39,8 @@ pub(super) struct Stream {
     passes: Passes<StreamPass>,
     data: Problem,
     inputs: Inputs,
-    notices: Option<Vec<Notice>>,
+    /// True once the notices of what f32 loses were given.
+    is_told: bool,
 }
 
 /// A pass over the windows, whichever slot they are in.
@@ -217,12 +218,12 @@ impl Stream {
         let loss_sums = StreamPass::new(device, loss_sums, window, &slots, point)?;
         Ok(Self {
             window,
-            uploaders: Uploaders::new(data, &inputs)?,
+            uploaders: Uploaders::again(data, &inputs)?,
             slots,
             passes: Passes { loss_sums, moments: None },
             data: data.clone(),
             inputs,
-            notices: None,
+            is_told: false,
         })
     }
 
@@ -242,31 +243,28 @@ impl Stream {
     }
 
     /// A pass over a range of elements, which starts with a chunk, at the point
-    /// that was set. The first one over all counts what f32 loses.
+    /// that was set. The first one over a chunk counts what f32 loses of it.
     pub(super) fn sums(
         &mut self,
         device: &Device,
         quantity: Quantity,
         range: &Range<usize>,
     ) -> Result<Vec<Sums>, EngineError> {
-        let is_all = range.len() == self.data.len();
-        if is_all && self.notices.is_none() {
-            self.uploaders.forget();
-        }
         let mut all = Vec::new();
         let windows: Vec<Range<usize>> = chunks(range.clone(), self.window).collect();
         for windows in windows.chunks(ROUND) {
             all.append(&mut self.round(device, quantity, windows)?);
         }
-        if is_all && self.notices.is_none() {
-            self.notices = Some(self.uploaders.notices());
-        }
         Ok(all)
     }
 
-    /// The notices of the first pass.
+    /// The notices of what f32 loses, once passes have been over all elements.
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
-        self.notices.as_mut().map(std::mem::take).unwrap_or_default()
+        if self.is_told || !self.uploaders.have_counted_all() {
+            return Vec::new();
+        }
+        self.is_told = true;
+        self.uploaders.notices()
     }
 
     fn round(
@@ -354,6 +352,37 @@ mod tests {
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
             }
+        }
+    }
+
+    /// Passes over parts that overlap and do not begin with windows, none over
+    /// all: what f32 rounds is told once all chunks were passed over, each of them
+    /// counted once.
+    #[test]
+    fn what_parts_round_is_told_once() {
+        const CHUNK: usize = crate::engine::CHUNK;
+        let n = WINDOW_ELEMENTS + 3 * CHUNK + 7;
+        let column = |label, value: fn(usize) -> f64| {
+            Array::from_vec(label, &[n as u64], (0..n).map(value).collect::<Vec<f64>>())
+        };
+        let x = column("x", |k| (k as f64 * 0.618_034).fract());
+        let data = Problem::pair(x, column("t", |k| (k % 3) as f64)).unwrap();
+        let device = Device::open(&software_adapter()).unwrap();
+        let mut whole = self::stream(&device, &data);
+        whole.sums(&device, Quantity::LossSums, &(0..n)).unwrap();
+        let want = whole.take_notices();
+        assert!(matches!(&want[..], [Notice::Rounded { label, .. }] if label == "x"), "{want:?}");
+        let mut stream = stream(&device, &data);
+        let end = n / CHUNK + 1;
+        for chunks in [0..2, 1..3, 3..end - 1, 2..4] {
+            let range = chunks.start * CHUNK..chunks.end * CHUNK;
+            stream.sums(&device, Quantity::LossSums, &range).unwrap();
+            assert_eq!(stream.take_notices(), [], "{chunks:?}");
+        }
+        for is_first in [true, false] {
+            stream.sums(&device, Quantity::LossSums, &((end - 2) * CHUNK..n)).unwrap();
+            let want = if is_first { &want[..] } else { &[] };
+            assert_eq!(stream.take_notices(), want);
         }
     }
 

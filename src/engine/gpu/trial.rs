@@ -28,24 +28,24 @@ const END: u8 = 0x1f;
 /// The longest message; what is before it and no message is forgotten.
 const MOST_MESSAGE_BYTES: usize = 1 << 16;
 
-/// How much of what drivers say on stderr is kept.
+/// The bytes that are kept of what drivers say on stderr.
 const MOST_STDERR_BYTES: usize = 4096;
 
-/// How often a process is looked at that keeps its output open.
+/// The time between two looks at a process that keeps its output open.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long the output of a process that has ended is waited for: a process
-/// that it started and that left its group may hold it open.
+/// The longest wait for the output of a process that has ended: a process that
+/// it started and that left its group may hold it open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How much later than its parent would end it a process ends itself.
+/// The time that a process waits for its parent to end it before it ends itself.
 const ORPHAN_TIME: Duration = Duration::from_secs(2);
 
-/// How much of an adapter's name is told; a message stays shorter than its
-/// bound.
+/// The characters of an adapter's name that are told; a message stays shorter
+/// than its bound.
 const MOST_NAME_CHARS: usize = 200;
 
-/// What the process is about to do.
+/// A step that the process is about to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
     /// Listing the adapters of some graphics APIs.
@@ -58,19 +58,19 @@ enum Step {
     End,
 }
 
-/// What a process tells.
+/// A message of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Message {
-    /// What it is about to do.
+    /// The step that it is about to take.
     Step(Step),
-    /// What the drivers offer.
+    /// The offer of the drivers.
     Found(Found),
     /// The adapters. A list that is too long for a message is made anew by the
     /// process that wants it.
     Listed(Listed),
 }
 
-/// What drivers offer.
+/// The offer of drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Found {
     /// No adapter.
@@ -82,7 +82,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// What these are.
+    /// The kind of these.
     #[must_use]
     pub fn of(adapters: &Adapters) -> Self {
         match adapters.real_gpu() {
@@ -93,12 +93,12 @@ impl Found {
     }
 }
 
-/// How a trial ended.
+/// The end of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ending {
-    /// What went wrong; `None` if everything was opened and closed.
+    /// The fault; `None` if everything was opened and closed.
     pub(super) fault: Option<String>,
-    /// What the drivers offer, if it was found out.
+    /// The offer of the drivers, if it was found out.
     pub(super) found: Option<Found>,
     /// The adapters, if they were listed.
     pub(super) listed: Option<Listed>,
@@ -126,16 +126,16 @@ pub struct Trial {
     /// The arguments that make it call [`answer`] with the one that is appended
     /// to them.
     pub arguments: Vec<OsString>,
-    /// How long it may take.
+    /// The time that it may take.
     pub limit: Duration,
-    /// Whether to go on waiting for it.
+    /// True as long as it is to be waited for.
     pub goes_on: fn() -> bool,
 }
 
 /// A variable of the environment, to be set or, without a value, removed.
 pub(super) type Variable = (String, Option<OsString>);
 
-/// What is said of those that a trial waited for in vain.
+/// The fault of those that a trial waited for in vain.
 pub(super) const NO_ANSWER: &str = "did not answer within";
 
 impl Trial {
@@ -237,7 +237,7 @@ fn exit_code(status: ExitStatus) -> String {
 struct Process(Child);
 
 impl Process {
-    /// Whether it has ended. It is not yet waited for, so that its number and
+    /// True once it has ended. It is not yet waited for, so that its number and
     /// that of its group still are its own.
     #[cfg(unix)]
     fn has_ended(&mut self) -> io::Result<bool> {
@@ -287,7 +287,7 @@ impl Drop for Process {
     }
 }
 
-/// What is heard of a stream, while it is read in the background.
+/// The words of a stream, heard while it is read in the background.
 struct Listener<H> {
     heard: Arc<Mutex<H>>,
     /// Closed when the stream ends.
@@ -389,7 +389,7 @@ impl Tail {
     }
 }
 
-/// What the other process does: it opens every adapter there is, and says to
+/// The work of the other process: it opens every adapter there is, and says to
 /// stdout what it is about to do. It ends itself if it takes longer than the
 /// limit, should its parent be gone.
 ///
@@ -421,7 +421,7 @@ pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
     tell(Message::Step(Step::End))
 }
 
-/// What a process may use here at most, without which drivers may not start.
+/// The limits of what a process may use here, without which drivers may not start.
 pub(super) fn limits() -> String {
     #[cfg(unix)]
     {

@@ -6,13 +6,13 @@ use super::device::Device;
 use super::inputs::{Inputs, Passage};
 use super::packing::Packing;
 use crate::array::{Array, DataError, ElementType, Order, Problem, Rounding, Validity, with_element};
-use crate::engine::{EngineError, Notice, targets};
+use crate::engine::{CHUNK, EngineError, Notice, targets};
 
 /// Elements sent to the device at a time: 16 MiB.
 const UPLOAD_ELEMENTS: usize = 1 << 22;
 
-/// Elements a thread converts at a time.
-const CONVERT_ELEMENTS: usize = 1 << 16;
+/// Elements a thread converts at a time: those of a chunk.
+const CONVERT_ELEMENTS: usize = CHUNK;
 
 /// The arrays of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +35,23 @@ impl Column {
 }
 
 /// Brings an array to the device, range by range, as it is or as f32, and counts
-/// what the conversion lost.
+/// what the conversion lost, of each chunk once.
 pub(super) struct Uploader {
     column: Column,
     data: Problem,
     passage: Passage,
     packing: Packing,
     rounded: u64,
+    /// The chunks that are uploaded again and again and were counted; none of an
+    /// array that is uploaded once.
+    counted: Vec<bool>,
     scratch: Vec<u32>,
 }
 
 impl Uploader {
     pub(super) fn new(column: Column, data: &Problem, passage: Passage) -> Self {
         let (data, packing) = (data.clone(), passage.packing);
-        Self { column, data, passage, packing, rounded: 0, scratch: Vec::new() }
+        Self { column, data, passage, packing, rounded: 0, counted: Vec::new(), scratch: Vec::new() }
     }
 
     fn matrix(&self) -> &Array {
@@ -198,7 +201,14 @@ impl Uploader {
             let (label, position) = (matrix.label().to_owned(), matrix.position(k, order));
             return Err(DataError::BeyondF32 { label, position, value: value[0] }.into());
         }
-        self.rounded += lost.iter().map(|rounding| rounding.rounded).sum::<u64>();
+        for (chunk, rounding) in (range.start / CONVERT_ELEMENTS..).zip(lost) {
+            if self.counted.get(chunk) != Some(&true) {
+                self.rounded += rounding.rounded;
+            }
+        }
+        if !self.counted.is_empty() {
+            self.counted[range.start / CONVERT_ELEMENTS..range.end.div_ceil(CONVERT_ELEMENTS)].fill(true);
+        }
         self.matrix().give_back(self.data.order(), range);
         Ok(self.matrix().check_intact()?)
     }
@@ -233,12 +243,21 @@ impl Uploaders {
         })
     }
 
-    /// Counts what conversions lose from here on.
-    pub(super) fn forget(&mut self) {
-        [Some(&mut self.x), Some(&mut self.t), self.weights.as_mut()]
-            .into_iter()
-            .flatten()
-            .for_each(|uploader| uploader.rounded = 0);
+    /// Uploaders of ranges that start with a chunk, again and again.
+    pub(super) fn again(data: &Problem, inputs: &Inputs) -> Result<Self, EngineError> {
+        let mut uploaders = Self::new(data, inputs)?;
+        let none = vec![false; data.len().div_ceil(CONVERT_ELEMENTS)];
+        uploaders.all().for_each(|uploader| uploader.counted.clone_from(&none));
+        Ok(uploaders)
+    }
+
+    /// Whether every chunk was counted.
+    pub(super) fn have_counted_all(&mut self) -> bool {
+        self.all().all(|uploader| !uploader.counted.contains(&false))
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Uploader> {
+        [Some(&mut self.x), Some(&mut self.t), self.weights.as_mut()].into_iter().flatten()
     }
 
     /// What the user should know about the elements uploaded so far.
@@ -272,8 +291,8 @@ impl Conversion<'_> {
         Rounding::default()
     }
 
-    /// What was lost is counted only of what counts: what stands for nothing
-    /// may be beyond the range of f32.
+    /// The loss is counted of valid elements only: those that are excluded may be
+    /// beyond the range of f32.
     fn to_f32(self, start: usize, out: &mut [f32]) -> Rounding {
         let (matrix, order) = (self.matrix, self.order);
         let range = start..start + out.len();
