@@ -74,8 +74,14 @@ impl Array {
         let absurd = || DataError::AbsurdShape { path: path.clone(), shape: shape.to_string() };
         let elements = shape.elements().ok_or_else(absurd)?;
         let array_bytes = elements.checked_mul(element.size() as u64).ok_or_else(absurd)?;
+        let storage_bytes = storage.bytes().len() as u64;
+        if strides.len() != shape.0.len() {
+            return Err(absurd());
+        }
+        if offset as u64 > storage_bytes {
+            return Err(DataError::Truncated { path, expected_bytes: array_bytes, found_bytes: 0 });
+        }
         if elements > 0 {
-            let storage_bytes = storage.bytes().len() as u64;
             let before = layout::extent(&shape, &strides, element, offset).ok_or_else(absurd)?;
             let (start, end) = (before.start, u64::try_from(before.end).unwrap_or(u64::MAX));
             if start < 0 || end > storage_bytes {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ElementType, Hint, Hinted, Shape, alternatives};
+use super::{ElementType, Hint, Hinted, Shape};
 
 /// An error of data that could not be read, written or fitted. The text names
 /// the file, says what is wrong with it and, where no setting takes part in
@@ -50,6 +50,9 @@ pub enum DataError {
 
     #[error("{}: cannot be decoded to a temporary file in {}: {source}", shown(path), shown(directory))]
     Spool { path: PathBuf, directory: PathBuf, source: io::Error },
+
+    #[error("{}: the system has too little memory for its decoded elements: {source}", shown(path))]
+    SystemMemory { path: PathBuf, source: io::Error },
 
     #[error("{}: raw numbers of an unknown type and shape", shown(path))]
     RawUnknown { path: PathBuf },
@@ -201,8 +204,14 @@ pub enum DataError {
     #[error("{}: {what} are written as {formats}; give a name that ends in .npy, for example", shown(path))]
     OutputFormat { path: PathBuf, what: &'static str, formats: &'static str },
 
-    #[error("{}: {kind} cannot hold {element}, only {}", shown(path), alternatives(held))]
-    OutputElement { path: PathBuf, kind: &'static str, element: ElementType, held: &'static [ElementType] },
+    #[error("{}: {kind} cannot hold {element}, only {numbers}", shown(path))]
+    OutputElement {
+        path: PathBuf,
+        kind: &'static str,
+        element: ElementType,
+        numbers: &'static str,
+        held: &'static [ElementType],
+    },
 
     #[error("{}: {kind} cannot hold an array of {element}, shape {shape}; write .npy instead", shown(path))]
     OutputShape { path: PathBuf, kind: &'static str, element: ElementType, shape: Shape },
@@ -257,6 +266,9 @@ impl Hinted for DataError {
                     Hint::Do("set TMPDIR to another directory"),
                     Hint::RaiseMemory,
                 ]
+            }
+            Self::SystemMemory { .. } => {
+                vec![Hint::Do("end other programs"), Hint::Do("raise a limit on this one (ulimit -v)")]
             }
             Self::RawUnknown { .. } | Self::RawSize { .. } => vec![Hint::RawLayout],
             Self::NotStreamed { .. } => vec![Hint::Do("save it as .npy"), Hint::RaiseMemory],

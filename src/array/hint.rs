@@ -25,6 +25,8 @@ pub enum Hint {
     Exclude,
     /// Elements of a fit, but not of a prediction, can be excluded by a mask.
     Mask,
+    /// A mask that is not used can be given as one, in a fit.
+    GiveMask,
     /// NaN can be the nodata value; a mask excludes any element of a fit.
     ExcludeNotFinite,
     /// Too much is excluded by nodata values, masks, weights and ranges.
@@ -53,6 +55,10 @@ pub enum Hint {
     F64Precision,
     /// W and b can be updated on the host.
     UpdateOnHost,
+    /// W and b can be updated on the host, as they are without a choice.
+    UpdateWherePossible,
+    /// The relative tolerance is too large.
+    SmallerShare,
     /// The learning rate can be chosen from the data.
     BestRate,
     /// The best learning rate converges, but slowly.
@@ -82,6 +88,7 @@ impl fmt::Display for Hint {
             Self::Header => "say whether the first row names the columns",
             Self::NodataValue => "give the nodata value",
             Self::Exclude => "exclude elements by a mask or a nodata value",
+            Self::GiveMask => "give it as the mask to use it",
             Self::Mask => "exclude such elements of a fit by a mask",
             Self::ExcludeNotFinite => "exclude NaN as the nodata value or, in a fit, any of them by a mask",
             Self::CheckExclusions => "check nodata values, mask, weights and valid range",
@@ -99,6 +106,8 @@ impl fmt::Display for Hint {
             Self::CompensatedPrecision => "use compensated precision",
             Self::F64Precision => "use the precision f64",
             Self::UpdateOnHost => "update on the host",
+            Self::UpdateWherePossible => "update on the host, or do not choose where",
+            Self::SmallerShare => "give a smaller relative tolerance",
             Self::BestRate => "use the best learning rate",
             Self::SlowBestRate => "use the best learning rate (which converges, but slowly)",
             Self::Standardize => "use standardized coordinates",

@@ -110,9 +110,14 @@ pub(crate) fn file() -> io::Result<File> {
     tempfile::tempfile()
 }
 
-/// The error of a temporary file that could not be written.
+/// The error of elements for which there is no memory, to have or to map them, or no
+/// temporary file.
 pub(crate) fn failed(path: &Path, source: io::Error) -> DataError {
-    DataError::Spool { path: path.to_owned(), directory: std::env::temp_dir(), source }
+    let path = path.to_owned();
+    if source.kind() == io::ErrorKind::OutOfMemory {
+        return DataError::SystemMemory { path, source };
+    }
+    DataError::Spool { path, directory: std::env::temp_dir(), source }
 }
 
 /// Elements decoded to memory.
@@ -155,6 +160,15 @@ mod tests {
             let want: Vec<u16> = (1..=10).collect();
             assert_eq!(matrix.as_slice::<u16>(Order::C), Some(&want[..]), "{memory_bytes}");
         }
+    }
+
+    /// A map for which there is no memory is not mended by room on the disk.
+    #[test]
+    #[cfg(unix)]
+    fn too_little_memory_is_not_too_little_room_on_the_disk() {
+        let error = |code| failed(Path::new("x"), io::Error::from_raw_os_error(code));
+        assert!(matches!(error(libc::ENOMEM), DataError::SystemMemory { .. }));
+        assert!(matches!(error(libc::ENOSPC), DataError::Spool { .. }));
     }
 
     #[test]

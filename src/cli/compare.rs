@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     }
     let tunings = arguments.tuning.load(verbosity);
     if let Some((drivers, adapters)) = drivers.as_ref().zip(adapters.as_ref()) {
-        check_adapters(drivers, adapters, arguments.engine, verbosity)?;
+        check_adapters(drivers, adapters, arguments.engine, verbosity, "compared")?;
     }
     for adapter in adapters.iter().flat_map(Adapters::iter) {
         // Without a choice, every precision that the adapter offers.

@@ -35,7 +35,8 @@ pub(super) fn run(arguments: &DevicesArguments) -> Result<Outcome, CliError> {
     );
     let adapters: Vec<AdapterReport> =
         adapters.into_iter().enumerate().map(|(number, adapter)| AdapterReport { number, adapter }).collect();
-    let report = DevicesReport { cpu: Cpu::describe(), adapters, broken: drivers.broken().to_vec(), auto };
+    let (cpu, broken) = (Cpu::describe(), drivers.broken().to_vec());
+    let report = DevicesReport { cpu, adapters, broken, auto, auto_label: "--engine auto" };
     for AdapterReport { adapter, .. } in &report.adapters {
         let [least, most] = adapter.subgroup_size;
         let name = &adapter.name;

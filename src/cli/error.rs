@@ -15,6 +15,9 @@ pub(super) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// A descent of which --steps-per-submit was given.
+    #[error(transparent)]
+    FitBySubmits(FitError),
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// An engine's result is not the reference's.
@@ -40,7 +43,7 @@ impl Hinted for CliError {
         match self {
             Self::Data(error) => error.hints(),
             Self::Engine(error) => error.hints(),
-            Self::Fit(error) => error.hints(),
+            Self::Fit(error) | Self::FitBySubmits(error) => error.hints(),
             Self::Document(error) => error.hints(),
             Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => Vec::new(),
         }
@@ -50,11 +53,15 @@ impl Hinted for CliError {
 impl CliError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Engine(error) | Self::Fit(FitError::Engine(error)) => match error {
+            Self::Engine(error)
+            | Self::Fit(FitError::Engine(error))
+            | Self::FitBySubmits(FitError::Engine(error)) => match error {
                 EngineError::Gpu(_) | EngineError::Stalled { .. } => 3,
                 _ => 2,
             },
-            Self::Fit(FitError::StartOverflows(_)) | Self::Mismatch(_) => 1,
+            Self::Fit(FitError::StartOverflows { .. })
+            | Self::FitBySubmits(FitError::StartOverflows { .. })
+            | Self::Mismatch(_) => 1,
             _ => 2,
         }
     }

@@ -13,6 +13,7 @@ use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
+use crate::engine::EngineKind;
 use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
@@ -104,7 +105,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     };
     drop(listening);
     watch.progress.end();
-    let fit = result?;
+    let fit = result.map_err(|error| arguments.solver.failed(error))?;
     watch.finish()?;
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
@@ -143,7 +144,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         ));
     }
     if fit.stop_reason == StopReason::Diverged {
-        tell(&divergence(&fit, sgd.map_or(f64::NAN, |sgd| sgd.learning_rate), curvature));
+        let rate = sgd.map_or(f64::NAN, |sgd| sgd.learning_rate);
+        tell(&divergence(&fit, rate, curvature, engine.info().kind));
     }
     print(&report, arguments.json)?;
     Ok(match fit.stop_reason {
@@ -186,7 +188,7 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
 }
 
 /// The message of a descent that diverged, with the cause and a remedy.
-fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
+fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKind) -> String {
     let (why, advice) = match curvature {
         Some(curvature) if rate >= curvature.rate_bound() => (
             format!(
@@ -195,7 +197,10 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>) -> String {
             ),
             "--lr auto",
         ),
-        _ => ("the sums of squares overflow".to_owned(), "data scaled to about 1, or --engine cpu"),
+        _ if kind == EngineKind::Gpu => {
+            ("the sums of squares overflow".to_owned(), "data scaled to about 1, or --engine cpu")
+        }
+        _ => ("the sums of squares overflow".to_owned(), "data scaled to about 1"),
     };
     format!(
         "linfit: diverged at step {}: {why}; the last finite state is printed; use {advice}",

@@ -1,3 +1,4 @@
+use super::error::CliError;
 use crate::array::{Hint, Hinted, alternatives};
 
 /// A message with its remedies, as the command line's user has them.
@@ -5,8 +6,19 @@ pub(super) fn told(message: &impl Hinted) -> String {
     message.worded(flags)
 }
 
+/// The same of an error of a command.
+pub(super) fn told_of(error: &CliError) -> String {
+    error.worded(|hint| match (hint, error) {
+        // Only the device takes several steps at a time.
+        (Hint::UpdateOnHost | Hint::UpdateWherePossible, CliError::FitBySubmits(_)) => {
+            flags(hint) + ", without --steps-per-submit"
+        }
+        _ => flags(hint),
+    })
+}
+
 /// A remedy in flags.
-fn flags(hint: Hint) -> String {
+pub(super) fn flags(hint: Hint) -> String {
     let text = match hint {
         Hint::RaiseMemory => "raise --memory",
         Hint::StreamData => "stream the data with --memory SIZE",
@@ -14,6 +26,7 @@ fn flags(hint: Hint) -> String {
         Hint::Header => "use --header yes if the first row names the columns, --header no if it is data",
         Hint::NodataValue => "give the nodata value with --nodata VALUE",
         Hint::Exclude => "exclude elements with --mask FILE or --nodata VALUE",
+        Hint::GiveMask => "give --mask to use it",
         Hint::Mask => "exclude such elements of a fit with --mask FILE",
         Hint::ExcludeNotFinite => "exclude NaN with --nodata nan or, in a fit, any of them with --mask FILE",
         Hint::CheckExclusions => "check --nodata, --mask, --weights and --valid-range",
@@ -32,7 +45,9 @@ fn flags(hint: Hint) -> String {
         Hint::FastPrecision => "use --precision fast",
         Hint::CompensatedPrecision => "use --precision compensated",
         Hint::F64Precision => "use --precision f64",
-        Hint::UpdateOnHost => "use --update host, without --steps-per-submit",
+        Hint::UpdateOnHost => "use --update host",
+        Hint::UpdateWherePossible => "use --update host or auto",
+        Hint::SmallerShare => "use a smaller --rtol",
         Hint::BestRate => "use --lr auto",
         Hint::SlowBestRate => "use --lr auto (which converges, but slowly)",
         Hint::Standardize => "use --standardize",

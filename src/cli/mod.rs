@@ -114,7 +114,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::CheckFailed) => ExitCode::from(1),
         Ok(Outcome::Interrupted) | Err(CliError::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
-            tell(&format_args!("linfit: {}", hint::told(&error)));
+            tell(&format_args!("linfit: {}", hint::told_of(&error)));
             ExitCode::from(error.exit_code())
         }
     }

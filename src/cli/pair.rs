@@ -3,7 +3,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::error::CliError;
-use super::reading::{ReadingArguments, tell_details};
+use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
 use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules};
@@ -60,7 +60,7 @@ impl PairArguments {
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
-        tell_details(verbosity, &all);
+        tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
         let masked_by = fitted.flat_map(exclusions).collect();

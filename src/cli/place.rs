@@ -55,19 +55,20 @@ impl OnlyEngine {
 }
 
 /// Tells the user that adapters are missing or broken; an error if there are
-/// none and only GPUs were asked for.
+/// none and only GPUs were asked for. `done` is what is done to engines.
 pub(super) fn check_adapters(
     drivers: &Drivers,
     adapters: &Adapters,
     only: Option<OnlyEngine>,
     verbosity: Verbosity,
+    done: &str,
 ) -> Result<(), CliError> {
     if adapters.is_empty() && only == Some(OnlyEngine::Gpu) {
         return Err(drivers.failure().unwrap_or(GpuError::NoAdapter).into());
     }
     drivers.note_broken(verbosity);
     if adapters.is_empty() {
-        verbosity.note(&"no GPU adapter found; the CPU engine is the only one");
+        verbosity.note(&format_args!("no GPU adapter found; only the CPU engine is {done}"));
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 use clap::{Args, ValueEnum};
 
-use super::hint::told;
+use super::hint::{flags, told};
 use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
+use crate::array::{Hint, Hinted};
 use crate::io::{Opened, RawLayout, RawType, Reading, TextRules};
 
 /// Options for reading data arguments.
@@ -68,9 +69,16 @@ impl ReadingArguments {
     }
 }
 
+/// The masks that a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Masks {
+    Given,
+    None,
+}
+
 /// Tells the user what the readers noted and, if curious, what takes room on
 /// the disk.
-pub(super) fn tell_details(verbosity: Verbosity, opened: &[&Opened]) {
+pub(super) fn tell_details(verbosity: Verbosity, opened: &[&Opened], masks: Masks) {
     for array in opened {
         let label = array.label();
         if array.is_spooled() {
@@ -78,7 +86,12 @@ pub(super) fn tell_details(verbosity: Verbosity, opened: &[&Opened]) {
             verbosity.detail(&format_args!("{label}: decoded to a temporary file of {bytes} bytes"));
         }
         for note in array.metadata().notes() {
-            let text = format_args!("{label}: {}", told(note));
+            let note_text = match (masks, &note.hints()[..]) {
+                (Masks::None, [Hint::GiveMask]) => note.to_string(),
+                (Masks::None, [Hint::Exclude]) => note.worded(|_| flags(Hint::NodataValue)),
+                _ => told(note),
+            };
+            let text = format_args!("{label}: {note_text}");
             if note.is_detail() { verbosity.detail(&text) } else { verbosity.note(&text) }
         }
     }

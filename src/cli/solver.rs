@@ -131,6 +131,11 @@ impl SolverArguments {
         self.init.as_deref()
     }
 
+    /// The failure of a descent.
+    pub(super) fn failed(&self, error: FitError) -> CliError {
+        if self.steps_per_submit.is_some() { CliError::FitBySubmits(error) } else { error.into() }
+    }
+
     /// The most steps.
     pub(super) fn steps(&self) -> u64 {
         if self.solver == SolverChoice::Exact {

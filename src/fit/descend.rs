@@ -9,7 +9,7 @@ use super::exact::hides;
 use super::gradient_descent::{GradientDescent, Update};
 use super::host::{HostStepper, Passes, Replay};
 use super::steps::StepsPerSubmit;
-use crate::engine::{Digits, Engine, EngineError, StepOutcome, Stepper};
+use crate::engine::{Digits, Engine, EngineError, EngineKind, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation, Line, Moments};
 
 /// A descent after `step` steps.
@@ -73,13 +73,13 @@ impl GradientDescent {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
+        let kind = engine.info().kind;
         if let Some(per_submit) = self.on_device(engine)? {
-            let kind = engine.info().kind;
             let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
-            return self.follow(stepper, per_submit, started, observe);
+            return self.follow(stepper, kind, per_submit, started, observe);
         }
         let mut stepper = HostStepper::new(Passes::of(engine), self.coordinates);
-        self.follow(&mut stepper, StepsPerSubmit::Fixed(1), started, observe)
+        self.follow(&mut stepper, kind, StepsPerSubmit::Fixed(1), started, observe)
     }
 
     /// Descends from the moments of the data, without a pass for each step: W
@@ -102,7 +102,8 @@ impl GradientDescent {
         self.check()?;
         let started = Instant::now();
         let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
-        let fit = self.follow(&mut stepper, StepsPerSubmit::Auto, started, observe)?;
+        // The moments have the range of f64, whichever engine they come from.
+        let fit = self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)?;
         let evaluation = self.passed_over(&fit, engine, moments)?;
         Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
     }
@@ -139,6 +140,7 @@ impl GradientDescent {
     fn follow(
         &self,
         stepper: &mut dyn Stepper,
+        kind: EngineKind,
         per_submit: StepsPerSubmit,
         started: Instant,
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
@@ -163,7 +165,8 @@ impl GradientDescent {
             for (step, row) in (next..).zip(rows) {
                 durations.add(each);
                 if !row.evaluation.is_finite() {
-                    break 'descent (last.ok_or(FitError::StartOverflows(self.start))?, StopReason::Diverged);
+                    let overflow = FitError::StartOverflows { start: self.start, engine: kind };
+                    break 'descent (last.ok_or(overflow)?, StopReason::Diverged);
                 }
                 let state = State { step, model: row.model, evaluation: row.evaluation };
                 last = Some(state);
@@ -242,7 +245,7 @@ impl Durations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::array::{Array, Problem};
+    use crate::array::{Array, Hint, Hinted, Problem};
     use crate::engine::{Cpu, Reference};
 
     fn pair(x: Vec<f64>, t: Vec<f64>) -> Problem {
@@ -341,7 +344,8 @@ mod tests {
         let data = pair(vec![1e200], vec![1.0]);
         let sgd = GradientDescent { start: Affine::new(1.0, 0.0), ..GradientDescent::default() };
         let error = sgd.fit(&mut Cpu::new(&data), &mut |_| ControlFlow::Continue(())).unwrap_err();
-        assert!(matches!(error, FitError::StartOverflows(_)), "{error}");
+        assert!(matches!(error, FitError::StartOverflows { .. }), "{error}");
+        assert!(!error.hints().contains(&Hint::F64Engine), "it is the engine that was used");
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub enum FitError {
     /// A relative tolerance is beyond f64.
     #[error(
         "a share of {0:?} of the scale of the gradients, as the tolerance, is not a finite number: X times T is \
-         beyond f64; scale the data, for example to the range ±1"
+         beyond f64"
     )]
     ToleranceBeyondRange(f64),
     /// The sums of squares are beyond f64.
@@ -69,17 +69,20 @@ pub enum FitError {
     MomentsOverflow,
     /// Nothing to report: not even the start has a finite loss.
     #[error(
-        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows f64, or f32 on a GPU",
-        .0.weight,
-        .0.bias
+        "the loss at the start (W = {:e}, b = {:e}) is not finite: the sum of squares overflows f64{}",
+        start.weight,
+        start.bias,
+        if *engine == EngineKind::Gpu { ", or f32 on a GPU" } else { "" }
     )]
-    StartOverflows(Affine),
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    StartOverflows { start: Affine, engine: EngineKind },
 }
 
 impl Hinted for ConfigError {
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::DeviceRate(_) | Self::DeviceCoordinates => vec![Hint::UpdateOnHost],
+            Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
+            Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
             Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
         }
     }
@@ -90,17 +93,21 @@ impl Hinted for FitError {
         match self {
             Self::Config(error) => error.hints(),
             Self::Engine(error) => error.hints(),
-            Self::NoDeviceUpdate(_) => vec![Hint::UpdateOnHost],
+            Self::NoDeviceUpdate(_) => vec![Hint::UpdateWherePossible],
             Self::RateTooLarge { remedies, .. } => remedies.iter().copied().chain([Hint::Force]).collect(),
             Self::NoSpread(_) => {
                 let vary = "give data whose X varies (around 0, if it is far from there)";
                 vec![Hint::DescentSolver, Hint::Do(vary)]
             }
             Self::OneElement => vec![Hint::DescentSolver, Hint::Do("give more elements")],
-            Self::StartOverflows(_) => {
-                vec![Hint::Do("scale the data"), Hint::Do("start nearer"), Hint::F64Engine]
+            Self::StartOverflows { engine, .. } => {
+                let f64_engine = (*engine == EngineKind::Gpu).then_some(Hint::F64Engine);
+                [Hint::Do("scale the data"), Hint::Do("start nearer")].into_iter().chain(f64_engine).collect()
             }
-            Self::LineBeyondRange(_) | Self::ToleranceBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
+            Self::ToleranceBeyondRange(_) => {
+                vec![Hint::Do("scale the data, for example to the range ±1"), Hint::SmallerShare]
+            }
+            Self::LineBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
         }
     }
 }

@@ -86,6 +86,8 @@ pub enum Note {
         by: String,
         /// The reason.
         reason: &'static str,
+        /// The remedy, if there is one.
+        remedy: Option<Hint>,
     },
     /// The nodata value comes from a file beside the image.
     NodataBeside {
@@ -232,7 +234,7 @@ impl fmt::Display for Note {
                 let Some(value) = unused else { return Ok(()) };
                 write!(f, "; its nodata value {value} is not used beside it")
             }
-            Self::NotMasked { by, reason } => write!(f, "{by} excludes no pixels: {reason}"),
+            Self::NotMasked { by, reason, .. } => write!(f, "{by} excludes no pixels: {reason}"),
             Self::NodataBeside { value, file } => write!(f, "its nodata value {value} comes from {file}"),
             Self::ReducedFirst => f.write_str(
                 "its first image calls itself a reduced copy and is passed over; what is read is the image \
@@ -255,7 +257,7 @@ impl Hinted for Note {
         match self {
             Self::FirstRowIsData { .. } | Self::FirstRowIsHeader { .. } => vec![Hint::Header],
             Self::Masked { is_alpha: true, .. } => vec![Hint::IncludeTransparent],
-            Self::NotMasked { .. } => vec![Hint::Exclude],
+            Self::NotMasked { remedy, .. } => remedy.iter().copied().collect(),
             _ => Vec::new(),
         }
     }

@@ -53,7 +53,7 @@ impl Notes {
         let (name, xml) = (name(&path), String::from_utf8_lossy(&xml).into_owned());
         if !xml::for_each_text(&xml, |_, _| ()) {
             let reason = "it is cut off or damaged, so that GDAL does not use it either";
-            notes.push(Note::NotMasked { by: name, reason });
+            notes.push(Note::NotMasked { by: name, reason, remedy: None });
             return Ok(None);
         }
         Ok(Some(Self { name, xml }))

@@ -27,6 +27,9 @@ pub struct DevicesReport {
     pub broken: Vec<BrokenDriver>,
     /// The engine or adapter that is used unless one is asked for.
     pub auto: String,
+    /// The name of that choice in the text.
+    #[serde(skip)]
+    pub auto_label: &'static str,
 }
 
 impl fmt::Display for DevicesReport {
@@ -59,6 +62,6 @@ impl fmt::Display for DevicesReport {
             writeln!(f, "broken: {driver}")?;
         }
         writeln!(f)?;
-        write!(f, "engine auto takes: {}", self.auto)
+        write!(f, "{} takes: {}", self.auto_label, self.auto)
     }
 }

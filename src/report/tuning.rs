@@ -137,7 +137,7 @@ impl fmt::Display for TuningReport {
         let most = count(self.best.alone_elements.into());
         writeln!(f, "one workgroup takes whole steps up to {most} elements")?;
         if self.best == self.default {
-            write!(f, "the default is the fastest")?;
+            write!(f, "nothing is faster than the default")?;
         } else {
             write!(f, "a pass is {:.2} times as fast as by default", self.gain)?;
         }

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use linfit::array::{Array, Problem};
+use linfit::array::{Array, Hint, Hinted, Problem};
 use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, DescentRule, Engine, Reference, StepOutcome};
 use linfit::fit::{ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason, Update};
@@ -180,7 +180,9 @@ fn a_start_that_overflows_is_an_error_on_the_device_too() {
     for start in [Affine::new(1e10, 0.0), Affine::new(1e200, 0.0)] {
         let sgd = GradientDescent { start, update: on_device(64), ..GradientDescent::default() };
         let result = sgd.fit(&mut gpu(&data), &mut |_| ControlFlow::Continue(()));
-        assert!(matches!(result, Err(FitError::StartOverflows(at)) if at == start), "{result:?}");
+        let error = result.unwrap_err();
+        assert!(matches!(error, FitError::StartOverflows { start: at, .. } if at == start), "{error}");
+        assert!(error.hints().contains(&Hint::F64Engine), "{error}");
     }
 }
 

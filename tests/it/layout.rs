@@ -44,10 +44,28 @@ fn files() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The code of a file: no tests, no comments.
+/// The code of a file: no tests, no comments. Code may follow the name of a module of
+/// tests, but not tests that stand in the file.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let is_module = |item: &str| item.trim_start().starts_with("mod ") && item.trim_end().ends_with(';');
+    let mut code = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.contains("#[cfg(test)]") {
+            if !lines.next().is_some_and(is_module) {
+                break;
+            }
+        } else if !line.trim_start().starts_with("//") {
+            code.push(line);
+        }
+    }
+    code.join("\n")
+}
+
+#[test]
+fn code_goes_on_after_a_module_of_tests() {
+    let text = "mod a;\n#[cfg(test)]\nmod b;\n// c\nmod d;\n#[cfg(test)]\nmod tests {\n}\nmod e;";
+    assert_eq!(code(text), "mod a;\nmod d;");
 }
 
 #[test]

@@ -102,10 +102,16 @@ mod tests {
             (&[11], &[1], 0),
             (&[1], &[1], 10),
             (&[3], &[isize::MAX], 0),
+            (&[0], &[1], 11),
         ] {
             let error = array(shape, strides, offset).unwrap_err();
             assert!(matches!(error, DataError::Truncated { .. }), "{shape:?} {strides:?}: {error}");
         }
-        assert!(matches!(array(&[2, 2], &[1], 0), Err(DataError::AbsurdShape { .. })));
+        for (shape, strides) in [(&[2, 2][..], &[1][..]), (&[0, 3], &[])] {
+            assert!(matches!(array(shape, strides, 0), Err(DataError::AbsurdShape { .. })), "{shape:?}");
+        }
+        let one = Array::from_vec("x", &[1], vec![1.0]);
+        assert!(one.broadcast_to(&Shape(vec![1 << 40])).is_some());
+        assert!(one.broadcast_to(&Shape(vec![1 << 62])).is_none());
     }
 }

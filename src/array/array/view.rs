@@ -51,7 +51,7 @@ impl Array {
 
     /// The array repeated to a larger shape, as NumPy broadcasts it: dimensions
     /// are added in front, and those of extent 1 are repeated. `None` if the
-    /// shapes do not agree.
+    /// shapes do not agree, or no memory holds so many elements.
     #[must_use]
     pub fn broadcast_to(&self, shape: &Shape) -> Option<Self> {
         let added = shape.0.len().checked_sub(self.shape.0.len())?;
@@ -64,6 +64,7 @@ impl Array {
             });
         }
         let elements = usize::try_from(shape.elements()?).ok()?;
+        elements.checked_mul(self.element.size())?;
         Some(Self { shape: shape.clone(), strides, elements, ..self.clone() })
     }
 

@@ -161,7 +161,7 @@ impl BenchArguments {
             drivers.note_broken(self.verbosity);
             return Ok(vec![place(adapter)]);
         }
-        place::check_adapters(drivers, adapters, self.engine, self.verbosity)?;
+        place::check_adapters(drivers, adapters, self.engine, self.verbosity, "measured")?;
         let cpu = (self.engine != Some(OnlyEngine::Gpu)).then_some(Place::Cpu);
         Ok(cpu.into_iter().chain(adapters.iter().map(place)).collect())
     }

@@ -12,7 +12,7 @@ use super::engine::{Auto, EngineArguments, Opened};
 use super::error::CliError;
 use super::pair::tell_replaced;
 use super::paths::check_outputs;
-use super::reading::{ReadingArguments, tell_details};
+use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::nodata;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
@@ -21,7 +21,7 @@ use crate::engine::{Cpu, EngineError};
 use crate::io::results::{self, ResultFormat, ResultPlan};
 use crate::io::{Opened as OpenedArray, Source, load_model};
 use crate::math::Affine;
-use output::Output;
+use output::{Output, shortest};
 use types::{OutputType, holds};
 
 /// Writes Y = X·W + b for a fitted model
@@ -99,7 +99,7 @@ impl PredictArguments {
     fn load(&self, format: ResultFormat) -> Result<(OpenedArray, Problem), CliError> {
         let memory_bytes = self.engine.host_bytes();
         let mut x = self.reading.within(memory_bytes).open(&self.x)?;
-        tell_details(self.verbosity, &[&x]);
+        tell_details(self.verbosity, &[&x], Masks::None);
         if self.nodata.is_some() {
             tell_replaced(self.verbosity, &x, self.nodata);
             x.set_nodata(self.nodata);
@@ -117,7 +117,8 @@ impl PredictArguments {
         if let Some(nodata) = self.y_nodata {
             if !holds(element, nodata) {
                 return Err(CliError::Usage(format!(
-                    "--y-nodata {nodata}: no element of type {element} has this value; use another, or another --dtype"
+                    "--y-nodata {}: no element of type {element} has this value; use another, or another --dtype",
+                    shortest(nodata)
                 )));
             }
             return Ok(Some(nodata));

@@ -66,8 +66,9 @@ impl<'d> Output<'d> {
         if let Some(nodata) = nodata.filter(|_| equal_nodata > 0) {
             let equal = if equal_nodata == 1 { "element of Y equals" } else { "elements of Y equal" };
             verbosity.note(&format!(
-                "{} {equal} the nodata value {nodata} and will be read as missing; choose another with --y-nodata",
-                count(equal_nodata)
+                "{} {equal} the nodata value {} and will be read as missing; choose another with --y-nodata",
+                count(equal_nodata),
+                shortest(nodata)
             ));
         }
         Ok(())
@@ -150,7 +151,7 @@ impl<'d> Output<'d> {
                 io::Error::other(format!(
                     "the nodata value {} is no {}, {least} to {most}; give Y another with --y-nodata VALUE, or use \
                      another --dtype",
-                    self.nodata.unwrap_or(f64::NAN),
+                    shortest(self.nodata.unwrap_or(f64::NAN)),
                     W::TYPE
                 ))
             })?;
@@ -189,4 +190,10 @@ impl<'d> Output<'d> {
         self.progress.advance(ys.len() as u64);
         Ok(())
     }
+}
+
+/// A number in whichever notation of all its digits is shorter: 0 and 1e300.
+pub(super) fn shortest(number: f64) -> String {
+    let (plain, scientific) = (format!("{number}"), format!("{number:?}"));
+    if plain.len() <= scientific.len() { plain } else { scientific }
 }

@@ -28,7 +28,6 @@ use super::metadata::Opened;
 use super::output::OutputFile;
 use crate::array::DataError;
 use crate::array::error::reason;
-use crate::array::spool;
 use claims::KIND;
 use pages::{Claims, Groups, Large};
 
@@ -83,17 +82,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     }
     let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
     let metadata = Arc::clone(builder.metadata());
-    let large = Large::new(input.memory_bytes.max(claims::LEAST_PAGE_BYTES), map);
+    let large = Large::new(input.path.to_owned(), input.memory_bytes.max(claims::LEAST_PAGE_BYTES), map);
     let (file, claims) = (Arc::new(input.clone_file()?), Arc::new(page_claims));
     let groups = Groups { file, metadata, claims, large: Arc::clone(&large) };
     let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
     let batches = batches.map_err(failed)?;
     let batches = batches.map(|batch| {
         large.release();
-        batch.map_err(|e| match large.failure() {
-            Some(error) => spool::failed(input.path, error),
-            None => failed(e.into()),
-        })
+        batch.map_err(|e| large.failure().unwrap_or_else(|| failed(e.into())))
     });
     let opened = column.read(input, batches)?;
     let (claimed, found) = (groups.num_rows(), opened.len());
@@ -115,7 +111,16 @@ fn leaves(column: &Column, schema: &SchemaDescriptor) -> Vec<usize> {
 fn failed(input: &Input<'_>, error: &ParquetError) -> DataError {
     match error {
         ParquetError::NYI(what) => input.unsupported(reason(what), WRITE),
-        e => input.invalid(KIND, &reason(&e.to_string())),
+        e => input.invalid(KIND, &reason(without_layers(&e.to_string()))),
+    }
+}
+
+/// An error's text without the names of the layers that it came through.
+fn without_layers(text: &str) -> &str {
+    const LAYERS: [&str; 3] = ["External: ", "Parquet argument error: ", "Parquet error: "];
+    match LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        Some(text) => without_layers(text),
+        None => text,
     }
 }
 
@@ -180,5 +185,55 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The file of a column of equal numbers whose page is compressed so that its
+    /// decoder needs a window of 32 MiB.
+    fn wide_window(rows: usize) -> Vec<u8> {
+        use ::parquet::basic::ZstdLevel;
+        let column: ArrayRef = Arc::new(std::iter::repeat_n(2.5, rows).collect::<Float64Array>());
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(20).unwrap()))
+            .set_max_row_group_row_count(Some(rows))
+            .set_data_page_size_limit(1 << 30)
+            .set_data_page_row_count_limit(rows)
+            .set_write_batch_size(rows)
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    /// It is not damaged: more memory is what it takes.
+    #[test]
+    fn a_window_beyond_the_memory_is_an_error_of_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.parquet");
+        let open = |memory_bytes| {
+            let reading = Reading { memory_bytes, ..Reading::default() };
+            reading.open(&Source { path: path.clone(), key: None })
+        };
+        let rows = (24 << 20) / 8;
+        std::fs::write(&path, wide_window(rows)).unwrap();
+        for memory_bytes in [0, 16 << 20, 20 << 20] {
+            let error = open(memory_bytes).unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(error, DataError::BeyondMemory { .. }), "{text}");
+            assert!(text.contains("33554432 bytes") && !text.contains("damaged"), "{text}");
+        }
+        for memory_bytes in [32 << 20, 64 << 20] {
+            assert_eq!(open(memory_bytes).unwrap().len(), rows);
+        }
+        // Pages that the least memory holds.
+        std::fs::write(&path, wide_window(1000)).unwrap();
+        assert_eq!(open(0).unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn an_error_has_no_names_of_layers() {
+        assert_eq!(without_layers("External: Parquet argument error: Parquet error: a page"), "a page");
+        assert_eq!(without_layers("a page: External: no"), "a page: External: no");
     }
 }

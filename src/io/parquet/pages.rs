@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::bytes::Bytes;
@@ -19,8 +19,8 @@ use ::parquet::file::reader::ChunkReader;
 use ::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::mapped::{Mapped, Releasing};
-use super::unpack::{Unpacked, unpack};
-
+use super::unpack::{Unpacked, beyond_memory, unpack};
+use crate::array::DataError;
 use crate::array::mapping::Mapping;
 use crate::array::spool;
 
@@ -50,18 +50,19 @@ pub(super) struct Claim {
 pub(super) struct Large {
     /// Those of more bytes are.
     pub(super) memory_bytes: u64,
+    path: PathBuf,
     /// The file, in which they are as they are stored.
     pub(super) map: Arc<Mapping>,
     /// Where those are that are being decoded.
     open: Mutex<Vec<std::sync::Weak<Mapping>>>,
-    /// Why one could not be written to a temporary file.
-    failure: Mutex<Option<std::io::Error>>,
+    /// Why one could not be decompressed, if it is not damaged.
+    failure: Mutex<Option<DataError>>,
 }
 
 impl Large {
-    pub(super) fn new(memory_bytes: u64, map: Mapping) -> Arc<Self> {
+    pub(super) fn new(path: PathBuf, memory_bytes: u64, map: Mapping) -> Arc<Self> {
         let (open, failure) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { memory_bytes, map: Arc::new(map), open, failure })
+        Arc::new(Self { memory_bytes, path, map: Arc::new(map), open, failure })
     }
 
     fn are_among(&self, claims: &[Claim]) -> bool {
@@ -77,8 +78,8 @@ impl Large {
         });
     }
 
-    /// Why one could not be written to a temporary file, if that is so.
-    pub(super) fn failure(&self) -> Option<std::io::Error> {
+    /// Why one could not be decompressed, if it is not damaged.
+    pub(super) fn failure(&self) -> Option<DataError> {
         lock(&self.failure).take()
     }
 
@@ -86,7 +87,12 @@ impl Large {
         lock(&self.open).push(Arc::downgrade(map));
     }
 
-    fn failed(&self, error: std::io::Error) -> ParquetError {
+    /// The error of a page for which there is no memory, or no temporary file.
+    fn no_room(&self, error: std::io::Error) -> ParquetError {
+        self.failed(spool::failed(&self.path, error))
+    }
+
+    fn failed(&self, error: DataError) -> ParquetError {
         let text = error.to_string();
         *lock(&self.failure) = Some(error);
         ParquetError::General(text)
@@ -189,10 +195,17 @@ impl<R: ChunkReader> Bounded<R> {
             return Ok(page.clone());
         }
         let is_large = claimed > self.large.memory_bytes;
+        if let Some(packed) = page.get(plain..).filter(|_| is_large)
+            && let Some(bytes) = beyond_memory(self.compression, packed, self.large.memory_bytes)
+        {
+            let what = format!("a page takes {bytes} bytes of memory to be decompressed");
+            return Err(self.large.failed(DataError::BeyondMemory { path: self.large.path.clone(), what }));
+        }
+        let no_room = |e| self.large.no_room(e);
         let mut bytes = if is_large {
-            Unpacked::in_file(claimed, spool::file().map_err(|e| self.large.failed(e))?)
+            Unpacked::in_file(claimed, spool::file().map_err(no_room)?)
         } else {
-            Unpacked::in_memory(claimed).map_err(|e| fault(&e.to_string()))?
+            Unpacked::in_memory(claimed).map_err(no_room)?
         };
         let unpacked = (|| {
             let (levels, packed) = page.split_at_checked(plain).ok_or(std::io::ErrorKind::UnexpectedEof)?;
@@ -205,14 +218,15 @@ impl<R: ChunkReader> Bounded<R> {
             bytes.end()
         })();
         if let Some(error) = bytes.failure() {
-            return Err(self.large.failed(error));
+            return Err(no_room(error));
         }
-        unpacked.map_err(|e: std::io::Error| {
-            fault(&format!("it claims {claimed} bytes once decompressed and has others: {e}"))
+        unpacked.map_err(|e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::OutOfMemory => no_room(e),
+            _ => fault(&format!("it claims {claimed} bytes once decompressed and has others: {e}")),
         })?;
         let (bytes, file) = bytes.into_parts();
         let Some(file) = file else { return Ok(bytes.into()) };
-        let map = Arc::new(Mapping::temporary(Path::new("a page"), &file).map_err(|e| self.large.failed(e))?);
+        let map = Arc::new(Mapping::temporary(&self.large.path, &file).map_err(no_room)?);
         self.large.opened(&map);
         Ok(Bytes::from_owner(Mapped(map)))
     }

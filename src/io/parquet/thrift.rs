@@ -207,7 +207,11 @@ impl<'f> Walk<'f> {
     fn believed(&self, what: &str, count: u64) -> Walked<usize> {
         let count_here = usize::try_from(count).ok().filter(|&count| count <= self.left());
         count_here.ok_or_else(|| {
-            format!("a {what} claims a length of {count}, where {} bytes are left", self.left())
+            let left = match self.left() {
+                1 => "1 byte is left".to_owned(),
+                left => format!("{left} bytes are left"),
+            };
+            format!("a {what} claims a length of {count}, where {left}")
         })
     }
 

@@ -17,8 +17,8 @@ const WINDOW_BYTES: usize = 1 << 16;
 /// Decompressed bytes that are in memory, of a page that goes to a file.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// The least and the most that a Zstandard page may look back, as a power of
-/// two: what its levels up to 19 do, and what the format's decoders allow.
+/// The least and the greatest bound of the window of a Zstandard page, as a power
+/// of two: the window of its levels up to 19, and the bound of the format's decoders.
 const ZSTD_WINDOW: std::ops::RangeInclusive<u32> = 23..=27;
 
 /// Decompresses all of `packed`, which was compressed by `compression` and of
@@ -35,8 +35,9 @@ pub(super) fn unpack(
         Compression::BROTLI(_) => out.append(&mut brotli::Decompressor::new(packed, BROTLI_BYTES)),
         Compression::ZSTD(_) => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
-            let window = memory_bytes.max(1).ilog2().clamp(*ZSTD_WINDOW.start(), *ZSTD_WINDOW.end());
-            decoder.window_log_max(window)?;
+            // The window of a page in memory may be all of it.
+            let bytes = if out.file.is_some() { memory_bytes } else { memory_bytes.next_power_of_two() };
+            decoder.window_log_max(zstd_window(bytes))?;
             out.append(&mut decoder)
         }
         Compression::SNAPPY => snappy(&mut packed, out),
@@ -44,6 +45,36 @@ pub(super) fn unpack(
         Compression::LZ4 => lz4_of_hadoop(packed, out),
         Compression::LZO => Err(fault("it is compressed by LZO")),
     }
+}
+
+fn zstd_window(memory_bytes: u64) -> u32 {
+    memory_bytes.max(1).ilog2().clamp(*ZSTD_WINDOW.start(), *ZSTD_WINDOW.end())
+}
+
+/// The memory that a page takes to be decompressed to a file, if that is more than
+/// `memory_bytes`, and no more than any decoder would take.
+pub(super) fn beyond_memory(compression: Compression, packed: &[u8], memory_bytes: u64) -> Option<u64> {
+    let window = zstd_window_bytes(packed).filter(|_| matches!(compression, Compression::ZSTD(_)))?;
+    let bytes = window.checked_next_power_of_two()?;
+    (bytes.ilog2() > zstd_window(memory_bytes) && bytes.ilog2() <= *ZSTD_WINDOW.end()).then_some(bytes)
+}
+
+/// The bytes that a Zstandard frame's decoder must keep, as the frame's header says
+/// (RFC 8878, 3.1.1.1).
+fn zstd_window_bytes(frame: &[u8]) -> Option<u64> {
+    let [descriptor, rest @ ..] = frame.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])? else { return None };
+    let is_single_segment = descriptor & 0x20 != 0;
+    if !is_single_segment {
+        let window = *rest.first()?;
+        let base = 1u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // All of its content, whose size follows a dictionary's number.
+    let size = rest.get([0, 1, 2, 4][usize::from(descriptor & 3)]..)?;
+    let mut bytes = [0; 8];
+    let count = 1 << (descriptor >> 6);
+    bytes[..count].copy_from_slice(size.get(..count)?);
+    Some(u64::from_le_bytes(bytes) + if count == 2 { 256 } else { 0 })
 }
 
 fn fault(text: &str) -> io::Error {
@@ -135,15 +166,22 @@ impl Unpacked {
     /// those among them that it appends itself.
     fn copy(&mut self, back: usize, count: usize) -> io::Result<()> {
         self.spend(count as u64)?;
-        let start = self.recent.len().checked_sub(back).filter(|_| back > 0);
-        let start = start.ok_or_else(|| fault("a copy begins before its bytes do, or too far back"))?;
-        let mut count = count;
+        let (mut back, mut count) = (back, count);
         while count > 0 {
-            let piece = count.min(self.recent.len() - start);
+            let start = self.recent.len().checked_sub(back).filter(|_| back > 0);
+            let start = start.ok_or_else(|| fault("a copy begins before its bytes do, or too far back"))?;
+            let piece = count.min(back).min(WINDOW_BYTES);
+            self.recent.try_reserve(piece)?;
             self.recent.extend_from_within(start..start + piece);
             count -= piece;
+            // The bytes before the end are now the same twice: a longer piece is
+            // faster.
+            if 2 * back <= WINDOW_BYTES {
+                back *= 2;
+            }
+            self.keep_recent()?;
         }
-        self.keep_recent()
+        Ok(())
     }
 
     fn spend(&mut self, count: u64) -> io::Result<()> {
@@ -326,6 +364,10 @@ mod tests {
 
     fn unpacked(compression: Compression, packed: &[u8], mut out: Unpacked) -> io::Result<Vec<u8>> {
         unpack(compression, packed, 1 << 20, &mut out)?;
+        written(out)
+    }
+
+    fn written(mut out: Unpacked) -> io::Result<Vec<u8>> {
         out.end()?;
         let (mut bytes, file) = out.into_parts();
         if let Some(mut file) = file {
@@ -366,6 +408,59 @@ mod tests {
             let error = unpack(compression, &*page, 1 << 20, &mut out).unwrap_err();
             assert!(out.left() <= 1000 && out.recent.len() <= 1000, "{compression}: {error}");
         }
+    }
+
+    /// A copy takes no more memory than its window, however long it is; and its
+    /// bytes are those of the format, however short its distance.
+    #[test]
+    fn a_long_copy_is_written_out_as_it_grows() {
+        let mut out = in_file(1 << 28);
+        out.take(&mut &[0u8][..], 1).unwrap();
+        out.copy(1, (1 << 28) - 1).unwrap();
+        assert!(out.recent.capacity() < 4 << 20, "{} bytes", out.recent.capacity());
+        out.end().unwrap();
+        assert_eq!(out.into_parts().1.unwrap().metadata().unwrap().len(), 1 << 28);
+
+        let bytes = bytes();
+        for back in [1, 2, 3, 5, 1000, 32_768, 32_769, 65_535] {
+            let (start, count) = (&bytes[..70_000], 2_500_000);
+            let mut want = start.to_vec();
+            (0..count).for_each(|_| want.push(want[want.len() - back]));
+            let mut out = in_file(want.len() as u64);
+            out.take(&mut &*start, start.len() as u64).unwrap();
+            out.copy(back, count).unwrap();
+            assert!(out.recent.capacity() < 4 << 20, "{back}");
+            assert!(written(out).unwrap() == want, "{back}");
+        }
+    }
+
+    /// A header tells the window that the decoder will need.
+    #[test]
+    fn a_window_is_as_large_as_its_header_says() {
+        let zstd = Compression::ZSTD(ZstdLevel::default());
+        let bytes = bytes();
+        for (window, contents) in [(20, false), (22, false), (25, false), (27, false), (27, true)] {
+            let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window).unwrap();
+            encoder.include_contentsize(contents).unwrap();
+            encoder.set_pledged_src_size(contents.then_some(bytes.len() as u64)).unwrap();
+            encoder.write_all(&bytes).unwrap();
+            let page = encoder.finish().unwrap();
+            let want = if contents { bytes.len() as u64 } else { 1 << window };
+            assert_eq!(zstd_window_bytes(&page), Some(want));
+            for memory_bytes in [1 << 20, 1 << 24, 1 << 25, 1 << 30] {
+                let beyond = beyond_memory(zstd, &page, memory_bytes);
+                let mut out = in_file(bytes.len() as u64);
+                assert_eq!(unpack(zstd, &*page, memory_bytes, &mut out).is_err(), beyond.is_some());
+                assert!(beyond.is_none_or(|bytes| bytes == 1 << window));
+            }
+        }
+        for content in [1, 200, 300, 70_000] {
+            let page = zstd::bulk::compress(&bytes[..content], 1).unwrap();
+            assert_eq!(zstd_window_bytes(&page), Some(content as u64));
+        }
+        assert_eq!(zstd_window_bytes(&packed(zstd, &bytes)[..5]), None);
+        assert_eq!(zstd_window_bytes(b"PAR1"), None);
     }
 
     /// Literals of every length of length, and copies of every kind.

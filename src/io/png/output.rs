@@ -28,7 +28,8 @@ impl Writer {
             ElementType::U16 => BitDepth::Sixteen,
             _ => {
                 let held = &[ElementType::U8, ElementType::U16];
-                return Err(DataError::OutputElement { path, kind: KIND, element, held });
+                let numbers = "whole numbers from 0 to 255 or 65,535";
+                return Err(DataError::OutputElement { path, kind: KIND, element, numbers, held });
             }
         };
         let extent = |extent: u64| u32::try_from(extent).ok().filter(|&extent| extent <= MOST_EXTENT);

@@ -10,7 +10,7 @@ use super::image::{Image, Row};
 use super::pages::{Page, pages};
 use super::{samples, tag};
 use crate::array::mapping::Mapping;
-use crate::array::{Bitmap, DataError, Element, ElementType};
+use crate::array::{Bitmap, DataError, Element, ElementType, Hint};
 use crate::io::bits::unpacked;
 use crate::io::input::Input;
 use crate::io::note::Note;
@@ -98,12 +98,12 @@ fn mask_file(input: &Input<'_>, band: usize, size: [usize; 2]) -> Result<Result<
     let flags = item(&page.directory, &format!("INTERNAL_MASK_FLAGS_{band}"))?;
     let Some(flags) = flags.and_then(|flags| flags.trim().parse::<u64>().ok()) else {
         let reason = "it does not say which bands it is of (GDAL's item INTERNAL_MASK_FLAGS)";
-        return Ok(Err(Note::NotMasked { by: name, reason }));
+        return Ok(Err(Note::NotMasked { by: name, reason, remedy: Some(Hint::GiveMask) }));
     };
     let band = if flags & OF_ALL_BANDS == 0 { band } else { 1 };
     if band > page.samples {
         let reason = "it has no mask of this band";
-        return Ok(Err(Note::NotMasked { by: name, reason }));
+        return Ok(Err(Note::NotMasked { by: name, reason, remedy: None }));
     }
     masked(input, &map, &page.directory, band - 1, size).map(Ok)
 }
@@ -154,7 +154,7 @@ pub(super) fn in_place_of_nodata(
     let values: Vec<f64> = text.split_whitespace().filter_map(|value| value.parse().ok()).collect();
     if page.slices > 1 || values.len() != page.samples || values.len() != text.split_whitespace().count() {
         let reason = "it does not have a number for each band";
-        notes.push(Note::NotMasked { by, reason });
+        notes.push(Note::NotMasked { by, reason, remedy: Some(Hint::Exclude) });
         return Ok(None);
     }
     let valid = with_element!(band.image.element, E => but_all::<E>(input, map, page, &values))?;
@@ -267,7 +267,8 @@ pub(super) fn transparent(
     if !is_alpha(last) {
         if let Some(k) = (0..last).find(|&k| is_alpha(k)) {
             let by = format!("its alpha band {}", all as u64 - extra.count + k + 1);
-            notes.push(Note::NotMasked { by, reason: "bands follow it" });
+            let (reason, remedy) = ("bands follow it", Some(Hint::GiveMask));
+            notes.push(Note::NotMasked { by, reason, remedy });
         }
         return Ok(None);
     }

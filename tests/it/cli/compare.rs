@@ -160,7 +160,7 @@ fn without_adapters_the_cpu_is_compared() {
     lab.worked_example();
     let ran = lab.run("compare x.npy t.npy --json").exits(0);
     assert_eq!(ran.json()["results"].as_array().unwrap().len(), 1);
-    assert_eq!(ran.stderr, "note: no GPU adapter found; the CPU engine is the only one\n");
+    assert_eq!(ran.stderr, "note: no GPU adapter found; only the CPU engine is compared\n");
     lab.run("compare x.npy t.npy --quiet").succeeds();
 }
 

@@ -49,7 +49,7 @@ fn the_table_says_the_same() {
     let row = text.lines().find(|line| line.contains("llvmpipe")).unwrap().trim_start();
     assert!(row.starts_with("0 ") && row.contains(" software ") && row.contains(" vulkan "), "{row}");
     assert!(row.contains(" MiB "), "{row}");
-    let auto = format!("engine auto takes: {}\n", report["auto"].as_str().unwrap());
+    let auto = format!("\n--engine auto takes: {}\n", report["auto"].as_str().unwrap());
     assert!(text.ends_with(&auto), "{text}");
 }
 
@@ -61,7 +61,7 @@ fn says_where_there_is_none() {
     assert_eq!(report["auto"], "the CPU (no GPU found)");
     let text = lab.run("devices").succeeds().stdout;
     assert!(text.contains("\nno GPU adapters found\n"), "{text}");
-    assert!(text.ends_with("engine auto takes: the CPU (no GPU found)\n"), "{text}");
+    assert!(text.ends_with("\n--engine auto takes: the CPU (no GPU found)\n"), "{text}");
     lab.run("devices extra").ends_refused(&["extra"]);
 }
 

@@ -334,9 +334,12 @@ fn where_to_update_must_be_possible() {
     let lab = Lab::new();
     lab.worked_example();
     for (options, parts) in [
-        ("--engine cpu --update device", vec!["cpu engine", "--update host"]),
+        ("--engine cpu --update device", vec!["cpu engine", "host; use --update host or auto\n"]),
         ("--engine reference --update device", vec!["reference engine", "--update host"]),
-        ("--engine cpu --steps-per-submit 4", vec!["cpu engine", "--steps-per-submit"]),
+        (
+            "--engine cpu --steps-per-submit 4",
+            vec!["cpu engine", "use --update host or auto, without --steps-per-submit\n"],
+        ),
         (
             "--adapter llvmpipe --update host --steps-per-submit 4",
             vec!["--steps-per-submit", "--update device"],
@@ -344,7 +347,7 @@ fn where_to_update_must_be_possible() {
         ("--adapter llvmpipe --steps-per-submit 0", vec!["--steps-per-submit", "1 to 1024"]),
         ("--adapter llvmpipe --steps-per-submit 1025", vec!["--steps-per-submit", "1 to 1024"]),
         ("--adapter llvmpipe --update device --memory 1B", vec!["streams", "--update host"]),
-        ("--adapter llvmpipe --update device --lr 1e-60", vec!["learning rate", "--update host"]),
+        ("--adapter llvmpipe --update device --lr 1e-60", vec!["learning rate", "use --update host\n"]),
     ] {
         lab.run(&format!("fit x.npy t.npy --steps 5 {options}")).ends_refused(&parts);
     }

@@ -164,7 +164,7 @@ fn predictions_that_would_be_taken_for_nothing_are_counted() {
         ("--dtype u8 --clamp --y-nodata 256", ["--y-nodata 256", "u8"]),
         ("--dtype u8 --clamp --y-nodata 0.5", ["--y-nodata 0.5", "u8"]),
         ("--dtype i16 --y-nodata nan", ["--y-nodata NaN", "i16"]),
-        ("--y-nodata 1e300", ["--y-nodata 1", "f32"]),
+        ("--y-nodata 1e300", ["--y-nodata 1e300: ", "f32"]),
         ("--y-nodata abc", ["--y-nodata", "number or nan"]),
     ] {
         lab.run(&format!("predict m.json x.npy -o z.npy {options}")).ends_refused(&words);
@@ -264,6 +264,18 @@ fn files_say_what_stands_for_nothing() {
     lab.run("fit x.safetensors:a x.safetensors:c --t-nodata -9 --solver exact").succeeds();
     lab.run("predict m.json x.safetensors:c -o y.npy --nodata -43").succeeds();
     assert_eq!(values(&lab.read_npy("y.npy"))[..3], [1.0, -43.0, 1.0]);
+}
+
+/// A mask that is not used can be given to a fit, but not to a prediction.
+#[test]
+fn a_mask_that_is_not_used_can_be_given_to_a_fit() {
+    let lab = Lab::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/msk-mute.tif");
+    let fit = lab.run(&format!("fit {file} {file} --solver exact --engine cpu --save m.json")).exits(0);
+    assert!(fit.stderr.contains("INTERNAL_MASK_FLAGS); give --mask to use it\n"), "{}", fit.stderr);
+    let predict = lab.run(&format!("predict m.json {file} -o y.npy --engine cpu")).exits(0);
+    assert!(predict.stderr.contains("INTERNAL_MASK_FLAGS)\n"), "{}", predict.stderr);
+    assert!(!predict.stderr.contains("--mask"), "{}", predict.stderr);
 }
 
 /// A file that another tool wrote (tests/foreign/make.py), whose column x has

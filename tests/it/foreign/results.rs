@@ -121,7 +121,10 @@ fn what_a_format_cannot_hold_is_an_error() {
         fails(&predict(directory.path(), &x, output, "f32", None), words);
     };
     refused("y.tif", &["y.tif", "TIFF cannot hold", "300", ".npy"]);
-    refused("y.png", &["y.png", "PNG cannot hold f32", "--dtype u8 or u16", "--clamp", ".tif"]);
+    refused(
+        "y.png",
+        &["y.png", "PNG cannot hold f32", "0 to 255 or 65,535", "--dtype u8 or u16", "--clamp", ".tif"],
+    );
     let vector = predict(directory.path(), &x, "y.png", "u16", None);
     fails(&vector, &["y.png", "PNG cannot hold an array of u16, shape 300", ".npy"]);
     refused("y.xlsx", &["y.xlsx", ".parquet"]);
