@@ -67,7 +67,8 @@ pub use tuning::{Reduction, Tuning};
 use std::ops::Range;
 
 use super::{
-    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit, check_points,
+    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit,
+    check_points,
 };
 use crate::array::Problem;
 use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
