@@ -376,6 +376,12 @@ fn is_valid(data: &Problem, k: usize) -> bool {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "small numbers, or rounding is meant"
+)]
 mod tests {
     use super::*;
     use crate::math::PivotSums;

@@ -49,6 +49,12 @@ impl Host {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "small numbers, or rounding is meant"
+)]
 mod tests {
     use super::*;
     use crate::array::Array;

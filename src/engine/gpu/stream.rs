@@ -359,6 +359,7 @@ mod tests {
     /// all: what f32 rounds is told once all chunks were passed over, each of them
     /// counted once.
     #[test]
+    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     fn what_parts_round_is_told_once() {
         const CHUNK: usize = crate::engine::CHUNK;
         let n = WINDOW_ELEMENTS + 3 * CHUNK + 7;
