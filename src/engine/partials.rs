@@ -571,10 +571,7 @@ mod tests {
         let all =
             merged([part(Tree::Dyadic, 0..1, 1, &[2.0]), part(Tree::Dyadic, 1..2, 0, &[1.0, 4.0, 7.0])]);
         let (first, totals) = all.totals().unwrap();
-        assert_eq!(
-            (first, totals.iter().map(|fit| fit.x_mean()).collect::<Vec<_>>()),
-            (0, vec![1.0, 3.0, 7.0])
-        );
+        assert_eq!((first, totals.iter().map(Moments::x_mean).collect::<Vec<_>>()), (0, vec![1.0, 3.0, 7.0]));
     }
 
     #[test]
