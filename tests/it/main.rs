@@ -25,6 +25,7 @@ mod drivers;
 mod engines;
 mod extremes;
 mod far;
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 mod faults;
 mod foreign;
 mod formats;

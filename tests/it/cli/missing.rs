@@ -1,6 +1,11 @@
 //! Holes at the command line: `--nodata`, `--mask`, `--valid-range`, and
 //! nodata in predictions.
 
+#![cfg_attr(
+    not(all(feature = "parquet", feature = "png", feature = "tiff")),
+    allow(unused_imports, reason = "the tests of the formats that may be left out need more")
+)]
+
 use linfit::array::{ElementType, Order};
 use linfit::io::{Source, open};
 
@@ -83,6 +88,7 @@ fn a_nan_is_nothing_only_if_it_is_said_to_be() {
     assert_eq!((number(&report, "weight"), number(&report, "bias"), &report["n"]), (2.0, 1.0, &2.into()));
 }
 
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn predictions_have_nodata_where_x_has() {
     let lab = Lab::new();
@@ -125,6 +131,7 @@ fn predictions_have_nodata_where_x_has() {
 }
 
 /// X = 3 gives 0, which stands for nothing in X: 2·x − 6.
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn predictions_that_would_be_taken_for_nothing_are_counted() {
     let lab = Lab::new();
@@ -267,6 +274,7 @@ fn files_say_what_stands_for_nothing() {
 }
 
 /// A mask that is not used can be given to a fit, but not to a prediction.
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn a_mask_that_is_not_used_can_be_given_to_a_fit() {
     let lab = Lab::new();
@@ -387,6 +395,7 @@ mod nulls {
 
 /// A value given replaces the file's own, which is told, because that counts
 /// then.
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn a_nodata_value_that_replaces_the_files_own_is_told() {
     let lab = Lab::new();

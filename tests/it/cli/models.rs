@@ -104,6 +104,7 @@ fn the_summary_has_what_people_paste() {
     assert!(text.contains("-a_scale 2 -a_offset 1\n"), "{text}");
 }
 
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn whole_numbers_are_rounded_to_even_and_saturate_only_if_asked() {
     let lab = Lab::new();
@@ -144,6 +145,7 @@ fn whole_numbers_are_rounded_to_even_and_saturate_only_if_asked() {
         .ends_refused(&["--dtype u8", "--engine cpu"]);
 }
 
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
 fn an_image_of_whole_numbers_is_read_again() {
     let lab = Lab::new();

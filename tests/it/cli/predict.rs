@@ -222,6 +222,7 @@ fn y_beyond_its_type_is_an_error() {
     lab.run("predict m.json x.npy -o z.npy --dtype f64").ends_refused(&["beyond the range of f64"]);
 }
 
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error() {

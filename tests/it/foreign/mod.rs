@@ -15,6 +15,7 @@ mod png;
 #[cfg(all(target_os = "linux", feature = "parquet"))]
 mod program;
 mod raw;
+#[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 mod results;
 mod safetensors;
 mod text;
