@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::frame::{Facts, Frame};
 use super::{
-    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, SumsAt,
-    check_one_fit, check_points, chunks, elements_of, partials_of, point_of, targets,
+    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
+    check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
@@ -145,13 +145,7 @@ impl Cpu {
     pub(super) fn moments_of_chunks(&self, over: &Range<u64>) -> Result<Vec<Leaf<Moments>>, EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         self.leaves(over, |_, run| {
-            let mut frame = self.facts.frame(data, &run);
-            let mut moments = self.framed_moments(&frame, t, &run);
-            if let Some(other) = frame.for_moments(data, &self.facts, &run, &moments) {
-                frame = other;
-                moments = self.framed_moments(&frame, t, &run);
-            }
-            moments.of_readings(&frame.readings, frame.weight_exponent)
+            self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))
         })
     }
 }
@@ -174,13 +168,7 @@ impl Engine for Cpu {
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            let mut frame = self.facts.frame(data, &run);
-            let mut sums = self.framed_sums(&frame, t, &run, at);
-            if let Some(other) = frame.for_residuals(data, &self.facts, &run, at, &sums.total()) {
-                frame = other;
-                sums = self.framed_sums(&frame, t, &run, at);
-            }
-            SumsAt { at, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
+            self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at))
         })?;
         partials_of(data, arithmetic(), over, leaves)
     }

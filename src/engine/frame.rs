@@ -3,9 +3,11 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::{CHUNK, Notice, chunks};
+use super::{CHUNK, Notice, SumsAt, chunks};
 use crate::array::{Array, ElementType, Order, Problem};
-use crate::math::{Affine, Double, LossSums, Moments, Reading, Readings, exponent_of, scaled};
+use crate::math::{
+    Affine, Double, LossSums, Moments, Reading, Readings, SumsAccumulator, exponent_of, scaled,
+};
 
 /// The way in which an engine reads X, T and the weights of some elements.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -223,6 +225,40 @@ impl Facts {
         let x = self.x.reading(data, data.x(), run);
         let t = data.t().map(|t| self.t.reading(data, t, run)).unwrap_or_default();
         Frame { readings: Readings { x, t }, ..Frame::default() }
+    }
+
+    /// The sums over a run at a W and b, by a pass in the frame that the first one
+    /// shows to be right.
+    pub(super) fn sums_of(
+        &self,
+        data: &Problem,
+        run: &Range<usize>,
+        at: Affine,
+        pass: impl Fn(&Frame) -> SumsAccumulator,
+    ) -> SumsAt {
+        let mut frame = self.frame(data, run);
+        let mut sums = pass(&frame);
+        if let Some(other) = frame.for_residuals(data, self, run, at, &sums.total()) {
+            frame = other;
+            sums = pass(&frame);
+        }
+        SumsAt { at, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
+    }
+
+    /// The moments of a run, found likewise.
+    pub(super) fn moments_of(
+        &self,
+        data: &Problem,
+        run: &Range<usize>,
+        pass: impl Fn(&Frame) -> Moments,
+    ) -> Moments {
+        let mut frame = self.frame(data, run);
+        let mut moments = pass(&frame);
+        if let Some(other) = frame.for_moments(data, self, run, &moments) {
+            frame = other;
+            moments = pass(&frame);
+        }
+        moments.of_readings(&frame.readings, frame.weight_exponent)
     }
 
     /// A notice for each array with elements that are not exact in f64, as they
