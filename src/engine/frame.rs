@@ -75,14 +75,14 @@ impl Frame {
         if moments.n == 0 {
             return None;
         }
-        let sides = [(moments.xx, moments.x_mean()), (moments.tt, moments.t_mean())];
+        let squares_and_means = [(moments.xx, moments.x_mean()), (moments.tt, moments.t_mean())];
         let is_fine = |(squares, mean): (f64, f64)| {
             let square = squares / moments.weight_sum;
             // Differences from such a mean are 0 or have squares within f64.
             let is_constant = square < 1.0 && mean != 0.0 && exponent_of(mean).abs() <= SAFE_EXPONENT;
             is_safe(square) || is_constant
         };
-        let units = (!sides.into_iter().all(is_fine)).then(|| {
+        let units = (!squares_and_means.into_iter().all(is_fine)).then(|| {
             // Numbers of other types than f64 are within its range with their squares.
             let size = |array: &Array, facts: &ArrayFacts| match array.element() {
                 ElementType::F64 => facts.size(data, array, run),
@@ -172,8 +172,8 @@ impl ArrayFacts {
         // Predictions are made from elements as f64 has them.
         let takes_shifts = data.t().is_some();
         let all: Vec<_> = chunks(0..data.len(), CHUNK).collect();
-        // Both looks at a chunk are one way through memory.
-        let looks = all.into_par_iter().map(|chunk| {
+        // Both scans at a chunk are one way through memory.
+        let scans = all.into_par_iter().map(|chunk| {
             let plain = rounded(data, array, 0, &chunk);
             let is_shifted = takes_shifts && plain > 0;
             let shift = is_shifted.then(|| first_whole(data, array, &chunk)).flatten();
@@ -181,7 +181,7 @@ impl ArrayFacts {
             array.release(data.order(), chunk);
             (is_shifted, count)
         });
-        let (mut shifted, counts): (Vec<bool>, Vec<u64>) = looks.unzip();
+        let (mut shifted, counts): (Vec<bool>, Vec<u64>) = scans.unzip();
         if !shifted.contains(&true) {
             shifted = Vec::new();
         }
@@ -359,7 +359,7 @@ pub(super) fn read(
 }
 
 /// Elements read at a time where they are only looked at.
-const LOOK_ELEMENTS: usize = 1 << 14;
+const SCAN_ELEMENTS: usize = 1 << 14;
 
 /// The number of valid elements of an array that f64 rounds once a shift was
 /// taken off them.
@@ -378,9 +378,9 @@ fn rounded_elements(data: &Problem, array: &Array, shift: i128) -> u64 {
 
 /// The same of a range. Its memory is not given back.
 fn rounded(data: &Problem, array: &Array, shift: i128, range: &Range<usize>) -> u64 {
-    let (mut values, mut rests) = (vec![0.0; LOOK_ELEMENTS], vec![0.0; LOOK_ELEMENTS]);
+    let (mut values, mut rests) = (vec![0.0; SCAN_ELEMENTS], vec![0.0; SCAN_ELEMENTS]);
     let mut count = 0;
-    for part in chunks(range.clone(), LOOK_ELEMENTS) {
+    for part in chunks(range.clone(), SCAN_ELEMENTS) {
         let rests = &mut rests[..part.len()];
         array.read_shifted(data.order(), part.start, shift, &mut values[..part.len()], Some(rests));
         // Whatever stands in the place of a missing value is no number of the data.
@@ -392,9 +392,9 @@ fn rounded(data: &Problem, array: &Array, shift: i128, range: &Range<usize>) -> 
 
 /// The largest size of a valid element of a range.
 fn largest(data: &Problem, array: &Array, range: &Range<usize>) -> f64 {
-    let mut values = vec![0f64; LOOK_ELEMENTS.min(range.len())];
+    let mut values = vec![0f64; SCAN_ELEMENTS.min(range.len())];
     let mut most = 0f64;
-    for part in chunks(range.clone(), LOOK_ELEMENTS) {
+    for part in chunks(range.clone(), SCAN_ELEMENTS) {
         let values = &mut values[..part.len()];
         array.read(data.order(), part.start, values);
         for (k, value) in values.iter().enumerate() {
