@@ -172,7 +172,7 @@ impl ArrayFacts {
         // Predictions are made from elements as f64 has them.
         let takes_shifts = data.t().is_some();
         let all: Vec<_> = chunks(0..data.len(), CHUNK).collect();
-        // Both scans at a chunk are one way through memory.
+        // Both scans of a chunk are one way through memory.
         let scans = all.into_par_iter().map(|chunk| {
             let plain = rounded(data, array, 0, &chunk);
             let is_shifted = takes_shifts && plain > 0;
