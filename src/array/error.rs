@@ -169,6 +169,9 @@ pub enum DataError {
     #[error("no pair of elements of {label} and its target is valid: {excluded}")]
     NoneValid { label: String, excluded: super::Excluded },
 
+    #[error("{label}: {reason}; give a whole number or a text for each element")]
+    Labels { label: String, reason: &'static str },
+
     #[error("{label}: {what} of shape {shape}, where X has {x_shape}; give one of X's shape")]
     OtherShape { label: String, what: &'static str, shape: Shape, x_shape: Shape },
 

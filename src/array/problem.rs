@@ -181,7 +181,7 @@ impl Problem {
     /// # Errors
     /// [`GroupsError`].
     pub fn grouped(self, groups: Groups) -> Result<Self, GroupsError> {
-        let fits = Fits::of(groups, &self.grid, self.x().shape(), self.order(), self.len() as u64)?;
+        let fits = Fits::of(&groups, &self.grid, self.x().shape(), self.order(), self.len() as u64)?;
         Ok(Self { groups, fits, ..self })
     }
 
@@ -192,7 +192,7 @@ impl Problem {
     /// [`GroupsError::TooFar`], [`GroupsError::WithinFit`].
     pub fn starting_at(self, first_chunk: u64) -> Result<Self, GroupsError> {
         let grid = self.grid.starting_at(first_chunk).ok_or(GroupsError::TooFar { first_chunk })?;
-        let groups = self.groups;
+        let groups = self.groups.clone();
         Self { grid, ..self }.grouped(groups)
     }
 
@@ -204,17 +204,14 @@ impl Problem {
 
     /// The fits that the elements belong to.
     #[must_use]
-    pub fn fits(&self) -> Fits {
-        self.fits
+    pub fn fits(&self) -> &Fits {
+        &self.fits
     }
 
-    /// The number of elements of each fit, where these are grouped.
+    /// The number of elements of each fit, where these are grouped in runs.
     #[must_use]
     pub fn fit_elements(&self) -> Option<u64> {
-        match self.groups {
-            Groups::One => None,
-            Groups::Outer => Some(self.fits.run_elements()),
-        }
+        if self.fits.is_one() { None } else { self.fits.run_elements() }
     }
 
     /// The inputs X.

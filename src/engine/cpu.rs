@@ -1,8 +1,12 @@
 mod blocks;
 mod deviations;
+mod grouped;
 mod lanes;
 mod moments;
 mod residuals;
+mod scattered;
+mod side;
+mod strided;
 
 use std::ops::Range;
 
@@ -13,7 +17,7 @@ use rayon::prelude::*;
 use super::frame::{Facts, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
-    check_points, chunks, elements_of, partials_of, point_of, targets,
+    check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
@@ -165,6 +169,9 @@ impl Engine for Cpu {
 
     fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
+        if self.data.fits().run_elements().is_none() {
+            return partials_of_fits(&self.data, arithmetic(), over.clone(), self.sums_of_fits(&over, at)?);
+        }
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
@@ -174,6 +181,9 @@ impl Engine for Cpu {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+        if self.data.fits().run_elements().is_none() {
+            return partials_of_fits(&self.data, arithmetic(), over.clone(), self.moments_of_fits(&over)?);
+        }
         partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
     }
 

@@ -325,6 +325,26 @@ fn weight_exponent(size: f64) -> i32 {
     if exponent.abs() > SAFE_WEIGHTS { -(exponent & !1) } else { 0 }
 }
 
+/// Whether the moments of a fit, found with numbers as they are, stayed far from
+/// the ends of the range of f64.
+pub(super) fn is_safe_moments(moments: &Moments) -> bool {
+    let is_fine = |squares: f64, mean: f64| {
+        let square = squares / moments.weight_sum;
+        let is_constant = square == 0.0 && (mean == 0.0 || exponent_of(mean).abs() <= SAFE_EXPONENT);
+        is_safe(square) || is_constant
+    };
+    moments.n == 0
+        || (is_fine(moments.xx, moments.x_mean())
+            && is_fine(moments.tt, moments.t_mean())
+            && moments.is_finite())
+}
+
+/// The same of loss sums, of which 0 is that of a line through all points.
+pub(super) fn is_safe_sums(sums: &LossSums) -> bool {
+    let square = sums.rr / sums.weight_sum;
+    sums.n == 0 || is_safe(square) || (square == 0.0 && sums.r == 0.0)
+}
+
 /// Whether a mean of squares comes from squares that are normal numbers.
 fn is_safe(square: f64) -> bool {
     square.is_finite() && square > 0.0 && exponent_of(square).abs() <= SAFE_SQUARES

@@ -8,6 +8,7 @@
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
+mod alone;
 mod check;
 mod cpu;
 mod frame;
@@ -345,6 +346,23 @@ fn partials_of<S: Mergeable>(
     let end = data.grid().end_after(&over);
     for (chunk, leaf) in over.zip(leaves) {
         partials.push(chunk..chunk + 1, leaf.first_fit, leaf.values, end)?;
+    }
+    Ok(partials)
+}
+
+/// Partial results from the values of all fits over a range of chunks, where the
+/// elements of a fit are apart: every range has a value for each fit, and neighbours
+/// merge.
+fn partials_of_fits<S: Mergeable>(
+    data: &Problem,
+    arithmetic: &'static str,
+    over: Range<u64>,
+    values: Vec<S::Value>,
+) -> Result<Partials<S>, EngineError> {
+    let mut partials = Partials::new(Source::of(data, Tree::Ranges, arithmetic));
+    let end = data.grid().end_after(&over);
+    if !over.is_empty() {
+        partials.push(over, data.fits().range().start, values, end)?;
     }
     Ok(partials)
 }

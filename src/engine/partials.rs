@@ -44,6 +44,9 @@ pub struct Source {
     arithmetic: Cow<'static, str>,
     /// The elements of a fit, if there may be several.
     fit_elements: Option<u64>,
+    /// The number of fits whose elements are apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fits: Option<u64>,
     /// The order in which elements are numbered; `None` where both are one, of
     /// data along a single axis.
     order: Option<Order>,
@@ -59,6 +62,7 @@ impl Source {
             tree,
             arithmetic: Cow::Borrowed(arithmetic),
             fit_elements: data.fit_elements(),
+            fits: data.fits().run_elements().is_none().then(|| data.fits().count()),
             order: (!data.x().shape().is_linear()).then(|| data.order()),
         }
     }
@@ -80,6 +84,7 @@ impl std::fmt::Display for Source {
             Some(Order::Fortran) => f.write_str(" column by column")?,
             None => {}
         }
+        self.fits.map_or(Ok(()), |fits| write!(f, " in {fits} fits"))?;
         self.fit_elements.map_or(Ok(()), |elements| write!(f, " in fits of {elements}"))
     }
 }
@@ -425,6 +430,18 @@ impl<S: Mergeable> Partials<S> {
         Ok((all.first_fit, all.values.iter().map(S::result).collect()))
     }
 
+    /// The same, without a copy of the results.
+    ///
+    /// # Errors
+    /// Those of [`totals`](Self::totals).
+    pub fn into_totals(mut self) -> Result<(u64, Vec<S>), PartialsError> {
+        if self.nodes.len() != 1 {
+            return self.totals();
+        }
+        let all = self.nodes.pop().ok_or(PartialsError::Empty)?;
+        Ok((all.first_fit, all.values.into_iter().map(|value| S::result(&value)).collect()))
+    }
+
     /// The result over all chunks that are here, of the one fit.
     ///
     /// # Errors
@@ -522,6 +539,7 @@ mod tests {
             tree,
             arithmetic: "test".into(),
             fit_elements: None,
+            fits: None,
             order: None,
         }
     }

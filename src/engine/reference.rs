@@ -1,12 +1,14 @@
 //! The definition of every pass, in plain Rust: twin of the shaders
 //! `shared/loss_sums.wgsl`, `shared/moments.wgsl` and `predict.wgsl`.
 
+mod grouped;
+
 use std::ops::Range;
 
 use super::frame::{self, Facts, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
-    check_points, chunks, elements_of, partials_of, point_of, targets,
+    check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
 };
 use crate::array::{Array, Problem};
 use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
@@ -54,6 +56,17 @@ impl Reference {
 
     /// Calls `each` with every valid pair of a run, in order, read so.
     fn each_pair(&self, frame: &Frame, t: &Array, run: &Range<usize>, mut each: impl FnMut(Pair)) {
+        self.each_numbered_pair(frame, t, run, |_, pair| each(pair));
+    }
+
+    /// The same with the number of each pair's element.
+    fn each_numbered_pair(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        mut each: impl FnMut(usize, Pair),
+    ) {
         let (x, order) = (self.data.x(), self.data.order());
         let mut room = [(); 5].map(|()| vec![0.0; READ_ELEMENTS.min(run.len())]);
         let readings = frame.readings;
@@ -65,7 +78,7 @@ impl Reference {
             frame.read_weights(&self.data, order, start, ws);
             for k in 0..n {
                 if self.data.validity().is_none_or(|validity| validity.contains(start + k)) {
-                    each(Pair { x: [xs[k], x_rests[k]], t: [ts[k], t_rests[k]], w: ws[k] });
+                    each(start + k, Pair { x: [xs[k], x_rests[k]], t: [ts[k], t_rests[k]], w: ws[k] });
                 }
             }
             self.data.release(&range);
@@ -178,6 +191,9 @@ impl Engine for Reference {
 
     fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
+        if self.data.fits().run_elements().is_none() {
+            return partials_of_fits(&self.data, ARITHMETIC, over.clone(), self.sums_of_fits(&over, at)?);
+        }
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
@@ -187,6 +203,9 @@ impl Engine for Reference {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+        if self.data.fits().run_elements().is_none() {
+            return partials_of_fits(&self.data, ARITHMETIC, over.clone(), self.moments_of_fits(&over)?);
+        }
         let (data, t) = (&self.data, targets(&self.data)?);
         let leaves = self.leaves(&over, |_, run| {
             self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))

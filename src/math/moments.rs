@@ -122,6 +122,17 @@ impl Moments {
         .or_overflowed(sums.xx, sums.tt)
     }
 
+    /// The moments of so many pairs from their means, each a shift and the distance
+    /// from it, and the sums Mxx, Mxt and Mtt about them.
+    #[must_use]
+    pub fn about_means(n: u64, weight_sum: f64, x: [f64; 2], t: [f64; 2], squares: [f64; 3]) -> Self {
+        let [xx, xt, tt] = squares;
+        let (x_mean, x_rest) = two_sum(x[0], x[1]);
+        let (t_mean, t_rest) = two_sum(t[0], t[1]);
+        Self { n, weight_sum, x_mean, t_mean, xx, xt, tt, x_rest, t_rest, ..Self::default() }
+            .or_overflowed(xx, tt)
+    }
+
     /// `max` swallows the NaN that ∞ − ∞ is.
     fn or_overflowed(mut self, xx: f64, tt: f64) -> Self {
         if !xx.is_finite() {

@@ -29,6 +29,7 @@ mod far;
 mod faults;
 mod foreign;
 mod formats;
+mod groups;
 mod layout;
 mod markers;
 mod missing;

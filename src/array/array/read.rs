@@ -87,6 +87,14 @@ impl Array {
         whole
     }
 
+    /// The elements number `start`, `start + 1`, … in `order`, `count` of them, if
+    /// they are whole numbers of 64 bits; else none.
+    pub(crate) fn wholes(&self, order: Order, start: usize, count: usize) -> Vec<i128> {
+        let mut wholes = Vec::with_capacity(count);
+        self.for_each_whole(order, start, count, |_, value| wholes.push(value));
+        wholes
+    }
+
     /// The loss when the elements number `range` in `order` are rounded to f32.
     #[must_use]
     pub fn rounding_to_f32(&self, order: Order, range: Range<usize>) -> Rounding {

@@ -128,7 +128,7 @@ impl<'d> Widened<'d> {
 /// Elements that share a word of the bits.
 const WORD_ELEMENTS: usize = 32;
 
-const BLOCK_WORDS: usize = BLOCK_ELEMENTS / WORD_ELEMENTS;
+pub(super) const BLOCK_WORDS: usize = BLOCK_ELEMENTS / WORD_ELEMENTS;
 
 /// The elements of the words that a block has a part in.
 fn around(block: &Range<usize>, len: usize) -> Range<usize> {
@@ -137,13 +137,13 @@ fn around(block: &Range<usize>, len: usize) -> Range<usize> {
 
 /// Whether all of a block are valid. Whole words are looked at first: a fit may
 /// begin and end within one.
-fn contains_all(validity: &Validity, block: &Range<usize>, len: usize) -> bool {
+pub(super) fn contains_all(validity: &Validity, block: &Range<usize>, len: usize) -> bool {
     let around = around(block, len);
     validity.contains_all(&around) || (around != *block && validity.contains_all(block))
 }
 
 /// The bits of a block, the first element's the lowest, and none beyond it.
-fn words_of<'v>(
+pub(super) fn words_of<'v>(
     validity: &'v Validity,
     block: &Range<usize>,
     len: usize,

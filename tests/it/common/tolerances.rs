@@ -53,3 +53,7 @@ pub const F32_MOMENTS: f64 = 1e-5;
 
 /// The same moments with two f32 for each number.
 pub const COMPENSATED_MOMENTS: f64 = 1e-12;
+
+/// Sums of a fit among many, in another order than those of a problem of its own:
+/// n·2⁻⁵³ of the size of the terms, for the thousands of terms between two merges.
+pub const GROUPED: f64 = 1e-12;

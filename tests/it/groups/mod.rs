@@ -1,0 +1,3 @@
+//! Many fits at once: each grouping against separate problems of the same elements.
+
+mod engines;
