@@ -156,10 +156,13 @@ impl Array {
         matches!(self.element, ElementType::U64 | ElementType::I64)
     }
 
-    /// The bytes that all elements take in memory.
+    /// The bytes that all elements take in memory, those of repeated ones once.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        self.elements as u64 * self.element.size() as u64
+        let stored =
+            self.shape.0.iter().zip(&self.strides).filter(|(_, stride)| **stride != 0 || self.elements == 0);
+        let elements: u64 = stored.map(|(&extent, _)| extent).product();
+        elements * self.element.size() as u64
     }
 
     /// The order in which the elements are stored without gaps: C if they are in

@@ -169,6 +169,28 @@ pub enum DataError {
     #[error("no pair of elements of {label} and its target is valid: {excluded}")]
     NoneValid { label: String, excluded: super::Excluded },
 
+    #[error("{}: no file has such a name; check the pattern, and quote it for the shell", shown(pattern))]
+    NoFiles { pattern: PathBuf },
+
+    #[error(
+        "{label}: {element} of shape {shape}, where {first} is {first_element} of shape {first_shape}; select arrays \
+         of one shape and type"
+    )]
+    StackedShapes {
+        label: String,
+        shape: Shape,
+        element: ElementType,
+        first: String,
+        first_shape: Shape,
+        first_element: ElementType,
+    },
+
+    #[error("{}: {reason}; save them as {formats}", shown(path))]
+    FitsOutput { path: PathBuf, reason: &'static str, formats: &'static str },
+
+    #[error("{}: {reason}; give a file that a fit of many groups was saved to", shown(path))]
+    NoFits { path: PathBuf, reason: &'static str },
+
     #[error("{label}: {reason}; give a whole number or a text for each element")]
     Labels { label: String, reason: &'static str },
 

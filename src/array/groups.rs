@@ -64,12 +64,22 @@ pub enum GroupsError {
     #[expect(missing_docs, reason = "the message says what the field holds")]
     AxisTwice { axis: isize },
     /// Tiles of data that have no rows and columns.
-    #[error("data of shape {shape} have no rows and columns to tile; give an array of two axes or more")]
+    #[error("data of shape {shape} have no rows and columns; give an array of two axes or more")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     NoRows { shape: Shape },
     /// Tiles without elements.
     #[error("a tile has at least one row and one column")]
     EmptyTile,
+    /// A window without a middle.
+    #[error(
+        "a window of {rows}×{columns} has no element in its middle; give odd numbers of rows and columns"
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    EvenWindow { rows: usize, columns: usize },
+    /// A window that is larger than the image.
+    #[error("a window of {rows}×{columns} is larger than the image, of shape {shape}; give a smaller one")]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    LargeWindow { rows: usize, columns: usize, shape: Shape },
     /// Labels of another shape than the data.
     #[error("{label}: labels of shape {found}, where X has {shape}; give a label for each element")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
@@ -278,6 +288,33 @@ impl Fits {
         }
     }
 
+    /// The fits of a range of elements, counted from the problem's first one, to `out`:
+    /// `u64::MAX` for an element of none.
+    pub fn fill(&self, range: Range<usize>, out: &mut Vec<u64>) {
+        out.clear();
+        match &self.members {
+            Members::Regular(levels) => {
+                let Some(inner) = levels.last() else { return };
+                let mut at = range.start as u64;
+                while at < range.end as u64 {
+                    let index = at % inner.extent;
+                    let first = fit_of(levels, at - index);
+                    let end = inner.extent.min(index + (range.end as u64 - at));
+                    if inner.shared == 1 {
+                        out.extend((index..end).map(|index| first + index * inner.fit_step));
+                    } else {
+                        out.extend((index..end).map(|index| first + index / inner.shared * inner.fit_step));
+                    }
+                    at += end - index;
+                }
+            }
+            Members::Labels(labels) => {
+                let fit = |&id: &u32| if id == NO_GROUP { u64::MAX } else { u64::from(id) };
+                out.extend(labels.ids()[range].iter().map(fit));
+            }
+        }
+    }
+
     /// The runs of elements of one fit each that make up a range of the
     /// problem's elements, with the fit's number.
     pub fn runs(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Range<usize>)> + use<'_> {
@@ -323,6 +360,9 @@ mod tests {
             let numbers: Vec<u64> = (0..24).map(|k| fits.of_element(k).unwrap()).collect();
             let runs: Vec<u64> = fits.runs(0..24).flat_map(|(fit, run)| run.map(move |_| fit)).collect();
             assert_eq!(runs, numbers);
+            let mut filled = Vec::new();
+            fits.fill(5..23, &mut filled);
+            assert_eq!(filled, numbers[5..23]);
             let part: Vec<u64> = fits.runs(5..17).flat_map(|(fit, run)| run.map(move |_| fit)).collect();
             assert_eq!(part, numbers[5..17]);
             assert_eq!(fits.shape().elements(), Some(fits.count()));

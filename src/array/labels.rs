@@ -194,7 +194,9 @@ impl Labels {
             (LabelNames::Whole(own), LabelNames::Whole(others)) => places(own, others),
             (LabelNames::Text(own), LabelNames::Text(others)) => places(own, others),
             _ => {
-                return Err(bad("its labels are text and those of the model numbers, or the other way round"));
+                return Err(bad(
+                    "its labels are text and those of the model numbers, or the other way round",
+                ));
             }
         };
         let renumbered: Vec<u32> =
@@ -232,6 +234,14 @@ impl Labels {
 fn valid_of(labels: &MaskedArray) -> Result<Option<Validity>, DataError> {
     let scan = super::scan::Scan::of(labels, None, Order::C, &ValidityRules::default())?;
     Ok(scan.validity)
+}
+
+impl Array {
+    /// All elements as whole numbers, row by row; fractions are cut off.
+    #[must_use]
+    pub fn all_wholes(&self) -> Vec<i128> {
+        wholes(self, 0, self.len())
+    }
 }
 
 /// Elements of whole numbers, row by row.

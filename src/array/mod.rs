@@ -34,6 +34,7 @@ pub(crate) mod spool;
 mod storage;
 mod validity;
 mod whole;
+mod window;
 
 pub use array::read::Rounding;
 pub use array::{Array, Layout};
@@ -57,3 +58,4 @@ pub use shape::{Order, Shape};
 pub use storage::Storage;
 pub use validity::{Validity, ValidityRules};
 pub use whole::{Saturated, Whole};
+pub use window::Window;

@@ -4,7 +4,7 @@ use super::masked::MaskedArray;
 use super::memory::MemoryPlan;
 use super::scan::Scan;
 use super::validity::{Validity, ValidityRules};
-use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order};
+use super::{Array, ChunkGrid, DataError, Fits, Groups, GroupsError, Order, Shape};
 
 /// The data of a fit: X and, unless only predictions are wanted, T of the
 /// same shape, and the sample weights of the pairs of elements.
@@ -35,6 +35,7 @@ pub struct ProblemBuilder {
     rules: ValidityRules,
     memory: MemoryPlan,
     order: Option<Order>,
+    along: Option<Vec<usize>>,
 }
 
 impl ProblemBuilder {
@@ -71,6 +72,15 @@ impl ProblemBuilder {
         Self { order: Some(Order::C), ..self }
     }
 
+    /// Lets X have these axes of T alone, along which fits run: it is then the same for
+    /// each.
+    #[must_use]
+    pub fn along(self, axes: impl IntoIterator<Item = usize>) -> Self {
+        let mut along: Vec<usize> = axes.into_iter().collect();
+        along.sort_unstable();
+        Self { along: Some(along), ..self }
+    }
+
     /// The checked problem.
     ///
     /// # Errors
@@ -80,9 +90,14 @@ impl ProblemBuilder {
     /// [`DataError::WeightsScale`], [`DataError::UnclearNodata`].
     pub fn build(mut self) -> Result<Problem, DataError> {
         if let Some(MaskedArray { array: t, .. }) = &self.t {
-            let x = &self.x.array;
-            x.refuse_empty()?;
+            self.x.array.refuse_empty()?;
             t.refuse_empty()?;
+            if self.x.array.shape() != t.shape()
+                && let Some(repeated) = self.repeated(t.shape())
+            {
+                self.x.array = repeated;
+            }
+            let x = &self.x.array;
             if x.shape() != t.shape() {
                 return Err(DataError::ShapeMismatch {
                     x: x.label().to_owned(),
@@ -107,11 +122,34 @@ impl ProblemBuilder {
         Ok(Problem::of(parts))
     }
 
+    /// X repeated to the shape of T: along axes of which it has only one index, or if it
+    /// has just the axes that fits run along. Nulls are numbered by X's own shape.
+    fn repeated(&self, shape: &Shape) -> Option<Array> {
+        let MaskedArray { array: x, missing } = &self.x;
+        if missing.valid.is_some() {
+            return None;
+        }
+        let mut extents = x.shape().0.clone();
+        if extents.len() != shape.0.len() {
+            let along = self.along.as_ref().filter(|along| along.len() == extents.len())?;
+            let mut own = extents.iter();
+            extents = (0..shape.0.len())
+                .map(|axis| if along.contains(&axis) { own.next().copied().unwrap_or(1) } else { 1 })
+                .collect();
+        }
+        x.reshaped(&Shape(extents))?.broadcast_to(shape)
+    }
+
     /// All arrays there are.
     fn arrays(&mut self) -> Vec<&mut Array> {
         let ValidityRules { mask, weights, .. } = &mut self.rules;
         let masked = [Some(&mut self.x), self.t.as_mut(), mask.as_mut(), weights.as_mut()];
-        masked.into_iter().flatten().map(|masked| &mut masked.array).collect()
+        masked
+            .into_iter()
+            .flatten()
+            .map(|masked| &mut masked.array)
+            .filter(|array| !array.is_repeated())
+            .collect()
     }
 
     /// Has all arrays streamed if they take more memory together than they may.
@@ -166,6 +204,7 @@ impl Problem {
             rules: ValidityRules::default(),
             memory: MemoryPlan::UNBOUNDED,
             order: None,
+            along: None,
         }
     }
 

@@ -1,3 +1,5 @@
+mod many;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -6,6 +8,7 @@ use clap::Args;
 
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
+use super::grouping::GroupingArguments;
 use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
 use super::progress::Progress;
@@ -32,10 +35,17 @@ Examples:
   linfit fit table.parquet:height table.parquet:weight
   linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
+  linfit fit image.tif:* reference.tif:* --axis 1,2 --solver exact --save bands.npz
+  linfit fit exposures.npy 'frames/*.tif' --axis 0 --solver exact --save pixels.tif
+  linfit fit table.parquet:x table.parquet:y --groups table.parquet:site --solver exact
+  linfit fit today.tif:1 reference.tif:1 --window 15x15 --solver exact --save local.tif
   linfit fit x.npy t.npy --engine gpu --json")]
 pub(super) struct FitArguments {
     #[command(flatten)]
     pair: PairArguments,
+
+    #[command(flatten)]
+    grouping: GroupingArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
@@ -66,11 +76,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
+    inputs.extend(arguments.grouping.groups.iter().map(|groups| ("--groups", groups.path.as_path())));
     check_outputs(&outputs, &inputs)?;
+    if arguments.grouping.is_given() {
+        return many::run(arguments, &solver);
+    }
     let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
 
     let started = Instant::now();
-    let LoadedPair { problem: data, masked_by } =
+    let LoadedPair { problem: data, masked_by, .. } =
         arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 

@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod fit;
 mod generate;
+mod grouping;
 mod hint;
 mod interrupt;
 mod memory;

@@ -3,11 +3,13 @@ use std::path::Path;
 use clap::Args;
 
 use super::error::CliError;
+use super::grouping::{Grouping, GroupingArguments};
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
 use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules};
-use crate::io::{Opened, Source, check_keys};
+use crate::engine::EngineError;
+use crate::io::{Metadata, Opened, Source, check_keys};
 
 /// The data of a command that compares predictions from X with T.
 #[derive(Debug, Args)]
@@ -45,6 +47,25 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
+        self.load_as(None, memory_bytes, verbosity).map(|(pair, _)| pair)
+    }
+
+    /// The same with a fit for each group.
+    pub(super) fn load_grouped(
+        &self,
+        grouping: &GroupingArguments,
+        memory_bytes: u64,
+        verbosity: Verbosity,
+    ) -> Result<(LoadedPair, Grouping), CliError> {
+        self.load_as(Some(grouping), memory_bytes, verbosity)
+    }
+
+    fn load_as(
+        &self,
+        grouping: Option<&GroupingArguments>,
+        memory_bytes: u64,
+        verbosity: Verbosity,
+    ) -> Result<(LoadedPair, Grouping), CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
         if let [first, second, ..] = piped[..] {
@@ -54,9 +75,11 @@ impl PairArguments {
         }
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
-        let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
+        let grouping = grouping.map_or(Ok(Grouping::One), |grouping| grouping.load(&reading))?;
+        let open =
+            |source: &Option<Source>| source.as_ref().map(|source| reading.open_selected(source)).transpose();
         let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let (x, t) = reading.open_pair(&self.x, &self.t)?;
+        let (x, t) = reading.open_selected_pair(&self.x, &self.t)?;
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
@@ -68,14 +91,24 @@ impl PairArguments {
         let rules = ValidityRules { mask, weights, ..self.validity.values() };
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
-        let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
-        Ok(LoadedPair { problem, masked_by })
+        let metadata = t.metadata().clone();
+        let rank = t.shape().0.len();
+        let mut problem = Problem::builder(x).target(t).rules(rules).memory(memory);
+        if let Grouping::Axes(axes) = &grouping {
+            let place = |axis: isize| if axis < 0 { axis.checked_add_unsigned(rank) } else { Some(axis) };
+            problem = problem.along(axes.iter().filter_map(|&axis| usize::try_from(place(axis)?).ok()));
+        }
+        let problem = if grouping.is_one() { problem } else { problem.row_by_row() };
+        let problem = problem.build()?.grouped(grouping.groups()).map_err(EngineError::from)?;
+        Ok((LoadedPair { problem, masked_by, metadata }, grouping))
     }
 }
 
 /// A problem read from files.
 pub(super) struct LoadedPair {
     pub(super) problem: Problem,
+    /// What the file of T says.
+    pub(super) metadata: Metadata,
     /// The notes of the files on the elements that they exclude themselves.
     pub(super) masked_by: Vec<String>,
 }

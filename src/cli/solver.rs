@@ -236,6 +236,21 @@ pub(super) struct Solver<'a> {
 }
 
 impl Solver<'_> {
+    /// The descent of a fit of many, with these moments.
+    pub(super) fn descent_of(&self, moments: &Moments) -> Result<GradientDescent, FitError> {
+        match self.descent(moments) {
+            Ok((sgd, _)) => Ok(sgd),
+            Err(CliError::Fit(error)) => Err(error),
+            Err(_) => Err(FitError::MomentsOverflow),
+        }
+    }
+
+    /// The learning rate, unless it is chosen from the data.
+    pub(super) fn fixed_rate(&self) -> Option<f64> {
+        let has_one = self.arguments.method() != Method::Exact && !self.arguments.chooses_rate();
+        has_one.then_some(self.settings.learning_rate)
+    }
+
     /// The descent over data with these moments, with the rate chosen, and refused
     /// if it diverges; and the curvature of the loss in its coordinates, `None` if
     /// that overflows.

@@ -7,6 +7,7 @@ mod residuals;
 mod scattered;
 mod side;
 mod strided;
+mod windows;
 
 use std::ops::Range;
 
@@ -16,10 +17,10 @@ use rayon::prelude::*;
 
 use super::frame::{Facts, Frame};
 use super::{
-    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
-    check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
+    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, MomentsSink, Notice, Partials, Sink,
+    check_one_fit, check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
 };
-use crate::array::{Array, Order, Problem, Real};
+use crate::array::{Array, Order, Problem, Real, Window};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
 use blocks::{Blocks, visit};
 use moments::BlockMoments;
@@ -97,6 +98,37 @@ impl Cpu {
 }
 
 impl Cpu {
+    /// Y = X·W + b in f64, with W and b of each element's fit, chunk by chunk: NaN for an
+    /// element of none.
+    ///
+    /// # Errors
+    /// [`EngineError::Points`]; [`EngineError::Sink`] with the sink's own error.
+    pub fn predict_fits(
+        &self,
+        at: &[Affine],
+        sink: &mut dyn FnMut(&[f64]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
+        check_points(&self.data, at)?;
+        let (x, order, fits) = (self.data.x(), self.data.order(), self.data.fits());
+        let mut ys = vec![0f64; PREDICT_ELEMENTS.min(self.data.len())];
+        for range in chunks(0..self.data.len(), PREDICT_ELEMENTS) {
+            let ys = &mut ys[..range.len()];
+            ys.par_chunks_mut(CHUNK).enumerate().for_each_init(Vec::new, |numbers, (k, ys)| {
+                let start = range.start + k * CHUNK;
+                x.read(order, start, ys);
+                fits.fill(start..start + ys.len(), numbers);
+                for (y, &fit) in ys.iter_mut().zip(&*numbers) {
+                    let at = usize::try_from(fit).ok().and_then(|fit| at.get(fit));
+                    *y = at.map_or(f64::NAN, |at| at.apply(*y));
+                }
+            });
+            x.release(order, range.clone());
+            x.check_intact()?;
+            sink(ys).map_err(EngineError::Sink)?;
+        }
+        Ok(())
+    }
+
     /// The values of a range of chunks, each made of runs of one fit: which
     /// additions are made depends neither on which thread is first nor on how
     /// many elements it goes through before it gives memory back.
@@ -185,6 +217,10 @@ impl Engine for Cpu {
             return partials_of_fits(&self.data, arithmetic(), over.clone(), self.moments_of_fits(&over)?);
         }
         partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
+    }
+
+    fn window_moments(&mut self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
+        self.windows(window, sink)
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {

@@ -36,13 +36,16 @@ pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
+use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem, Window};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
 /// Elements of a chunk, of arrays in memory.
 #[expect(clippy::cast_possible_truncation, reason = "2^16")]
 pub(crate) const CHUNK: usize = CHUNK_ELEMENTS as usize;
+
+/// Takes the moments of fits, in order.
+pub type MomentsSink<'s> = &'s mut dyn FnMut(&[Moments]) -> Result<(), EngineError>;
 
 /// Takes the predictions of a forward pass, in the problem's order.
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
@@ -82,6 +85,17 @@ pub trait Engine: Send {
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// Hands the moments of the neighbourhood of every element to a sink, in order, many at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`EngineError::NoWindows`] by an engine that has no such pass; [`EngineError::Groups`] if
+    /// the window does not suit the data; [`EngineError::NoTarget`]; those of the sink.
+    fn window_moments(&mut self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
+        let _ = (window, sink);
+        Err(EngineError::NoWindows)
+    }
 
     /// The sums over all elements of the one fit.
     ///
@@ -253,6 +267,9 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
+    /// A pass over neighbourhoods on a device.
+    #[error("the GPU engine has no neighbourhoods of elements")]
+    NoWindows,
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -276,7 +293,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::NoWindows => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

@@ -2,15 +2,16 @@
 //! `shared/loss_sums.wgsl`, `shared/moments.wgsl` and `predict.wgsl`.
 
 mod grouped;
+mod windows;
 
 use std::ops::Range;
 
 use super::frame::{self, Facts, Frame};
 use super::{
-    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
-    check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
+    CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, MomentsSink, Notice, Partials, Sink,
+    check_one_fit, check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
 };
-use crate::array::{Array, Problem};
+use crate::array::{Array, Problem, Window};
 use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
 
 /// Elements brought to f64 at a time.
@@ -211,6 +212,10 @@ impl Engine for Reference {
             self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
+    }
+
+    fn window_moments(&mut self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
+        self.windows(window, sink)
     }
 
     /// With twice the digits of f64 in any case.

@@ -8,7 +8,8 @@
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
-//! how far a descent gets.
+//! how far a descent gets. [`ManyFits`] are the results of a
+//! fit for each group, by the same solvers.
 
 mod coordinates;
 mod descend;
@@ -17,6 +18,7 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod many;
 mod statistics;
 mod steps;
 
@@ -26,5 +28,6 @@ pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use many::{FitRow, ManyFits};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -109,7 +109,7 @@ impl Statistics {
     #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     fn of_line(moments: &Moments, line: Affine, rr: f64, rates: Self) -> Self {
         let known = Self { weight: Some(line.weight), bias: Some(line.bias), ..rates };
-        let Moments { n, weight_sum, xx, xt, tt, .. } = *moments;
+        let Moments { n, xx, xt, tt, .. } = *moments;
         // Of T alike everywhere there is nothing to explain.
         let unexplained = (tt > 0.0).then(|| if n > 2 { (rr / tt).min(1.0) } else { 0.0 });
         let r2 = unexplained.map(|share| explained(moments, share));
@@ -119,19 +119,46 @@ impl Statistics {
             return known;
         }
         let freedom = n as f64 - 2.0;
-        let [x_unit, t_unit] = moments.units();
-        let residual_std = (rr / freedom).sqrt();
-        let stderr_weight = residual_std / xx.sqrt();
-        let x_root = (xx / weight_sum).sqrt().hypot(scaled(moments.x_mean(), x_unit));
+        let stderr_weight = (rr / freedom).sqrt() / xx.sqrt();
+        let [residual_std, stderr_of_weight, stderr_bias] = errors(moments, rr);
         Self {
-            residual_std: finite(scaled(residual_std, -t_unit - moments.weight_exponent() / 2)),
-            stderr_weight: finite(scaled(stderr_weight, x_unit - t_unit)),
-            stderr_bias: finite(scaled(stderr_weight * x_root, -t_unit)),
+            residual_std: finite(residual_std),
+            stderr_weight: finite(stderr_of_weight),
+            stderr_bias: finite(stderr_bias),
             t_weight: finite(xt / xx / stderr_weight),
             p_value: unexplained.and_then(|share| p_value(share, explained(moments, share), freedom)),
             ..known
         }
     }
+}
+
+/// The standard deviation of the residuals of the least-squares line, and the standard
+/// errors of its W and b, from the moments of more than two elements and Σr².
+#[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+fn errors(moments: &Moments, rr: f64) -> [f64; 3] {
+    let Moments { n, weight_sum, xx, .. } = *moments;
+    let [x_unit, t_unit] = moments.units();
+    let residual_std = (rr / (n as f64 - 2.0)).sqrt();
+    let stderr_weight = residual_std / xx.sqrt();
+    let x_root = (xx / weight_sum).sqrt().hypot(scaled(moments.x_mean(), x_unit));
+    [
+        scaled(residual_std, -t_unit - moments.weight_exponent() / 2),
+        scaled(stderr_weight, x_unit - t_unit),
+        scaled(stderr_weight * x_root, -t_unit),
+    ]
+}
+
+/// R² of the least-squares line, the standard deviation of its residuals, and the standard
+/// errors of its W and b; NaN where the data do not determine them.
+pub(super) fn errors_of_line(moments: &Moments, rr: f64) -> [f64; 4] {
+    let Moments { n, tt, .. } = *moments;
+    let share = if n > 2 { (rr / tt).min(1.0) } else { 0.0 };
+    let r2 = if tt > 0.0 { explained(moments, share) } else { f64::NAN };
+    if n <= 2 {
+        return [r2, f64::NAN, f64::NAN, f64::NAN];
+    }
+    let [residual_std, stderr_weight, stderr_bias] = errors(moments, rr);
+    [r2, residual_std, stderr_weight, stderr_bias]
 }
 
 /// Σr² of the least-squares line, in the units of the moments, if the engine's

@@ -22,6 +22,7 @@ mod field;
 mod header;
 mod number;
 mod records;
+mod texts;
 mod writer;
 
 use std::fs::File;
@@ -33,6 +34,7 @@ use field::Field;
 use header::{Chosen, Head};
 use records::{Comments, Meaning, Records, content};
 
+pub(super) use texts::open_texts;
 pub(super) use writer::Writer;
 
 use super::input::Input;

@@ -27,6 +27,36 @@ impl Georeference {
         apart.then_some("places or sizes of pixels")
     }
 
+    /// The place of an image whose pixels are so many rows and columns of this one's.
+    #[must_use]
+    pub fn coarser(&self, [rows, columns]: [f64; 2]) -> Self {
+        let mut coarser = self.clone();
+        for (found, value) in &mut coarser.0 {
+            let GeoValue::Doubles(values) = value else { continue };
+            match (*found, &mut values[..]) {
+                (tag::SCALE, [width, height, ..]) => {
+                    *width *= columns;
+                    *height *= rows;
+                }
+                // A tie point is a place in the image, and one on Earth.
+                (tag::TIE_POINTS, points) => {
+                    for point in points.chunks_exact_mut(6) {
+                        point[0] /= columns;
+                        point[1] /= rows;
+                    }
+                }
+                (tag::TRANSFORMATION, [a, b, _, _, d, e, ..]) => {
+                    *a *= columns;
+                    *b *= rows;
+                    *d *= columns;
+                    *e *= rows;
+                }
+                _ => {}
+            }
+        }
+        coarser
+    }
+
     fn doubles(&self, tag: u16) -> Option<&[f64]> {
         self.0.iter().find_map(|(found, value)| match value {
             GeoValue::Doubles(values) if *found == tag => Some(&values[..]),

@@ -26,6 +26,14 @@ impl Metadata {
         self.missing.nodata.as_ref().and_then(Nodata::nearest)
     }
 
+    /// The nodata value, where it is a number that f64 has.
+    pub(super) fn missing_number(&self) -> Option<f64> {
+        match self.missing.nodata {
+            Some(Nodata::Number(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The value to be written for missing elements: the nodata value, or what
     /// the file has at those that its own mask excludes.
     #[must_use]
@@ -88,6 +96,11 @@ impl Opened {
     /// The array, labelled as the array `key` of its file.
     pub(super) fn keyed(self, key: &str) -> Self {
         Self { array: self.array.keyed(key), ..self }
+    }
+
+    /// Another array, of which the file says the same.
+    pub(super) fn with_array(self, array: Array) -> Self {
+        Self { array, ..self }
     }
 
     /// The array, a column that was chosen by a key.

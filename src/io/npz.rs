@@ -14,13 +14,14 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::checked::Checked;
+use super::fits_plan::{COUNT, FitsPlan, Keys};
 use super::input::Input;
 use super::npy;
 use super::output::OutputFile;
 use super::writer::{ArrayWriter, NAME, ResultPlan};
 use crate::array::error::{Shown, excerpt, reason, shown};
 use crate::array::spool::Spool;
-use crate::array::{Array, DataError, Layout};
+use crate::array::{Array, DataError, ElementType, LabelNames, Layout, Order, Shape};
 use crate::with_element;
 
 const SAVE: &str = "save it with numpy.savez or numpy.savez_compressed";
@@ -193,4 +194,56 @@ impl ArrayWriter for Writer {
         let file = self.archive.finish().map_err(|e| DataError::write(&self.path, e.into()))?;
         file.into_inner().finish()
     }
+}
+
+/// Writes an archive with an array for each number of many fits, and one that says what
+/// numbers them: `axis` and `tile` as they were asked for, or the labels, `groups`.
+pub(super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(), DataError> {
+    const FITS: usize = 1 << 16;
+    let failed = |e: io::Error| DataError::write(path, e);
+    let mut archive = ZipWriter::new_stream(OutputFile::create(path)?);
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    let wholes = |values: &[u64]| -> (ElementType, Vec<u8>) {
+        (ElementType::U64, bytemuck::cast_slice(values).to_vec())
+    };
+    let (name, (element, bytes), shape) = match plan.keys {
+        Keys::Along(axes) | Keys::Numbering(axes) => {
+            let axes: Vec<u64> = axes.iter().map(|&axis| axis as u64).collect();
+            let name = if matches!(plan.keys, Keys::Along(_)) { "axis" } else { "numbering" };
+            (name, wholes(&axes), axes.len())
+        }
+        Keys::Tiles { rows, columns } => ("tile", wholes(&[*rows, *columns]), 2),
+        Keys::Labels(names) => ("groups", label_bytes(path, names)?, names.len()),
+    };
+    archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.into()))?;
+    archive.write_all(&npy::header(path, &Shape(vec![shape as u64]), element, Order::C)?).map_err(failed)?;
+    archive.write_all(&bytes).map_err(failed)?;
+    for (column, name) in plan.names.iter().enumerate() {
+        let element = if column == COUNT { ElementType::I64 } else { ElementType::F64 };
+        archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.into()))?;
+        archive.write_all(&npy::header(path, plan.shape, element, Order::C)?).map_err(failed)?;
+        for first in (0..plan.count).step_by(FITS) {
+            let bytes = plan.bytes(column, first..plan.count.min(first + FITS));
+            archive.write_all(&bytes).map_err(failed)?;
+        }
+    }
+    let file = archive.finish().map_err(|e| failed(e.into()))?;
+    file.into_inner().finish()
+}
+
+/// Labels as elements.
+pub(super) fn label_bytes(path: &Path, names: &LabelNames) -> Result<(ElementType, Vec<u8>), DataError> {
+    let LabelNames::Whole(labels) = names else {
+        return Err(DataError::FitsOutput {
+            path: path.to_owned(),
+            reason: "the labels are text, which it does not hold",
+            formats: ".parquet, .arrow, .csv or .json",
+        });
+    };
+    if let Ok(signed) = labels.iter().map(|&label| i64::try_from(label)).collect::<Result<Vec<i64>, _>>() {
+        return Ok((ElementType::I64, bytemuck::cast_slice(&signed).to_vec()));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "labels of 64 bits")]
+    let unsigned: Vec<u64> = labels.iter().map(|&label| label as u64).collect();
+    Ok((ElementType::U64, bytemuck::cast_slice(&unsigned).to_vec()))
 }

@@ -1,18 +1,20 @@
 //! Tensors of `.safetensors` files, memory-mapped.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
 
+use super::fits_plan::{COUNT, FitsPlan, Keys, NUMBERS};
 use super::input::Input;
 use super::metadata::Opened;
 use super::nodata;
+use super::output::OutputFile;
 use super::writer::{NAME, ResultPlan};
 use crate::array::error::{excerpt, reason};
-use crate::array::{DataError, ElementType, Layout, Order, Shape};
+use crate::array::{DataError, ElementType, LabelNames, Layout, Order, Shape};
 
 const KIND: &str = ".safetensors";
 
@@ -152,4 +154,61 @@ pub(super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec<u8>, Data
     let mut header = (text.len() as u64).to_le_bytes().to_vec();
     header.append(&mut text);
     Ok(header)
+}
+
+/// Writes a file with a tensor for each number of many fits, and one that says what
+/// numbers them: `axis` and `tile` as they were asked for, or the labels, `groups`.
+pub(super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(), DataError> {
+    const FITS: usize = 1 << 16;
+    let failed = |reason: String| DataError::write(path, io::Error::other(reason));
+    let (name, keys): (&str, Vec<i64>) = match plan.keys {
+        Keys::Along(axes) => ("axis", axes.iter().filter_map(|&axis| i64::try_from(axis).ok()).collect()),
+        Keys::Numbering(axes) => {
+            ("numbering", axes.iter().filter_map(|&axis| i64::try_from(axis).ok()).collect())
+        }
+        Keys::Tiles { rows, columns } => {
+            ("tile", [*rows, *columns].into_iter().filter_map(|extent| i64::try_from(extent).ok()).collect())
+        }
+        Keys::Labels(LabelNames::Whole(labels)) => {
+            let labels = labels.iter().map(|&label| i64::try_from(label)).collect::<Result<_, _>>();
+            ("groups", labels.map_err(|_| failed("a label is beyond i64; save as .parquet".to_owned()))?)
+        }
+        Keys::Labels(LabelNames::Text(_)) => {
+            return Err(DataError::FitsOutput {
+                path: path.to_owned(),
+                reason: "the labels are text, which it does not hold",
+                formats: ".parquet, .arrow, .csv or .json",
+            });
+        }
+    };
+    let shape: Vec<usize> =
+        plan.shape.0.iter().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
+    let mut place = 0;
+    let mut info = |dtype, shape: Vec<usize>, count: usize| {
+        let data_offsets = (place, place + 8 * count);
+        place = data_offsets.1;
+        TensorInfo { dtype, shape, data_offsets }
+    };
+    let mut tensors = vec![(name.to_owned(), info(Dtype::I64, vec![keys.len()], keys.len()))];
+    for (column, name) in plan.names.iter().enumerate() {
+        let dtype = if column == COUNT { Dtype::I64 } else { Dtype::F64 };
+        tensors.push(((*name).to_owned(), info(dtype, shape.clone(), plan.count)));
+    }
+    let metadata = Metadata::new(None, tensors).map_err(|e| failed(e.to_string()))?;
+    let mut text = serde_json::to_vec(&metadata).map_err(|e| failed(e.to_string()))?;
+    text.resize(text.len().next_multiple_of(LENGTH_BYTES), b' ');
+    let mut file = OutputFile::create(path)?;
+    let mut write = || -> io::Result<()> {
+        file.write_all(&(text.len() as u64).to_le_bytes())?;
+        file.write_all(&text)?;
+        file.write_all(bytemuck::cast_slice(&keys))?;
+        for column in 0..NUMBERS {
+            for first in (0..plan.count).step_by(FITS) {
+                file.write_all(&plan.bytes(column, first..plan.count.min(first + FITS)))?;
+            }
+        }
+        Ok(())
+    };
+    write().map_err(|e| DataError::write(path, e))?;
+    file.finish()
 }

@@ -109,6 +109,19 @@ impl Reading {
         file.unchanged(read)
     }
 
+    /// GDAL's notes on an image, if the file is one that has some.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    #[cfg(feature = "tiff")]
+    pub(super) fn gdal_notes(&self, source: &Source) -> Result<Option<String>, DataError> {
+        let file = OpenFile::new(source)?;
+        match file.format(self)? {
+            Format::Tiff => super::tiff::gdal_notes(&file.input(source, self)),
+            _ => Ok(None),
+        }
+    }
+
     /// Opens X and T. Two columns of one text file are read in one go.
     ///
     /// # Errors

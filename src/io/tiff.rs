@@ -19,7 +19,7 @@ use self::directory::{Directory, File};
 use self::image::Image;
 pub(super) use self::markers::mask_beside;
 use self::markers::{Band, transparent};
-pub(super) use self::output::header;
+pub(super) use self::output::{header, write_fits};
 use self::pages::pages;
 use super::georeference::{GeoValue, Georeference};
 use super::input::Input;
@@ -99,6 +99,14 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     // A mask decides alone; the value is still the one to write for missing pixels.
     let opened = if is_masked { opened.with_fill(found.as_ref()) } else { opened.with_nodata(found) };
     Ok(opened.noted(notes))
+}
+
+/// GDAL's notes on a file's first image.
+pub(super) fn gdal_notes(input: &Input<'_>) -> Result<Option<String>, DataError> {
+    let map = input.map()?;
+    let file = File::new(input, map.bytes())?;
+    let (pages, _) = pages(input, &file)?;
+    pages.first().map_or(Ok(None), |page| page.directory.text(tag::GDAL_METADATA))
 }
 
 /// The nodata value of the tag that GDAL puts into its images: a text, which ends

@@ -6,6 +6,7 @@ mod comparison;
 mod devices;
 mod explanation;
 mod history;
+mod many;
 mod numbers;
 mod summary;
 mod table;
@@ -16,6 +17,7 @@ pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValu
 pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;
+pub use many::{FitsSummary, GroupResult, ManyReport, Quartiles, Stopped};
 pub(crate) use numbers::count;
 pub use summary::{FitReport, Method, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

@@ -230,9 +230,25 @@ impl Array {
         let (extents, mut index) = (whole(&self.shape.0), whole(&self.shape.index_of(start as u64, order)));
         let steps: Vec<usize> = (0..axes.len()).map(|axis| self.step_bytes(axis)).collect();
         let mut place = self.first_byte(&index);
-        for k in 0..count {
-            each(k, place);
-            for &axis in &axes {
+        let Some((&inner, outer)) = axes.split_first() else {
+            return (0..count).for_each(|k| each(k, place));
+        };
+        let mut k = 0;
+        while k < count {
+            // As many as are left of this row, at one distance from each other.
+            let run = (extents[inner] - index[inner]).min(count - k);
+            for place_in_run in 0..run {
+                each(k + place_in_run, place.wrapping_add(steps[inner].wrapping_mul(place_in_run)));
+            }
+            k += run;
+            index[inner] += run;
+            place = place.wrapping_add(steps[inner].wrapping_mul(run));
+            if index[inner] < extents[inner] {
+                continue;
+            }
+            place = place.wrapping_sub(steps[inner].wrapping_mul(extents[inner]));
+            index[inner] = 0;
+            for &axis in outer {
                 index[axis] += 1;
                 place = place.wrapping_add(steps[axis]);
                 if index[axis] < extents[axis] {

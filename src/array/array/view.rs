@@ -68,6 +68,27 @@ impl Array {
         Some(Self { shape: shape.clone(), strides, elements, ..self.clone() })
     }
 
+    /// The same elements in another shape, if axes of one index are all that is added or
+    /// taken away.
+    pub(crate) fn reshaped(&self, shape: &Shape) -> Option<Self> {
+        let is_long = |&&(extent, _): &&(u64, isize)| extent != 1;
+        let own: Vec<(u64, isize)> = self.shape.0.iter().copied().zip(self.strides.iter().copied()).collect();
+        let mut long = own.iter().filter(is_long);
+        let mut strides = Vec::with_capacity(shape.0.len());
+        for &extent in &shape.0 {
+            strides.push(match extent {
+                1 => 0,
+                _ => long.next().filter(|(own, _)| *own == extent)?.1,
+            });
+        }
+        long.next().is_none().then(|| Self { shape: shape.clone(), strides, ..self.clone() })
+    }
+
+    /// Whether elements are repeated along an axis.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.shape.0.iter().zip(&self.strides).any(|(&extent, &stride)| extent > 1 && stride == 0)
+    }
+
     /// The array that begins so many indices later along a dimension.
     fn moved(&self, axis: usize, by: usize) -> Option<Self> {
         let bytes =

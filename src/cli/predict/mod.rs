@@ -1,6 +1,7 @@
 //! `linfit predict`: the arguments and the course of a prediction. An `output`
 //! takes Y to its file in the `types` that it can have.
 
+mod many;
 mod output;
 mod types;
 
@@ -16,8 +17,9 @@ use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::nodata;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt};
-use crate::array::{ElementType, Problem};
+use crate::array::{ElementType, Problem, ValidityRules};
 use crate::engine::{Cpu, EngineError};
+use crate::io::fits::load_fits;
 use crate::io::results::{self, ResultFormat, ResultPlan};
 use crate::io::{Opened as OpenedArray, Source, load_model};
 use crate::math::Affine;
@@ -69,6 +71,10 @@ pub(super) struct PredictArguments {
     #[arg(long, value_name = "VALUE", value_parser = nodata, allow_hyphen_values = true)]
     y_nodata: Option<f64>,
 
+    /// The labels of X's elements, for a model of `fit --groups`
+    #[arg(long, value_name = "FILE[:KEY]")]
+    groups: Option<Source>,
+
     #[command(flatten)]
     reading: ReadingArguments,
 
@@ -97,17 +103,24 @@ impl PredictArguments {
 
     /// Opens and checks X, in an order that the format can write.
     fn load(&self, format: ResultFormat) -> Result<(OpenedArray, Problem), CliError> {
-        let memory_bytes = self.engine.host_bytes();
-        let mut x = self.reading.within(memory_bytes).open(&self.x)?;
+        let x = self.open()?;
+        let problem = self.problem(&x, ValidityRules::default(), !format.knows_order())?;
+        Ok((x, problem))
+    }
+
+    fn problem(&self, x: &OpenedArray, rules: ValidityRules, by_rows: bool) -> Result<Problem, CliError> {
+        let problem = Problem::builder(x).rules(rules).memory_bytes(self.engine.host_bytes());
+        Ok(if by_rows { problem.row_by_row() } else { problem }.build()?)
+    }
+
+    fn open(&self) -> Result<OpenedArray, CliError> {
+        let mut x = self.reading.within(self.engine.host_bytes()).open_selected(&self.x)?;
         tell_details(self.verbosity, &[&x], Masks::None);
         if self.nodata.is_some() {
             tell_replaced(self.verbosity, &x, self.nodata);
             x.set_nodata(self.nodata);
         }
-        let problem = Problem::builder(&x).memory_bytes(memory_bytes);
-        let problem = if format.knows_order() { problem } else { problem.row_by_row() };
-        let problem = problem.build()?;
-        Ok((x, problem))
+        Ok(x)
     }
 
     /// The nodata value of Y: the user's, else that of X, else NaN where X has
@@ -142,6 +155,12 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     arguments.check()?;
     let inputs = [("MODEL", arguments.model.as_path()), ("X", arguments.x.path.as_path())];
     check_outputs(&[("-o", Some(arguments.output.as_path()))], &inputs)?;
+    if let Some(fits) = load_fits(&arguments.model)? {
+        return many::run(arguments, &fits);
+    }
+    if arguments.groups.is_some() {
+        return Err(CliError::Usage("--groups is for a model of many fits; remove it".to_owned()));
+    }
     let format = ResultFormat::of(&arguments.output)?;
     let element = arguments.dtype.0;
     let engine = match element {

@@ -269,7 +269,7 @@ impl Labelled<'_> {
     /// Calls `each` with the valid pairs of a range that belong to a fit, in order.
     fn each_pair(&self, range: Range<usize>, mut each: impl FnMut(Pair)) {
         let (data, mut room, mut fits) = (self.data, Room::default(), Vec::new());
-        let first = data.fits().range().start;
+        let mut numbers = Vec::new();
         for block in chunks(range, 1 << 10) {
             let is_given = data.weights().is_some()
                 || data
@@ -279,11 +279,9 @@ impl Labelled<'_> {
             let ids = match data.fits().members() {
                 Members::Labels(labels) => &labels.ids()[block.clone()],
                 Members::Regular(_) => {
+                    data.fits().fill(block.clone(), &mut numbers);
                     fits.clear();
-                    for (fit, run) in data.fits().runs(block.clone()) {
-                        let fit = u32::try_from(fit - first).unwrap_or(NO_GROUP);
-                        fits.extend(run.map(|_| fit));
-                    }
+                    fits.extend(numbers.iter().map(|&fit| u32::try_from(fit).unwrap_or(NO_GROUP)));
                     &fits[..]
                 }
             };

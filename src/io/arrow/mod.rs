@@ -5,9 +5,11 @@ mod batches;
 mod buffer;
 mod column;
 mod dictionary;
+mod fits;
 mod message;
 mod output;
 mod places;
+mod texts;
 mod values;
 
 use arrow_ipc::convert::try_fb_to_schema;
@@ -23,7 +25,9 @@ use column::KIND;
 use message::{CONTINUATION, DAMAGED, Message};
 
 pub(super) use column::{Column, no_number, nodata_of};
+pub(super) use fits::write_fits_as;
 pub(super) use output::{BatchFile, RecordBatch, TableWriter, Writer};
+pub(super) use texts::{open_texts, text_column, texts_of};
 
 const SIGNATURE: &[u8] = b"ARROW1";
 
@@ -101,4 +105,12 @@ fn messages_of_stream(file: &[u8]) -> Result<Messages<'_>, &'static str> {
         messages.push(message);
     }
     Ok((schema, messages))
+}
+
+/// Writes a table of many fits.
+pub(super) fn write_fits(
+    path: &std::path::Path,
+    plan: &super::fits_plan::FitsPlan<'_>,
+) -> Result<(), DataError> {
+    write_fits_as::<arrow_ipc::writer::FileWriter<super::output::OutputFile>>(path, plan)
 }

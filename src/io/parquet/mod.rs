@@ -7,7 +7,9 @@ mod pages;
 mod thrift;
 mod unpack;
 
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{
@@ -22,10 +24,15 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_schema::{DataType, Schema};
 
-use super::arrow::{BatchFile, Column, RecordBatch, TableWriter, no_number, nodata_of};
+use super::arrow::{
+    BatchFile, Column, RecordBatch, TableWriter, no_number, nodata_of, text_column, texts_of, write_fits_as,
+};
+use super::fits_plan::FitsPlan;
 use super::input::Input;
 use super::metadata::Opened;
 use super::output::OutputFile;
+use super::source_name::SourceName;
+use super::texts::Texts;
 use crate::array::DataError;
 use crate::array::error::reason;
 use claims::KIND;
@@ -143,6 +150,25 @@ impl BatchFile for ArrowWriter<OutputFile> {
     fn end(self) -> io::Result<OutputFile> {
         self.into_inner().map_err(io::Error::other)
     }
+}
+
+/// Writes a table of many fits.
+pub(super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(), DataError> {
+    write_fits_as::<ArrowWriter<OutputFile>>(path, plan)
+}
+
+/// Opens a column of text; `None` if it is of numbers.
+pub(super) fn open_texts(source: &SourceName<'_>) -> Result<Option<Texts>, DataError> {
+    let file = File::open(source.path).map_err(|e| DataError::io(source.path, e))?;
+    // A damaged file is the reader of numbers' to judge.
+    let Ok(builder) = ParquetRecordBatchReaderBuilder::try_new(file) else { return Ok(None) };
+    let Some(place) = text_column(builder.schema(), source.key) else { return Ok(None) };
+    let invalid =
+        |text: String| DataError::Invalid { path: source.path.to_owned(), kind: KIND, reason: reason(&text) };
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [place]);
+    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+    let reader = reader.map_err(|e| invalid(e.to_string()))?;
+    texts_of(&source.label(), reader.map(|batch| batch.map_err(|e| e.to_string()))).map(Some).map_err(invalid)
 }
 
 #[cfg(test)]

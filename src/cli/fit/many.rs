@@ -1,0 +1,208 @@
+//! A fit of many groups: the arguments of `fit`, and another course.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use super::FitArguments;
+use crate::array::{Shape, Validity};
+use crate::cli::engine::Auto;
+use crate::cli::error::CliError;
+use crate::cli::grouping::Grouping;
+use crate::cli::pair::LoadedPair;
+use crate::cli::progress::Progress;
+use crate::cli::solver::Solver;
+use crate::cli::{Outcome, interrupt, print, tell, to_json};
+use crate::engine::{Engine, EngineError};
+use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, StopReason};
+use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
+use crate::math::Moments;
+use crate::report::{ManyReport, Method, Timings};
+
+/// The most fits whose history is written.
+const MOST_HISTORIES: u64 = 1_000;
+
+pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outcome, CliError> {
+    let format = arguments.save.as_deref().map(FitsFormat::of).transpose()?;
+    if arguments.history.is_some() {
+        return Err(CliError::Usage(format!(
+            "--history is of one fit; fit one group alone with --mask, or look at the result of up to {MOST_HISTORIES} \
+             with --json"
+        )));
+    }
+    let engine = arguments.engine.choose(Auto::Cpu, arguments.verbosity)?;
+    let started = Instant::now();
+    let (LoadedPair { problem: data, masked_by, metadata }, grouping) = arguments.pair.load_grouped(
+        &arguments.grouping,
+        arguments.engine.host_bytes(),
+        arguments.verbosity,
+    )?;
+    let load_s = started.elapsed().as_secs_f64();
+
+    let started = Instant::now();
+    let opened = engine.open(&data, arguments.verbosity)?;
+    let mut engine = opened.engine;
+    let prepare_s = started.elapsed().as_secs_f64();
+
+    let listening = interrupt::Watch::patient();
+    let started = Instant::now();
+    let mut timings = Timings { load_s, prepare_s, ..Timings::default() };
+    let fits = match grouping {
+        Grouping::Window(window) => {
+            let shape = data.x().shape().clone();
+            let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
+            timings.moments_s = started.elapsed().as_secs_f64();
+            timings.fit_s = timings.moments_s;
+            rows
+        }
+        _ => {
+            let over = data.grid().chunks();
+            let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
+            timings.moments_s = started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let shape = data.fits().shape().clone();
+            let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
+            timings.fit_s = started.elapsed().as_secs_f64();
+            fits
+        }
+    };
+    drop(listening);
+    arguments.verbosity.notices_of(engine.as_mut());
+    if fits.degenerate() == fits.rows.len() as u64 {
+        return Err(CliError::Usage(format!(
+            "none of {} fits has a line: each has fewer than two valid elements, or X does not vary within it; \
+             choose other groups",
+            fits.rows.len()
+        )));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
+    let bandwidth_gb_s = engine.pass_bytes() as f64 / timings.moments_s.max(1e-9) / 1e9;
+    timings.bandwidth_gb_s = bandwidth_gb_s;
+    let keys = keys(&grouping, data.x().shape());
+    let mut report = ManyReport::new(&fits, &keys, arguments.solver.method(), engine.info().clone(), timings);
+    report.n = data.valid_len();
+    report.excluded = data.validity().map(Validity::excluded);
+    report.masked_by = masked_by;
+    report.weight_sum = data.weights().map(|_| data.weight_sum());
+    report.learning_rate = solver.fixed_rate();
+    if let Some((path, format)) = arguments.save.as_deref().zip(format) {
+        save(path, format, &fits, &keys, &metadata, &report)?;
+    }
+    if report.fits.degenerate > 0 {
+        arguments.verbosity.note(&format_args!(
+            "{} of {} fits have no line: fewer than two valid elements, or X does not vary; their numbers are NaN",
+            report.fits.degenerate, report.fits.count
+        ));
+    }
+    let stopped =
+        |reason| fits.stopped.iter().find(|(other, _)| *other == reason).map_or(0, |(_, count)| *count);
+    let diverged = stopped(StopReason::Diverged);
+    if diverged > 0 {
+        tell(&format_args!(
+            "linfit: {diverged} of {} fits diverged; their last finite W and b are given; use --lr auto",
+            fits.rows.len()
+        ));
+    }
+    print(&report, arguments.json)?;
+    Ok(match (diverged, stopped(StopReason::Interrupted)) {
+        (_, 1..) => Outcome::Interrupted,
+        (1.., _) => Outcome::CheckFailed,
+        _ => Outcome::Done,
+    })
+}
+
+/// The fits of groups with these moments.
+fn solved(
+    arguments: &FitArguments,
+    solver: &Solver<'_>,
+    engine: &mut dyn Engine,
+    shape: Shape,
+    moments: &[Moments],
+) -> Result<ManyFits, CliError> {
+    let settings = |moments: &Moments| solver.descent_of(moments);
+    match arguments.solver.method() {
+        Method::Exact => Ok(ManyFits::exact(engine, shape, moments)?),
+        Method::Moments => Ok(GradientDescent::replay_many(shape, moments, &settings)?),
+        Method::GradientDescent => {
+            let mut progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
+            let mut observe = |step: u64, stopped: usize| {
+                progress.show(step, || format!("{stopped} fits done"));
+                if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let fits = GradientDescent::fit_many(engine, shape, moments, &settings, &mut observe);
+            progress.end();
+            Ok(fits?)
+        }
+    }
+}
+
+/// The fits of the neighbourhoods of all elements, from their moments.
+fn neighbourhoods(
+    arguments: &FitArguments,
+    solver: &Solver<'_>,
+    engine: &mut dyn Engine,
+    window: crate::array::Window,
+    shape: &Shape,
+) -> Result<ManyFits, CliError> {
+    let is_exact = arguments.solver.method() == Method::Exact;
+    let settings = |moments: &Moments| solver.descent_of(moments);
+    let mut all = ManyFits { shape: shape.clone(), rows: Vec::new(), steps: 0, stopped: Vec::new() };
+    let mut failed: Option<FitError> = None;
+    let result = engine.window_moments(window, &mut |moments| {
+        if interrupt::requested() {
+            return Err(EngineError::Sink(std::io::ErrorKind::Interrupted.into()));
+        }
+        if is_exact {
+            all.extend(ManyFits::of_moments(moments));
+            return Ok(());
+        }
+        match GradientDescent::replay_many(Shape::default(), moments, &settings) {
+            Ok(fits) => all.extend(fits),
+            Err(error) => {
+                failed = Some(error);
+                return Err(EngineError::Sink(std::io::ErrorKind::Other.into()));
+            }
+        }
+        Ok(())
+    });
+    match (failed, result) {
+        (Some(error), _) => Err(error.into()),
+        (None, Err(_)) if interrupt::requested() => Err(CliError::Interrupted),
+        (None, result) => result.map(|()| all).map_err(CliError::from),
+    }
+}
+
+/// The keys of the fits, for the files that they are saved to.
+fn keys(grouping: &Grouping, shape: &Shape) -> Keys {
+    let rank = shape.0.len();
+    match grouping {
+        Grouping::Axes(axes) => {
+            let place = |axis: isize| if axis < 0 { axis.checked_add_unsigned(rank) } else { Some(axis) };
+            Keys::along(axes.iter().filter_map(|&axis| usize::try_from(place(axis)?).ok()).collect())
+        }
+        Grouping::Tiles([rows, columns]) => Keys::Tiles { rows: *rows as u64, columns: *columns as u64 },
+        Grouping::Labels(_, names) => Keys::Labels(names.clone()),
+        Grouping::Window(_) | Grouping::One => Keys::along(Vec::new()),
+    }
+}
+
+fn save(
+    path: &Path,
+    format: FitsFormat,
+    fits: &ManyFits,
+    keys: &Keys,
+    metadata: &crate::io::Metadata,
+    report: &ManyReport,
+) -> Result<(), CliError> {
+    let summary = if format == FitsFormat::Json { Some(to_json(report)?) } else { None };
+    let plan = FitsPlan {
+        shape: &fits.shape,
+        names: &FitRow::NAMES,
+        numbers: &|fit| fits.rows[fit].numbers(),
+        count: fits.rows.len(),
+        keys,
+        metadata,
+        summary: summary.as_deref(),
+    };
+    write_fits(path, format, &plan).map_err(CliError::from)
+}

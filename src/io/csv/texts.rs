@@ -1,0 +1,40 @@
+//! A column of text of a `.csv` or `.tsv` file.
+
+use std::fs::File;
+
+use super::field::Field;
+use super::records::{Comments, Meaning, Records, content};
+use crate::array::{DataError, NO_GROUP};
+use crate::io::source_name::SourceName;
+use crate::io::texts::{Interner, Texts};
+
+/// Opens a column; `None` if the file has none of that name or number, or it is of
+/// numbers, which another reader judges. The first row names the columns.
+pub(in crate::io) fn open_texts(source: &SourceName<'_>, delimiter: u8) -> Result<Option<Texts>, DataError> {
+    let Ok(file) = File::open(source.path) else { return Ok(None) };
+    let mut records = Records::new(file, delimiter, Comments::BeforeRows);
+    let (mut place, mut has_text) = (None, false);
+    let (mut ids, mut interner) = (Vec::new(), Interner::default());
+    while let Ok(Some(record)) = records.next() {
+        if record.meaning != Meaning::Row {
+            continue;
+        }
+        let fields = || record.fields().map(content);
+        let Some(place) = place else {
+            let named = |key: &str| fields().position(|field| *field == *key.as_bytes());
+            place = match source.key {
+                Some(key) => named(key).or_else(|| key.parse().ok()),
+                None => Some(0),
+            };
+            if place.is_none_or(|place| place >= fields().count()) {
+                return Ok(None);
+            }
+            continue;
+        };
+        let Some(field) = fields().nth(place) else { return Ok(None) };
+        has_text |= Field::of(&field) == Field::Text;
+        let text = String::from_utf8_lossy(&field);
+        ids.push(if text.trim().is_empty() { NO_GROUP } else { interner.place(text.trim()) });
+    }
+    Ok(has_text.then(|| Texts::of(&source.label(), ids, interner.texts())))
+}
