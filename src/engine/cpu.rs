@@ -17,7 +17,7 @@ use super::{
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
-use blocks::{Blocks, visit};
+use blocks::{Blocks, for_each_block};
 use moments::BlockMoments;
 use residuals::BlockResiduals;
 
@@ -131,13 +131,13 @@ impl Cpu {
     fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
         let there = if frame.is_plain() { at } else { frame.readings.model(at) };
         let mut pass = BlockResiduals::new(there);
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
+        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.sums()
     }
 
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
         let mut pass = BlockMoments::default();
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
+        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.total()
     }
 
@@ -186,7 +186,7 @@ impl Engine for Cpu {
             match digits {
                 Digits::Usual => {
                     let mut pass = BlockResiduals::new(Affine::new(there.weight.value(), 0.0));
-                    visit(Blocks { data, t, frame, about: Some([there.x, there.y]) }, chunk, &mut pass);
+                    for_each_block(Blocks { data, t, frame, about: Some([there.x, there.y]) }, chunk, &mut pass);
                     pass.sums()
                 }
                 Digits::Double => deviations::sums(data, t, frame, &there, chunk),

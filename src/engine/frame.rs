@@ -420,7 +420,7 @@ fn is_valid(data: &Problem, k: usize) -> bool {
 )]
 mod tests {
     use super::*;
-    use crate::math::PivotSums;
+    use crate::math::ShiftedSums;
 
     /// Three chunks, the last one short, of zeros but for two elements.
     fn zeros() -> Problem {
@@ -437,7 +437,7 @@ mod tests {
         let facts = Facts::of(&data);
         let known = |facts: &Facts| facts.x.sizes.iter().map(|size| size.get().copied()).collect::<Vec<_>>();
         assert_eq!(known(&facts), [None; 3], "nobody asked");
-        let moments = Moments::from_pivot_sums(&PivotSums { n: 1, weight_sum: 1.0, ..PivotSums::default() });
+        let moments = Moments::from_shifted_sums(&ShiftedSums { n: 1, weight_sum: 1.0, ..ShiftedSums::default() });
         let all: Vec<_> = chunks(0..data.len(), CHUNK).collect();
         for _ in 0..2 {
             let frames = all.iter().map(|run| Frame::default().for_moments(&data, &facts, run, &moments));
@@ -464,8 +464,8 @@ mod tests {
         assert_eq!(facts.x.size(&data, data.x(), &(2 * CHUNK..data.len())), Some(664));
     }
 
-    /// Of the first chunk, every other element is rounded as it is and none less
-    /// the first; of the second, none; of the third, one either way.
+    /// Every other element of the first chunk is rounded as it is, and none less
+    /// the first; none of the second is; one of the third is either way.
     #[test]
     fn rounded_elements_are_counted_as_they_are_read() {
         let n = 2 * CHUNK + 3;

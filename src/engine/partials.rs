@@ -11,8 +11,8 @@
 //! That needs the value of a chunk to depend on nothing but the chunk: engines
 //! whose parts merge so ([`Tree::Dyadic`]) decide for each chunk by itself what
 //! they take off its elements and in which units they compute, and undo it
-//! before they hand out the value. A device spreads its work as suits it; its
-//! parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
+//! before they hand out the value. A device splits its work by its launch
+//! configuration; its parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,7 +26,7 @@ use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
 /// The version of the serialised form.
 const VERSION: u32 = 1;
 
-/// How parts merge.
+/// The order in which parts merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tree {
@@ -36,7 +36,8 @@ pub enum Tree {
     Ranges,
 }
 
-/// Where results come from. Only those of one source merge.
+/// The origin of results: the grid, the order and the arithmetic. Only those of
+/// one source merge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     chunk_elements: u64,
@@ -84,12 +85,12 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// What partial results of one kind are made of.
+/// A kind of result that merges.
 pub trait Mergeable: Sized {
     /// The name of the kind in the serialised form.
     const KIND: &'static str;
 
-    /// What is held of a range of chunks.
+    /// The value of a range of chunks.
     type Value: Clone + std::fmt::Debug + PartialEq + Send + Serialize + DeserializeOwned;
 
     /// The value of the elements of both; the first ones' come first.
@@ -527,10 +528,10 @@ mod tests {
     }
 
     fn moments(x: f64) -> Moments {
-        Moments::from_pivot_sums(&crate::math::PivotSums {
+        Moments::from_shifted_sums(&crate::math::ShiftedSums {
             n: 1,
             weight_sum: 1.0,
-            x_pivot: x,
+            x_shift: x,
             ..Default::default()
         })
     }

@@ -118,8 +118,8 @@ impl GradientDescent {
         // Standardized coordinates hold more digits than b has, and residuals
         // may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
-            let line = Line::of(fit.model, moments.x_centre());
-            let (high, x_variance) = (line.y.minus(moments.t_centre()), moments.xx / moments.weight_sum);
+            let line = Line::of(fit.model, moments.x_mean_double());
+            let (high, x_variance) = (line.y.minus(moments.t_mean_double()), moments.xx / moments.weight_sum);
             let units = units_at(fit.model.weight, high.value(), x_variance, moments.units());
             let line = Line { units, ..line };
             let found = line.evaluation(&engine.sums_about(&line, Digits::Double)?);

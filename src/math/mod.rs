@@ -27,7 +27,7 @@ pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled};
 pub use evaluation::Evaluation;
 pub use line::Line;
-pub use moments::{Moments, PivotSums};
+pub use moments::{Moments, ShiftedSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
 pub use six_digits::six_digits_below;

@@ -54,15 +54,15 @@ pub struct Moments {
 /// The sums that a loop accumulates over a part of the data, with every x and t
 /// less a shift, a point among the data.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct PivotSums {
+pub struct ShiftedSums {
     /// The number of elements.
     pub n: u64,
     /// Σ w: n, where there are no weights.
     pub weight_sum: f64,
     /// The shift of X.
-    pub x_pivot: f64,
+    pub x_shift: f64,
     /// The shift of T.
-    pub t_pivot: f64,
+    pub t_shift: f64,
     /// Σ w·(x − shift).
     pub x: f64,
     /// Σ w·(t − shift).
@@ -102,11 +102,11 @@ impl Moments {
     /// rounding of the sums is left in them. An element of the part is never
     /// farther off than √n, or, with weights, than √(Σw/w) for its weight w.
     #[must_use]
-    pub fn from_pivot_sums(sums: &PivotSums) -> Self {
+    pub fn from_shifted_sums(sums: &ShiftedSums) -> Self {
         let n = sums.weight_sum;
         let (x, t) = (sums.x / n, sums.t / n);
-        let (x_mean, x_rest) = two_sum(sums.x_pivot, x);
-        let (t_mean, t_rest) = two_sum(sums.t_pivot, t);
+        let (x_mean, x_rest) = two_sum(sums.x_shift, x);
+        let (t_mean, t_rest) = two_sum(sums.t_shift, t);
         Self {
             n: sums.n,
             weight_sum: sums.weight_sum,
@@ -262,13 +262,13 @@ impl Moments {
 
     /// x̄ with all its digits.
     #[must_use]
-    pub fn x_centre(&self) -> Double {
+    pub fn x_mean_double(&self) -> Double {
         Double::sum(self.x_mean, self.x_rest).scaled(-self.units[0])
     }
 
     /// t̄ with all its digits.
     #[must_use]
-    pub fn t_centre(&self) -> Double {
+    pub fn t_mean_double(&self) -> Double {
         Double::sum(self.t_mean, self.t_rest).scaled(-self.units[1])
     }
 
@@ -319,7 +319,7 @@ impl Moments {
         }
         let [x, t] = self.units;
         let weight = scaled(self.xt / self.xx, x - t).into();
-        let line = Line { weight, x: self.x_centre(), y: self.t_centre(), units: self.units };
+        let line = Line { weight, x: self.x_mean_double(), y: self.t_mean_double(), units: self.units };
         line.affine().is_finite().then_some(line)
     }
 
@@ -380,10 +380,10 @@ mod tests {
     }
 
     fn weighted(pairs: &[(f64, f64)], weights: &[f64]) -> Moments {
-        let (x_pivot, t_pivot) = pairs[0];
-        let mut sums = PivotSums { n: pairs.len() as u64, x_pivot, t_pivot, ..PivotSums::default() };
+        let (x_shift, t_shift) = pairs[0];
+        let mut sums = ShiftedSums { n: pairs.len() as u64, x_shift, t_shift, ..ShiftedSums::default() };
         for (&(x, t), &w) in pairs.iter().zip(weights) {
-            let (x, t) = (x - x_pivot, t - t_pivot);
+            let (x, t) = (x - x_shift, t - t_shift);
             sums.weight_sum += w;
             sums.x += w * x;
             sums.t += w * t;
@@ -391,7 +391,7 @@ mod tests {
             sums.xt += w * x * t;
             sums.tt += w * t * t;
         }
-        Moments::from_pivot_sums(&sums)
+        Moments::from_shifted_sums(&sums)
     }
 
     const EXAMPLE: [(f64, f64); 4] = [(1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 9.0)];

@@ -126,14 +126,14 @@ pub struct Slopes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::PivotSums;
+    use crate::math::ShiftedSums;
 
     fn example() -> Quadratic {
         // X = 1, 2, 3, 4 and T = 2·X + 1, about (1, 3): Σx = 6, Σx² = 14.
-        let (n, weight_sum, x_pivot, t_pivot) = (4, 4.0, 1.0, 3.0);
+        let (n, weight_sum, x_shift, t_shift) = (4, 4.0, 1.0, 3.0);
         let (x, t, xx, xt, tt) = (6.0, 12.0, 14.0, 28.0, 56.0);
-        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
-        Moments::from_pivot_sums(&sums).quadratic()
+        let sums = ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt };
+        Moments::from_shifted_sums(&sums).quadratic()
     }
 
     /// The numbers of the worked example, and, one step of η = 2⁻⁴ later,

@@ -4,7 +4,7 @@ use super::double::Double;
 use super::moments::{common_unit, is_possible};
 use super::{Compensated, Readings, scaled};
 
-/// What one pass over the data accumulates at given W and b, with
+/// The sums that one pass over the data accumulates at given W and b, with
 /// r = x·W + b − t: everything the loss and both gradients need. Where pairs
 /// have sample weights w, each term counts w times; where they have none, w = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -130,7 +130,7 @@ impl SumsAccumulator {
 
     /// The sums over all parts so far. Where sample weights are so large or
     /// small that sums of them would leave the range of f64, all sums are times
-    /// a power of two: their ratios are what counts.
+    /// a power of two, which leaves their ratios.
     #[must_use]
     pub fn total(&self) -> LossSums {
         let [x, t] = self.units;
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(small.merge(small).total().rr, 50.0);
     }
 
-    /// Of zeros every unit is right: those of tiny numbers stay.
+    /// Zeros fit every unit: that of tiny numbers stays.
     #[test]
     fn zeros_have_no_unit() {
         let (tiny, zeros) = (sums(3.0, 600), sums(0.0, 0));

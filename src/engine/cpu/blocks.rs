@@ -21,7 +21,7 @@ pub(super) trait BlockPass {
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
 /// one type, read as they are, and all of a block are valid, else brought to f64
 /// a block at a time, which stays in the first-level cache.
-pub(super) fn visit(source: Blocks<'_>, range: Range<usize>, pass: &mut impl BlockPass) {
+pub(super) fn for_each_block(source: Blocks<'_>, range: Range<usize>, pass: &mut impl BlockPass) {
     let Blocks { data, t, frame, about } = source;
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole =

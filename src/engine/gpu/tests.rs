@@ -39,7 +39,7 @@ impl Whole {
         i16::try_from(k % period).unwrap_or(0) - 3
     }
 
-    /// Every number of a pass: the sums exactly, the moments, whose pivot
+    /// Every number of a pass: the sums exactly, the moments, whose shift
     /// is no whole number, to `off`, the predictions exactly.
     fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
         let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();

@@ -172,7 +172,7 @@ impl Trial {
             if !(self.goes_on)() {
                 return Err(TrialError::Interrupted);
             }
-            // Whoever ends closes its output, mostly.
+            // A process that ends closes its output, mostly.
             steps.wait(LOOK.min(self.limit.saturating_sub(started.elapsed())));
             ended = process.has_ended()?;
         }
@@ -413,7 +413,7 @@ pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
     tell(Message::Listed(Listed::of(&adapters)))?;
     for adapter in adapters.iter() {
         tell(Message::Step(Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect())))?;
-        // That it can't be opened is told by whoever asks for it.
+        // A command that asks for this adapter reports why it can't be opened.
         let _ = Device::open(adapter);
     }
     tell(Message::Step(Step::Close))?;

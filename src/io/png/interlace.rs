@@ -65,7 +65,7 @@ pub(super) fn in_rows<E: Element>(
         }
         spool.append(&row)?;
         if y % RELEASED_ROWS == 0 && passes.is_spooled() {
-            passes.give_back(Order::C, 0..width * height);
+            passes.evict(Order::C, 0..width * height);
         }
     }
     spool.finish(Shape(vec![height as u64, width as u64]))
