@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::frame::{self, Facts, Frame};
+use super::facts::Facts;
+use super::frame::{self, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,

@@ -1,4 +1,4 @@
-use super::{Affine, Curvature, Evaluation, Moments, scaled};
+use super::{Affine, Curvature, Evaluation, LossSums, Moments, scaled};
 
 /// The loss as a function of W and b, which is a paraboloid:
 ///
@@ -23,7 +23,7 @@ pub struct Quadratic {
 }
 
 impl Quadratic {
-    pub(super) fn of(moments: &Moments) -> Self {
+    fn of(moments: &Moments) -> Self {
         let n = moments.weight_sum;
         let weight = if moments.xx > 0.0 { moments.xt / moments.xx } else { 0.0 };
         Self {
@@ -111,6 +111,28 @@ impl Quadratic {
     #[must_use]
     pub fn curvature(&self) -> Curvature {
         Curvature::new(self.x_mean, scaled(self.variance, -2 * self.units[0]))
+    }
+}
+
+impl Moments {
+    /// The loss as a function of W and b; `self.weight_sum` must not be 0.
+    #[must_use]
+    pub fn quadratic(&self) -> Quadratic {
+        Quadratic::of(self)
+    }
+
+    /// The residual sums at any W and b, without another pass.
+    #[must_use]
+    pub fn loss_sums(&self, at: Affine) -> LossSums {
+        let n = self.weight_sum;
+        let evaluation = self.quadratic().evaluate(at);
+        LossSums {
+            n: self.n,
+            weight_sum: n,
+            rr: n * evaluation.loss,
+            rx: n * evaluation.grad_weight / 2.0,
+            r: n * evaluation.grad_bias / 2.0,
+        }
     }
 }
 

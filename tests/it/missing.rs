@@ -22,7 +22,8 @@ fn t_of(k: usize) -> f32 {
 
 /// Small whole numbers, and `marker` in X or in T wherever `is_missing` says so.
 fn pair(n: usize, marker: f32, is_missing: &dyn Fn(usize) -> bool) -> (Vec<f32>, Vec<f32>) {
-    let value = |k: usize, side: usize, value: f32| if is_missing(k) && k % 3 != side { marker } else { value };
+    let value =
+        |k: usize, side: usize, value: f32| if is_missing(k) && k % 3 != side { marker } else { value };
     ((0..n).map(|k| value(k, 0, x_of(k))).collect(), (0..n).map(|k| value(k, 1, t_of(k))).collect())
 }
 

@@ -28,7 +28,7 @@ impl BlockPass for BlockMoments {
 /// also of a ramp, and of a block that begins with an outlier. If others weigh
 /// more, the heaviest instead: with w its weight, it is at most √(Σw/w) standard
 /// deviations from the mean, no more than √n.
-fn pivot<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
+fn shift_of<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
     let last = values.len() - 1;
     let mut places = [0, last / 2, last];
     places.sort_by(|&a, &b| values[a].finite_to_f64().total_cmp(&values[b].finite_to_f64()));

@@ -3,9 +3,9 @@
 use super::buffers::split;
 use super::device::tests::software_adapter;
 use super::*;
-use crate::array::Array;
-use crate::engine::DescentRule;
-use crate::math::LossSums;
+use crate::array::{Array, Problem};
+use crate::engine::{DescentRule, Engine, EngineError, Stepper};
+use crate::math::{Affine, LossSums};
 
 /// Small whole numbers, of which every sum is known.
 struct Whole {

@@ -1,6 +1,6 @@
 //! `linfit compare`: every engine held against the reference.
 
-use crate::cli::{Lab, fields, number, expected, values};
+use crate::cli::{Lab, expected, fields, number, values};
 use crate::common::tolerances::{COMPENSATED_MOMENTS, F32_SUMS, F64_RESULTS, F64_SUMS, MERGED_SUMS};
 
 fn noisy_pair() -> Lab {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{Lab, fields, number, expected, values};
+use crate::cli::{Lab, expected, fields, number, values};
 use crate::common::tolerances::{F32_RESULTS, F32_SUMS, F64_RESULTS, F64_SUMS};
 
 /// The engines by the options that choose them.

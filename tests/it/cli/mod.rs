@@ -249,7 +249,8 @@ struct Expected {
 fn expected(xs: &[f64], ts: &[f64], weight: f64, bias: f64) -> Expected {
     assert_eq!(xs.len(), ts.len());
     let n = xs.len() as f64;
-    let mut expected = Expected { loss: 0.0, grad_weight: 0.0, grad_bias: 0.0, weight_terms: 0.0, bias_terms: 0.0 };
+    let mut expected =
+        Expected { loss: 0.0, grad_weight: 0.0, grad_bias: 0.0, weight_terms: 0.0, bias_terms: 0.0 };
     for (&x, &t) in xs.iter().zip(ts) {
         let r = x * weight + bias - t;
         expected.loss += r * r / n;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{Lab, number, expected, values};
+use crate::cli::{Lab, expected, number, values};
 use crate::common::tolerances::{F32_SUMS, F64_SUMS};
 
 /// The rows of a history, each the six numbers of its header.

@@ -175,7 +175,7 @@ mod signals {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use crate::cli::{Lab, number, expected};
+    use crate::cli::{Lab, expected, number};
     use crate::common::tolerances::F32_SUMS;
 
     fn signal(child: &Child, name: &str) {

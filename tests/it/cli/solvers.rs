@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{Lab, number, expected};
+use crate::cli::{Lab, expected, number};
 use crate::common::tolerances::{CPU_SUMS, F32_RESULTS, F32_SUMS, F64_RESULTS, F64_SUMS, FEW_ROUNDINGS};
 
 /// 0, 1, …, 255 and T = 2·X + 1: an 8-bit image, with which a rate of 0.01
