@@ -41,17 +41,15 @@ Examples:
   linfit fit today.tif:1 reference.tif:1 --window 15x15 --solver exact --save local.tif
   linfit fit x.npy t.npy --engine gpu --json")]
 pub(super) struct FitArguments {
+    // Help has the headings in this order: the most used options come first.
     #[command(flatten)]
-    pair: PairArguments,
+    solver: SolverArguments,
 
     #[command(flatten)]
     grouping: GroupingArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
-
-    #[command(flatten)]
-    solver: SolverArguments,
 
     /// Write loss, gradients, W and b of every step to this CSV file (one row for
     /// --solver exact)
@@ -69,6 +67,9 @@ pub(super) struct FitArguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    pair: PairArguments,
 }
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use super::coordinates::{Coordinates, Position};
-use super::descend::StopReason;
 use super::error::FitError;
 use super::gradient_descent::GradientDescent;
 use super::host::{Replay, Source};
+use super::result::StopReason;
 use super::statistics::errors_of_line;
 use crate::array::Shape;
 use crate::engine::{Engine, EngineError, RESOLVED_SHARE, StepOutcome, StepState};

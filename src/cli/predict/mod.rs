@@ -76,13 +76,13 @@ pub(super) struct PredictArguments {
     groups: Option<Source>,
 
     #[command(flatten)]
-    reading: ReadingArguments,
-
-    #[command(flatten)]
     engine: EngineArguments,
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
 }
 
 impl PredictArguments {

@@ -12,7 +12,9 @@ use super::side::{SideMoments, SidePass, SideSums};
 use super::strided::{Task, Walk};
 use crate::array::{Array, Level, Members};
 use crate::engine::alone::{alone, may_leave_range};
-use crate::engine::frame::{Frame, is_safe_moments, is_safe_sums, whole_readings};
+use crate::engine::facts::whole_readings;
+use crate::engine::frame::Frame;
+use crate::engine::reframe::{is_safe_moments, is_safe_sums};
 use crate::engine::{Engine, EngineError, SumsAt, chunks, elements_of, targets};
 use crate::math::{Affine, Moments};
 

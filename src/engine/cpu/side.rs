@@ -7,7 +7,7 @@ use multiversion::target::target_cfg_f;
 use super::lanes::mul_add;
 use crate::array::Element;
 use crate::engine::SumsAt;
-use crate::math::{Affine, LossSums, Moments, PivotSums, SumsAccumulator};
+use crate::math::{Affine, LossSums, Moments, ShiftedSums, SumsAccumulator};
 
 /// Fits side by side. More would leave the second-level cache, fewer read too
 /// little of a row at a time.
@@ -104,12 +104,12 @@ impl SidePass for SideMoments {
                 continue;
             }
             let [x, t, xx, xt, tt] = self.sums.each_ref().map(|sums| sums[lane]);
-            let [x_pivot, t_pivot] = self.shifts.each_ref().map(|shifts| shifts[lane]);
+            let [x_shift, t_shift] = self.shifts.each_ref().map(|shifts| shifts[lane]);
             let moments = if self.is_weighted {
-                Moments::about_means(n, self.weights[lane], [x_pivot, x], [t_pivot, t], [xx, xt, tt])
+                Moments::about_means(n, self.weights[lane], [x_shift, x], [t_shift, t], [xx, xt, tt])
             } else {
                 let weight_sum = n as f64;
-                Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt })
+                Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
             };
             *value = value.merge(moments);
         }

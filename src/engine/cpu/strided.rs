@@ -9,7 +9,8 @@
 
 use std::ops::Range;
 
-use super::blocks::{BLOCK_WORDS, contains_all, fill_unset, read_finite, read_weights, words_of};
+use super::blocks::{BLOCK_WORDS, contains_all, words_of};
+use super::read::{fill_unset, read_finite, read_weights};
 use super::side::{FLUSH_ROWS, ROWS, SIDE_ELEMENTS, SidePass};
 use crate::array::{Array, Element, Level, Problem, with_element};
 use crate::engine::frame::{self, Frame};

@@ -17,9 +17,10 @@ use super::Cpu;
 use super::blocks::contains_all;
 use super::strided::Room;
 use crate::array::{Array, Window};
-use crate::engine::frame::{Frame, whole_readings};
+use crate::engine::facts::whole_readings;
+use crate::engine::frame::Frame;
 use crate::engine::{EngineError, MomentsSink, targets};
-use crate::math::{Moments, PivotSums};
+use crate::math::{Moments, ShiftedSums};
 
 /// Rows and columns of a tile, unless windows are larger: its sums fit into the
 /// second-level cache.
@@ -125,7 +126,7 @@ impl Windows<'_> {
             let range = start + left..start + right;
             let is_weighted = data.weights().is_some()
                 || data.validity().is_some_and(|validity| {
-                    let mut blocks = crate::engine::chunks(range.clone(), super::BLOCK_ELEMENTS);
+                    let mut blocks = crate::engine::chunks(range.clone(), super::lanes::BLOCK_ELEMENTS);
                     !blocks.all(|block| contains_all(validity, &block, data.len()))
                 });
             room.read(data, self.t, &self.frame, range.clone(), is_weighted);
@@ -167,8 +168,8 @@ impl Windows<'_> {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let n = n as u64;
-        let sums = PivotSums { n, weight_sum, x_pivot: shift[0], t_pivot: shift[1], x, t, xx, xt, tt };
-        let moments = Moments::from_pivot_sums(&sums);
+        let sums = ShiftedSums { n, weight_sum, x_shift: shift[0], t_shift: shift[1], x, t, xx, xt, tt };
+        let moments = Moments::from_shifted_sums(&sums);
         let is_far = |left: f64, all: f64| !(left > CANCELLED * all) && all > 0.0;
         let moments = if is_far(moments.xx, xx) || is_far(moments.tt, tt) {
             tile.alone(self.window, row, column)
@@ -223,15 +224,15 @@ impl Tile {
             sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
         let [weight_sum, x, t] = sums;
-        let (x_pivot, t_pivot) = (x_first + x / weight_sum, t_first + t / weight_sum);
+        let (x_shift, t_shift) = (x_first + x / weight_sum, t_first + t / weight_sum);
         let mut sums = [0.0; 5];
         for (x, t, w) in pairs() {
-            let (x, t) = (x - x_pivot, t - t_pivot);
+            let (x, t) = (x - x_shift, t - t_shift);
             let terms = [w * x, w * t, w * x * x, w * x * t, w * t * t];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
         let [x, t, xx, xt, tt] = sums;
-        Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt })
+        Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
     }
 }
 

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use super::{Pair, Reference};
 use crate::engine::alone::{alone, may_leave_range};
-use crate::engine::frame::{Frame, is_safe_moments, is_safe_sums, whole_readings};
+use crate::engine::facts::whole_readings;
+use crate::engine::frame::Frame;
+use crate::engine::reframe::{is_safe_moments, is_safe_sums};
 use crate::engine::{Engine, EngineError, SumsAt, elements_of, targets};
-use crate::math::{Affine, Compensated, LossSums, Moments, PivotSums, SumsAccumulator};
+use crate::math::{Affine, Compensated, LossSums, Moments, ShiftedSums, SumsAccumulator};
 
 impl Reference {
     /// Calls `each` with the fit of every valid pair of a range of chunks that
@@ -50,18 +52,18 @@ impl Reference {
             .collect();
         let mut sums = vec![[Compensated::default(); 5]; fits];
         let frame = self.each_pair_of_fits(over, |fit, Pair { x, t, w }| {
-            let [x_pivot, t_pivot] = pivots[fit];
-            let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
+            let [x_shift, t_shift] = pivots[fit];
+            let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
             sums[fit].iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         })?;
         let mut all = Vec::with_capacity(fits);
         for (fit, &n) in counts.iter().enumerate() {
             let [x, t, xx, xt, tt] = sums[fit].map(Compensated::value);
-            let ([x_pivot, t_pivot], weight_sum) = (pivots[fit], means[fit][0].value());
-            let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
+            let ([x_shift, t_shift], weight_sum) = (pivots[fit], means[fit][0].value());
+            let sums = ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt };
             all.push(match n {
                 0 => Moments::default(),
-                _ => Moments::from_pivot_sums(&sums).of_readings(&frame.readings, 0),
+                _ => Moments::from_shifted_sums(&sums).of_readings(&frame.readings, 0),
             });
         }
         let elements = elements_of(&self.data, over)?;

@@ -2,9 +2,10 @@
 
 use super::{Pair, Reference};
 use crate::array::Window;
-use crate::engine::frame::{Frame, whole_readings};
+use crate::engine::facts::whole_readings;
+use crate::engine::frame::Frame;
 use crate::engine::{EngineError, MomentsSink, targets};
-use crate::math::{Compensated, Moments, PivotSums};
+use crate::math::{Compensated, Moments, ShiftedSums};
 
 impl Reference {
     /// Hands the moments to a sink, a row of an image at a time.
@@ -46,13 +47,13 @@ fn of_pairs(pairs: &[Pair]) -> Moments {
         means.iter_mut().zip([*w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
     }
     let [weight_sum, x, t] = means.map(Compensated::value);
-    let (x_pivot, t_pivot) = (x / weight_sum, t / weight_sum);
+    let (x_shift, t_shift) = (x / weight_sum, t / weight_sum);
     let mut sums = [Compensated::default(); 5];
     for Pair { x, t, w } in pairs {
-        let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
+        let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
         sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
     }
     let [x, t, xx, xt, tt] = sums.map(Compensated::value);
     let n = pairs.len() as u64;
-    Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt })
+    Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
 }
