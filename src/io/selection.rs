@@ -169,7 +169,7 @@ impl<E: crate::array::Element> Copied for Spool<E> {
             let run = &mut run[..RUN_ELEMENTS.min(array.len() - start)];
             array.copy(Order::C, start, run);
             Spool::append(self, run)?;
-            array.give_back(Order::C, start..start + run.len());
+            array.evict(Order::C, start..start + run.len());
         }
         array.check_intact()
     }

@@ -8,6 +8,7 @@ mod engine_choice;
 mod explain;
 mod fit;
 mod generate;
+mod groups;
 mod missing;
 mod models;
 mod notes;
