@@ -9,7 +9,7 @@ fn spread(k: usize, step: f64) -> f64 {
     (k as f64 * step).fract()
 }
 
-fn values(n: usize, slope: f64) -> (Vec<f64>, Vec<f64>) {
+pub fn values(n: usize, slope: f64) -> (Vec<f64>, Vec<f64>) {
     let x: Vec<f64> = (0..n).map(|k| 3.0 + spread(k, 0.618_034)).collect();
     let t = x.iter().enumerate().map(|(k, x)| slope * x - 1.0 + spread(k, 0.414_213_56) / 7.0).collect();
     (x, t)
@@ -122,7 +122,7 @@ fn far(got: f64, want: f64, size: f64) -> bool {
     !((got - want).abs() <= GROUPED * size)
 }
 
-fn compare_moments(name: &str, got: &Moments, want: &Moments) {
+pub fn compare_moments(name: &str, got: &Moments, want: &Moments) {
     assert_eq!(got.n, want.n, "{name}");
     if want.n == 0 {
         return;
@@ -162,23 +162,23 @@ fn points(fits: usize) -> Vec<Affine> {
 
 /// Rules for some elements: missing ones, weights, both or neither.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Given {
+pub enum Given {
     Nothing,
     Missing,
     Weights,
     Both,
 }
 
-fn is_missing(k: usize) -> bool {
+pub fn is_missing(k: usize) -> bool {
     k % 7 == 3 || (20..29).contains(&k)
 }
 
-fn weight(k: usize) -> f64 {
+pub fn weight(k: usize) -> f64 {
     if k % 11 == 5 { 0.0 } else { 0.25 + spread(k, 0.271_828) }
 }
 
 /// X, T, and what is given for some of their elements.
-fn problem(shape: &[u64], x: Vec<f64>, t: Vec<f64>, places: &[usize], given: Given) -> Problem {
+pub fn problem(shape: &[u64], x: Vec<f64>, t: Vec<f64>, places: &[usize], given: Given) -> Problem {
     let mask = matches!(given, Given::Missing | Given::Both).then(|| {
         let mask: Vec<u8> = places.iter().map(|&k| u8::from(!is_missing(k))).collect();
         MaskedArray::from(Array::from_vec("m", shape, mask))
@@ -193,7 +193,7 @@ fn problem(shape: &[u64], x: Vec<f64>, t: Vec<f64>, places: &[usize], given: Giv
 }
 
 /// The results of a problem of these elements alone, if any of them is valid.
-fn single(x: &[f64], t: &[f64], places: &[usize], given: Given, at: Affine) -> Option<(Moments, LossSums)> {
+pub fn single(x: &[f64], t: &[f64], places: &[usize], given: Given, at: Affine) -> Option<(Moments, LossSums)> {
     let is_valid = |k: usize| {
         !(matches!(given, Given::Missing | Given::Both) && is_missing(k))
             && !(matches!(given, Given::Weights | Given::Both) && weight(k) == 0.0)

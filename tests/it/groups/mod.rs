@@ -1,3 +1,5 @@
 //! Many fits at once: each grouping against separate problems of the same elements.
 
 mod engines;
+mod solved;
+mod windows;
