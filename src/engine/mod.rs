@@ -12,6 +12,8 @@
 //! what such a pass must know of the data, `frame` the way in which it reads a run
 //! of them, and `reframe` chooses another frame near the ends of the range of f64.
 
+#[cfg(test)]
+mod altered;
 mod check;
 mod cpu;
 mod error;
@@ -31,6 +33,8 @@ mod scales;
 mod scan;
 mod stepper;
 
+#[cfg(test)]
+pub(crate) use altered::{Altered, Found};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;
