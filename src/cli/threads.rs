@@ -1,4 +1,4 @@
-//! The threads that passes run on, as many as a bounded address space has room for.
+//! The number of threads that a bounded address space has room for.
 
 use std::fs;
 
@@ -6,11 +6,9 @@ use std::fs;
 /// reserves for it.
 const THREAD_BYTES: u64 = 16 << 20;
 
-/// Starts the threads that passes run on, of which this one is one: it computes
-/// instead of handing every pass over and waiting to be woken, which takes 15 to
-/// 20 µs, a tenth of a pass over a million elements. Where they would not fit into
-/// what the process may have (`ulimit -v`), starting them would fail with a panic:
-/// then there are fewer, or only the one there is.
+/// Starts the threads that passes run on. Where they would not fit into what the
+/// process may have (`ulimit -v`), starting them would fail with a panic: then
+/// there are fewer, or only the one there is.
 pub(super) fn settle() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // Half, for there must be room for data as well.
@@ -19,13 +17,12 @@ pub(super) fn settle() {
     // Processes may be bounded too. The pool cannot be asked for twice, so it is
     // a thread of its own that tells.
     let can_start = std::thread::Builder::new().spawn(|| ()).is_ok();
-    let pool = rayon::ThreadPoolBuilder::new().use_current_thread();
-    let pool = match (can_start, fitting) {
-        // As many as the system or RAYON_NUM_THREADS says.
-        (true, fitting) if fitting >= cores => pool,
-        (true, fitting) => pool.num_threads(fitting.max(1)),
-        (false, _) => pool.num_threads(1),
-    };
+    if can_start && fitting >= cores {
+        return;
+    }
+    let fitting = if can_start { fitting.max(1) } else { 1 };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(fitting);
+    let pool = if fitting == 1 { pool.use_current_thread() } else { pool };
     // There is one already if a library that was loaded before needed it.
     let _ = pool.build_global();
 }

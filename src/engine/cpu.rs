@@ -93,7 +93,7 @@ impl Cpu {
 impl Cpu {
     /// The values of a range of chunks, each made of runs of one fit: which
     /// additions are made depends neither on which thread is first nor on how
-    /// many elements it goes through before it gives memory back.
+    /// many elements it goes through before it releases memory.
     fn leaves<V: Send>(
         &self,
         over: &Range<u64>,
