@@ -220,7 +220,7 @@ mod tests {
     use std::ops::Range;
 
     use crate::engine::{Cpu, EngineInfo, Partials, Sink};
-    use crate::math::{LossSums, Moments};
+    use crate::math::{Loss, LossSums, Moments};
 
     /// The CPU engine with one number of its results changed.
     struct Corrupted {
@@ -235,8 +235,13 @@ mod tests {
         fn problem(&self) -> &Problem {
             self.inner.problem()
         }
-        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-            self.inner.loss_sums(at, over)
+        fn loss_sums(
+            &mut self,
+            at: &[Affine],
+            loss: Loss,
+            over: Range<u64>,
+        ) -> Result<Partials<LossSums>, EngineError> {
+            self.inner.loss_sums(at, loss, over)
         }
         fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
             self.inner.moments(over)

@@ -2,6 +2,7 @@ mod blocks;
 mod deviations;
 mod lanes;
 mod moments;
+mod residual_blocks;
 mod residuals;
 
 use std::ops::Range;
@@ -16,9 +17,10 @@ use super::{
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
-use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, SumsAccumulator};
 use blocks::{Blocks, visit};
 use moments::BlockMoments;
+use residual_blocks::{HuberSums, Widening};
 use residuals::BlockResiduals;
 
 /// Elements summed in plain f64 before the sums are merged with compensation.
@@ -128,11 +130,29 @@ impl Cpu {
     }
 
     /// The sums over a run of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
+    fn framed_sums(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        at: Affine,
+        loss: Loss,
+    ) -> SumsAccumulator {
         let there = if frame.is_plain() { at } else { frame.readings.model(at) };
-        let mut pass = BlockResiduals::new(there);
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
-        pass.sums()
+        let blocks = Blocks { data: &self.data, t, frame, about: None };
+        match loss.in_units(frame.readings.t.exponent) {
+            Loss::Squared => {
+                let mut pass = BlockResiduals::new(there);
+                visit(blocks, run.clone(), &mut pass);
+                pass.sums()
+            }
+            Loss::Huber { delta } => {
+                let sums = SumsAccumulator::default();
+                let mut pass = Widening::new(HuberSums { at: there, delta, sums });
+                visit(blocks, run.clone(), &mut pass);
+                pass.pass.sums
+            }
+        }
     }
 
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
@@ -163,12 +183,17 @@ impl Engine for Cpu {
         std::mem::take(&mut self.notices)
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at))
+            self.facts.sums_of(data, &run, at, loss, |frame| self.framed_sums(frame, t, &run, at, loss))
         })?;
         partials_of(data, arithmetic(), over, leaves)
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{CHUNK, Notice, SumsAt, chunks};
 use crate::array::{Array, ElementType, Order, Problem};
 use crate::math::{
-    Affine, Double, LossSums, Moments, Reading, Readings, SumsAccumulator, exponent_of, scaled,
+    Affine, Double, Loss, LossSums, Moments, Reading, Readings, SumsAccumulator, exponent_of, scaled,
 };
 
 /// The way in which an engine reads X, T and the weights of some elements.
@@ -227,13 +227,14 @@ impl Facts {
         Frame { readings: Readings { x, t }, ..Frame::default() }
     }
 
-    /// The sums over a run at a W and b, by a pass in the frame that the first one
+    /// The sums of a loss over a run at a W and b, by a pass in the frame that the first one
     /// shows to be right.
     pub(super) fn sums_of(
         &self,
         data: &Problem,
         run: &Range<usize>,
         at: Affine,
+        loss: Loss,
         pass: impl Fn(&Frame) -> SumsAccumulator,
     ) -> SumsAt {
         let mut frame = self.frame(data, run);
@@ -242,7 +243,7 @@ impl Facts {
             frame = other;
             sums = pass(&frame);
         }
-        SumsAt { at, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
+        SumsAt { at, loss, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
     }
 
     /// The moments of a run, found likewise.

@@ -36,7 +36,7 @@ pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
 use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
-use crate::math::{Affine, Line, LossSums, Moments, Readings};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings};
 use gpu::GpuError;
 
 /// Elements of a chunk, of arrays in memory.
@@ -65,13 +65,18 @@ pub trait Engine: Send {
         self.problem().matrices().map(Array::stored_bytes).sum()
     }
 
-    /// The sums over a range of the problem's chunks: one result for each fit, at
-    /// the W and b that `at` has for it.
+    /// The sums of a loss over a range of the problem's chunks: one result for each
+    /// fit, at the W and b that `at` has for it.
     ///
     /// # Errors
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Points`];
-    /// [`EngineError::Chunks`]; whatever a device reports.
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError>;
+    /// [`EngineError::Chunks`]; [`EngineError::Loss`]; whatever a device reports.
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError>;
 
     /// The means of X and T over a range of the problem's chunks, and the sums of
     /// squares and products about them, which determine the loss sums at every W
@@ -82,13 +87,21 @@ pub trait Engine: Send {
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
 
-    /// The sums over all elements of the one fit.
+    /// The sums of the squared loss over all elements of the one fit.
     ///
     /// # Errors
     /// Those of [`loss_sums`](Self::loss_sums).
     fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+        self.sums_of_loss(at, Loss::Squared)
+    }
+
+    /// The sums of a loss over all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`loss_sums`](Self::loss_sums).
+    fn sums_of_loss(&mut self, at: Affine, loss: Loss) -> Result<LossSums, EngineError> {
         let all = self.problem().grid().chunks();
-        Ok(self.loss_sums(&[at], all)?.total()?)
+        Ok(self.loss_sums(&[at], loss, all)?.total()?)
     }
 
     /// The moments of all elements of the one fit.
@@ -252,6 +265,10 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
+    /// A loss that the engine has no pass for.
+    #[error("the {} engine has no pass for the loss {loss}", engine.name())]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Loss { engine: EngineKind, loss: Loss },
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -275,7 +292,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::Loss { .. } => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

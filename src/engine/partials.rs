@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::{CHUNK_ELEMENTS, Order, Problem};
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
+use crate::math::{Affine, Loss, LossSums, Moments, SumsAccumulator};
 
 /// The version of the serialised form.
 const VERSION: u32 = 1;
@@ -95,7 +95,7 @@ pub trait Mergeable: Sized {
     /// The value of the elements of both; the first ones' come first.
     ///
     /// # Errors
-    /// [`PartialsError::Points`].
+    /// [`PartialsError::Points`], [`PartialsError::Losses`].
     fn merge(first: Self::Value, second: Self::Value) -> Result<Self::Value, PartialsError>;
 
     /// The result that a value stands for.
@@ -123,11 +123,19 @@ impl Mergeable for Moments {
     }
 }
 
-/// Loss sums and the W and b that they are at.
+/// Loss sums, the W and b that they are at, and the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SumsAt {
     pub(super) at: Affine,
+    #[serde(default, skip_serializing_if = "is_squared")]
+    pub(super) loss: Loss,
     pub(super) sums: SumsAccumulator,
+}
+
+/// The loss of parts that name none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over so")]
+fn is_squared(loss: &Loss) -> bool {
+    *loss == Loss::Squared
 }
 
 impl Mergeable for LossSums {
@@ -138,6 +146,9 @@ impl Mergeable for LossSums {
         let bits = |at: Affine| [at.weight, at.bias].map(f64::to_bits);
         if bits(first.at) != bits(second.at) {
             return Err(PartialsError::Points { one: first.at, other: second.at });
+        }
+        if first.loss != second.loss {
+            return Err(PartialsError::Losses { one: first.loss, other: second.loss });
         }
         Ok(SumsAt { sums: first.sums.merge(second.sums), ..first })
     }
@@ -170,6 +181,12 @@ pub enum PartialsError {
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Points { one: Affine, other: Affine },
+    /// Sums of different losses.
+    #[error(
+        "partial sums of the loss {one} do not merge with those of {other}; compute all parts with one loss"
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Losses { one: Loss, other: Loss },
     /// Elements that are in both parts.
     #[error("chunks {} to {} are in both parts; merge each part once", chunks.start, chunks.end - 1)]
     #[expect(missing_docs, reason = "the message says what the field holds")]
@@ -648,7 +665,9 @@ mod tests {
         let mut of_sums = Partials::new(of_grouped);
         let sums = LossSums { n: 2, weight_sum: 2.0, rr: 5.0, rx: 3.0, r: -1.0 };
         let sums = SumsAccumulator::from(sums).of_readings(&readings, 4);
-        of_sums.push(0..1, 0, vec![SumsAt { at: Affine::new(1.5, -0.5), sums }], None).unwrap();
+        of_sums
+            .push(0..1, 0, vec![SumsAt { at: Affine::new(1.5, -0.5), loss: Loss::Squared, sums }], None)
+            .unwrap();
         let text = concat!(
             r#"{"version":1,"kind":"loss_sums","source":{"chunk_elements":65536,"tree":"dyadic","#,
             r#""arithmetic":"test","fit_elements":9,"order":"fortran"},"end":null,"nodes":[{"first_chunk":0,"#,

@@ -9,7 +9,7 @@ use super::{
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Problem};
-use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
+use crate::math::{Affine, Compensated, Double, Line, Loss, LossSums, Moments, PivotSums, SumsAccumulator};
 
 /// Elements brought to f64 at a time.
 const READ_ELEMENTS: usize = 1 << 14;
@@ -85,12 +85,19 @@ impl Reference {
     }
 
     /// The sums over a run of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
-        let there = frame.readings.model(at);
+    fn framed_sums(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        at: Affine,
+        loss: Loss,
+    ) -> SumsAccumulator {
+        let (there, loss) = (frame.readings.model(at), loss.in_units(frame.readings.t.exponent));
         let mut sums = SumsAccumulator::default();
         self.each_pair(frame, t, run, |Pair { x: [x, _], t: [t, _], w }| {
-            let r = there.apply(x) - t;
-            sums.add(LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r });
+            let [rho, r] = loss.of(there.apply(x) - t);
+            sums.add(LossSums { n: 1, weight_sum: w, rr: w * rho, rx: w * r * x, r: w * r });
         });
         sums
     }
@@ -176,12 +183,17 @@ impl Engine for Reference {
         std::mem::take(&mut self.notices)
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at))
+            self.facts.sums_of(data, &run, at, loss, |frame| self.framed_sums(frame, t, &run, at, loss))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
     }

@@ -3,7 +3,8 @@
 //! Everything here is plain `f64` arithmetic on a handful of values. Nothing
 //! reads a file, starts a thread or knows of a device; every other module is
 //! built on this one. A pass over data yields [`LossSums`], at one W and b,
-//! or [`Moments`], for all of them; an [`Evaluation`] is what they mean. [`Quadratic`] is the loss as
+//! or [`Moments`], for all of them; an [`Evaluation`] is what they mean. A [`Loss`]
+//! is what residuals cost. [`Quadratic`] is the loss as
 //! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
 //! has too few digits there is [`Double`], and a [`Line`] made of them; a
 //! [`Reading`] brings elements into f64's range and digits.
@@ -14,6 +15,7 @@ mod curvature;
 mod double;
 mod evaluation;
 mod line;
+mod loss;
 mod moments;
 mod number;
 mod quadratic;
@@ -27,6 +29,7 @@ pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled};
 pub use evaluation::Evaluation;
 pub use line::Line;
+pub use loss::{Loss, LossError};
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};

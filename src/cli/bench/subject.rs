@@ -203,7 +203,7 @@ mod tests {
     use std::ops::Range;
 
     use crate::engine::{Cpu, EngineError, EngineInfo, Partials, Sink, TOLERANCE};
-    use crate::math::{LossSums, Moments};
+    use crate::math::{Loss, LossSums, Moments};
 
     #[test]
     fn a_descent_is_long_enough_and_not_longer() {
@@ -227,8 +227,13 @@ mod tests {
         fn problem(&self) -> &Problem {
             self.inner.problem()
         }
-        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-            self.inner.loss_sums(at, over)
+        fn loss_sums(
+            &mut self,
+            at: &[Affine],
+            loss: Loss,
+            over: Range<u64>,
+        ) -> Result<Partials<LossSums>, EngineError> {
+            self.inner.loss_sums(at, loss, over)
         }
         fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
             self.inner.moments(over)

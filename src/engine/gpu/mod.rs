@@ -67,11 +67,11 @@ pub use tuning::{Reduction, Tuning};
 use std::ops::Range;
 
 use super::{
-    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit,
-    check_points,
+    Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Partials, Sink, Stepper, SumsAt,
+    check_one_fit, check_points,
 };
 use crate::array::Problem;
-use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SumsAccumulator};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
@@ -140,16 +140,24 @@ impl Engine for Gpu {
         (self.data.len() * self.inputs.pair_bytes()) as u64
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         self.check_fits()?;
         check_points(&self.data, at)?;
+        if loss != Loss::Squared {
+            return Err(EngineError::Loss { engine: EngineKind::Gpu, loss });
+        }
         let (at, part) = (super::point_of(at, 0), self.part(&over)?);
         if part.n == 0 {
-            return self.partials(over, SumsAt { at, sums: SumsAccumulator::default() });
+            return self.partials(over, SumsAt { at, loss, sums: SumsAccumulator::default() });
         }
         let shift = self.inputs.shift(self.precision);
         let sums = shift.unshifted_sums(self.sums_at(shift.shifted(at), &part)?);
-        self.partials(over, SumsAt { at, sums: sums.into() })
+        self.partials(over, SumsAt { at, loss, sums: sums.into() })
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
