@@ -1,6 +1,6 @@
 use crate::array::{Hint, Hinted};
 use crate::engine::{EngineError, EngineKind};
-use crate::math::{Affine, six_digits_below};
+use crate::math::{Affine, LineKind, six_digits_below};
 
 /// A configuration that cannot be fitted with.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -52,6 +52,17 @@ pub enum FitError {
     /// The best line is not determined.
     #[error("a single element determines no line")]
     OneElement,
+    /// No line is the best of its kind.
+    #[error(
+        "{}",
+        match .0 {
+            LineKind::ReducedMajorAxis => "X and T have no correlation, which decides the sign of the reduced major axis",
+            LineKind::Deming { .. } => "these data scatter alike in all directions, or up and down only: no single line is \
+                the nearest",
+            _ => "X is 0 everywhere, or the line is beyond f64: no line of this kind is better than others",
+        }
+    )]
+    NoLine(LineKind),
     /// The best line is beyond f64.
     #[error(
         "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
@@ -107,6 +118,7 @@ impl Hinted for FitError {
             Self::ToleranceBeyondRange(_) => {
                 vec![Hint::Do("scale the data, for example to the range ±1"), Hint::SmallerShare]
             }
+            Self::NoLine(_) => vec![Hint::LeastSquares],
             Self::LineBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
         }
     }

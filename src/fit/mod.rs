@@ -3,13 +3,14 @@
 //! A solver is a configuration that asks an [`Engine`](crate::engine::Engine)
 //! for passes and reports every state to an observer, which may end the fit:
 //! [`GradientDescent`] descends, pass by pass or, from the moments, without
-//! them; [`Exact`] takes the closed form. `descend` is the one loop of every descent, over a
+//! them; [`Exact`] takes the closed form, [`ClosedForm`] that of other lines. `descend` is the one loop of every descent, over a
 //! [`Stepper`](crate::engine::Stepper): an engine's device, or, in `host`, the
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
 //! how far a descent gets.
 
+mod closed_form;
 mod coordinates;
 mod descend;
 mod error;
@@ -20,6 +21,7 @@ mod host;
 mod statistics;
 mod steps;
 
+pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
 pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};

@@ -6,7 +6,8 @@
 //! or [`Moments`], for all of them; an [`Evaluation`] is what they mean. A [`Loss`]
 //! is what residuals cost. [`Quadratic`] is the loss as
 //! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
-//! has too few digits there is [`Double`], and a [`Line`] made of them; a
+//! has too few digits there is [`Double`], and a [`Line`] made of them, which a
+//! [`LineKind`] finds; a
 //! [`Reading`] brings elements into f64's range and digits.
 
 mod affine;
@@ -15,6 +16,7 @@ mod curvature;
 mod double;
 mod evaluation;
 mod line;
+mod lines;
 mod loss;
 mod moments;
 mod number;
@@ -29,6 +31,7 @@ pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled};
 pub use evaluation::Evaluation;
 pub use line::Line;
+pub use lines::{LineKind, LineKindError, LineStatistics};
 pub use loss::{Loss, LossError};
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};

@@ -30,6 +30,7 @@ mod faults;
 mod foreign;
 mod formats;
 mod layout;
+mod lines;
 mod markers;
 mod missing;
 mod moments;

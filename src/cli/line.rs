@@ -1,0 +1,59 @@
+use clap::Args;
+
+use super::error::CliError;
+use crate::math::{Affine, LineKind};
+
+/// The choice of a line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Line")]
+pub(super) struct LineArguments {
+    /// The line that is fitted: least-squares (of residuals of T); through-origin (W alone, b is --b0);
+    /// offset (b alone, W is --w0, or 1); or, with errors in X too: rma (the reduced major axis, |W| = σt/σx),
+    /// major-axis (the least squares of distances), deming:DELTA (T's errors have DELTA times the variance
+    /// of X's)
+    #[arg(long, value_name = "LINE", default_value_t = LineKind::LeastSquares)]
+    line: LineKind,
+}
+
+impl LineArguments {
+    /// The option that no descent goes with, if there is one.
+    pub(super) fn without_steps(&self) -> Option<String> {
+        (self.line != LineKind::LeastSquares).then(|| format!("--line {}", self.line))
+    }
+
+    /// The line, with the W or b of a start where it is fixed.
+    pub(super) fn kind(&self, start: Affine) -> LineKind {
+        match self.line {
+            LineKind::ThroughOrigin { .. } => LineKind::ThroughOrigin { bias: start.bias },
+            LineKind::Offset { .. } => LineKind::Offset { weight: start.weight },
+            line => line,
+        }
+    }
+
+    /// W to start from, unless it is given.
+    pub(super) fn first_weight(&self) -> f64 {
+        match self.line {
+            LineKind::Offset { weight } => weight,
+            _ => Affine::default().weight,
+        }
+    }
+
+    /// Whether an option of W or b has a meaning without steps: it is the fixed one.
+    pub(super) fn fixes(&self, option: &str) -> bool {
+        match self.line {
+            LineKind::ThroughOrigin { .. } => option == "--b0",
+            LineKind::Offset { .. } => option == "--w0",
+            _ => false,
+        }
+    }
+
+    /// Refuses a descent to a line that has none.
+    pub(super) fn check_descent(&self, solver: &str) -> Result<(), CliError> {
+        match self.without_steps() {
+            None => Ok(()),
+            Some(option) => Err(CliError::Usage(format!(
+                "{option} is found in closed form, not by descent; use --solver exact, or remove --solver {solver}"
+            ))),
+        }
+    }
+}

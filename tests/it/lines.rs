@@ -1,0 +1,120 @@
+//! Lines of other kinds, held against statsmodels and SciPy on every engine.
+
+use serde_json::Value;
+
+use crate::cli::fit::ENGINES;
+use crate::cli::{Lab, number};
+use crate::common::tolerances::{F32_RESULTS, F64_RESULTS};
+
+/// SciPy's ODR iterates until steps are below about 1e-9 of its parameters.
+const ODR_RESULTS: f64 = 1e-7;
+
+fn expected() -> Value {
+    serde_json::from_str(include_str!("../foreign/data/fits/lines.json")).unwrap()
+}
+
+fn numbers(of: &Value) -> Vec<f32> {
+    of.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+}
+
+/// Every number that the other programs give, of every line, with and without
+/// weights; what they do not define is null.
+#[test]
+fn lines_and_their_statistics_are_those_of_other_programs() {
+    let expected = expected();
+    let lab = Lab::new();
+    for name in ["x", "t", "w"] {
+        lab.f32s(&format!("{name}.npy"), &numbers(&expected[name]));
+    }
+    let mut compared = 0;
+    for (weighting, option) in [("unweighted", ""), ("weighted", "--weights w.npy")] {
+        for (line, want) in expected[weighting].as_object().unwrap() {
+            for engine in ENGINES {
+                let solver = if line == "least-squares" { "--solver exact" } else { "" };
+                let ran =
+                    lab.run(&format!("fit x.npy t.npy --line {line} {solver} {option} {engine} --json"));
+                let report = ran.succeeds().json();
+                assert_eq!(report["solver"], "exact");
+                assert_eq!(report["line"].as_str(), line.split(' ').next());
+                let tolerance = match line.as_str() {
+                    _ if engine.contains("gpu") => F32_RESULTS,
+                    "major-axis" | "deming:0.25" | "deming:9" => ODR_RESULTS,
+                    _ => F64_RESULTS,
+                };
+                for (name, want) in want.as_object().unwrap() {
+                    let want = want.as_f64().unwrap();
+                    let from = if ["weight", "bias"].contains(&name.as_str()) {
+                        &report
+                    } else {
+                        &report["statistics"]
+                    };
+                    let got = number(from, name);
+                    // The exponent of a p value multiplies errors.
+                    let tolerance = if name == "p_value" { tolerance * 1e3 } else { tolerance };
+                    assert!(
+                        (got / want - 1.0).abs() <= tolerance,
+                        "{line} {option} {engine} {name}: {got} {want}"
+                    );
+                    compared += 1;
+                }
+                let has = |name: &str| !report["statistics"][name].is_null();
+                let is_least = want.get("p_value").is_some();
+                assert_eq!((has("p_value"), has("t_weight")), (is_least, is_least), "{line}");
+                assert_eq!(has("stderr_weight"), !line.starts_with("offset"), "{line}");
+                assert_eq!(has("stderr_bias"), !line.starts_with("through-origin"), "{line}");
+                assert_eq!(has("r2"), !line.starts_with("offset"), "{line}");
+            }
+        }
+    }
+    assert!(compared > 200, "{compared}");
+}
+
+/// The printed loss and gradients are those of the mean squared error at the line:
+/// of the reduced major axis of 0, 1, 2, 3 and 1, 4, 3, 8, with W = √5.2 and
+/// b = 4 − 1.5·W, (26 − 2·10·W + 5·W²)/4, and ∂L/∂W = 2·(5·W − 10)/4.
+#[test]
+fn the_loss_of_a_line_is_the_mean_squared_error() {
+    let lab = Lab::new();
+    lab.f32s("x.npy", &[0.0, 1.0, 2.0, 3.0]).f32s("t.npy", &[1.0, 4.0, 3.0, 8.0]);
+    let weight = 5.2f64.sqrt();
+    for engine in ENGINES {
+        let report = lab.run(&format!("fit x.npy t.npy --line rma --json {engine}")).succeeds().json();
+        let slope = 2.0 * (5.0 * weight - 10.0) / 4.0;
+        for (name, want) in [
+            ("loss", (52.0 - 20.0 * weight) / 4.0),
+            ("grad_weight", slope),
+            ("weight", weight),
+            ("bias", 4.0 - 1.5 * weight),
+        ] {
+            assert!((number(&report, name) / want - 1.0).abs() < F32_RESULTS, "{engine} {name}: {report}");
+        }
+        assert!(number(&report, "grad_bias").abs() < F32_RESULTS, "{engine}");
+    }
+    let summary = lab.run("fit x.npy t.npy --line rma").succeeds().stdout;
+    assert!(summary.contains("the reduced major axis, in closed form"), "{summary}");
+    assert!(summary.contains("The reduced major axis is Y = X·2.280351"), "{summary}");
+    let summary = lab.run("fit x.npy t.npy --line through-origin --b0 1 --solver exact").succeeds().stdout;
+    assert!(summary.contains("least-squares line through (0, 1.0)"), "{summary}");
+}
+
+#[test]
+fn options_that_do_not_go_with_a_line_are_refused() {
+    let lab = Lab::new();
+    lab.worked_example();
+    lab.f32s("same.npy", &[3.0; 5]).f32s("five.npy", &[1.0, 2.0, 3.0, 4.0, 5.0]);
+    for (options, words) in [
+        ("--line rma --solver sgd", &["--line rma", "--solver exact", "--solver sgd"][..]),
+        ("--line deming:2 --solver moments", &["--line deming:2.0", "--solver moments"]),
+        ("--line major-axis --lr 0.1", &["--line major-axis", "--lr"]),
+        ("--line rma --w0 1", &["--line rma", "--w0"]),
+        ("--line offset --solver exact --b0 1", &["--b0"]),
+        ("--line through-origin --solver exact --w0 1", &["--w0"]),
+        ("--line deming", &["deming:DELTA"]),
+    ] {
+        lab.run(&format!("fit x.npy t.npy {options}")).ends_refused(words);
+    }
+    lab.run("fit same.npy five.npy --line rma").ends_refused(&["elements are all 3"]);
+    lab.f32s("a.npy", &[0.0, 0.0, 1.0, 1.0]).f32s("b.npy", &[0.0, 1.0, 0.0, 1.0]);
+    lab.run("fit a.npy b.npy --line rma").ends_refused(&["correlation", "--line least-squares"]);
+    lab.run("fit a.npy b.npy --line major-axis").ends_refused(&["in all directions", "--line least-squares"]);
+}
