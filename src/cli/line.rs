@@ -1,7 +1,8 @@
 use clap::Args;
 
 use super::error::CliError;
-use crate::math::{Affine, LineKind};
+use crate::fit::{ConfigError, FitError, Robust};
+use crate::math::{Affine, LineKind, RobustWeight};
 
 /// The choice of a line.
 #[derive(Debug, Args)]
@@ -13,12 +14,18 @@ pub(super) struct LineArguments {
     /// of X's)
     #[arg(long, value_name = "LINE", default_value_t = LineKind::LeastSquares)]
     line: LineKind,
+
+    /// Weigh residuals less the larger they are, round after round, in units of their median size: huber
+    /// (beyond 1.345), tukey (none beyond 4.685) or clip (remove those beyond 3; until nothing changes)
+    #[arg(long, value_name = "huber|tukey|clip[:K]")]
+    robust: Option<RobustWeight>,
 }
 
 impl LineArguments {
     /// The option that no descent goes with, if there is one.
     pub(super) fn without_steps(&self) -> Option<String> {
-        (self.line != LineKind::LeastSquares).then(|| format!("--line {}", self.line))
+        let robust = self.robust.map(|weight| format!("--robust {}", weight.name()));
+        robust.or_else(|| (self.line != LineKind::LeastSquares).then(|| format!("--line {}", self.line)))
     }
 
     /// The line, with the W or b of a start where it is fixed.
@@ -47,12 +54,25 @@ impl LineArguments {
         }
     }
 
+    /// The robust fit, if one is asked for, of such a line.
+    pub(super) fn robust(&self, line: LineKind) -> Option<Robust> {
+        self.robust.map(|weight| Robust { weight, line })
+    }
+
+    /// Refuses robust fits of lines that have none.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        if self.robust.is_some() && self.line.is_symmetric() {
+            return Err(FitError::from(ConfigError::RobustLine(self.line)).into());
+        }
+        Ok(())
+    }
+
     /// Refuses a descent to a line that has none.
     pub(super) fn check_descent(&self, solver: &str) -> Result<(), CliError> {
         match self.without_steps() {
             None => Ok(()),
             Some(option) => Err(CliError::Usage(format!(
-                "{option} is found in closed form, not by descent; use --solver exact, or remove --solver {solver}"
+                "{option} is found without steps, not by descent; use --solver exact, or remove --solver {solver}"
             ))),
         }
     }

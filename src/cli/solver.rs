@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::line::LineArguments;
-use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
+use crate::fit::{Coordinates, FitError, GradientDescent, Robust, StepsPerSubmit, Update};
 use crate::io::load_model;
 use crate::math::{Affine, Curvature, LineKind, Moments};
 use crate::report::Method;
@@ -161,6 +161,7 @@ impl SolverArguments {
     /// no meaning or do not go together. The model to start from is read here and
     /// only here: a pipe can't be read twice, and a file may change.
     pub(super) fn checked(&self) -> Result<Solver<'_>, CliError> {
+        self.line.check()?;
         if self.choice() != SolverChoice::Exact {
             self.line.check_descent(&self.method().to_string())?;
         }
@@ -260,6 +261,11 @@ impl Solver<'_> {
     /// The line to fit.
     pub(super) fn line(&self) -> LineKind {
         self.arguments.line.kind(self.settings.start)
+    }
+
+    /// The robust fit, if one is asked for.
+    pub(super) fn robust(&self) -> Option<Robust> {
+        self.arguments.line.robust(self.line())
     }
 
     /// The descent over data with these moments, with the rate chosen, and refused

@@ -16,6 +16,7 @@ mod notice;
 mod partials;
 mod probe;
 mod reference;
+mod reweighting;
 mod rule;
 mod scales;
 mod stepper;
@@ -31,12 +32,13 @@ pub use notice::Notice;
 pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
 pub use probe::ReadProbe;
 pub use reference::Reference;
+pub use reweighting::Reweighting;
 pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
 use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
-use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
 use gpu::GpuError;
 
 /// Elements of a chunk, of arrays in memory.
@@ -86,6 +88,28 @@ pub trait Engine: Send {
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The moments of all elements with every sample weight times that of its
+    /// residual: one result for each fit, by what `at` has for it. Elements of weight
+    /// 0 are not counted.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; [`EngineError::NoRobustPass`];
+    /// whatever a device reports.
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        let _ = at;
+        Err(EngineError::NoRobustPass(self.info().kind))
+    }
+
+    /// The counts of all elements by the size of their residuals: one result for
+    /// each fit, at a W and b in a range of sizes.
+    ///
+    /// # Errors
+    /// Those of [`reweighted_moments`](Self::reweighted_moments).
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        let _ = at;
+        Err(EngineError::NoRobustPass(self.info().kind))
+    }
 
     /// The sums of the squared loss over all elements of the one fit.
     ///
@@ -269,6 +293,9 @@ pub enum EngineError {
     #[error("the {} engine has no pass for the loss {loss}", engine.name())]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Loss { engine: EngineKind, loss: Loss },
+    /// A pass of a robust fit on an engine that has none.
+    #[error("the {} engine has no passes for robust fits", .0.name())]
+    NoRobustPass(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -292,7 +319,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } | Self::Loss { .. } => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::Loss { .. } | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }
@@ -309,7 +336,7 @@ fn targets(data: &Problem) -> Result<&Array, EngineError> {
 }
 
 /// The number of fits, or [`EngineError::Points`] if there are not as many points.
-fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
+fn check_points<P>(data: &Problem, at: &[P]) -> Result<(), EngineError> {
     let fits = data.fits().range();
     let fits = fits.end - fits.start;
     if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
@@ -328,7 +355,7 @@ fn elements_of(data: &Problem, over: &Range<u64>) -> Result<Range<usize>, Engine
 }
 
 /// The point of a fit, counted from the problem's first one.
-fn point_of(at: &[Affine], fit: u64) -> Affine {
+fn point_of<P: Copy>(at: &[P], fit: u64) -> P {
     at[usize::try_from(fit).unwrap_or(usize::MAX)]
 }
 

@@ -15,6 +15,8 @@ pub enum ConfigError {
     Start(Affine),
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
+    #[error("a robust fit weighs by the residuals of T, and {0} is a line of errors in X and T")]
+    RobustLine(LineKind),
     #[error("steps in standardized coordinates are updated on the host")]
     DeviceCoordinates,
 }
@@ -94,6 +96,7 @@ impl Hinted for ConfigError {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
             Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
+            Self::RobustLine(_) => vec![Hint::LeastSquares],
             Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
         }
     }

@@ -93,6 +93,17 @@ impl Statistics {
         Ok(Self::of_kind(&moments, kind, rr, curvature))
     }
 
+    /// The same from the moments alone: with a share s of T's squares left, about
+    /// 1e-16/s of it is unknown.
+    #[must_use]
+    pub fn of_moments(moments: &Moments, kind: LineKind, curvature: Option<Curvature>) -> Self {
+        let rr = moments.least_squares_rr();
+        match kind {
+            LineKind::LeastSquares => Self::new(moments, rr, curvature),
+            _ => Self::of_kind(moments, kind, rr, curvature),
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
     fn of_kind(moments: &Moments, kind: LineKind, least_rr: f64, curvature: Option<Curvature>) -> Self {
         let rates = Self::rates(curvature);

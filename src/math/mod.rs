@@ -22,6 +22,7 @@ mod moments;
 mod number;
 mod quadratic;
 mod reading;
+mod robust;
 mod six_digits;
 mod sums;
 
@@ -36,5 +37,6 @@ pub use loss::{Loss, LossError};
 pub use moments::{Moments, PivotSums};
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
+pub use robust::{MedianSearch, RobustWeight, RobustWeightError, SizeCounts, SizeRange};
 pub use six_digits::six_digits_below;
 pub use sums::{LossSums, SumsAccumulator};

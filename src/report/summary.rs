@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::Robustness;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
@@ -123,6 +124,8 @@ pub struct FitReport {
     /// The line that is fitted.
     #[serde(serialize_with = "as_text")]
     pub line: LineKind,
+    /// The rounds of a robust fit; null without.
+    pub robust: Option<Robustness>,
     /// η; null where there are no steps.
     pub learning_rate: Option<f64>,
     /// Whether the steps were made in standardized coordinates.
@@ -177,6 +180,7 @@ impl FitReport {
             steps: fit.steps,
             solver: solved.method,
             line: solved.line,
+            robust: None,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
@@ -264,6 +268,7 @@ impl FitReport {
             StopReason::Tolerance => "the gradients reached the tolerance",
             StopReason::Diverged => "DIVERGED after this one",
             StopReason::Interrupted => "interrupted",
+            StopReason::Exact if self.robust.is_some() => "rounds of reweighted least squares instead",
             StopReason::Exact => &format!("{}, in closed form", self.line_name()),
         };
         write!(f, "  steps      {:<24} {ended}", count(self.steps))?;
@@ -271,6 +276,9 @@ impl FitReport {
             write!(f, "; learning rate {}", exact(rate))?;
         }
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
+        if let Some(robust) = &self.robust {
+            writeln!(f, "  robust     {robust}")?;
+        }
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {
             Some(steps) if self.stop_reason == StopReason::Steps && self.steps > steps => writeln!(
@@ -303,6 +311,11 @@ impl FitReport {
         let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };
         writeln!(f)?;
         let name = self.line_name();
+        let name = match &self.robust {
+            Some(robust) if robust.method == "clip" => format!("{name} of the elements that are left"),
+            Some(_) => format!("{name} without robust weights"),
+            None => name,
+        };
         writeln!(f, "{}{} is {}", name[..1].to_uppercase(), &name[1..], line(Affine::new(weight, bias)))?;
         writeln!(f)?;
         if let Some(r2) = s.r2 {
