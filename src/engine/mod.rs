@@ -72,7 +72,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Points`];
-    /// [`EngineError::Chunks`]; [`EngineError::Loss`]; whatever a device reports.
+    /// [`EngineError::Chunks`]; whatever a device reports.
     fn loss_sums(
         &mut self,
         at: &[Affine],
@@ -289,10 +289,6 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
-    /// A loss that the engine has no pass for.
-    #[error("the {} engine has no pass for the loss {loss}", engine.name())]
-    #[expect(missing_docs, reason = "the message says what the fields hold")]
-    Loss { engine: EngineKind, loss: Loss },
     /// A pass of a robust fit on an engine that has none.
     #[error("the {} engine has no passes for robust fits", .0.name())]
     NoRobustPass(EngineKind),
@@ -319,7 +315,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } | Self::Loss { .. } | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

@@ -67,11 +67,11 @@ pub use tuning::{Reduction, Tuning};
 use std::ops::Range;
 
 use super::{
-    Digits, Engine, EngineError, EngineInfo, EngineKind, Notice, Partials, Sink, Stepper, SumsAt,
+    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Reweighting, Sink, Stepper, SumsAt,
     check_one_fit, check_points,
 };
 use crate::array::Problem;
-use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange, SumsAccumulator};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
@@ -149,7 +149,7 @@ impl Engine for Gpu {
         self.check_fits()?;
         check_points(&self.data, at)?;
         if loss != Loss::Squared {
-            return Err(EngineError::Loss { engine: EngineKind::Gpu, loss });
+            return self.host().cpu.loss_sums(at, loss, over);
         }
         let (at, part) = (super::point_of(at, 0), self.part(&over)?);
         if part.n == 0 {
@@ -177,6 +177,16 @@ impl Engine for Gpu {
         }
         self.check_squares(&moments, &part)?;
         self.partials(over, moments.of_readings(&self.readings, 0))
+    }
+
+    /// By the host, in f64.
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        self.host().cpu.reweighted_moments(at)
+    }
+
+    /// By the host, in f64.
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        self.host().cpu.residual_sizes(at)
     }
 
     /// Twice the digits of f64 are had on the host.

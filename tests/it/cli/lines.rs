@@ -118,3 +118,50 @@ fn options_that_do_not_go_with_a_line_are_refused() {
     lab.run("fit a.npy b.npy --line rma").ends_refused(&["correlation", "--line least-squares"]);
     lab.run("fit a.npy b.npy --line major-axis").ends_refused(&["in all directions", "--line least-squares"]);
 }
+
+/// Of 20 pairs on T = 2·X + 1 one is off: it is rejected on every engine,
+/// streamed or not, in JSON, in the summary and in the history.
+#[test]
+fn a_robust_fit_says_what_it_did() {
+    let lab = Lab::new();
+    let x: Vec<f32> = (0..20u8).map(f32::from).collect();
+    let t: Vec<f32> =
+        x.iter().map(|x| if *x == 7.0 { 1e6 } else { 2.0 * x + 1.0 + (x % 3.0) / 8.0 }).collect();
+    lab.f32s("x.npy", &x).f32s("t.npy", &t);
+    for engine in ENGINES.into_iter().chain(["--engine cpu --memory 64K"]) {
+        for method in ["tukey", "clip", "clip:4"] {
+            let line = format!("fit x.npy t.npy --robust {method} {engine} --json --history h.csv");
+            let report = lab.run(&line).succeeds().json();
+            let robust = &report["robust"];
+            assert_eq!(robust["method"].as_str(), method.split(':').next(), "{report}");
+            assert_eq!((&robust["rejected"], &robust["settled"]), (&1.into(), &true.into()), "{report}");
+            let rounds = robust["rounds"].as_u64().unwrap();
+            assert_eq!(lab.read("h.csv").lines().count() as u64, rounds + 1, "{report}");
+            assert!((number(&report, "weight") - 2.0).abs() < 0.01, "{report}");
+            assert!(number(robust, "scale") < 0.3 && number(&report, "loss") > 1e6, "{report}");
+            // Clipped, the statistics are of what is left.
+            assert_eq!(number(&report["statistics"], "residual_std") < 1.0, method != "tukey", "{report}");
+        }
+    }
+    let report = lab.run("fit x.npy t.npy --robust huber:2 --json").succeeds().json();
+    assert_eq!((&report["robust"]["rejected"], &report["robust"]["constant"]), (&0.into(), &2.0.into()));
+    assert_eq!(lab.run("fit x.npy t.npy --json").succeeds().json()["robust"], Value::Null);
+    let summary = lab.run("fit x.npy t.npy --robust clip").succeeds().stdout;
+    assert!(summary.contains("robust     clip:3 ") && summary.contains("1 rejected"), "{summary}");
+    assert!(summary.contains("The least-squares line of the elements that are left is"), "{summary}");
+}
+
+#[test]
+fn options_that_do_not_go_with_robust_fits_are_refused() {
+    let lab = Lab::new();
+    lab.worked_example();
+    for (options, words) in [
+        ("--robust tukey --solver sgd", &["--robust tukey", "--solver exact"][..]),
+        ("--robust huber --lr 0.1", &["--robust huber", "--lr"]),
+        ("--robust clip --line rma", &["residuals of T", "--line least-squares"]),
+        ("--robust mad", &["huber, tukey or clip"]),
+        ("--robust clip:0", &["huber, tukey or clip"]),
+    ] {
+        lab.run(&format!("fit x.npy t.npy {options}")).ends_refused(words);
+    }
+}
