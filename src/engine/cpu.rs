@@ -2,6 +2,7 @@ mod blocks;
 mod deviations;
 mod lanes;
 mod moments;
+mod read;
 mod residual_blocks;
 mod residuals;
 mod robust;
@@ -12,7 +13,8 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
-use super::frame::{Facts, Frame};
+use super::facts::Facts;
+use super::frame::Frame;
 use super::reweighting::{Reweighting, WholeWeights};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
@@ -20,16 +22,12 @@ use super::{
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, SizeCounts, SizeRange, SumsAccumulator, scaled};
-use blocks::{Blocks, visit};
+use blocks::{Blocks, for_each_block};
+use lanes::BLOCK_ELEMENTS;
 use moments::BlockMoments;
 use residual_blocks::{HuberSums, Widening};
 use residuals::BlockResiduals;
 use robust::{ResidualSizes, ReweightedMoments};
-
-/// Elements summed in plain f64 before the sums are merged with compensation.
-/// Fixed, like everything that decides which additions are made: the result
-/// has the same bits on any number of threads.
-const BLOCK_ELEMENTS: usize = 1024;
 
 /// Below this many elements waking other threads costs more than they help.
 const PARALLEL_ELEMENTS: usize = 2 * CHUNK;
@@ -171,13 +169,13 @@ impl Cpu {
         match loss.in_units(frame.readings.t.exponent) {
             Loss::Squared => {
                 let mut pass = BlockResiduals::new(there);
-                visit(blocks, run.clone(), &mut pass);
+                for_each_block(blocks, run.clone(), &mut pass);
                 pass.sums()
             }
             Loss::Huber { delta } => {
                 let sums = SumsAccumulator::default();
                 let mut pass = Widening::new(HuberSums { at: there, delta, sums });
-                visit(blocks, run.clone(), &mut pass);
+                for_each_block(blocks, run.clone(), &mut pass);
                 pass.pass.sums
             }
         }
@@ -185,7 +183,7 @@ impl Cpu {
 
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
         let mut pass = BlockMoments::default();
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
+        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.total()
     }
 
@@ -240,7 +238,7 @@ impl Engine for Cpu {
                 let scale = scaled(scale, frame.readings.t.exponent);
                 let mut pass =
                     Widening::new(ReweightedMoments::new(frame.readings.model(model), scale, weight));
-                visit(Blocks { data, t, frame, about: None }, run.clone(), &mut pass);
+                for_each_block(Blocks { data, t, frame, about: None }, run.clone(), &mut pass);
                 pass.pass.moments.total()
             })
         })?;
@@ -258,7 +256,7 @@ impl Engine for Cpu {
                 let (at, exponent) = (frame.readings.model(model), frame.readings.t.exponent);
                 let counts = &mut all[usize::try_from(fit - first_fit).unwrap_or(usize::MAX)];
                 let mut pass = Widening::new(ResidualSizes { at, range, exponent, weights, counts });
-                visit(Blocks { data, t, frame, about: None }, run, &mut pass);
+                for_each_block(Blocks { data, t, frame, about: None }, run, &mut pass);
             }
         };
         let merge = |one: Vec<SizeCounts>, other: Vec<SizeCounts>| {
@@ -276,7 +274,11 @@ impl Engine for Cpu {
             match digits {
                 Digits::Usual => {
                     let mut pass = BlockResiduals::new(Affine::new(there.weight.value(), 0.0));
-                    visit(Blocks { data, t, frame, about: Some([there.x, there.y]) }, chunk, &mut pass);
+                    for_each_block(
+                        Blocks { data, t, frame, about: Some([there.x, there.y]) },
+                        chunk,
+                        &mut pass,
+                    );
                     pass.sums()
                 }
                 Digits::Double => deviations::sums(data, t, frame, &there, chunk),

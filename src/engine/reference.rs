@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::frame::{self, Facts, Frame};
+use super::facts::Facts;
+use super::frame::{self, Frame};
 use super::reweighting::{Reweighting, WholeWeights};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::array::{Array, Problem};
 use crate::math::{
-    Affine, Compensated, Double, Line, Loss, LossSums, Moments, PivotSums, SizeCounts, SizeRange,
+    Affine, Compensated, Double, Line, Loss, LossSums, Moments, ShiftedSums, SizeCounts, SizeRange,
     SumsAccumulator, scaled,
 };
 
@@ -131,15 +132,15 @@ impl Reference {
             return Moments::default();
         }
         let [weight_sum, x, t_sum] = means.map(Compensated::value);
-        let (x_pivot, t_pivot) = (x / weight_sum, t_sum / weight_sum);
+        let (x_shift, t_shift) = (x / weight_sum, t_sum / weight_sum);
         let mut sums = [Compensated::default(); 5];
         self.each_pair(frame, t, run, |pair| {
             let (Pair { x, t, .. }, w) = (&pair, weigh(&pair));
-            let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
+            let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
             sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         });
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
-        Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt })
+        Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
     }
 
     /// The moments of a run by [`framed_moments`](Self::framed_moments), of pairs

@@ -1,7 +1,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::exact::{hides, undetermined};
+use super::exact::undetermined;
+use super::refine::hides;
 use super::{Exact, Fit, FitError, State, StopReason};
 use crate::engine::{Digits, Engine};
 use crate::math::{Evaluation, LineKind, Moments};

@@ -9,7 +9,8 @@
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
-//! how far a descent gets.
+//! how far a descent gets; `refine` finds the line and its residuals with digits that
+//! the moments have not.
 
 mod closed_form;
 mod coordinates;
@@ -19,6 +20,8 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod refine;
+mod result;
 mod robust;
 mod robust_start;
 mod statistics;
@@ -26,11 +29,11 @@ mod steps;
 
 pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
-pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use result::{Fit, State, StopReason};
 pub use robust::{Robust, RobustFit};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -4,8 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::double::{Double, scaled};
-use super::{Line, Moments};
+use super::{Double, Line, Moments, scaled};
 
 /// A line through data, by what it makes least or what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -73,8 +72,8 @@ impl LineKind {
         let [x, t] = moments.units();
         let through_means = |weight: f64| Line {
             weight: weight.into(),
-            x: moments.x_centre(),
-            y: moments.t_centre(),
+            x: moments.x_mean_double(),
+            y: moments.t_mean_double(),
             units: [x, t],
         };
         let line = match self {
@@ -103,8 +102,8 @@ impl LineKind {
 /// Σ w·x² = Mxx + S·x̄². Twice the digits of f64, as both parts may be large.
 fn through_origin(moments: &Moments, bias: f64) -> Option<f64> {
     let [x, t] = moments.units();
-    let x_mean = moments.x_centre().scaled(x);
-    let t_mean = moments.t_centre().minus(bias).scaled(t);
+    let x_mean = moments.x_mean_double().scaled(x);
+    let t_mean = moments.t_mean_double().minus(bias).scaled(t);
     let xt = x_mean.times(t_mean).times(moments.weight_sum).plus(moments.xt);
     let xx = x_mean.times(x_mean).times(moments.weight_sum).plus(moments.xx);
     (xx.value() > 0.0).then(|| scaled(xt.over(xx).value(), x - t))
@@ -166,8 +165,8 @@ impl LineKind {
         let [x_unit, t_unit] = moments.units();
         let weight = scaled(line.weight.value(), t_unit - x_unit);
         // The line lies by so much above the point of the means.
-        let rise = moments.x_centre().minus(line.x).times(line.weight);
-        let high = scaled(line.y.minus(moments.t_centre()).plus(rise).value(), t_unit);
+        let rise = moments.x_mean_double().minus(line.x).times(line.weight);
+        let high = scaled(line.y.minus(moments.t_mean_double()).plus(rise).value(), t_unit);
         let off = if xx > 0.0 { weight - xt / xx } else { 0.0 };
         let rr = least_rr + xx * off * off + weight_sum * high * high;
         let x_mean = scaled(moments.x_mean(), x_unit);
@@ -189,7 +188,7 @@ impl LineKind {
         let r2 = match self {
             Self::Offset { .. } => None,
             Self::ThroughOrigin { bias } => {
-                let t_mean = scaled(moments.t_centre().minus(bias).value(), t_unit);
+                let t_mean = scaled(moments.t_mean_double().minus(bias).value(), t_unit);
                 Some(1.0 - rr / weight_sum.mul_add(t_mean * t_mean, tt))
             }
             _ => Some(1.0 - least_rr / tt),
@@ -256,13 +255,13 @@ impl fmt::Display for LineKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{Affine, PivotSums};
+    use crate::math::{Affine, ShiftedSums};
 
     /// The moments of pairs about their first, and with X and T swapped.
     fn moments(pairs: &[(f64, f64)]) -> Moments {
-        let (x_pivot, t_pivot) = pairs[0];
-        let mut sums = PivotSums { x_pivot, t_pivot, ..PivotSums::default() };
-        for (x, t) in pairs.iter().map(|(x, t)| (x - x_pivot, t - t_pivot)) {
+        let (x_shift, t_shift) = pairs[0];
+        let mut sums = ShiftedSums { x_shift, t_shift, ..ShiftedSums::default() };
+        for (x, t) in pairs.iter().map(|(x, t)| (x - x_shift, t - t_shift)) {
             sums.n += 1;
             sums.weight_sum += 1.0;
             sums.x += x;
@@ -271,7 +270,7 @@ mod tests {
             sums.xt += x * t;
             sums.tt += t * t;
         }
-        Moments::from_pivot_sums(&sums)
+        Moments::from_shifted_sums(&sums)
     }
 
     fn model(kind: LineKind, pairs: &[(f64, f64)]) -> Affine {

@@ -3,8 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::double::scaled;
-use super::number;
+use super::{number, scaled};
 
 /// The loss ρ of a residual r, of which the mean is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

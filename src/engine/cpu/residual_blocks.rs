@@ -4,9 +4,9 @@
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::BLOCK_ELEMENTS;
-use super::blocks::{BlockPass, widen};
-use super::lanes::{LANES, Weighing, mul_add, tree_sum};
+use super::blocks::BlockPass;
+use super::lanes::{BLOCK_ELEMENTS, LANES, Weighing, mul_add, tree_sum};
+use super::read::widen;
 use crate::array::Element;
 use crate::math::{Affine, LossSums, SumsAccumulator};
 

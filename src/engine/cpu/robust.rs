@@ -1,9 +1,8 @@
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::BLOCK_ELEMENTS;
 use super::blocks::BlockPass;
-use super::lanes::mul_add;
+use super::lanes::{BLOCK_ELEMENTS, mul_add};
 use super::moments::BlockMoments;
 use super::residual_blocks::{WideBlock, WidePass};
 use crate::engine::reweighting::WholeWeights;
