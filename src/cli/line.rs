@@ -1,8 +1,8 @@
 use clap::Args;
 
 use super::error::CliError;
-use crate::fit::{ConfigError, FitError, Robust};
-use crate::math::{Affine, LineKind, RobustWeight};
+use crate::fit::{ConfigError, FitError, Parameter, Robust};
+use crate::math::{Affine, LineKind, Loss, RobustWeight};
 
 /// The choice of a line.
 #[derive(Debug, Args)]
@@ -15,6 +15,11 @@ pub(super) struct LineArguments {
     #[arg(long, value_name = "LINE", default_value_t = LineKind::LeastSquares)]
     line: LineKind,
 
+    /// The loss that a descent takes the mean of: mse (r²), or huber:DELTA (r² up to |r| = DELTA and
+    /// 2·DELTA·|r| − DELTA² beyond, twice torch.nn.HuberLoss) [default: mse]
+    #[arg(long, value_name = "mse|huber:DELTA", conflicts_with = "robust")]
+    loss: Option<Loss>,
+
     /// Weigh residuals less the larger they are, round after round, in units of their median size: huber
     /// (beyond 1.345), tukey (none beyond 4.685) or clip (remove those beyond 3; until nothing changes)
     #[arg(long, value_name = "huber|tukey|clip[:K]")]
@@ -25,7 +30,7 @@ impl LineArguments {
     /// The option that no descent goes with, if there is one.
     pub(super) fn without_steps(&self) -> Option<String> {
         let robust = self.robust.map(|weight| format!("--robust {}", weight.name()));
-        robust.or_else(|| (self.line != LineKind::LeastSquares).then(|| format!("--line {}", self.line)))
+        robust.or_else(|| self.line.is_symmetric().then(|| format!("--line {}", self.line)))
     }
 
     /// The line, with the W or b of a start where it is fixed.
@@ -42,6 +47,31 @@ impl LineArguments {
         match self.line {
             LineKind::Offset { weight } => weight,
             _ => Affine::default().weight,
+        }
+    }
+
+    /// The loss of a descent.
+    pub(super) fn loss(&self) -> Loss {
+        self.loss.unwrap_or_default()
+    }
+
+    /// The parameter that stays in a descent.
+    pub(super) fn fixed(&self) -> Option<Parameter> {
+        match self.line {
+            LineKind::ThroughOrigin { .. } => Some(Parameter::Bias),
+            LineKind::Offset { .. } => Some(Parameter::Weight),
+            _ => None,
+        }
+    }
+
+    /// Refuses a loss where it does not matter.
+    pub(super) fn check_loss(&self, solver: &str) -> Result<(), CliError> {
+        match self.loss() {
+            Loss::Squared => Ok(()),
+            loss => Err(CliError::Usage(format!(
+                "--solver {solver} takes the mean squared error, and not --loss {loss}; use --solver sgd, or \
+                 --robust huber, which needs no learning rate"
+            ))),
         }
     }
 

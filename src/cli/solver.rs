@@ -165,6 +165,9 @@ impl SolverArguments {
         if self.choice() != SolverChoice::Exact {
             self.line.check_descent(&self.method().to_string())?;
         }
+        if self.choice() != SolverChoice::GradientDescent {
+            self.line.check_loss(&self.method().to_string())?;
+        }
         let given = |given: bool, option| (given && !self.is_of_line(option)).then_some(option);
         let steps = [
             given(self.steps.is_some(), "--steps"),
@@ -225,6 +228,8 @@ impl SolverArguments {
             },
             update: self.update()?,
             coordinates: Coordinates::Original,
+            loss: self.line.loss(),
+            fixed: self.line.fixed(),
         })
     }
 
@@ -279,7 +284,8 @@ impl Solver<'_> {
         if arguments.standardize {
             sgd.coordinates = Coordinates::standardized(moments)?;
         }
-        let curvature = sgd.coordinates.curvature(moments);
+        sgd.check().map_err(FitError::from)?;
+        let curvature = sgd.curvature(moments);
         if arguments.chooses_rate() {
             sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
         }

@@ -1,6 +1,6 @@
 use crate::array::{Hint, Hinted};
 use crate::engine::{EngineError, EngineKind};
-use crate::math::{Affine, LineKind, six_digits_below};
+use crate::math::{Affine, LineKind, Loss, six_digits_below};
 
 /// A configuration that cannot be fitted with.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -15,6 +15,12 @@ pub enum ConfigError {
     Start(Affine),
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
+    #[error("a descent on another loss than the squared one, or of W or b alone, is updated on the host")]
+    DevicePlain,
+    #[error("steps in standardized coordinates are for both W and b, and the squared loss")]
+    PlainCoordinates,
+    #[error("the moments of the data determine the squared loss, and not {0}")]
+    LossMoments(Loss),
     #[error("a robust fit weighs by the residuals of T, and {0} is a line of errors in X and T")]
     RobustLine(LineKind),
     #[error("steps in standardized coordinates are updated on the host")]
@@ -96,6 +102,9 @@ impl Hinted for ConfigError {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
             Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
+            Self::DevicePlain => vec![Hint::UpdateWherePossible],
+            Self::PlainCoordinates => vec![Hint::Do("descend in original coordinates")],
+            Self::LossMoments(_) => vec![Hint::DescentByPasses],
             Self::RobustLine(_) => vec![Hint::LeastSquares],
             Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
         }

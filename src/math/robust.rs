@@ -319,7 +319,7 @@ mod tests {
             }
         }
         // Nearly known, it takes few passes.
-        let sizes: Vec<_> = sizes.iter().map(|&size| (size, 1)).collect();
+        let sizes: Vec<_> = sizes[..999].iter().map(|&size| (size, 1)).collect();
         let (want, _) = median(&sizes, SizeRange::ALL);
         assert!(median(&sizes, SizeRange::about(want.to_bits(), 10)).1 <= 2);
     }

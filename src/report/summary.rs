@@ -7,7 +7,7 @@ use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
 use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
-use crate::math::{Affine, Curvature, LineKind, Moments, scaled, six_digits_below};
+use crate::math::{Affine, Curvature, LineKind, Loss, Moments, scaled, six_digits_below};
 
 /// The seconds that each part of a fit took.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -101,8 +101,11 @@ pub struct FitReport {
     pub weight: f64,
     /// b.
     pub bias: f64,
-    /// The mean squared error at these W and b.
+    /// The mean loss at these W and b.
     pub loss: f64,
+    /// The loss: mse, or huber:δ.
+    #[serde(serialize_with = "as_text")]
+    pub loss_kind: Loss,
     /// ∂L/∂W there.
     pub grad_weight: f64,
     /// ∂L/∂b there.
@@ -165,12 +168,11 @@ impl FitReport {
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
         let sgd = solved.sgd.as_ref();
         Self {
-            far_by: sgd
-                .filter(|_| solved.line == LineKind::LeastSquares)
-                .and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
+            far_by: sgd.filter(|sgd| sgd.is_plain()).and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
             weight: fit.model.weight,
             bias: fit.model.bias,
             loss: fit.evaluation.loss,
+            loss_kind: sgd.map(|sgd| sgd.loss).unwrap_or_default(),
             grad_weight: fit.evaluation.grad_weight,
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
@@ -186,6 +188,7 @@ impl FitReport {
             stop_reason: fit.stop_reason,
             statistics: solved.statistics,
             forecast: sgd
+                .filter(|sgd| sgd.is_plain())
                 .zip(solved.curvature)
                 .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
@@ -203,7 +206,11 @@ impl fmt::Display for FitReport {
         writeln!(f, "  weight     {:<24} gradient {:+.3e}", exact(self.weight), self.grad_weight)?;
         writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
         let weighted = if self.weight_sum.is_some() { ", weighted" } else { "" };
-        writeln!(f, "  loss       {:<24} mean squared error{weighted}", short(self.loss))?;
+        let kind = match self.loss_kind {
+            Loss::Squared => "mean squared error".to_owned(),
+            Loss::Huber { delta } => format!("mean Huber loss, δ = {}", exact(delta)),
+        };
+        writeln!(f, "  loss       {:<24} {kind}{weighted}", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         if let Some(excluded) = self.excluded {
             let reasons: Vec<_> =

@@ -101,7 +101,7 @@ def lines(x, t, w):
         "rma": rma(x, t, w),
         "major-axis": deming(x, t, w, 1.0),
         "deming:0.25": deming(x, t, w, 0.25),
-        "deming:9": deming(x, t, w, 9.0),
+        "deming:9.0": deming(x, t, w, 9.0),
     }
 
 
