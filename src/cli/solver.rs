@@ -15,9 +15,6 @@ use crate::report::Method;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Solver")]
 pub(super) struct SolverArguments {
-    #[command(flatten)]
-    line: LineArguments,
-
     /// The method that finds W and b [default: sgd; exact where there is no descent]
     #[arg(long, value_enum)]
     solver: Option<SolverChoice>,
@@ -72,6 +69,10 @@ pub(super) struct SolverArguments {
     /// the same. auto: as many as take 50 ms
     #[arg(long, value_name = "K|auto")]
     steps_per_submit: Option<StepsPerSubmit>,
+
+    // Last, as its heading is for all that follows.
+    #[command(flatten)]
+    line: LineArguments,
 }
 
 /// The values of `--solver`.
