@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Cpu, Engine, EngineError, EngineInfo, Partials, Sink};
 use crate::array::Problem;
-use crate::math::{Affine, LossSums, Moments};
+use crate::math::{Affine, Loss, LossSums, Moments};
 
 /// The CPU engine, with results that a test changes.
 pub(crate) struct Altered<F> {
@@ -35,8 +35,13 @@ impl<F: FnMut(Found<'_>) + Send> Engine for Altered<F> {
         self.inner.problem()
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-        self.inner.loss_sums(at, over)
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
+        self.inner.loss_sums(at, loss, over)
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
