@@ -20,6 +20,7 @@ mod rule;
 mod scales;
 mod stepper;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::{fmt, io};
 
@@ -248,10 +249,6 @@ pub enum EngineError {
     #[error("there are no chunks {} to {}: the data have {} to {}", over.start, over.end, all.start, all.end)]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Chunks { over: Range<u64>, all: Range<u64> },
-    /// A pass over more than one fit on a device.
-    #[error("the GPU engine computes one fit, not {fits}")]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    ManyFits { fits: u64 },
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -275,7 +272,6 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }
@@ -337,7 +333,7 @@ impl<V> Leaf<V> {
 /// Partial results from the values of all chunks of a range, in order.
 fn partials_of<S: Mergeable>(
     data: &Problem,
-    arithmetic: &'static str,
+    arithmetic: impl Into<Cow<'static, str>>,
     over: Range<u64>,
     leaves: impl IntoIterator<Item = Leaf<S::Value>>,
 ) -> Result<Partials<S>, EngineError> {

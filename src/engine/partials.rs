@@ -53,11 +53,11 @@ impl Source {
     /// The source of results for a problem by an engine with this arithmetic, in a
     /// word or two.
     #[must_use]
-    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+    pub fn of(data: &Problem, tree: Tree, arithmetic: impl Into<Cow<'static, str>>) -> Self {
         Self {
             chunk_elements: CHUNK_ELEMENTS,
             tree,
-            arithmetic: Cow::Borrowed(arithmetic),
+            arithmetic: arithmetic.into(),
             fit_elements: data.fit_elements(),
             order: (!data.x().shape().is_linear()).then(|| data.order()),
         }
@@ -90,7 +90,7 @@ pub trait Mergeable: Sized {
     const KIND: &'static str;
 
     /// What is held of a range of chunks.
-    type Value: Clone + std::fmt::Debug + PartialEq + Send + Serialize + DeserializeOwned;
+    type Value: Clone + std::fmt::Debug + PartialEq + Send + Sync + Serialize + DeserializeOwned;
 
     /// The value of the elements of both; the first ones' come first.
     ///
@@ -157,8 +157,8 @@ impl Mergeable for LossSums {
 pub enum PartialsError {
     /// Results of different grids, groups, orders, engines or precisions.
     #[error(
-        "partial results of {one} do not merge with those of {other}; compute all parts with one engine and \
-         precision, grouped and stored alike"
+        "partial results of {one} do not merge with those of {other}; compute all parts with one engine, \
+         precision and launch configuration, grouped and stored alike"
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Source { one: Box<Source>, other: Box<Source> },
@@ -282,6 +282,22 @@ impl<V> Node<V> {
     }
 }
 
+/// The merged value of a node, from those of its chunks, a power of two of them.
+fn merge_tree<S: Mergeable>(values: &[S::Value]) -> Result<S::Value, PartialsError> {
+    /// Below so many, waking other threads costs more than they help.
+    const PARALLEL: usize = 1024;
+    if let [one] = values {
+        return Ok(one.clone());
+    }
+    let (first, second) = values.split_at(values.len() / 2);
+    let (first, second) = if values.len() < PARALLEL {
+        (merge_tree::<S>(first), merge_tree::<S>(second))
+    } else {
+        rayon::join(|| merge_tree::<S>(first), || merge_tree::<S>(second))
+    };
+    S::merge(first?, second?)
+}
+
 /// Results of some chunks of the data that merge with those of others: one for
 /// each fit. Serialised, they are for other processes and later days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -314,6 +330,27 @@ impl<S: Mergeable> Partials<S> {
         let node = Node { first_chunk: chunks.start, chunks: chunks.end - chunks.start, first_fit, values };
         self.end = self.end.or(end);
         self.insert(node)
+    }
+
+    /// Adds the values of each of a range of chunks, for the one fit, on all
+    /// cores. They merge as they would one by one.
+    pub(super) fn push_each(
+        &mut self,
+        chunks: Range<u64>,
+        first_fit: u64,
+        values: Vec<S::Value>,
+        end: Option<u64>,
+    ) -> Result<(), PartialsError> {
+        let (mut start, mut rest) = (chunks.start, values.as_slice());
+        while start < chunks.end && !rest.is_empty() {
+            // The largest node that starts here and is all there.
+            let most = (chunks.end - start).ilog2().min(rest.len().ilog2());
+            let level = if start == 0 { most } else { most.min(start.trailing_zeros()) };
+            let (node, others) = rest.split_at(1 << level);
+            self.push(start..start + (1 << level), first_fit, vec![merge_tree::<S>(node)?], end)?;
+            (start, rest) = (start + (1 << level), others);
+        }
+        Ok(())
     }
 
     /// The results of the chunks of both parts.

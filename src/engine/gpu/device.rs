@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, TICKS_BYTES};
+use super::pipelines::SumsKernel;
 use super::plan::{self, Dispatch};
-use super::tuning::Tuning;
 use super::{Adapter, GpuError};
 
 /// The longest wait for one submission. Every wait is finite: drivers have been
@@ -84,10 +84,11 @@ impl Device {
         GpuError::Limit { adapter: self.adapter(), reason }
     }
 
-    /// A window's elements divided among invocations, within this device's
+    /// The pieces of so many runs divided among workgroups, within this device's
     /// limits.
-    pub(super) fn dispatch(&self, elements: usize, tuning: &Tuning) -> Result<Dispatch, GpuError> {
-        plan::dispatch(elements, tuning, &self.limits).map_err(|reason| self.limit(reason))
+    pub(super) fn dispatch(&self, runs: usize, kernel: &SumsKernel) -> Result<Dispatch, GpuError> {
+        plan::dispatch(runs, kernel.pieces, kernel.is_by_invocation(), &kernel.tuning, &self.limits)
+            .map_err(|reason| self.limit(reason))
     }
 
     /// The clock, while it runs.

@@ -9,14 +9,17 @@
 //! their bindings and constants, `abi` has the memory that both sides share,
 //! `pipelines` compiles. Tests hold the two sides together (`reflection`).
 //!
-//! The data: `inputs` says what of them is sent and in which form (`packing`),
-//! `plan` divides the elements among windows (buffers as large as the device
-//! binds), workgroups and invocations, `upload` sends them.
+//! The data: `inputs` says what of them is sent and in which form (`packing`).
+//! They are summed in `runs`, the elements of one fit within one chunk, and each
+//! run has a way of its own to the device (`frames`, of a `passage` for X and one
+//! for T, with the `shift` that residuals are computed with). `plan` divides
+//! the elements among windows (buffers as large as the device binds), pieces,
+//! workgroups and invocations, `upload` sends them.
 //!
 //! A pass is over data that are `resident` on the device or are sent through it
 //! (`stream`): one dispatch a `window` leaves partial sums, a last dispatch adds
-//! them up (`partials`), and one small read-back (`readback`) brings them to the
-//! host. `passes` and `moments` make loss sums and moments of them; `coarse`
+//! up those of each run (`partials`), and one small read-back (`readback`) brings
+//! them to the host, which merges runs as all engines do. `passes` and `moments` make loss sums and moments of them; `coarse`
 //! adds the share of the digits of W and b that residuals in f32 are computed
 //! without; `host` has what the host finds in f64 for them. `predict` predicts. `descent` runs many passes, each with the update
 //! that follows, for one read-back.
@@ -30,6 +33,7 @@ mod descent;
 mod device;
 mod drivers;
 mod error;
+mod frames;
 mod host;
 mod inputs;
 mod kernels;
@@ -39,6 +43,7 @@ mod moments;
 mod open;
 mod packing;
 mod partials;
+mod passage;
 mod passes;
 mod pipelines;
 mod plan;
@@ -48,7 +53,9 @@ mod readback;
 #[cfg(test)]
 mod reflection;
 mod resident;
+mod runs;
 mod shaders;
+mod shift;
 mod stream;
 mod trial;
 mod tuning;
@@ -65,16 +72,15 @@ pub use trial::{Found, Trial, TrialError, answer};
 pub use tuning::{Reduction, Tuning};
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{
-    Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, SumsAt, check_one_fit,
-    check_points,
-};
+use super::{Digits, Engine, EngineError, EngineInfo, Notice, Partials, Sink, Stepper, check_one_fit};
 use crate::array::Problem;
-use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
+use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use coarse::Spread;
 use descent::Descent;
 use device::Device;
+use frames::{Frame, Frames};
 use host::Host;
 use inputs::Inputs;
 use pipelines::Kernel;
@@ -84,9 +90,11 @@ use stream::Stream;
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu {
     data: Problem,
-    /// The readings of the data in f64, on their way to f32.
-    readings: Readings,
     inputs: Inputs,
+    frames: Arc<Frames>,
+    /// One frame for all elements, if they come to the device in one way; found
+    /// when it is first asked for.
+    common: Option<Option<Frame>>,
     info: EngineInfo,
     notices: Vec<Notice>,
     device: Device,
@@ -97,13 +105,13 @@ pub struct Gpu {
     predict: Kernel,
     /// Whether the elements that weigh most are too near one another for f32.
     is_narrow: bool,
-    /// The point of a pass: W and b, or a shift.
+    /// W and b of the steps on the device.
     point: wgpu::Buffer,
     held: Held,
-    /// Found when they are first asked for.
-    moments: Option<Moments>,
-    /// Found when it is first asked for; see [`coarse`].
-    spread: Option<Spread>,
+    /// Those of all chunks, found when they are first asked for.
+    moments: Option<Partials<Moments>>,
+    /// Those of runs, found when they are first asked for; see [`coarse`].
+    spreads: Vec<Option<Spread>>,
     /// The data as the host passes over them; made when it is first asked for.
     host: Option<Host>,
     /// Made when it is first asked for.
@@ -121,6 +129,29 @@ enum Held {
     Streamed(Box<Stream>),
     /// None: without T there are no such passes.
     InputsOnly,
+}
+
+impl Gpu {
+    /// The number of fits.
+    fn fits(&self) -> usize {
+        let fits = self.data.fits().range();
+        usize::try_from(fits.end - fits.start).unwrap_or(usize::MAX)
+    }
+
+    /// Y = X·W + b as f32, chunk by chunk, at the W and b of each fit.
+    ///
+    /// # Errors
+    /// [`EngineError::Points`]; [`EngineError::Sink`] if the sink fails; whatever
+    /// the device reports.
+    pub fn predict_fits(&mut self, at: &[Affine], sink: Sink<'_>) -> Result<(), EngineError> {
+        super::check_points(&self.data, at)?;
+        self.predict_all(at, sink)
+    }
+
+    /// One frame for all elements, if they come to the device in one way.
+    fn common_frame(&mut self) -> Option<Frame> {
+        *self.common.get_or_insert_with(|| self.frames.common())
+    }
 }
 
 impl Engine for Gpu {
@@ -141,53 +172,25 @@ impl Engine for Gpu {
     }
 
     fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-        self.check_fits()?;
-        check_points(&self.data, at)?;
-        let (at, part) = (super::point_of(at, 0), self.part(&over)?);
-        if part.n == 0 {
-            return self.partials(over, SumsAt { at, sums: SumsAccumulator::default() });
-        }
-        let shift = self.inputs.shift(self.precision);
-        let sums = shift.unshifted_sums(self.sums_at(shift.shifted(at), &part)?);
-        self.partials(over, SumsAt { at, sums: sums.into() })
+        self.loss_sums_in(at, over)
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        self.check_fits()?;
-        let part = self.part(&over)?;
-        if part.n == 0 {
-            return self.partials(over, Moments::default());
-        }
-        let moments = self.moments_in_range(&part)?;
-        let is_narrow = self.is_narrow_in(&moments);
-        if part.elements.len() == self.data.len() {
-            self.is_narrow = is_narrow;
-        }
-        if is_narrow {
-            let moments = self.host_moments_of(&part.elements)?;
-            return self.partials(over, moments);
-        }
-        self.check_squares(&moments, &part)?;
-        self.partials(over, moments.of_readings(&self.readings, 0))
+        self.moments_in(over)
     }
 
     /// Twice the digits of f64 are had on the host.
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         check_one_fit(&self.data, line)?;
         match digits {
-            Digits::Usual => {
-                let shift = self.inputs.shift(self.precision);
-                let all = self.all();
-                let sums = self.sums_at(shift.shifted_line(line), &all)?;
-                Ok(line.in_units(shift.sums_about(line.x, sums), &Readings::default()))
-            }
+            Digits::Usual => Ok(line.in_units(self.sums_about_line(line)?, &Readings::default())),
             Digits::Double => self.host().cpu.sums_about(line, digits),
         }
     }
 
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
-        let all = 0..self.data.len();
-        self.host_moments_of(&all).map(Some)
+        let all = self.data.grid().chunks();
+        Ok(Some(self.host().moments(&all)?.total()?))
     }
 
     fn resolved_share(&self) -> f64 {
@@ -201,7 +204,7 @@ impl Engine for Gpu {
     }
 
     fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        self.predict_all(at, sink)
+        self.predict_all(&vec![at; self.fits()], sink)
     }
 
     /// For data that are on the device.
@@ -223,9 +226,11 @@ impl Engine for Gpu {
     /// updates there have, if it keeps the rounding errors that they are made of.
     fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         let is_held = matches!(self.held, Held::Resident(_));
-        if self.check_fits().is_err() || !is_held || self.precision != Precision::Fast {
+        if self.fits() != 1 || !is_held || self.precision != Precision::Fast {
             return None;
         }
+        // Steps there compute with all elements as one.
+        self.common_frame()?;
         let device = &self.device;
         let keeps = *self.keeps_rounding.get_or_insert_with(|| precision::self_test(device).is_ok());
         keeps.then_some(self)

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Adapter;
+use super::plan::SHARED_RUN;
 
 /// A launch configuration: the default of an adapter's kind, or one that was
 /// measured to be faster. Every tuning gives the same results up to rounding.
@@ -99,6 +100,25 @@ impl Tuning {
         };
         let workgroup_size = self.workgroup_size.min(most_invocations(limits).max(1));
         Self { workgroup_size, reduction, ..self }
+    }
+
+    /// The nearest to this for runs of at most so many elements: a workgroup has
+    /// nothing to share of short ones.
+    pub(super) fn for_runs_of(self, longest_run: usize) -> Self {
+        let reduction = if longest_run < SHARED_RUN { Reduction::Invocation } else { self.reduction };
+        Self { reduction, ..self }
+    }
+
+    /// The name of what decides the bits of a pass: the order in which the elements
+    /// of a run are summed.
+    pub(super) fn order_name(&self) -> String {
+        let Self { workgroup_size, contiguous, .. } = self;
+        let walk = if *contiguous { "neighbours" } else { "strides" };
+        match self.reduction {
+            Reduction::Invocation => "by invocation".to_owned(),
+            Reduction::Workgroup => format!("by workgroups of {workgroup_size} in {walk}"),
+            Reduction::Subgroup => format!("by subgroups of {workgroup_size} in {walk}"),
+        }
     }
 
     /// The nearest to this for partial sums of so many bytes, which take the
