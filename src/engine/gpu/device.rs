@@ -3,8 +3,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, TICKS_BYTES};
-use super::pipelines::SumsKernel;
-use super::plan::{self, Dispatch};
 use super::{Adapter, GpuError};
 
 /// The longest wait for one submission. Every wait is finite: drivers have been
@@ -82,13 +80,6 @@ impl Device {
     /// A limit of this device that the work does not fit in.
     pub(super) fn limit(&self, reason: String) -> GpuError {
         GpuError::Limit { adapter: self.adapter(), reason }
-    }
-
-    /// The pieces of so many runs divided among workgroups, within this device's
-    /// limits.
-    pub(super) fn dispatch(&self, runs: usize, kernel: &SumsKernel) -> Result<Dispatch, GpuError> {
-        plan::dispatch(runs, kernel.pieces, kernel.is_by_invocation(), &kernel.tuning, &self.limits)
-            .map_err(|reason| self.limit(reason))
     }
 
     /// The clock, while it runs.

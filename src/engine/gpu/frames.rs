@@ -12,7 +12,7 @@ use super::passage::Passage;
 use super::runs::{Run, Runs};
 use super::shift::ResidualShift;
 use crate::array::{Problem, Validity};
-use crate::engine::frame::Facts;
+use crate::engine::facts::Facts;
 use crate::math::{Double, Readings};
 
 /// The way of a run's elements to the device, and the host's sums over them.

@@ -13,7 +13,7 @@ use super::partials::Sums;
 use super::{Gpu, Held, Precision};
 use crate::array::DataError;
 use crate::engine::{EngineError, Partials, targets};
-use crate::math::{Moments, PivotSums, Reading, Readings};
+use crate::math::{Moments, Reading, Readings, ShiftedSums};
 
 impl Gpu {
     /// The moments of a range of chunks, one result for each fit.
@@ -92,9 +92,9 @@ impl Gpu {
     /// then so near one another that f32, which holds all of them, has too few
     /// digits for what is between those.
     fn is_narrow_in(&self, frame: &Frame, moments: &Moments) -> bool {
-        /// Of the spread of all, a share of which f32 leaves 18 bits.
+        /// A share of the spread of all for which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
-        /// Of smaller ones the squares vanish, and residuals with them.
+        /// Below this, squares vanish, and residuals with them.
         const LEAST_SPREAD: f64 = 1e-18;
         let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
         let least = frame.x.spread.min(frame.t.spread);
@@ -217,12 +217,12 @@ fn moments_about(frame: &Frame, shift: [f32; 2], sums: &[Sums]) -> Moments {
         return Moments::default();
     }
     let [linear, quadratic] = [sums[0], sums[1]].map(|sums| sums.map(|sum| sum / frame.weight_scale()));
-    let pivot = |fraction: f64, shift: f32| fraction + f64::from(shift);
-    Moments::from_pivot_sums(&PivotSums {
+    let there = |fraction: f64, shift: f32| fraction + f64::from(shift);
+    Moments::from_shifted_sums(&ShiftedSums {
         n: frame.n,
         weight_sum: frame.weight_sum,
-        x_pivot: pivot(frame.x.fraction, shift[0]),
-        t_pivot: pivot(frame.t.fraction, shift[1]),
+        x_shift: there(frame.x.fraction, shift[0]),
+        t_shift: there(frame.t.fraction, shift[1]),
         x: linear[0],
         t: linear[1],
         xx: quadratic[0],

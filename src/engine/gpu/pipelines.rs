@@ -3,7 +3,7 @@
 use super::abi::{Access, Binding, Contents};
 use super::device::Device;
 use super::kernels::{self, Form, KernelSource, Quantity, part_bytes};
-use super::plan::Pieces;
+use super::plan::{self, Dispatch, Pieces};
 use super::tuning::{Reduction, Tuning};
 use super::{GpuError, Precision};
 
@@ -117,7 +117,7 @@ impl SumsKernel {
         longest_run: usize,
     ) -> Result<Self, GpuError> {
         let tuning = Self::tuning_for(device, tuning, precision, quantity, longest_run);
-        let pieces = Pieces::of(&tuning, form, longest_run);
+        let pieces = Pieces::of(&tuning, [form.x, form.t], longest_run);
         Self::in_pieces(device, tuning, precision, quantity, form, pieces)
     }
 
@@ -167,9 +167,12 @@ impl SumsKernel {
         self.quantity.points(self.precision).least_bytes()
     }
 
-    /// Whether each piece is one invocation's.
-    pub(super) fn is_by_invocation(&self) -> bool {
-        self.tuning.reduction == Reduction::Invocation
+    /// The pieces of so many runs divided among workgroups, within the device's
+    /// limits.
+    pub(super) fn dispatch(&self, device: &Device, runs: usize) -> Result<Dispatch, GpuError> {
+        let by_invocation = self.tuning.reduction == Reduction::Invocation;
+        plan::dispatch(runs, self.pieces, by_invocation, &self.tuning, &device.limits)
+            .map_err(|reason| device.limit(reason))
     }
 
     /// Bytes of a partial sum.

@@ -28,7 +28,6 @@
 
 use std::ops::Range;
 
-use super::kernels::Form;
 use super::packing::Packing;
 use super::tuning::{Reduction, Tuning};
 use crate::engine::CHUNK;
@@ -76,9 +75,6 @@ const SMALL_VECTORS_OF_INVOCATION: u32 = 16;
 /// vectors have lanes.
 const LEAST_SHARE: u32 = 8;
 
-/// Runs that are shorter are summed by one invocation each.
-pub(super) const SHARED_RUN: usize = 2048;
-
 /// The pieces that runs are summed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pieces {
@@ -93,11 +89,11 @@ impl Pieces {
     pub(super) const PREDICTED: Self = Self::new(1 << 14, CHUNK);
 
     /// The pieces of runs of at most so many elements.
-    pub(super) fn of(tuning: &Tuning, form: Form, longest_run: usize) -> Self {
+    pub(super) fn of(tuning: &Tuning, packings: [Packing; 2], longest_run: usize) -> Self {
         let elements = match tuning.reduction {
             Reduction::Invocation => PIECE_OF_INVOCATION,
             Reduction::Workgroup | Reduction::Subgroup => {
-                let is_small = form.x != Packing::F32 || form.t != Packing::F32;
+                let is_small = packings != [Packing::F32; 2];
                 let vectors = if is_small { SMALL_VECTORS_OF_INVOCATION } else { VECTORS_OF_INVOCATION };
                 VECTOR * vectors * tuning.workgroup_size
             }
@@ -259,25 +255,22 @@ mod tests {
         assert_eq!(windows(1, &lavapipe()), [0..1; 1]);
     }
 
-    const FORM: Form =
-        Form { x: Packing::F32, t: Packing::F32, weights: None, has_validity: false, is_shifted: false };
+    const F32: [Packing; 2] = [Packing::F32; 2];
+    const U8: [Packing; 2] = [Packing::U8; 2];
 
     #[test]
     fn pieces_cover_runs() {
-        let of = |tuning, form, run| {
-            let Pieces { elements, per_run } = Pieces::of(tuning, form, run);
+        let of = |tuning, packings, run| {
+            let Pieces { elements, per_run } = Pieces::of(tuning, packings, run);
             (elements, per_run)
         };
-        assert_eq!(of(&Tuning::SOFTWARE, FORM, CHUNK), (1024, 64));
-        assert_eq!(of(&Tuning::SOFTWARE, FORM, 10), (1024, 1));
-        assert_eq!(of(&Tuning::DISCRETE, FORM, CHUNK), (8192, 8));
-        assert_eq!(of(&Tuning::DISCRETE, Form { x: Packing::U8, ..FORM }, CHUNK), (16384, 4));
-        assert_eq!(of(&Tuning { workgroup_size: 1, ..Tuning::DISCRETE }, FORM, 3000), (1024, 3));
-        assert_eq!(
-            of(&Tuning { workgroup_size: 1024, ..Tuning::UNKNOWN }, Form { x: Packing::U8, ..FORM }, CHUNK),
-            (65536, 1)
-        );
-        let pieces = Pieces::of(&Tuning::DISCRETE, FORM, CHUNK);
+        assert_eq!(of(&Tuning::SOFTWARE, F32, CHUNK), (1024, 64));
+        assert_eq!(of(&Tuning::SOFTWARE, F32, 10), (1024, 1));
+        assert_eq!(of(&Tuning::DISCRETE, F32, CHUNK), (8192, 8));
+        assert_eq!(of(&Tuning::DISCRETE, U8, CHUNK), (16384, 4));
+        assert_eq!(of(&Tuning { workgroup_size: 1, ..Tuning::DISCRETE }, F32, 3000), (1024, 3));
+        assert_eq!(of(&Tuning { workgroup_size: 1024, ..Tuning::UNKNOWN }, U8, CHUNK), (65536, 1));
+        let pieces = Pieces::of(&Tuning::DISCRETE, F32, CHUNK);
         assert_eq!(pieces.larger(), Some(Pieces { elements: 16384, per_run: 4 }));
         assert_eq!(Pieces { per_run: 1, ..pieces }.larger(), None);
     }
@@ -293,7 +286,7 @@ mod tests {
             for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE, one_group, narrow] {
                 for runs in [1, 2, 3, 63, 512, 70_000, 1 << 20] {
                     for longest in [3, 2000, CHUNK] {
-                        let pieces = Pieces::of(&tuning, FORM, longest);
+                        let pieces = Pieces::of(&tuning, F32, longest);
                         let by_invocation = tuning.reduction == Reduction::Invocation;
                         let Ok(plan) = dispatch(runs, pieces, by_invocation, &tuning, limits) else {
                             refused += 1;
@@ -320,7 +313,7 @@ mod tests {
     #[test]
     fn work_is_spread_over_many_workgroups() {
         let groups = |runs, tuning: Tuning| {
-            let pieces = Pieces::of(&tuning, FORM, CHUNK);
+            let pieces = Pieces::of(&tuning, F32, CHUNK);
             let by_invocation = tuning.reduction == Reduction::Invocation;
             dispatch(runs, pieces, by_invocation, &tuning, &lavapipe()).unwrap().workgroups
         };
@@ -343,7 +336,7 @@ mod tests {
     #[test]
     fn what_is_too_much_is_refused() {
         let refused = |runs, tuning: &Tuning, limits: &wgpu::Limits| {
-            dispatch(runs, Pieces::of(tuning, FORM, CHUNK), false, tuning, limits).unwrap_err()
+            dispatch(runs, Pieces::of(tuning, F32, CHUNK), false, tuning, limits).unwrap_err()
         };
         assert!(refused(1 << 40, &Tuning::DISCRETE, &lavapipe()).contains("more than a window"));
         let wide = Tuning { workgroup_size: 512, ..Tuning::DISCRETE };

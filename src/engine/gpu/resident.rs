@@ -244,7 +244,7 @@ impl ResidentPass {
         for window in &mut self.windows {
             window.workgroups = [0, 0];
             let Some(own) = meet(&window.runs, runs) else { continue };
-            let dispatch = device.dispatch(own.len(), kernel)?;
+            let dispatch = kernel.dispatch(device, own.len())?;
             let number = |k: usize| u32::try_from(k).unwrap_or(u32::MAX);
             let first_partial = number(own.start - runs.start) * kernel.pieces.per_run;
             let uniform = WindowUniform::new(&dispatch, number(own.start - window.runs.start), first_partial);

@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Adapter;
-use super::plan::SHARED_RUN;
 
 /// A launch configuration: the default of an adapter's kind, or one that was
 /// measured to be faster. Every tuning gives the same results up to rounding.
@@ -39,6 +38,9 @@ pub enum Reduction {
 /// The most workgroups that may be asked for: with workgroups of 1,024, no
 /// index in a shader comes near 2³².
 const MOST_WORKGROUPS: u32 = 1 << 16;
+
+/// Runs that are shorter are summed by one invocation each.
+const SHARED_RUN: usize = 2048;
 
 /// The most elements that one workgroup may be asked to walk alone.
 const MOST_ALONE: u32 = 1 << 20;
