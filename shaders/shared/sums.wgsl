@@ -13,8 +13,8 @@ fn run_time_zero() -> u32 {
     return window.zero;
 }
 
-// The share of piece number k that falls to one of `lanes` invocations.
-fn sum_of(k: u32, lane: u32, lanes: u32) -> Total {
+// The share of piece number k that falls to one of `invocations` invocations.
+fn sum_of(k: u32, lane: u32, invocations: u32) -> Total {
     let piece = piece_of(k);
-    return walk(piece.first, piece.elements, lane, lanes, points[piece.point]);
+    return walk(piece.first, piece.elements, lane, invocations, points[piece.point]);
 }

@@ -12,7 +12,7 @@
 // reasons written down in src/engine/gpu/plan.rs.
 
 // Whether an invocation has neighbouring groups (a CPU's caches want that) or
-// every `lanes`-th one, so that a workgroup's loads are neighbours.
+// every `invocations`-th one, so that a workgroup's loads are neighbours.
 override CONTIGUOUS: bool;
 // Groups that are loaded before the first of them is used, so that memory
 // answers them side by side: 1 or 4.
@@ -22,15 +22,15 @@ override LOADS: u32;
 override BLOCK: u32;
 
 // The pass at a point over the part of the elements from number `first` on that
-// falls to one of `lanes` invocations.
-fn walk(first: u32, elements: u32, lane: u32, lanes: u32, at: Point) -> Total {
+// falls to one of `invocations` invocations.
+fn walk(first: u32, elements: u32, lane: u32, invocations: u32, at: Point) -> Total {
     let end = first + elements;
     // The groups of which all four elements are passed over.
     let whole = (first + 3u) / 4u;
     let wholes = max(end / 4u, whole) - whole;
-    let most = (wholes + lanes - 1u) / lanes;
+    let most = (wholes + invocations - 1u) / invocations;
     let skipped = select(lane, lane * most, CONTIGUOUS);
-    let stride = select(lanes, 1u, CONTIGUOUS);
+    let stride = select(invocations, 1u, CONTIGUOUS);
     // How many of skipped, skipped + stride, … lie below `wholes`, at most `most`.
     var within = 0u;
     if skipped < wholes {

@@ -1,5 +1,6 @@
 use std::iter::successors;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use bytemuck::Zeroable;
 
@@ -41,6 +42,8 @@ pub(super) struct Descent {
     elements: u32,
     /// Steps since the start, by the host's count.
     step: u32,
+    /// Seconds of a step in the last submission, with the way there and back.
+    step_seconds: Option<f64>,
     /// The evaluation of which the host says that no step follows, where the
     /// device has gone on.
     stopped: Option<Evaluated>,
@@ -141,6 +144,7 @@ impl Descent {
             spread: None,
             elements: u32::try_from(n).unwrap_or(u32::MAX),
             step: 0,
+            step_seconds: None,
             stopped: None,
         })
     }
@@ -206,6 +210,33 @@ impl Descent {
         })
     }
 
+    /// Evaluations at these rates, by one submission.
+    fn submit(&mut self, device: &Device, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
+        if let Some(last) = self.stopped {
+            return Ok(vec![last]);
+        }
+        let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
+        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
+        // All of the head but `step` and `velocity`, which are the device's own.
+        let asked: [u32; 3] = [wanted, 0, 0];
+        device.scoped(0, |_, queue| {
+            queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(&table));
+            queue.write_buffer(&self.history, 0, bytemuck::bytes_of(&asked));
+        })?;
+        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
+        let started = Instant::now();
+        let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted);
+        let history = self.staging.run(device, &self.history, bytes, record, |bytes| History::read(bytes))?;
+        self.step_seconds = Some(started.elapsed().as_secs_f64() / f64::from(wanted.max(1)));
+        let stalled = EngineError::Stalled { taken: history.head.count, wanted };
+        let rows = history.evaluated(&self.rule, self.shift(), wanted, self.step).ok_or(stalled)?;
+        self.step = history.head.step;
+        let has_gone_on = history.head.stopped == 0 || rows.len() < history.rows.len();
+        let is_end = |row: &Evaluated| row.outcome != StepOutcome::Step;
+        self.stopped = rows.last().copied().filter(|row| has_gone_on && is_end(row));
+        Ok(rows)
+    }
+
     /// Records `count` evaluations, each with its step.
     fn record(&self, pass: &mut wgpu::ComputePass<'_>, count: u32) {
         match &self.way {
@@ -246,35 +277,24 @@ impl Stepper for Gpu {
         Ok(self.set_model(frame.shift(self.precision).shifted(at), &frame)?)
     }
 
+    /// In submissions that are too short for a system's watchdog.
     fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
         let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
-        let Some(descent) = &mut self.descent else {
-            return Err(EngineError::Stalled { taken: 0, wanted });
-        };
         check_rates(rates).map_err(|reason| self.device.limit(reason))?;
-        if let Some(last) = descent.stopped {
-            return Ok(vec![last]);
+        let mut all = Vec::with_capacity(rates.len());
+        let mut rates = rates;
+        while !rates.is_empty() {
+            let elements = self.data.len();
+            let Some(descent) = &mut self.descent else {
+                return Err(EngineError::Stalled { taken: 0, wanted });
+            };
+            let (now, rest) = rates.split_at(rates.len().min(most_steps(elements, descent.step_seconds)));
+            let rows = descent.submit(&self.device, now)?;
+            let goes_on = rows.last().is_some_and(|row| row.outcome == StepOutcome::Step);
+            all.extend(rows);
+            rates = if goes_on { rest } else { &[] };
         }
-        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
-        // All of the head but `step` and `velocity`, which are the device's own.
-        let asked: [u32; 3] = [wanted, 0, 0];
-        self.device.scoped(0, |_, queue| {
-            queue.write_buffer(&descent.rates, 0, bytemuck::cast_slice(&table));
-            queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked));
-        })?;
-        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
-        let record = |pass: &mut wgpu::ComputePass<'_>| {
-            descent.record(pass, wanted);
-        };
-        let read = |bytes: &[u8]| History::read(bytes);
-        let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
-        let stalled = EngineError::Stalled { taken: history.head.count, wanted };
-        let rows = history.evaluated(&descent.rule, descent.shift(), wanted, descent.step).ok_or(stalled)?;
-        descent.step = history.head.step;
-        let has_gone_on = history.head.stopped == 0 || rows.len() < history.rows.len();
-        let is_end = |row: &Evaluated| row.outcome != StepOutcome::Step;
-        descent.stopped = rows.last().copied().filter(|row| has_gone_on && is_end(row));
-        Ok(rows)
+        Ok(all)
     }
 
     fn takes_rate(&self, rate: f64) -> bool {
@@ -284,6 +304,22 @@ impl Stepper for Gpu {
     fn elements(&self) -> u64 {
         self.data.valid_len()
     }
+}
+
+/// The steps that a submission takes at most, over so many elements, by the time
+/// that steps took before: some systems reset a device that does not answer for
+/// two seconds.
+fn most_steps(elements: usize, step_seconds: Option<f64>) -> usize {
+    const MOST_SECONDS: f64 = 0.5;
+    /// Elements of all steps of a first submission: slow devices take so many in a
+    /// part of a second.
+    const FIRST_ELEMENTS: usize = 1 << 28;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of steps")]
+    let most = match step_seconds {
+        None => FIRST_ELEMENTS / elements.max(1),
+        Some(seconds) => (MOST_SECONDS / seconds.max(1e-9)) as usize,
+    };
+    most.clamp(1, MOST_EVALUATIONS as usize)
 }
 
 /// Learning rates of which two f32 hold all digits, with room for products.
@@ -353,8 +389,9 @@ impl History {
         for row in &self.rows {
             let evaluated = evaluated(row, rule, shift);
             let agrees = match row.outcome {
-                // In f64 a gradient may be within where in two f32 it isn't.
-                STEP => evaluated.outcome != StepOutcome::Diverged,
+                // In f64 a gradient may be within where in two f32 it isn't. And
+                // compilers that assume finite numbers find all of them finite.
+                STEP => true,
                 TOLERANCE => evaluated.outcome == StepOutcome::Tolerance,
                 DIVERGED => evaluated.outcome == StepOutcome::Diverged,
                 _ => false,
@@ -432,7 +469,9 @@ mod tests {
         assert_eq!(outcomes(TOLERANCE, 1.0), None, "the gradients are not within the tolerance");
         assert_eq!(outcomes(TOLERANCE, 0.25), Some(vec![StepOutcome::Tolerance]), "they were before");
         assert_eq!(outcomes(7, 1.0), None);
-        assert_eq!(understood(rows(10..14), 14, STEP, f32::NAN), None, "a step from what is no number");
+        let diverged = understood(rows(10..14), 14, STEP, f32::NAN).unwrap();
+        let outcomes: Vec<_> = diverged.iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes, [StepOutcome::Diverged], "a step from what is no number");
     }
 
     /// Whole numbers: N = 2¹⁶ + 1 and less, residuals at most 13 in size, so
@@ -504,6 +543,16 @@ mod tests {
         assert_eq!(gpu.advance(&[0.01; 3]).unwrap(), rows, "the last row again");
         gpu.start(&DescentRule::default(), at).unwrap();
         assert_eq!(gpu.advance(&[0.01; 3]).unwrap().len(), 3, "a new start");
+    }
+
+    #[test]
+    fn a_submission_is_short() {
+        assert_eq!(most_steps(1000, None), MOST_EVALUATIONS as usize);
+        assert_eq!(most_steps(1 << 26, None), 4);
+        assert_eq!(most_steps(1 << 40, None), 1);
+        assert_eq!(most_steps(1 << 26, Some(0.01)), 50);
+        assert_eq!(most_steps(1000, Some(20.0)), 1);
+        assert_eq!(most_steps(1000, Some(0.0)), MOST_EVALUATIONS as usize);
     }
 
     /// The shaders read a table of rates without a look at its length.

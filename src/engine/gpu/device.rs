@@ -167,8 +167,13 @@ pub(super) mod tests {
     use crate::array::{Hint, Hinted};
     use crate::engine::gpu::Adapters;
 
+    /// The adapter that `LINFIT_TEST_ADAPTER` names, or else a software adapter.
     pub(in super::super) fn software_adapter() -> Adapter {
         let adapters = Adapters::enumerate();
+        if let Ok(name) = std::env::var("LINFIT_TEST_ADAPTER") {
+            let Ok(choice) = name.parse::<crate::engine::gpu::AdapterChoice>();
+            return adapters.choose(Some(&choice)).expect("LINFIT_TEST_ADAPTER names no adapter").clone();
+        }
         let software = adapters.iter().find(|adapter| adapter.is_software());
         software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
     }

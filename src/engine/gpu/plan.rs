@@ -24,7 +24,7 @@
 //! | `history.rows[count]`, `rates[count]` | `count` < `wanted`, which the host checks against the rows and rates there are |
 //!
 //! Every loop counts to one of these bounds, by 1 or more. All divisors are
-//! constants but for `stride` and `lanes`, which are at least 1.
+//! constants but for `stride` and `invocations`, which are at least 1.
 
 use std::ops::Range;
 

@@ -92,7 +92,9 @@ impl Tuning {
             wgpu::DeviceType::IntegratedGpu => Self::INTEGRATED,
             wgpu::DeviceType::Other => Self::UNKNOWN,
         };
-        tuning.within(&adapter.limits(), adapter.has_subgroups())
+        // There an invocation's subgroup is computed, and not asked for.
+        let knows_subgroups = adapter.info.backend != wgpu::Backend::Dx12;
+        tuning.within(&adapter.limits(), adapter.has_subgroups() && knows_subgroups)
     }
 
     fn within(self, limits: &wgpu::Limits, subgroups: bool) -> Self {
