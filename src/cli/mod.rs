@@ -14,6 +14,7 @@ mod generate;
 mod grouping;
 mod hint;
 mod interrupt;
+mod line;
 mod memory;
 mod pair;
 mod paths;

@@ -13,6 +13,8 @@
 //! of them, and `reframe` chooses another frame near the ends of the range of f64.
 
 mod alone;
+#[cfg(test)]
+mod altered;
 mod check;
 mod cpu;
 mod error;
@@ -27,11 +29,14 @@ mod pass;
 mod probe;
 mod reference;
 mod reframe;
+mod reweighting;
 mod rule;
 mod scales;
 mod scan;
 mod stepper;
 
+#[cfg(test)]
+pub(crate) use altered::{Altered, Found};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;
@@ -43,13 +48,15 @@ pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
 pub(crate) use pass::CHUNK;
 pub use probe::ReadProbe;
 pub use reference::Reference;
+pub use reweighting::Reweighting;
 pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
 use crate::array::Problem;
 use pass::{
-    Leaf, check_one_fit, check_points, chunks, elements_of, partials_of, partials_of_fits, point_of, targets,
+    Leaf, check_one_fit, check_points, check_runs, check_squared, chunks, elements_of, partials_of,
+    partials_of_fits, point_of, targets,
 };
 
 /// Engines move between threads, and threads share a problem.

@@ -12,7 +12,7 @@ use super::result::StopReason;
 use super::statistics::errors_of_line;
 use crate::array::Shape;
 use crate::engine::{Engine, EngineError, RESOLVED_SHARE, StepOutcome, StepState};
-use crate::math::{Affine, Evaluation, LossSums, Moments, scaled};
+use crate::math::{Affine, Evaluation, LineKind, Loss, LossSums, Moments, scaled};
 
 /// The result of one fit of many. Where no line is better than every other, all
 /// but `n` are NaN.
@@ -96,6 +96,20 @@ impl FitRow {
     }
 }
 
+impl FitRow {
+    /// The result of a line of another kind, with the statistics of the least-squares
+    /// line.
+    fn line(moments: &Moments, kind: LineKind) -> Self {
+        match kind.of(moments).map(|line| line.affine()).filter(|model| model.is_finite()) {
+            Some(model) => {
+                let loss = moments.quadratic().evaluate(model).loss;
+                Self::of(moments, model, loss, moments.least_squares_rr())
+            }
+            None => Self::none(moments.n),
+        }
+    }
+}
+
 /// The mean of squares in the units of the moments.
 fn mean_of(moments: &Moments, rr: f64) -> f64 {
     scaled(rr / moments.weight_sum, -2 * moments.units()[1])
@@ -148,12 +162,16 @@ impl ManyFits {
         }
     }
 
-    /// The least-squares lines of fits with these moments, without a pass more.
+    /// The lines of a kind of fits with these moments, in closed form, without a pass more.
     #[must_use]
-    pub fn of_moments(moments: &[Moments]) -> Self {
-        let rows: Vec<FitRow> = moments.par_iter().map(FitRow::exact).collect();
+    pub fn of_moments(shape: Shape, moments: &[Moments], kind: LineKind) -> Self {
+        let row = |moments: &Moments| match kind {
+            LineKind::LeastSquares => FitRow::exact(moments),
+            _ => FitRow::line(moments, kind),
+        };
+        let rows: Vec<FitRow> = moments.par_iter().map(row).collect();
         let count = rows.par_iter().filter(|row| !row.is_degenerate()).count() as u64;
-        Self { shape: Shape::default(), rows, steps: 0, stopped: vec![(StopReason::Exact, count)] }
+        Self { shape, rows, steps: 0, stopped: vec![(StopReason::Exact, count)] }
     }
 
     /// The fits without a line.
@@ -204,7 +222,7 @@ fn seen(model: Affine, moments: &Moments, sums: &LossSums) -> FitRow {
 
 fn all_sums(engine: &mut dyn Engine, at: &[Affine]) -> Result<Vec<LossSums>, EngineError> {
     let over = engine.problem().grid().chunks();
-    Ok(engine.loss_sums(at, over)?.into_totals()?.1)
+    Ok(engine.loss_sums(at, Loss::Squared, over)?.into_totals()?.1)
 }
 
 /// A state with a finite loss.
@@ -240,6 +258,9 @@ impl Descent {
         let (rule, step) = (self.settings.rule(), self.state.step);
         let mut next = self.state;
         rule.step(&mut next, gradient, self.settings.rate(step));
+        if let Some(fixed) = self.settings.fixed {
+            next.model = next.model.keeping(fixed, &self.state.model);
+        }
         self.stop = match rule.outcome(&evaluation, next.model.affine().is_finite()) {
             StepOutcome::Tolerance => Some(StopReason::Tolerance),
             _ if step == self.settings.steps => Some(StopReason::Steps),

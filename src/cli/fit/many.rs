@@ -16,7 +16,7 @@ use crate::cli::{Outcome, interrupt, print, tell, to_json};
 use crate::engine::{Engine, EngineError};
 use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, StopReason};
 use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
-use crate::math::Moments;
+use crate::math::{LineKind, Moments};
 use crate::report::{ManyReport, Method, Timings};
 
 /// The most fits whose history is written.
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
              with --json"
         )));
     }
+    solver.check_for_many()?;
     let engine = arguments.engine.choose(Auto::Cpu, arguments.verbosity)?;
     let started = Instant::now();
     let (LoadedPair { problem: data, masked_by, metadata }, grouping) = arguments.pair.load_grouped(
@@ -121,7 +122,10 @@ fn solved(
 ) -> Result<ManyFits, CliError> {
     let settings = |moments: &Moments| solver.descent_of(moments);
     match arguments.solver.method() {
-        Method::Exact => Ok(ManyFits::exact(engine, shape, moments)?),
+        Method::Exact if solver.line() == LineKind::LeastSquares => {
+            Ok(ManyFits::exact(engine, shape, moments)?)
+        }
+        Method::Exact => Ok(ManyFits::of_moments(shape, moments, solver.line())),
         Method::Moments => Ok(GradientDescent::replay_many(shape, moments, &settings)?),
         Method::GradientDescent => {
             let mut progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
@@ -153,7 +157,7 @@ fn neighbourhoods(
             return Err(EngineError::Sink(std::io::ErrorKind::Interrupted.into()));
         }
         if is_exact {
-            all.extend(ManyFits::of_moments(moments));
+            all.extend(ManyFits::of_moments(Shape::default(), moments, solver.line()));
             return Ok(());
         }
         match GradientDescent::replay_many(Shape::default(), moments, &settings) {

@@ -16,7 +16,7 @@ use crate::engine::facts::whole_readings;
 use crate::engine::frame::Frame;
 use crate::engine::reframe::{is_safe_moments, is_safe_sums};
 use crate::engine::{Engine, EngineError, SumsAt, chunks, elements_of, targets};
-use crate::math::{Affine, Moments};
+use crate::math::{Affine, Loss, Moments};
 
 /// Fits of so many neighbours are passed over one after the other, not side by
 /// side, unless they have many rows.
@@ -119,7 +119,7 @@ impl FitPass for ForSums<'_> {
     }
 
     fn run(&self, cpu: &Cpu, t: &Array, frame: &Frame, fit: usize, run: Range<usize>) -> SumsAt {
-        SumsAt { at: self.at[fit], sums: cpu.framed_sums(frame, t, &run, self.at[fit]) }
+        SumsAt { at: self.at[fit], sums: cpu.framed_sums(frame, t, &run, self.at[fit], Loss::Squared) }
     }
 
     fn merge(&self, one: SumsAt, other: SumsAt) -> SumsAt {

@@ -9,6 +9,7 @@ mod explain;
 mod fit;
 mod generate;
 mod groups;
+mod lines;
 mod missing;
 mod models;
 mod notes;

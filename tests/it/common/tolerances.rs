@@ -57,3 +57,7 @@ pub const COMPENSATED_MOMENTS: f64 = 1e-12;
 /// Sums of a fit among many, in another order than those of a problem of its own:
 /// n·2⁻⁵³ of the size of the terms, for the thousands of terms between two merges.
 pub const GROUPED: f64 = 1e-12;
+
+/// Sums and moments of few elements in f32: each residual is rounded to 2⁻²⁴ of
+/// the largest term it is made of, and few of them do not average out.
+pub const DEVICE_FITS: f64 = 2e-6;

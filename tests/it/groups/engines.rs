@@ -1,6 +1,6 @@
 use linfit::array::{Array, Element, Groups, Labels, MaskedArray, NO_GROUP, Nodata, Problem, ValidityRules};
 use linfit::engine::{Cpu, Engine, Reference};
-use linfit::math::{Affine, LossSums, Moments};
+use linfit::math::{Affine, Loss, LossSums, Moments};
 
 use crate::common::tolerances::GROUPED;
 
@@ -193,7 +193,13 @@ pub fn problem(shape: &[u64], x: Vec<f64>, t: Vec<f64>, places: &[usize], given:
 }
 
 /// The results of a problem of these elements alone, if any of them is valid.
-pub fn single(x: &[f64], t: &[f64], places: &[usize], given: Given, at: Affine) -> Option<(Moments, LossSums)> {
+pub fn single(
+    x: &[f64],
+    t: &[f64],
+    places: &[usize],
+    given: Given,
+    at: Affine,
+) -> Option<(Moments, LossSums)> {
     let is_valid = |k: usize| {
         !(matches!(given, Given::Missing | Given::Both) && is_missing(k))
             && !(matches!(given, Given::Weights | Given::Both) && weight(k) == 0.0)
@@ -226,7 +232,7 @@ fn each_fit_is_its_own(grouping: &Grouping, given: Given) {
     for mut engine in engines {
         let over = data.grid().chunks();
         let (first, moments) = engine.moments(over.clone()).unwrap().into_totals().unwrap();
-        let (_, sums) = engine.loss_sums(&points, over).unwrap().into_totals().unwrap();
+        let (_, sums) = engine.loss_sums(&points, Loss::Squared, over).unwrap().into_totals().unwrap();
         assert_eq!((first, moments.len(), sums.len()), (0, grouping.fits, grouping.fits));
         for (&fit, want) in looked_at.iter().zip(&wanted) {
             let name = format!("{}, {given:?}, {:?}, fit {fit}", grouping.name, engine.info().kind);

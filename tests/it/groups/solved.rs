@@ -87,7 +87,10 @@ fn seventy_thousand_fits() {
     assert_eq!(fits.rows.len(), pixels as usize);
     for (pixel, FitRow { weight, bias, .. }) in fits.rows.iter().enumerate() {
         let want = pixel as f64;
-        assert!((weight - want).abs() <= 1e-9 * want && (bias - 1.0).abs() <= 1e-9 * want.max(1.0), "{pixel}");
+        assert!(
+            (weight - want).abs() <= 1e-9 * want && (bias - 1.0).abs() <= 1e-9 * want.max(1.0),
+            "{pixel}"
+        );
     }
 }
 
@@ -99,13 +102,15 @@ fn descents_of_many_are_those_of_each() {
     let data = problem(&[12, 5], x.clone(), t.clone(), &all, Given::Missing);
     let data = data.grouped(Groups::Axes(vec![0])).unwrap();
     let moments = moments_of(&data);
-    let descent = GradientDescent { learning_rate: 0.03, steps: 40, tolerance: 0.2, ..GradientDescent::default() };
+    let descent =
+        GradientDescent { learning_rate: 0.03, steps: 40, tolerance: 0.2, ..GradientDescent::default() };
     let settings = |_: &Moments| Ok(descent);
     let shape = data.fits().shape().clone();
-    let passes = GradientDescent::fit_many(&mut Cpu::new(&data), shape.clone(), &moments, &settings, &mut |_, _| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    let passes =
+        GradientDescent::fit_many(&mut Cpu::new(&data), shape.clone(), &moments, &settings, &mut |_, _| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
     let replayed = GradientDescent::replay_many(shape, &moments, &settings).unwrap();
     for (fit, (one, other)) in passes.rows.iter().zip(&replayed.rows).enumerate() {
         let places: Vec<usize> = (0..12).map(|row| 5 * row + fit).collect();

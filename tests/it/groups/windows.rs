@@ -45,8 +45,7 @@ fn compare(shape: &[u64], window: [usize; 2], given: Given) {
         }
     }
     if n < 500 {
-        let reference =
-            all_windows(&mut Reference::new(&data), Window::new(window[0], window[1]).unwrap());
+        let reference = all_windows(&mut Reference::new(&data), Window::new(window[0], window[1]).unwrap());
         for (k, (got, want)) in windows.iter().zip(&reference).enumerate() {
             compare_moments(&format!("reference, {k}"), got, want);
         }
