@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{EngineError, EngineInfo, Mergeable, Partials, Source, Tree};
 use crate::array::{Array, CHUNK_ELEMENTS, Problem};
-use crate::math::Line;
+use crate::math::{Line, Loss};
 
 /// Elements of a chunk, of arrays in memory.
 #[expect(clippy::cast_possible_truncation, reason = "2^16")]
