@@ -34,6 +34,7 @@ mod rule;
 mod scales;
 mod scan;
 mod stepper;
+mod whole;
 
 #[cfg(test)]
 pub(crate) use altered::{Altered, Found};

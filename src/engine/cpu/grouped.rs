@@ -12,9 +12,9 @@ use super::side::{SideMoments, SidePass, SideSums};
 use super::strided::{Task, Walk};
 use crate::array::{Array, Level, Members};
 use crate::engine::alone::{alone, may_leave_range};
-use crate::engine::facts::whole_readings;
 use crate::engine::frame::Frame;
 use crate::engine::reframe::{is_safe_moments, is_safe_sums};
+use crate::engine::whole::whole_frame;
 use crate::engine::{Engine, EngineError, SumsAt, chunks, elements_of, targets};
 use crate::math::{Affine, Loss, Moments};
 
@@ -119,7 +119,11 @@ impl FitPass for ForSums<'_> {
     }
 
     fn run(&self, cpu: &Cpu, t: &Array, frame: &Frame, fit: usize, run: Range<usize>) -> SumsAt {
-        SumsAt { at: self.at[fit], sums: cpu.framed_sums(frame, t, &run, self.at[fit], Loss::Squared) }
+        SumsAt {
+            at: self.at[fit],
+            loss: Loss::Squared,
+            sums: cpu.framed_sums(frame, t, &run, self.at[fit], Loss::Squared),
+        }
     }
 
     fn merge(&self, one: SumsAt, other: SumsAt) -> SumsAt {
@@ -139,25 +143,20 @@ impl FitPass for ForSums<'_> {
 
     fn alone(&self, fit: usize, cpu: &mut Cpu) -> Result<SumsAt, EngineError> {
         let sums = cpu.loss_sums_at(self.at[fit])?;
-        Ok(SumsAt { at: self.at[fit], sums: sums.into() })
+        Ok(SumsAt { at: self.at[fit], loss: Loss::Squared, sums: sums.into() })
     }
 }
 
 impl Cpu {
     /// The moments of all fits over a range of chunks.
     pub(super) fn moments_of_fits(&self, over: &Range<u64>) -> Result<Vec<Moments>, EngineError> {
-        self.values_of_fits(over, &self.whole_frame(), &ForMoments)
+        self.values_of_fits(over, &whole_frame(&self.data), &ForMoments)
     }
 
     /// The loss sums of all fits, each at its point.
     pub(super) fn sums_of_fits(&self, over: &Range<u64>, at: &[Affine]) -> Result<Vec<SumsAt>, EngineError> {
-        let frame = self.whole_frame();
+        let frame = whole_frame(&self.data);
         self.values_of_fits(over, &frame, &ForSums { at, frame: &frame })
-    }
-
-    /// The way to read all elements: neighbours belong to different fits.
-    fn whole_frame(&self) -> Frame {
-        Frame { readings: whole_readings(&self.data), ..Frame::default() }
     }
 
     fn values_of_fits<P: FitPass>(

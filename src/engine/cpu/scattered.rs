@@ -16,7 +16,7 @@ use super::strided::Room;
 use crate::array::{Array, Members, NO_GROUP, Problem};
 use crate::engine::frame::Frame;
 use crate::engine::{CHUNK, SumsAt, chunks};
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
+use crate::math::{Affine, Loss, LossSums, Moments, SumsAccumulator};
 
 /// The sums of one fit, to which pairs are added one by one.
 pub(super) trait OneFit: Copy + Send + Sync {
@@ -99,7 +99,7 @@ impl OneFit for OneSums {
     }
 
     fn value(&self) -> SumsAt {
-        SumsAt { at: self.at, sums: self.sums }
+        SumsAt { at: self.at, loss: Loss::Squared, sums: self.sums }
     }
 }
 

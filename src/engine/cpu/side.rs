@@ -7,7 +7,7 @@ use multiversion::target::target_cfg_f;
 use super::lanes::mul_add;
 use crate::array::Element;
 use crate::engine::SumsAt;
-use crate::math::{Affine, LossSums, Moments, ShiftedSums, SumsAccumulator};
+use crate::math::{Affine, Loss, LossSums, Moments, ShiftedSums, SumsAccumulator};
 
 /// Fits side by side. More would leave the second-level cache, fewer read too
 /// little of a row at a time.
@@ -196,7 +196,11 @@ impl SidePass for SideSums {
 
     fn values(mut self) -> Vec<SumsAt> {
         self.flush();
-        self.at.into_iter().zip(self.values).map(|(at, sums)| SumsAt { at, sums }).collect()
+        self.at
+            .into_iter()
+            .zip(self.values)
+            .map(|(at, sums)| SumsAt { at, loss: Loss::Squared, sums })
+            .collect()
     }
 }
 

@@ -17,8 +17,8 @@ use super::Cpu;
 use super::blocks::contains_all;
 use super::strided::Room;
 use crate::array::{Array, Window};
-use crate::engine::facts::whole_readings;
 use crate::engine::frame::Frame;
+use crate::engine::whole::whole_frame;
 use crate::engine::{EngineError, MomentsSink, targets};
 use crate::math::{Moments, ShiftedSums};
 
@@ -63,7 +63,7 @@ impl Cpu {
     pub(super) fn windows(&self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         let [height, width] = window.within(data.x().shape())?;
-        let frame = Frame { readings: whole_readings(data), ..Frame::default() };
+        let frame = whole_frame(data);
         let windows = Windows {
             cpu: self,
             t,
@@ -281,6 +281,7 @@ fn along_row(terms: &mut [Terms], window: usize) {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
 mod tests {
     use super::*;
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use super::{Pair, Reference};
 use crate::engine::alone::{alone, may_leave_range};
-use crate::engine::facts::whole_readings;
 use crate::engine::frame::Frame;
 use crate::engine::reframe::{is_safe_moments, is_safe_sums};
+use crate::engine::whole::whole_frame;
 use crate::engine::{Engine, EngineError, SumsAt, elements_of, targets};
-use crate::math::{Affine, Compensated, LossSums, Moments, ShiftedSums, SumsAccumulator};
+use crate::math::{Affine, Compensated, Loss, LossSums, Moments, ShiftedSums, SumsAccumulator};
 
 impl Reference {
     /// Calls `each` with the fit of every valid pair of a range of chunks that
@@ -20,7 +20,7 @@ impl Reference {
         mut each: impl FnMut(usize, Pair),
     ) -> Result<Frame, EngineError> {
         let (t, elements) = (targets(&self.data)?, elements_of(&self.data, over)?);
-        let frame = Frame { readings: whole_readings(&self.data), ..Frame::default() };
+        let frame = whole_frame(&self.data);
         let fits = self.data.fits();
         self.each_numbered_pair(&frame, t, &elements, |k, pair| {
             if let Some(fit) = fits.of_element(k).and_then(|fit| usize::try_from(fit).ok()) {
@@ -75,15 +75,18 @@ impl Reference {
 
     /// The loss sums of each fit at its point.
     pub(super) fn sums_of_fits(&self, over: &Range<u64>, at: &[Affine]) -> Result<Vec<SumsAt>, EngineError> {
-        let readings = whole_readings(&self.data);
+        let readings = whole_frame(&self.data).readings;
         let there: Vec<Affine> = at.iter().map(|&at| readings.model(at)).collect();
         let mut sums = vec![SumsAccumulator::default(); at.len()];
         self.each_pair_of_fits(over, |fit, Pair { x: [x, _], t: [t, _], w }| {
             let r = there[fit].apply(x) - t;
             sums[fit].add(LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r });
         })?;
-        let of_readings =
-            |(&at, sums): (&Affine, SumsAccumulator)| SumsAt { at, sums: sums.of_readings(&readings, 0) };
+        let of_readings = |(&at, sums): (&Affine, SumsAccumulator)| SumsAt {
+            at,
+            loss: Loss::Squared,
+            sums: sums.of_readings(&readings, 0),
+        };
         let mut all: Vec<SumsAt> = at.iter().zip(sums).map(of_readings).collect();
         let unsafe_fits = self.unsafe_fits(&all, |value| is_safe_sums(&value.sums.total()));
         for (fit, data) in alone(&self.data, elements_of(&self.data, over)?, unsafe_fits)? {

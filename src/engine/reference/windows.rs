@@ -2,8 +2,7 @@
 
 use super::{Pair, Reference};
 use crate::array::Window;
-use crate::engine::facts::whole_readings;
-use crate::engine::frame::Frame;
+use crate::engine::whole::whole_frame;
 use crate::engine::{EngineError, MomentsSink, targets};
 use crate::math::{Compensated, Moments, ShiftedSums};
 
@@ -12,7 +11,7 @@ impl Reference {
     pub(super) fn windows(&self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
         let (data, t) = (&self.data, targets(&self.data)?);
         let [height, width] = window.within(data.x().shape())?;
-        let frame = Frame { readings: whole_readings(data), ..Frame::default() };
+        let frame = whole_frame(data);
         let [down, across] = [window.rows() / 2, window.columns() / 2];
         for plane in (0..data.len()).step_by(height * width) {
             for row in 0..height {
