@@ -11,14 +11,14 @@ use super::paths::check_outputs;
 use super::progress::Progress;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print, tell, to_json};
+use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
 use crate::engine::EngineKind;
 use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{Curvature, six_digits_below};
-use crate::report::{FitReport, History, Method, Solved, Timings};
+use crate::report::{FitReport, History, Method, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ Examples:
   linfit fit x.npy t.npy --lr auto --solver moments --steps 1000000 --tol 1e-9
   linfit fit x.npy t.npy --solver exact
   linfit fit today.tif:1 reference.tif:1 --lr 1e-7
-  linfit fit table.parquet:height table.parquet:weight
+  linfit fit table.parquet --x height --t weight
   linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
@@ -53,6 +53,10 @@ pub(super) struct FitArguments {
     #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
+    /// Say what would be read, where it would be computed and how long a pass should take, and do no more
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
+
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -68,6 +72,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
     let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
+    if arguments.dry_run {
+        let (method, most) = (arguments.solver.method(), arguments.solver.passes());
+        let memory_bytes = arguments.engine.host_bytes();
+        return dry_run::run(&arguments.pair, memory_bytes, &engine, most, method, arguments.json);
+    }
 
     let started = Instant::now();
     let LoadedPair { problem: data, masked_by } =
@@ -84,7 +93,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
-    let moments = engine.all_moments()?;
+    let moments = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
     let (sgd, curvature) = match method {
@@ -106,7 +115,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     drop(listening);
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
-    watch.finish()?;
+    let trace = watch.finish()?;
+    advice::on_time(&fit, method, arguments.verbosity);
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
     arguments.verbosity.notices_of(engine.as_mut());
@@ -148,6 +158,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         tell(&divergence(&fit, rate, curvature, engine.info().kind));
     }
     print(&report, arguments.json)?;
+    arguments.verbosity.curve(&trace);
     Ok(match fit.stop_reason {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
@@ -214,16 +225,18 @@ struct Watch<'a> {
     history: Option<History>,
     failed: Option<DataError>,
     progress: Progress,
+    trace: Trace,
 }
 
 impl<'a> Watch<'a> {
     fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
         let progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-        Self { arguments, history, failed: None, progress }
+        Self { arguments, history, failed: None, progress, trace: Trace::default() }
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
         let State { step, model, evaluation } = state;
+        self.trace.add(state);
         if let Some(history) = &mut self.history
             && let Err(error) = history.add(state)
         {
@@ -240,8 +253,9 @@ impl<'a> Watch<'a> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Puts the history in its place, unless it couldn't be written.
-    fn finish(self) -> Result<(), CliError> {
+    /// Puts the history in its place, unless it couldn't be written; the course of
+    /// the descent.
+    fn finish(self) -> Result<Trace, CliError> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
@@ -252,6 +266,6 @@ impl<'a> Watch<'a> {
                 self.arguments.verbosity.note(&format!("history written to {}", shown(&path)));
             }
         }
-        Ok(())
+        Ok(self.trace)
     }
 }

@@ -1,20 +1,27 @@
 //! The command line: one file a command. Each parses its arguments, calls the
 //! library and prints; results go to stdout, everything else to stderr.
 
+mod advice;
 mod bench;
 mod cache;
+mod columns;
 mod compare;
+mod completions;
 mod devices;
 mod drivers;
+mod dry_run;
 mod engine;
 mod error;
 mod explain;
 mod fit;
 mod generate;
+mod help;
 mod hint;
 mod interrupt;
+mod man;
 mod memory;
 mod pair;
+mod passes;
 mod paths;
 mod place;
 mod precision;
@@ -32,7 +39,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::array::{guard_mappings, harmless, shown};
@@ -79,6 +86,8 @@ enum Command {
     Devices(devices::DevicesArguments),
     Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
     #[command(name = drivers::COMMAND, hide = true)]
     TryDrivers(drivers::TryDriversArguments),
 }
@@ -107,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::TryDrivers(arguments) => drivers::run(&arguments),
     };
     match result {
@@ -123,16 +134,22 @@ pub fn run() -> ExitCode {
 /// The arguments; without them the process ends with help, the version or a
 /// usage error.
 fn parse(arguments: &[OsString]) -> Arguments {
-    let wrong = match Arguments::try_parse_from(arguments) {
+    let wrong = match parsed(arguments) {
         Ok(arguments) => return arguments,
         Err(wrong) => wrong,
     };
     // The message repeats the arguments as they were typed.
-    let shown = arguments.iter().map(|argument| shown(argument.as_ref()).to_string());
-    match Arguments::try_parse_from(shown) {
+    let shown: Vec<_> =
+        arguments.iter().map(|argument| shown(argument.as_ref()).to_string().into()).collect();
+    match parsed(&shown) {
         Err(shown) => shown.exit(),
         Ok(_) => wrong.exit(),
     }
+}
+
+fn parsed(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let matches = help::command().try_get_matches_from(arguments)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
 }
 
 /// A key in stdin, `-:KEY`, would be taken for options.

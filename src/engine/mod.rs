@@ -8,6 +8,7 @@
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
 //! the shaders.
 
+mod bins;
 mod check;
 mod cpu;
 mod frame;
@@ -25,6 +26,7 @@ use std::{fmt, io};
 
 use serde::Serialize;
 
+pub use bins::{BinPlan, Binned, BlockMeans, Extremes};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use notice::Notice;
@@ -134,6 +136,26 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
     fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+
+    /// The extremes of x, t and the residuals at a W and b, over the valid pairs of
+    /// the one fit. Computed on the host.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; those of the data.
+    fn extremes(&mut self, at: Affine) -> Result<Extremes, EngineError> {
+        check_points(self.problem(), &[at])?;
+        bins::extremes(self.problem(), at)
+    }
+
+    /// Histograms of x, t and the residuals: exact counts of the valid pairs of the
+    /// one fit, the same for any number of threads. Computed on the host.
+    ///
+    /// # Errors
+    /// Those of [`extremes`](Self::extremes).
+    fn binned(&mut self, plan: &BinPlan) -> Result<Binned, EngineError> {
+        check_points(self.problem(), &[plan.at])?;
+        bins::binned(self.problem(), plan)
+    }
 
     /// Starts to add up the time that passes take by the device's own clock;
     /// false if it has none.

@@ -9,6 +9,7 @@
 //! [`Reading`] brings elements into f64's range and digits.
 
 mod affine;
+mod bins;
 mod compensated;
 mod curvature;
 mod double;
@@ -22,6 +23,7 @@ mod six_digits;
 mod sums;
 
 pub use affine::Affine;
+pub use bins::{BinAxis, Bins};
 pub use compensated::{Compensated, two_sum};
 pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled};

@@ -3,19 +3,25 @@
 
 mod bench;
 mod comparison;
+mod curve;
 mod devices;
+mod dry_run;
 mod explanation;
 mod history;
 mod numbers;
 mod summary;
 mod table;
+mod trace;
 mod tuning;
 
 pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};
 pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
+pub use curve::loss_curve;
 pub use devices::{AdapterReport, DevicesReport};
+pub use dry_run::{DryRun, DryRunFile};
 pub use explanation::Explanation;
 pub use history::History;
 pub(crate) use numbers::count;
 pub use summary::{FitReport, Method, Outlook, Solved, Timings};
+pub use trace::Trace;
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
