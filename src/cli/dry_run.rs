@@ -11,7 +11,7 @@ use super::pair::PairArguments;
 use super::print;
 use crate::array::{DataError, ElementType};
 use crate::engine::ReadProbe;
-use crate::report::{DryRun, DryRunFile, Method};
+use crate::report::{DryRun, InputFile, Method};
 
 /// Memory that the speed of reading is measured on: more than most caches hold.
 const PROBE_BYTES: usize = 256 << 20;
@@ -41,7 +41,7 @@ pub(super) fn run(
         let is_mapped = matches!(extension.as_str(), "npy" | "raw" | "bin" | "dat" | "safetensors");
         let is_opened = bytes.is_some_and(|bytes| is_mapped || bytes <= DECODED_BYTES);
         let opened = is_opened.then(|| pair.open_one(&source, memory_bytes)).transpose()?;
-        files.push(DryRunFile {
+        files.push(InputFile {
             argument: name,
             source: source.to_string(),
             bytes,
@@ -62,9 +62,9 @@ pub(super) fn run(
 
 /// Bytes that a pass reads; none where the size of an array is not known. A mask
 /// is read once.
-fn pass_bytes(files: &[DryRunFile]) -> Option<u64> {
+fn pass_bytes(files: &[InputFile]) -> Option<u64> {
     let read = files.iter().filter(|file| file.argument != "--mask");
-    let bytes = |file: &DryRunFile| {
+    let bytes = |file: &InputFile| {
         let element = ElementType::ALL.into_iter().find(|element| Some(element.name()) == file.dtype)?;
         Some(file.elements? * element.size() as u64)
     };

@@ -8,6 +8,7 @@ use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
+use super::pictures::{Found, PictureArguments};
 use super::progress::Progress;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
@@ -53,6 +54,9 @@ pub(super) struct FitArguments {
     #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
+    #[command(flatten)]
+    pictures: PictureArguments,
+
     /// Say what would be read, where it would be computed and how long a pass should take, and do no more
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
@@ -67,7 +71,10 @@ pub(super) struct FitArguments {
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solver = arguments.solver.checked()?;
-    let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    arguments.pictures.check()?;
+    let mut outputs =
+        vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    outputs.extend(arguments.pictures.outputs());
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
@@ -79,7 +86,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
 
     let started = Instant::now();
-    let LoadedPair { problem: data, masked_by } =
+    let LoadedPair { problem: data, masked_by, files } =
         arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
@@ -91,6 +98,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+    let pictures = arguments.pictures.begin()?;
 
     let started = Instant::now();
     let moments = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
@@ -138,6 +146,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         };
         file.finish_with(&model)?;
     }
+    let found =
+        Found { engine: engine.as_mut(), report: &report, moments: &moments, trace: trace.clone(), files };
+    pictures.draw(found)?;
     if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
         arguments.verbosity.note(&note);
     }

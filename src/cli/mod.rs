@@ -23,6 +23,7 @@ mod memory;
 mod pair;
 mod passes;
 mod paths;
+mod pictures;
 mod place;
 mod precision;
 mod predict;
@@ -39,7 +40,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::array::{guard_mappings, harmless, shown};
@@ -147,9 +149,14 @@ fn parse(arguments: &[OsString]) -> Arguments {
     }
 }
 
+/// The same; a short help has the common arguments alone.
 fn parsed(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
-    let matches = help::command().try_get_matches_from(arguments)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
+    let is_short = |argument: &OsString| argument == "-h";
+    Arguments::try_parse_from(arguments).map_err(|error| {
+        let is_help = error.kind() == ErrorKind::DisplayHelp && arguments.iter().any(is_short);
+        let brief = is_help.then(|| help::brief_command().try_get_matches_from(arguments).err());
+        brief.flatten().unwrap_or(error)
+    })
 }
 
 /// A key in stdin, `-:KEY`, would be taken for options.

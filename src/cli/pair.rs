@@ -11,6 +11,7 @@ use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
 use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
 use crate::io::{Opened, Source, check_keys};
+use crate::report::InputFile;
 
 /// The data of a command that compares predictions from X with T.
 #[derive(Debug, Args)]
@@ -93,6 +94,9 @@ impl PairArguments {
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
+        let files =
+            self.resolved()?.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened));
+        let files = files.collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
         let masked_by = fitted.flat_map(exclusions).collect();
         let (mask, weights) = (mask.map(MaskedArray::from), weights.map(MaskedArray::from));
@@ -102,7 +106,7 @@ impl PairArguments {
         let progress = Progress::of_work(verbosity.quiet, "looking for valid elements");
         let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
         progress.end();
-        Ok(LoadedPair { problem, masked_by })
+        Ok(LoadedPair { problem, masked_by, files })
     }
 }
 
@@ -111,6 +115,20 @@ pub(super) struct LoadedPair {
     pub(super) problem: Problem,
     /// The notes of the files on the elements that they exclude themselves.
     pub(super) masked_by: Vec<String>,
+    /// The files.
+    pub(super) files: Vec<InputFile>,
+}
+
+/// The account of a file that was opened.
+fn input(argument: &'static str, source: &Source, opened: &Opened) -> InputFile {
+    InputFile {
+        argument,
+        source: source.to_string(),
+        bytes: source.path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
+        shape: Some(opened.shape().to_string()),
+        dtype: Some(opened.element().name()),
+        elements: Some(opened.len() as u64),
+    }
 }
 
 fn exclusions(opened: &Opened) -> Vec<String> {

@@ -17,6 +17,7 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod normal;
 mod statistics;
 mod steps;
 
@@ -26,5 +27,6 @@ pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use normal::{normal_quantile, normal_share};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

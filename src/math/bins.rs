@@ -15,7 +15,8 @@ impl BinAxis {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand bins")]
     pub fn new(low: f64, high: f64, bins: usize) -> Self {
         let bins = bins.max(1);
-        let (low, high) = if low < high { (low, high) } else { around(low) };
+        let (low, high) =
+            if low < high && low.is_finite() && high.is_finite() { (low, high) } else { around(low) };
         // NumPy's `linspace`; half of each where the difference is beyond f64.
         let (width, n) = (high - low, bins as f64);
         let edge = |k: usize| {
@@ -81,6 +82,7 @@ impl BinAxis {
 fn around(value: f64) -> (f64, f64) {
     /// Far from 0 a half is lost to rounding, or leaves bins without width.
     const SHARE: f64 = 1.0 / (1u64 << 32) as f64;
+    let value = if value.is_finite() { value } else { 0.0 };
     let half = 0.5f64.max(value.abs() * SHARE);
     (value - half, value + half)
 }

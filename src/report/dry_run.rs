@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::Method;
 use super::numbers::{bytes, count, seconds};
 
-/// A file that a fit would read.
+/// A file that a fit reads.
 #[derive(Debug, Clone, Serialize)]
-pub struct DryRunFile {
+pub struct InputFile {
     /// `X`, `T` or the option that names it.
     pub argument: &'static str,
     /// The file, and the key in it.
@@ -26,7 +26,7 @@ pub struct DryRunFile {
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
     /// The files, X first.
-    pub files: Vec<DryRunFile>,
+    pub files: Vec<InputFile>,
     /// The engine that would compute.
     pub engine: String,
     /// The solver.

@@ -14,6 +14,7 @@
 )]
 
 mod bench;
+mod bins;
 mod cli;
 mod common;
 mod descent;

@@ -88,7 +88,7 @@ pub(super) struct BenchArguments {
 
     /// Measure which launch configuration is fastest on each GPU adapter, and keep it for later runs:
     /// the order of reading, the kind of sums, loads in flight, and the size and number of workgroups
-    #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown"])]
+    #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown", "plot"])]
     tune: bool,
 
     /// The seconds to repeat each measurement for, after 10 runs
@@ -120,6 +120,7 @@ pub(super) struct BenchArguments {
 pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     let baseline = arguments.baseline.as_deref();
     let inputs: Vec<_> = baseline.iter().map(|path| ("--baseline", *path)).collect();
+    arguments.exports.check()?;
     check_outputs(&arguments.exports.outputs(), &inputs)?;
     let baseline = baseline.map(|path| Ok::<_, CliError>((path, Baseline::load(path)?))).transpose()?;
     let drivers = OnlyEngine::drivers(arguments.engine, arguments.verbosity)?;
