@@ -7,8 +7,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::frame::{self, Facts, Frame};
-use super::{CHUNK, EngineError, chunks, targets};
+use super::EngineError;
+use super::facts::Facts;
+use super::frame::{self, Frame};
+use super::pass::{CHUNK, chunks, targets};
 use crate::array::{Array, Order, Problem, Shape};
 use crate::math::{Affine, BinAxis, Bins};
 

@@ -104,7 +104,7 @@ fn write_page(
     section(page, "Numbers", &numbers(report))?;
     for (title, svg) in figures {
         let labelled = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
-        write!(page, "<h2>{title}</h2>\n<figure>{labelled}</figure>\n")?;
+        write!(page, "<h2>{title}</h2>\n<figure>\n{labelled}</figure>\n")?;
     }
     section(page, "Data", &data(report, provenance))?;
     section(page, "Made by", &origin(report, provenance))?;
@@ -153,7 +153,7 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
             StopReason::Diverged => "the descent diverged, and this is its last finite state".to_owned(),
             StopReason::Interrupted =>
                 format!("the descent was interrupted after {}", counted(report.steps, "step")),
-            _ => format!("the descent ended after {}", counted(report.steps, "step")),
+            StopReason::Steps => format!("the descent ended after {}", counted(report.steps, "step")),
         }
     );
     let mut sentences = vec![first];

@@ -5,16 +5,17 @@ use std::sync::Once;
 use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
+use plotters::element::DashedPathElement;
 use plotters::prelude::{
-    BitMapBackend, Cartesian2d, DrawingArea, DrawingAreaErrorKind, DrawingBackend, EmptyElement,
-    IntoDrawingArea, IntoFont, PathElement, RGBColor, Rectangle, SVGBackend, Text,
+    BitMapBackend, Cartesian2d, Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoDrawingArea,
+    IntoFont, PathElement, RGBColor, Rectangle, SVGBackend, Text,
 };
 use plotters::style::colors::colormaps::ViridisRGB;
-use plotters::style::{Color, FontStyle, IntoTextStyle, TextStyle, register_font};
+use plotters::style::{Color, FontStyle, ShapeStyle, TextStyle, WHITE, register_font};
 
 use super::clip::{Point, Window};
+use super::format::{PictureError, PictureFormat};
 use super::scale::Scale;
-use super::{PictureError, PictureFormat};
 
 /// A part of a picture.
 pub(super) type Area<DB> = DrawingArea<DB, Shift>;
@@ -76,7 +77,7 @@ fn svg(picture: &impl Draw, has_background: bool) -> Result<String, PictureError
     {
         let area = SVGBackend::with_string(&mut text, picture.size()).into_drawing_area();
         if has_background {
-            area.fill(&plotters::style::WHITE).map_err(PictureError::of)?;
+            area.fill(&WHITE).map_err(PictureError::of)?;
         }
         picture.draw(&area, Pen { scale: 1 }).map_err(PictureError::of)?;
         area.present().map_err(PictureError::of)?;
@@ -125,7 +126,7 @@ impl Pen {
     }
 
     /// The width of a line of so many units.
-    pub(super) fn line(self, color: RGBColor, units: u32) -> plotters::style::ShapeStyle {
+    pub(super) fn line(self, color: RGBColor, units: u32) -> ShapeStyle {
         color.stroke_width(self.px(units))
     }
 
@@ -133,7 +134,7 @@ impl Pen {
     pub(super) fn font(self, units: u32, color: RGBColor) -> TextStyle<'static> {
         // Backends take the size of a line, not that of the letters.
         let size = f64::from(self.px(units)) * 1.24;
-        (FONT, size).into_font().color(&color).into_text_style(&(1, 1))
+        (FONT, size).into_font().color(&color)
     }
 
     /// Writes a line of text at a place from the left upper corner.
@@ -189,13 +190,12 @@ impl Pen {
     ) -> Result<(), Failed<DB>> {
         let color = style.color.mix(style.opacity);
         for part in window.line(points) {
+            let look = color.stroke_width(self.px(style.width));
             if style.is_dashed {
-                for (from, to) in dashes(window, &part) {
-                    let line = PathElement::new(vec![from, to], color.stroke_width(self.px(style.width)));
-                    chart.draw_series([line])?;
-                }
+                let (dash, gap) = (self.px(7), self.px(5));
+                chart.draw_series([DashedPathElement::new(part, dash, gap, look)])?;
             } else {
-                chart.draw_series([PathElement::new(part, color.stroke_width(self.px(style.width)))])?;
+                chart.draw_series([PathElement::new(part, look)])?;
             }
         }
         Ok(())
@@ -209,9 +209,7 @@ impl Pen {
         color: RGBColor,
         radius: u32,
     ) -> Result<(), Failed<DB>> {
-        let dots = points.iter().map(|&at| {
-            EmptyElement::at(at) + plotters::element::Circle::new((0, 0), self.px(radius), color.filled())
-        });
+        let dots = points.iter().map(|&at| Circle::new(at, self.px(radius), color.filled()));
         chart.draw_series(dots)?;
         Ok(())
     }
@@ -252,29 +250,6 @@ impl Stroke {
     pub(super) fn dashed(color: RGBColor, width: u32) -> Self {
         Self { is_dashed: true, ..Self::solid(color, width) }
     }
-}
-
-/// The dashes of a line, all of one length on the screen.
-fn dashes(window: &Window, points: &[Point]) -> Vec<(Point, Point)> {
-    const LENGTH: f64 = 0.012;
-    let (width, height) = (window.x.end - window.x.start, window.y.end - window.y.start);
-    let mut dashes = Vec::new();
-    for pair in points.windows(2) {
-        let (from, to) = (pair[0], pair[1]);
-        let length = ((to.0 - from.0) / width).hypot((to.1 - from.1) / height);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a line within a picture has a few hundred dashes"
-        )]
-        let count = (length / LENGTH / 2.0).ceil().clamp(1.0, 500.0) as u32;
-        let at = |k: f64| {
-            let share = k / f64::from(count);
-            (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
-        };
-        dashes.extend((0..count).map(|k| (at(f64::from(k)), at(f64::from(k) + 0.5))));
-    }
-    dashes
 }
 
 /// A colour for numbers above 0, by their logarithm or as they are.

@@ -135,7 +135,7 @@ fn map<DB: DrawingBackend>(area: &Area<DB>, pen: Pen, blocks: &BlockMeans) -> Re
     let [rows, columns] = blocks.blocks;
     #[expect(clippy::cast_precision_loss, reason = "rows and columns")]
     let [height, width] = blocks.extents.map(|extent| extent as f64);
-    let (x, y) = (Scale::new([0.0, width]), Scale::new([height, 0.0]));
+    let (x, y) = (Scale::new([0.0, width]), Scale::new([0.0, height]).reversed());
     let axes = Axes { x: &x, y: &y, x_name: "column", y_name: "row", ticks: [6, 6] };
     let all = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
     let colors = Colors::linear(all().filter_map(|(row, column)| blocks.mean(row, column)));

@@ -45,6 +45,11 @@ impl Scale {
         Self { low, high: high.max(low + 1.0), offset: 0.0, exponent: 0, is_power: true }
     }
 
+    /// The same from right to left.
+    pub(super) fn reversed(self) -> Self {
+        Self { low: self.high, high: self.low, ..self }
+    }
+
     /// The same with a margin on both sides, a share of the width.
     pub(super) fn with_margin(range: [f64; 2], share: f64) -> Self {
         let range = if range.iter().all(|end| end.is_finite()) { range } else { [0.0, 1.0] };
@@ -84,7 +89,7 @@ impl Scale {
             };
         }
         let range = self.range();
-        let step = (range.end - range.start) / 10.0;
+        let step = (range.end - range.start).abs() / 10.0;
         let decimals = usize::try_from(-exponent(step.max(1e-12))).unwrap_or(0).min(12);
         trimmed(&format!("{:.decimals$}", place + 0.0))
     }
