@@ -94,9 +94,9 @@ impl PairArguments {
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
+        let named = self.resolved()?;
         let files =
-            self.resolved()?.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened));
-        let files = files.collect();
+            named.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened)).collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
         let masked_by = fitted.flat_map(exclusions).collect();
         let (mask, weights) = (mask.map(MaskedArray::from), weights.map(MaskedArray::from));
