@@ -22,24 +22,24 @@ pub struct Provenance {
 
 /// Colours by the reader's choice of light or dark, and always light on paper.
 const STYLE: &str = "
-:root { --ink: #222; --paper: #fff; --soft: #666; --rule: #ddd; color-scheme: light dark; }
+:root { --Ink: #222; --Paper: #fff; --Soft: #666; --Rule: #ddd; color-scheme: light dark; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --ink: #ddd; --paper: #17191c; --soft: #999; --rule: #3a3d42; }
-  svg [fill='#222222'] { fill: var(--ink); }
-  svg [stroke='#222222'] { stroke: var(--ink); }
+  :root { --Ink: #ddd; --Paper: #17191c; --Soft: #999; --Rule: #3a3d42; }
+  svg [fill='#222222'] { fill: var(--Ink); }
+  svg [stroke='#222222'] { stroke: var(--Ink); }
 }
-body { margin: 0; background: var(--paper); color: var(--ink);
+body { margin: 0; background: var(--Paper); color: var(--Ink);
   font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 880px; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
-  border-bottom: 1px solid var(--rule); }
-th { font-weight: 500; color: var(--soft); white-space: nowrap; }
+  border-bottom: 1px solid var(--Rule); }
+th { font-weight: 500; color: var(--Soft); white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 figure { margin: 0; } svg { width: 100%; height: auto; display: block; }
 code { font: .85rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
-.soft { color: var(--soft); }
+.soft { color: var(--Soft); }
 @media print { body { font-size: 11pt; } main { max-width: none; padding: 0; }
   figure, table, h2 { break-inside: avoid; } h2 { break-after: avoid; } }
 ";

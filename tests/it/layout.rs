@@ -310,7 +310,6 @@ fn crates_stay_in_their_rooms() {
         ("use ::safetensors", "io/safetensors.rs"),
         ("use zip::", "io/npz.rs"),
         ("comfy_table::", "report/"),
-        #[cfg(feature = "plot")]
         ("plotters::", "report/pictures"),
         ("multiversion::", "engine/"),
         ("statrs::", "fit/statistics.rs"),

@@ -20,7 +20,7 @@ mod common;
 mod descent;
 mod differential;
 mod digits;
-#[cfg(all(unix, feature = "parquet", feature = "tiff"))]
+#[cfg(all(unix, feature = "parquet", feature = "plot", feature = "tiff"))]
 mod docs;
 mod drivers;
 mod engines;

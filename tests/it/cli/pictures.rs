@@ -81,8 +81,12 @@ fn boxes(elements: &[Element]) -> Vec<(String, [f64; 4])> {
             Some("0.5ex") => (-size / 2.0, size),
             _ => (-size, size),
         };
+        // Turned to the left, what is below is on the right.
         let place = match element.get("transform") {
-            Some(_) => [x - size, y - width / 2.0, x + size, y + width / 2.0],
+            Some(turned) if turned.starts_with("rotate(270") => {
+                [x + top, y - width - start, x + top + height, y - start]
+            }
+            Some(_) => [x - top - height, y + start, x - top, y + start + width],
             None => [x + start, y + top, x + start + width, y + top + height],
         };
         (element.text.clone(), place)
