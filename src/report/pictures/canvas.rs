@@ -167,6 +167,7 @@ impl Pen {
         chart
             .configure_mesh()
             .disable_mesh()
+            .set_all_tick_mark_size(self.px(5))
             .axis_style(self.line(INK, 1))
             .label_style(small)
             .axis_desc_style(title)
@@ -319,6 +320,7 @@ impl Colors {
         chart
             .configure_mesh()
             .disable_mesh()
+            .set_all_tick_mark_size(pen.px(5))
             .axis_style(pen.line(INK, 1))
             .label_style(pen.font(11, INK))
             .axis_desc_style(pen.font(12, INK))

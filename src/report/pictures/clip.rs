@@ -11,10 +11,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn contains(&self, (x, y): Point) -> bool {
-        (self.x.start..=self.x.end).contains(&x) && (self.y.start..=self.y.end).contains(&y)
-    }
-
     /// The part of a segment that is within (Y.-D. Liang, B. A. Barsky, 1984).
     pub(super) fn segment(&self, from: Point, to: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
