@@ -298,7 +298,7 @@ impl Colors {
         const STEPS: u32 = 64;
         let (low, high) =
             if self.low < self.high { (self.low, self.high) } else { (self.low - 0.5, self.low + 0.5) };
-        let scale = Scale::new([low, high]);
+        let scale = if self.is_log { Scale::plain([low, high]) } else { Scale::new([low, high]) };
         let mut builder = ChartBuilder::on(area);
         let mut chart = builder
             .margin_top(pen.px(MARGIN))
@@ -315,7 +315,7 @@ impl Colors {
         chart.draw_series(steps)?;
         let is_log = self.is_log;
         let tick = move |place: &f64| {
-            if is_log { counted(10f64.powf(low + (place - places.start))) } else { scale.tick(*place) }
+            if is_log { counted(10f64.powf(*place)) } else { scale.tick(*place) }
         };
         chart
             .configure_mesh()

@@ -40,6 +40,11 @@ impl Scale {
         Self { low, high, offset, exponent, is_power: false }
     }
 
+    /// The axis of numbers that are written as they are.
+    pub(super) fn plain([low, high]: [f64; 2]) -> Self {
+        Self { low, high, offset: 0.0, exponent: 0, is_power: false }
+    }
+
     /// The axis of numbers by their decimal logarithm, between whole ones.
     pub(super) fn powers([low, high]: [f64; 2]) -> Self {
         Self { low, high: high.max(low + 1.0), offset: 0.0, exponent: 0, is_power: true }
