@@ -125,7 +125,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
     let trace = watch.finish()?;
-    advice::on_time(&fit, method, arguments.verbosity);
+    if let Some(advice) = advice::on_time(&fit, method) {
+        arguments.verbosity.note(&advice);
+    }
     let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
     // Data that are streamed tell what they lost only once they were read.
     arguments.verbosity.notices_of(engine.as_mut());
