@@ -205,7 +205,10 @@ pub(super) fn quantiles(view: &FitView) -> Vec<(f64, f64)> {
     let least = 0.5 / total as f64;
     let each = |share: f64| {
         let is_there = share >= least && share <= 1.0 - least;
-        view.binned.quantile(share).filter(|_| is_there).map(|r| (normal_quantile(share), r))
+        // A quantile is known to a bin; of residuals that are all alike it is exact.
+        let [low, high] = view.extremes.residual;
+        let inside = |r: f64| if low <= high { r.clamp(low, high) } else { r };
+        view.binned.quantile(share).filter(|_| is_there).map(|r| (normal_quantile(share), inside(r)))
     };
     if total <= 64 {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
