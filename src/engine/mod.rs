@@ -15,6 +15,7 @@
 mod alone;
 #[cfg(test)]
 mod altered;
+mod bins;
 mod check;
 mod cpu;
 mod error;
@@ -38,6 +39,7 @@ mod whole;
 
 #[cfg(test)]
 pub(crate) use altered::{Altered, Found};
+pub use bins::{BinPlan, Binned, BlockMeans, Extremes};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;

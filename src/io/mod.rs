@@ -31,6 +31,7 @@ mod input;
 mod labels;
 mod metadata;
 mod model;
+mod nearest;
 mod nodata;
 mod note;
 pub mod npy;

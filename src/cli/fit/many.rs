@@ -31,9 +31,16 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         )));
     }
     solver.check_for_many()?;
+    let dry_run = arguments.dry_run.then_some("--dry-run");
+    let pictures = arguments.pictures.outputs().into_iter().find_map(|(name, path)| path.map(|_| name));
+    if let Some(option) = dry_run.or(pictures) {
+        return Err(CliError::Usage(format!(
+            "{option} is for one fit; remove it, or the option that groups elements"
+        )));
+    }
     let engine = arguments.engine.choose(Auto::Cpu, arguments.verbosity)?;
     let started = Instant::now();
-    let (LoadedPair { problem: data, masked_by, metadata }, grouping) = arguments.pair.load_grouped(
+    let (LoadedPair { problem: data, masked_by, metadata, .. }, grouping) = arguments.pair.load_grouped(
         &arguments.grouping,
         arguments.engine.host_bytes(),
         arguments.verbosity,
