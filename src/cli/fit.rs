@@ -17,7 +17,7 @@ use crate::engine::EngineKind;
 use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
-use crate::math::{Curvature, six_digits_below};
+use crate::math::six_digits_below;
 use crate::report::{FitReport, History, Method, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
@@ -145,7 +145,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
     if fit.stop_reason == StopReason::Diverged {
         let rate = sgd.map_or(f64::NAN, |sgd| sgd.learning_rate);
-        tell(&divergence(&fit, rate, curvature, engine.info().kind));
+        let bound = sgd.zip(curvature).map(|(sgd, curvature)| sgd.rate_bound(&curvature));
+        tell(&divergence(&fit, rate, bound, engine.info().kind));
     }
     print(&report, arguments.json)?;
     Ok(match fit.stop_reason {
@@ -159,7 +160,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<String> {
     // Without steps, the loss at the start is what was asked for.
     let ratio = report.far_by?;
-    if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
+    // Nor with a weight decay, which keeps W and b from that line.
+    if sgd.steps == 0 || sgd.weight_decay > 0.0 || fit.stop_reason == StopReason::Diverged {
         return None;
     }
     let how = if ratio == f64::MAX {
@@ -188,12 +190,12 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
 }
 
 /// The message of a descent that diverged, with the cause and a remedy.
-fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKind) -> String {
-    let (why, advice) = match curvature {
-        Some(curvature) if rate >= curvature.rate_bound() => (
+fn divergence(fit: &Fit, rate: f64, bound: Option<f64>, kind: EngineKind) -> String {
+    let (why, advice) = match bound {
+        Some(bound) if rate >= bound => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                six_digits_below(curvature.rate_bound())
+                six_digits_below(bound)
             ),
             "--lr auto",
         ),
@@ -223,7 +225,7 @@ impl<'a> Watch<'a> {
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
-        let State { step, model, evaluation } = state;
+        let State { step, model, evaluation, .. } = state;
         if let Some(history) = &mut self.history
             && let Err(error) = history.add(state)
         {

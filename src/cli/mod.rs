@@ -4,6 +4,7 @@
 mod bench;
 mod cache;
 mod compare;
+mod descent;
 mod devices;
 mod drivers;
 mod engine;

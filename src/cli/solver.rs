@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::descent::DescentArguments;
 use super::error::CliError;
 use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
 use crate::io::load_model;
@@ -68,6 +69,9 @@ pub(super) struct SolverArguments {
     /// the same. auto: as many as take 50 ms
     #[arg(long, value_name = "K|auto")]
     steps_per_submit: Option<StepsPerSubmit>,
+
+    #[command(flatten)]
+    descent: DescentArguments,
 }
 
 /// The values of `--solver`.
@@ -160,6 +164,7 @@ impl SolverArguments {
             given(self.init.is_some(), "--init"),
             given(self.standardize, "--standardize"),
             given(self.force, "--force"),
+            self.descent.first_given(),
         ];
         let passes = [
             given(self.update.is_some(), "--update"),
@@ -189,11 +194,10 @@ impl SolverArguments {
             Some(LearningRate::Fixed(rate)) => rate,
             Some(LearningRate::Auto) | None => default.learning_rate,
         };
-        Ok(GradientDescent {
+        let sgd = GradientDescent {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),
-            tolerances: default.tolerances,
             start: match &self.init {
                 Some(path) => load_model(path)?,
                 None => Affine::new(
@@ -202,8 +206,9 @@ impl SolverArguments {
                 ),
             },
             update: self.update()?,
-            coordinates: Coordinates::Original,
-        })
+            ..default
+        };
+        self.descent.applied(sgd, self.chooses_rate(), self.standardize)
     }
 
     fn update(&self) -> Result<Update, CliError> {
@@ -249,7 +254,12 @@ impl Solver<'_> {
         }
         let curvature = sgd.coordinates.curvature(moments);
         if arguments.chooses_rate() {
-            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+            let curvature = curvature.ok_or(FitError::MomentsOverflow)?;
+            sgd = if arguments.descent.chooses_momentum() {
+                sgd.with_best_momentum(&curvature)
+            } else {
+                GradientDescent { learning_rate: sgd.best_rate(&curvature), ..sgd }
+            };
         }
         if let Some(share) = arguments.rtol.filter(|&share| share > 0.0) {
             // A share that is not 0 leaves a tolerance, however small.

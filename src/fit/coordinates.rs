@@ -88,6 +88,20 @@ impl Position {
         Self { coordinates, model, height }
     }
 
+    /// The same W with this prediction at x̄, in coordinates that hold it.
+    pub(super) fn at_height(self, height: Option<Double>) -> Self {
+        match (self.coordinates, height) {
+            (Coordinates::Standardized { .. }, Some(height)) => Self { height, ..self },
+            _ => self,
+        }
+    }
+
+    /// The prediction at x̄, in coordinates that hold it.
+    #[inline]
+    pub(super) fn height(&self) -> Option<Double> {
+        (self.coordinates != Coordinates::Original).then_some(self.height)
+    }
+
     /// W and b, each the nearest f64.
     pub(super) fn affine(&self) -> Affine {
         self.model
@@ -145,6 +159,12 @@ impl Movable for Position {
                 Self { model: Affine { weight, bias }, height, ..self }
             }
         }
+    }
+
+    /// In the original coordinates: settings with a decay refuse others.
+    #[inline]
+    fn decaying(&self) -> Affine {
+        self.model
     }
 }
 

@@ -8,8 +8,9 @@ use super::error::{ConfigError, FitError};
 use super::exact::hides;
 use super::gradient_descent::{GradientDescent, Update};
 use super::host::{HostStepper, Passes, Replay};
+use super::progress::Progress;
 use super::steps::StepsPerSubmit;
-use crate::engine::{Digits, Engine, EngineError, EngineKind, StepOutcome, Stepper};
+use crate::engine::{Digits, Engine, EngineError, EngineKind, Evaluated, StepOutcome, StepState, Stepper};
 use crate::math::{Affine, Evaluation, Line, Moments};
 
 /// A descent after `step` steps.
@@ -21,6 +22,8 @@ pub struct State {
     pub model: Affine,
     /// Loss and gradients at `model`.
     pub evaluation: Evaluation,
+    /// The progress of the descent, to go on from `model` later.
+    pub progress: Progress,
 }
 
 /// The reason why a fit ended.
@@ -46,8 +49,10 @@ pub struct Fit {
     pub model: Affine,
     /// Loss and gradients at exactly these W and b.
     pub evaluation: Evaluation,
-    /// Steps that led to them.
+    /// Steps that led to them, those before the start included.
     pub steps: u64,
+    /// The progress of the descent, to go on from `model` later.
+    pub progress: Progress,
     /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
     pub stop_reason: StopReason,
     /// The number of elements.
@@ -78,7 +83,8 @@ impl GradientDescent {
             let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
             return self.follow(stepper, kind, per_submit, started, observe);
         }
-        let mut stepper = HostStepper::new(Passes::of(engine), self.coordinates);
+        let mut stepper =
+            HostStepper::new(Passes::of(engine), self.coordinates).at_height(self.progress.height);
         self.follow(&mut stepper, kind, StepsPerSubmit::Fixed(1), started, observe)
     }
 
@@ -101,7 +107,8 @@ impl GradientDescent {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let started = Instant::now();
-        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
+        let mut stepper =
+            HostStepper::new(Replay::of(moments), self.coordinates).at_height(self.progress.height);
         // The moments have the range of f64, whichever engine they come from.
         let fit = self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)?;
         let evaluation = self.passed_over(&fit, engine, moments)?;
@@ -148,10 +155,12 @@ impl GradientDescent {
         let (mut rates, mut durations) = (Vec::new(), Durations::default());
         let mut seconds = None;
         let mut last: Option<State> = None;
-        stepper.start(&self.rule(), self.start)?;
+        let Progress { step: first, velocity, .. } = self.progress;
+        let end = first.saturating_add(self.steps);
+        stepper.resume(&self.rule(), &StepState { model: self.start, velocity, step: first })?;
         let (state, stop_reason) = 'descent: loop {
-            let next = last.map_or(0, |state| state.step + 1);
-            let wanted = per_submit.next(seconds, (self.steps - next).saturating_add(1));
+            let next = last.map_or(first, |state| state.step + 1);
+            let wanted = per_submit.next(seconds, (end - next).saturating_add(1));
             rates.clear();
             rates.extend((next..).take(wanted as usize).map(|step| self.rate(step)));
             let submitted = Instant::now();
@@ -168,14 +177,15 @@ impl GradientDescent {
                     let overflow = FitError::StartOverflows { start: self.start, engine: kind };
                     break 'descent (last.ok_or(overflow)?, StopReason::Diverged);
                 }
-                let state = State { step, model: row.model, evaluation: row.evaluation };
+                let Evaluated { model, velocity, height, evaluation, outcome } = row;
+                let state = State { step, model, evaluation, progress: Progress { step, velocity, height } };
                 last = Some(state);
                 if observe(&state).is_break() {
                     break 'descent (state, StopReason::Interrupted);
                 }
-                match row.outcome {
+                match outcome {
                     StepOutcome::Tolerance => break 'descent (state, StopReason::Tolerance),
-                    _ if step == self.steps => break 'descent (state, StopReason::Steps),
+                    _ if step == end => break 'descent (state, StopReason::Steps),
                     StepOutcome::Diverged => break 'descent (state, StopReason::Diverged),
                     StepOutcome::Step => {}
                 }
@@ -186,6 +196,7 @@ impl GradientDescent {
             model: state.model,
             evaluation: state.evaluation,
             steps: state.step,
+            progress: state.progress,
             stop_reason,
             n: stepper.elements(),
             seconds,
@@ -198,15 +209,17 @@ impl GradientDescent {
     fn on_device(&self, engine: &mut dyn Engine) -> Result<Option<StepsPerSubmit>, FitError> {
         let is_original = self.coordinates == Coordinates::Original;
         let kind = engine.info().kind;
-        let mut takes_rate = || engine.stepper().map(|stepper| stepper.takes_rate(self.learning_rate));
+        let mut refused = || {
+            engine.stepper().map(|stepper| self.rates().into_iter().find(|&rate| !stepper.takes_rate(rate)))
+        };
         match self.update {
             Update::Host => Ok(None),
             Update::Auto if !is_original => Ok(None),
-            Update::Auto => Ok((takes_rate() == Some(true)).then_some(StepsPerSubmit::Auto)),
+            Update::Auto => Ok((refused() == Some(None)).then_some(StepsPerSubmit::Auto)),
             Update::Device(_) if !is_original => Err(ConfigError::DeviceCoordinates.into()),
-            Update::Device(per_submit) => match takes_rate() {
-                Some(true) => Ok(Some(per_submit)),
-                Some(false) => Err(ConfigError::DeviceRate(self.learning_rate).into()),
+            Update::Device(per_submit) => match refused() {
+                Some(None) => Ok(Some(per_submit)),
+                Some(Some(rate)) => Err(ConfigError::DeviceRate(rate).into()),
                 None => Err(FitError::NoDeviceUpdate(kind)),
             },
         }

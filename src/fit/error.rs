@@ -13,6 +13,16 @@ pub enum ConfigError {
     Tolerance(f64),
     #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
     Start(Affine),
+    #[error("the momentum must be from 0 (none) to below 1, not {0:?}")]
+    Momentum(f64),
+    #[error("the dampening must be from 0 (none) to below 1, not {0:?}")]
+    Dampening(f64),
+    #[error("Nesterov's momentum needs a momentum above 0 and no dampening")]
+    Nesterov,
+    #[error("the weight decay must be 0 (none) or a positive number, not {0:?}")]
+    WeightDecay(f64),
+    #[error("a weight decay is of W and b, which steps in standardized coordinates are not made in")]
+    DecayCoordinates,
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
     #[error("steps in standardized coordinates are updated on the host")]
@@ -83,7 +93,14 @@ impl Hinted for ConfigError {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
             Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
-            Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
+            Self::LearningRate(_)
+            | Self::Tolerance(_)
+            | Self::Start(_)
+            | Self::Momentum(_)
+            | Self::Dampening(_)
+            | Self::Nesterov
+            | Self::WeightDecay(_)
+            | Self::DecayCoordinates => Vec::new(),
         }
     }
 }

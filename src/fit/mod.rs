@@ -17,6 +17,9 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod modes;
+mod progress;
+mod schedule;
 mod statistics;
 mod steps;
 
@@ -26,5 +29,7 @@ pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use progress::Progress;
+pub use schedule::{Schedule, ScheduleError};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

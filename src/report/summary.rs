@@ -81,12 +81,13 @@ impl Outlook {
     /// The steps that a forecast without a tolerance is for.
     pub const STEPS: u64 = 1000;
 
-    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Self {
-        let forecast = Forecast::new(sgd, moments, curvature);
+    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Option<Self> {
+        let forecast = Forecast::new(sgd, moments, curvature)?;
         let tolerances = sgd.both_tolerances();
         let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
         let steps_to_tolerance = is_given.then(|| forecast.steps_within(tolerances)).flatten();
-        Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) }
+        let error_factor_1000_steps = forecast.error_factor(Self::STEPS);
+        Some(Self { steps_to_tolerance, error_factor_1000_steps })
     }
 }
 
@@ -120,6 +121,16 @@ pub struct FitReport {
     pub solver: Method,
     /// η; null where there are no steps.
     pub learning_rate: Option<f64>,
+    /// μ; null where there are no steps, as the four that follow.
+    pub momentum: Option<f64>,
+    /// τ.
+    pub dampening: Option<f64>,
+    /// Whether the momentum is Nesterov's.
+    pub nesterov: Option<bool>,
+    /// δ.
+    pub weight_decay: Option<f64>,
+    /// The schedule of the learning rate.
+    pub schedule: Option<String>,
     /// Whether the steps were made in standardized coordinates.
     pub standardized: bool,
     /// The reason of the end.
@@ -170,12 +181,17 @@ impl FitReport {
             steps: fit.steps,
             solver: solved.method,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
+            momentum: sgd.map(|sgd| sgd.momentum),
+            dampening: sgd.map(|sgd| sgd.dampening),
+            nesterov: sgd.map(|sgd| sgd.nesterov),
+            weight_decay: sgd.map(|sgd| sgd.weight_decay),
+            schedule: sgd.map(|sgd| sgd.schedule.to_string()),
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
-            statistics: solved.statistics,
+            statistics: sgd.map_or(solved.statistics, |sgd| rated(sgd, solved)),
             forecast: sgd
                 .zip(solved.curvature)
-                .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
+                .and_then(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
             engine,
             timings,
@@ -247,6 +263,19 @@ impl FitReport {
         if let Some(rate) = self.learning_rate {
             write!(f, "; learning rate {}", exact(rate))?;
         }
+        if let Some(schedule) = self.schedule.as_deref().filter(|&schedule| schedule != "constant") {
+            write!(f, " ({schedule})")?;
+        }
+        let nesterov = if self.nesterov == Some(true) { "Nesterov's " } else { "" };
+        for (name, value) in [
+            (format!("{nesterov}momentum"), self.momentum),
+            ("dampening".to_owned(), self.dampening),
+            ("weight decay".to_owned(), self.weight_decay),
+        ] {
+            if let Some(value) = value.filter(|&value| value > 0.0) {
+                write!(f, ", {name} {}", exact(value))?;
+            }
+        }
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {
@@ -299,6 +328,16 @@ impl FitReport {
         }
         writeln!(f)
     }
+}
+
+/// The statistics with the learning rates of this descent, which depend on its
+/// momentum and weight decay.
+fn rated(sgd: &GradientDescent, solved: &Solved) -> Statistics {
+    let Some(curvature) = solved.curvature.filter(|_| sgd.momentum > 0.0 || sgd.weight_decay > 0.0) else {
+        return solved.statistics;
+    };
+    let (lr_max, lr_best) = (sgd.rate_bound(&curvature), sgd.best_rate(&curvature));
+    Statistics { lr_max: Some(lr_max), lr_best: Some(lr_best), ..solved.statistics }
 }
 
 /// The loss over the least, if it is more than a hundredth above that, and by

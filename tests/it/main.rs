@@ -37,4 +37,5 @@ mod partials;
 mod precision;
 mod solvers;
 mod stream;
+mod torch;
 mod weights;

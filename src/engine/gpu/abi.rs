@@ -156,7 +156,9 @@ shared_struct! {
         gradient_share: [f32; 2],
         tolerance: [f32; 2],
         bias_tolerance: [f32; 2],
+        weight_decay: [f32; 2],
         x_shift: [f32; 2],
+        t_shift: [f32; 2],
         x_mean: [f32; 2],
         x_square: [f32; 2],
         x_size: f32,
@@ -168,6 +170,8 @@ shared_struct! {
         /// Always 0; the shader's compiler must not know.
         zero: u32,
         most_steps: u32,
+        is_nesterov: u32,
+        unused: u32,
     }
 }
 
@@ -189,6 +193,8 @@ shared_struct! {
         evaluation: FinishedSum,
         weight: [f32; 2],
         bias: [f32; 2],
+        velocity_weight: [f32; 2],
+        velocity_bias: [f32; 2],
         step: u32,
         outcome: u32,
         unused: [u32; 2],

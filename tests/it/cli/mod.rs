@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod compare;
+mod descent;
 mod devices;
 mod engine_choice;
 mod explain;
