@@ -78,7 +78,11 @@ impl Batches {
             Shuffle::Block => {
                 let block = (self.batch / BLOCK_SHARE).clamp(BLOCK_ELEMENTS[0], BLOCK_ELEMENTS[1]);
                 let blocks = permutation(self.elements.div_ceil(block));
-                Order::Blocks { block, blocks, short_place: blocks.place_of(self.elements.div_ceil(block) - 1) }
+                Order::Blocks {
+                    block,
+                    blocks,
+                    short_place: blocks.place_of(self.elements.div_ceil(block) - 1),
+                }
             }
             Shuffle::Element => Order::Elements(permutation(self.elements)),
         };
@@ -97,7 +101,11 @@ pub struct Epoch {
 enum Order {
     Stored,
     /// The last block, which may be shorter than the others, comes at `short_place`.
-    Blocks { block: u64, blocks: Permutation, short_place: u64 },
+    Blocks {
+        block: u64,
+        blocks: Permutation,
+        short_place: u64,
+    },
     Elements(Permutation),
 }
 
@@ -202,7 +210,8 @@ mod tests {
     #[test]
     fn an_epoch_is_every_element_once() {
         for shuffle in Shuffle::ALL {
-            for (elements, batch) in [(1, 1), (10, 3), (10, 100), (1_000, 64), (70_001, 300), (70_000, 1_000), (200_000, 150_000)]
+            for (elements, batch) in
+                [(1, 1), (10, 3), (10, 100), (1_000, 64), (70_001, 300), (70_000, 1_000), (200_000, 150_000)]
             {
                 let batches = Batches { elements, batch, shuffle, seed: 3, drop_last: false };
                 for epoch in 0..4 {

@@ -13,6 +13,7 @@
 
 #[allow(clippy::module_inception, reason = "the type that the room is named after")]
 mod array;
+mod batches;
 mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
@@ -35,6 +36,7 @@ mod whole;
 
 pub use array::read::Rounding;
 pub use array::{Array, Layout};
+pub use batches::{Batch, Batches, Epoch, Shuffle};
 pub use bitmap::Bitmap;
 pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;

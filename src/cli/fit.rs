@@ -18,7 +18,7 @@ use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, St
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::six_digits_below;
-use crate::report::{FitReport, History, Method, Solved, Timings};
+use crate::report::{Checkpoints, FitReport, History, Method, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -67,11 +67,19 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
-    let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
+    // A checkpoint may take the place of the one that the descent goes on from.
+    let [history, save] = outputs;
+    check_outputs(
+        &[history, save, ("--checkpoint", arguments.solver.checkpoint())],
+        &arguments.pair.paths(),
+    )?;
+    let has_batches = arguments.solver.has_batches();
+    let auto = if has_batches { Auto::Cpu } else { Auto::Gpu };
+    let engine = arguments.engine.choose(auto, arguments.verbosity)?;
 
     let started = Instant::now();
     let LoadedPair { problem: data, masked_by } =
-        arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
+        arguments.pair.load_in(has_batches, arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -82,6 +90,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+    let checkpoints = arguments.solver.checkpoints()?;
 
     let started = Instant::now();
     let moments = engine.all_moments()?;
@@ -95,13 +104,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         Method::Exact => (None, Coordinates::Original.curvature(&moments)),
     };
 
-    let mut watch = Watch::new(arguments, history);
+    let batches = sgd.map(|sgd| solver.batches(sgd)).transpose()?.flatten();
+    let mut watch = Watch::new(arguments, history, checkpoints);
     let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
-    let result = match (&sgd, method) {
-        (Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
-        (Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
-        (None, _) => Exact.fit(engine.as_mut(), &moments, &mut see),
+    let result = match (&batches, &sgd, method) {
+        (Some(batches), ..) => batches.fit(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
+        (None, None, _) => Exact.fit(engine.as_mut(), &moments, &mut see),
     };
     drop(listening);
     watch.progress.end();
@@ -112,7 +123,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, sgd, moments, curvature, statistics };
+    let solved = Solved { method, sgd, batches, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
@@ -152,7 +163,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     Ok(match fit.stop_reason {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
-        StopReason::Steps | StopReason::Tolerance | StopReason::Exact => Outcome::Done,
+        StopReason::Steps | StopReason::Tolerance | StopReason::Exact | StopReason::Patience => Outcome::Done,
     })
 }
 
@@ -214,21 +225,22 @@ fn divergence(fit: &Fit, rate: f64, bound: Option<f64>, kind: EngineKind) -> Str
 struct Watch<'a> {
     arguments: &'a FitArguments,
     history: Option<History>,
+    checkpoints: Option<Checkpoints>,
     failed: Option<DataError>,
     progress: Progress,
 }
 
 impl<'a> Watch<'a> {
-    fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
+    fn new(arguments: &'a FitArguments, history: Option<History>, checkpoints: Option<Checkpoints>) -> Self {
         let progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-        Self { arguments, history, failed: None, progress }
+        Self { arguments, history, checkpoints, failed: None, progress }
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
         let State { step, model, evaluation, .. } = state;
-        if let Some(history) = &mut self.history
-            && let Err(error) = history.add(state)
-        {
+        let written = self.history.as_mut().map_or(Ok(()), |history| history.add(state));
+        let kept = self.checkpoints.as_ref().map_or(Ok(()), |checkpoints| checkpoints.see(state));
+        if let Err(error) = written.and(kept) {
             self.failed = Some(error);
             return ControlFlow::Break(());
         }

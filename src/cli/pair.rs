@@ -45,6 +45,16 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
+        self.load_in(false, memory_bytes, verbosity)
+    }
+
+    /// The same, gone through row by row if batches ask for that, however they are stored.
+    pub(super) fn load_in(
+        &self,
+        row_by_row: bool,
+        memory_bytes: u64,
+        verbosity: Verbosity,
+    ) -> Result<LoadedPair, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
         if let [first, second, ..] = piped[..] {
@@ -68,7 +78,8 @@ impl PairArguments {
         let rules = ValidityRules { mask, weights, ..self.validity.values() };
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
-        let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
+        let builder = Problem::builder(x).target(t).rules(rules).memory(memory);
+        let problem = if row_by_row { builder.row_by_row() } else { builder }.build()?;
         Ok(LoadedPair { problem, masked_by })
     }
 }

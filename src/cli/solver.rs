@@ -5,10 +5,10 @@ use clap::{Args, ValueEnum};
 
 use super::descent::DescentArguments;
 use super::error::CliError;
-use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
-use crate::io::load_model;
+use crate::fit::{BatchDescent, Coordinates, FitError, GradientDescent, Progress, StepsPerSubmit, Update};
+use crate::io::load_descent;
 use crate::math::{Affine, Curvature, Moments};
-use crate::report::Method;
+use crate::report::{Checkpoints, Method, resumed};
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.
@@ -135,6 +135,22 @@ impl SolverArguments {
         self.init.as_deref()
     }
 
+    /// Whether the steps are made from batches.
+    pub(super) fn has_batches(&self) -> bool {
+        self.descent.batch_option().is_some()
+    }
+
+    /// The file of the checkpoints.
+    pub(super) fn checkpoint(&self) -> Option<&Path> {
+        self.descent.checkpoint.as_deref()
+    }
+
+    /// The checkpoints of a descent, if they are asked for.
+    pub(super) fn checkpoints(&self) -> Result<Option<Checkpoints>, CliError> {
+        let given = self.checkpoint().zip(self.descent.checkpoint_every);
+        Ok(given.map(|(path, every)| Checkpoints::new(path, every)).transpose()?)
+    }
+
     /// The failure of a descent.
     pub(super) fn failed(&self, error: FitError) -> CliError {
         if self.steps_per_submit.is_some() { CliError::FitBySubmits(error) } else { error.into() }
@@ -169,6 +185,7 @@ impl SolverArguments {
         let passes = [
             given(self.update.is_some(), "--update"),
             given(self.steps_per_submit.is_some(), "--steps-per-submit"),
+            self.descent.batch_option(),
         ];
         let (out_of_place, why) = match self.solver {
             SolverChoice::GradientDescent => (None, ""),
@@ -185,6 +202,7 @@ impl SolverArguments {
         settings.check().map_err(FitError::from)?;
         let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
         relative.check().map_err(FitError::from)?;
+        self.descent.batches(settings)?;
         Ok(Solver { arguments: self, settings })
     }
 
@@ -194,17 +212,22 @@ impl SolverArguments {
             Some(LearningRate::Fixed(rate)) => rate,
             Some(LearningRate::Auto) | None => default.learning_rate,
         };
+        let (start, progress) = match &self.init {
+            Some(path) => match load_descent(path)? {
+                (_, Some(saved)) => resumed(&saved),
+                (model, None) => (model, Progress::default()),
+            },
+            None => {
+                let weight = self.w0.unwrap_or(default.start.weight);
+                (Affine::new(weight, self.b0.unwrap_or(default.start.bias)), Progress::default())
+            }
+        };
         let sgd = GradientDescent {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),
-            start: match &self.init {
-                Some(path) => load_model(path)?,
-                None => Affine::new(
-                    self.w0.unwrap_or(default.start.weight),
-                    self.b0.unwrap_or(default.start.bias),
-                ),
-            },
+            start,
+            progress,
             update: self.update()?,
             ..default
         };
@@ -272,10 +295,16 @@ impl Solver<'_> {
         }
         if let Some(curvature) = curvature
             && !arguments.force
+            && !arguments.has_batches()
         {
             sgd.check_rate(&curvature)?;
         }
         Ok((sgd, curvature))
+    }
+
+    /// The same descent over batches, if it is asked for.
+    pub(super) fn batches(&self, sgd: GradientDescent) -> Result<Option<BatchDescent>, CliError> {
+        self.arguments.descent.batches(sgd)
     }
 }
 

@@ -217,9 +217,21 @@ impl Facts {
         Self { x: of(data.x()), t: data.t().map(of).unwrap_or_default() }
     }
 
+    /// Whether every number is read as it is, wherever its range allows it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.x.shifted.is_empty() && self.t.shifted.is_empty()
+    }
+
+    /// Whether f64 holds sums of numbers as they are, and the squares in them.
+    pub(super) fn holds(&self, sums: &LossSums) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+        let weight = sums.weight_sum / sums.n as f64;
+        sums.n == 0 || (is_safe(sums.rr / sums.weight_sum) && weight_exponent(weight) == 0)
+    }
+
     /// The frame of a run, which lies within a chunk.
     pub(super) fn frame(&self, data: &Problem, run: &Range<usize>) -> Frame {
-        if self.x.shifted.is_empty() && self.t.shifted.is_empty() {
+        if self.is_plain() {
             return Frame::default();
         }
         let x = self.x.reading(data, data.x(), run);

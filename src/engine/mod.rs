@@ -35,7 +35,7 @@ pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};
 
-use crate::array::{Array, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
+use crate::array::{Array, Batch, CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted, Problem};
 use crate::math::{Affine, Line, LossSums, Moments, Readings};
 use gpu::GpuError;
 
@@ -81,6 +81,17 @@ pub trait Engine: Send {
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The sums over the elements of a batch of the one fit. A batch is not made of
+    /// chunks, and does not merge with others. Whether the files are intact is for the
+    /// caller to check, as often as it is worth it: [`Problem::check_intact`].
+    ///
+    /// # Errors
+    /// [`EngineError::NoBatches`], or those of [`loss_sums`](Self::loss_sums).
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        let _ = (at, batch);
+        Err(EngineError::NoBatches(self.info().kind))
+    }
 
     /// The sums over all elements of the one fit.
     ///
@@ -252,6 +263,9 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
+    /// A pass over a batch with an engine that has none.
+    #[error("the {} engine has no passes over batches", .0.name())]
+    NoBatches(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -275,7 +289,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::NoBatches(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

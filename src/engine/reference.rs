@@ -8,7 +8,7 @@ use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
-use crate::array::{Array, Problem};
+use crate::array::{Array, Batch, Problem};
 use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
 
 /// Elements brought to f64 at a time.
@@ -192,6 +192,16 @@ impl Engine for Reference {
             self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
+    }
+
+    /// A run of neighbours after the other.
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        check_points(&self.data, &[at])?;
+        let (data, t) = (&self.data, targets(&self.data)?);
+        let sums = batch
+            .runs()
+            .map(|run| self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at)).sums);
+        Ok(sums.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
     }
 
     /// With twice the digits of f64 in any case.

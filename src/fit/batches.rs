@@ -81,7 +81,9 @@ impl BatchDescent {
         if self.batch == 0 {
             return Err(ConfigError::Batch);
         }
-        if self.descent.coordinates != Coordinates::Original || matches!(self.descent.update, Update::Device(_)) {
+        if self.descent.coordinates != Coordinates::Original
+            || matches!(self.descent.update, Update::Device(_))
+        {
             return Err(ConfigError::BatchesElsewhere);
         }
         Ok(())
@@ -105,6 +107,7 @@ impl BatchDescent {
         let mut run = Run::start(self, engine, moments, kind)?;
         let stop_reason = run.epochs(observe)?;
         let Run { mut state, durations, tail, .. } = run;
+        let last = state.model;
         if self.average && tail.count > 0 && stop_reason != StopReason::Diverged {
             state.model = tail.mean;
         }
@@ -114,6 +117,7 @@ impl BatchDescent {
             model: state.model,
             evaluation: if found.is_finite() { found } else { state.evaluation },
             steps: state.step,
+            last,
             progress: state.progress,
             stop_reason,
             n: moments.n,
@@ -168,7 +172,15 @@ impl<'r> Run<'r> {
         }
         let state = State { step: progress.step, model: start, evaluation, progress };
         let least = (evaluation.loss, 0);
-        Ok(Self { settings, engine, whole, state, durations: Durations::default(), tail: Tail::default(), least })
+        Ok(Self {
+            settings,
+            engine,
+            whole,
+            state,
+            durations: Durations::default(),
+            tail: Tail::default(),
+            least,
+        })
     }
 
     fn epochs(&mut self, observe: &mut dyn FnMut(&State) -> ControlFlow<()>) -> Result<StopReason, FitError> {
@@ -237,7 +249,8 @@ impl<'r> Run<'r> {
     /// would be.
     fn reached(&mut self) -> Result<bool, FitError> {
         let rule = self.settings.descent.rule();
-        let model = if self.settings.average && self.tail.count > 0 { self.tail.mean } else { self.state.model };
+        let model =
+            if self.settings.average && self.tail.count > 0 { self.tail.mean } else { self.state.model };
         let evaluation = evaluate(&mut self.whole, model)?;
         Ok(rule.outcome(&evaluation, model, true) == StepOutcome::Tolerance)
     }

@@ -40,6 +40,8 @@ pub enum StopReason {
     Interrupted,
     /// In closed form, without steps.
     Exact,
+    /// The loss did not shrink for as many epochs as there is patience.
+    Patience,
 }
 
 /// The end of a fit.
@@ -51,7 +53,9 @@ pub struct Fit {
     pub evaluation: Evaluation,
     /// Steps that led to them, those before the start included.
     pub steps: u64,
-    /// The progress of the descent, to go on from `model` later.
+    /// W and b after the last step: `model`, unless that is a mean of many.
+    pub last: Affine,
+    /// The progress of the descent, to go on from `last` later.
     pub progress: Progress,
     /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
     pub stop_reason: StopReason,
@@ -178,7 +182,12 @@ impl GradientDescent {
                     break 'descent (last.ok_or(overflow)?, StopReason::Diverged);
                 }
                 let Evaluated { model, velocity, height, evaluation, outcome } = row;
-                let state = State { step, model, evaluation, progress: Progress { step, velocity, height } };
+                let state = State {
+                    step,
+                    model,
+                    evaluation,
+                    progress: Progress { step, velocity, height, ..self.progress },
+                };
                 last = Some(state);
                 if observe(&state).is_break() {
                     break 'descent (state, StopReason::Interrupted);
@@ -196,6 +205,7 @@ impl GradientDescent {
             model: state.model,
             evaluation: state.evaluation,
             steps: state.step,
+            last: state.model,
             progress: state.progress,
             stop_reason,
             n: stepper.elements(),
@@ -228,7 +238,7 @@ impl GradientDescent {
 
 /// The durations of the last steps, enough for a median.
 #[derive(Default)]
-struct Durations {
+pub(super) struct Durations {
     recent: Vec<f64>,
     next: usize,
 }
@@ -236,7 +246,7 @@ struct Durations {
 impl Durations {
     const KEPT: usize = 10_000;
 
-    fn add(&mut self, seconds: f64) {
+    pub(super) fn add(&mut self, seconds: f64) {
         if self.recent.len() < Self::KEPT {
             self.recent.push(seconds);
         } else {
@@ -245,7 +255,7 @@ impl Durations {
         }
     }
 
-    fn median(mut self) -> Option<f64> {
+    pub(super) fn median(mut self) -> Option<f64> {
         let middle = self.recent.len() / 2;
         if self.recent.is_empty() {
             return None;

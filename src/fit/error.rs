@@ -23,6 +23,14 @@ pub enum ConfigError {
     WeightDecay(f64),
     #[error("a weight decay is of W and b, which steps in standardized coordinates are not made in")]
     DecayCoordinates,
+    #[error("a batch has at least 1 element")]
+    Batch,
+    #[error(
+        "a batch of {batch} elements is never full: there are {elements}, and short batches are left out"
+    )]
+    NoBatch { batch: u64, elements: u64 },
+    #[error("steps over batches are made in the original coordinates, and W and b updated on the host")]
+    BatchesElsewhere,
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
     #[error("steps in standardized coordinates are updated on the host")]
@@ -100,7 +108,10 @@ impl Hinted for ConfigError {
             | Self::Dampening(_)
             | Self::Nesterov
             | Self::WeightDecay(_)
-            | Self::DecayCoordinates => Vec::new(),
+            | Self::DecayCoordinates
+            | Self::Batch
+            | Self::NoBatch { .. }
+            | Self::BatchesElsewhere => Vec::new(),
         }
     }
 }

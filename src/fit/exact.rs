@@ -63,6 +63,7 @@ impl Exact {
             model,
             evaluation,
             steps: 0,
+            last: model,
             progress: Progress::default(),
             stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
             n: moments.n,

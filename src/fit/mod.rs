@@ -10,6 +10,7 @@
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
 //! how far a descent gets.
 
+mod batches;
 mod coordinates;
 mod descend;
 mod error;
@@ -23,6 +24,7 @@ mod schedule;
 mod statistics;
 mod steps;
 
+pub use batches::BatchDescent;
 pub use coordinates::Coordinates;
 pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};

@@ -155,7 +155,7 @@ mod tests {
                         bound <= last * (1.0 + 1e-12),
                         "{descent:?}, {rate}, {step}: {bound} after {last}"
                     );
-                    assert!(distance.abs() <= bound * (1.0 + 1e-9) + 1e-300, "{descent:?}, {rate}, {step}");
+                    assert!(distance.abs() <= bound * (1.0 + 1e-9) + 1e-15, "{descent:?}, {rate}, {step}");
                     // The largest of some steps: waves go through 0.
                     largest = if step > 350 { largest.max(distance.abs() / bound) } else { 0.0 };
                     last = bound;

@@ -6,6 +6,10 @@ use crate::math::{Affine, Double};
 pub struct Progress {
     /// Steps so far.
     pub step: u64,
+    /// Epochs completed, of a descent over batches.
+    pub epoch: u64,
+    /// Batches of the next epoch that were gone through.
+    pub batch: u64,
     /// The velocity after them; meaningless before the first.
     pub velocity: Affine,
     /// The prediction at x̄, which steps in standardized coordinates hold in the place

@@ -102,7 +102,7 @@ impl Schedule {
                 Part::Cosine { steps, floor } => {
                     // sin²(π/2·STEPS), with sin x ≥ 2·x/π.
                     let rest = f64::from(steps).powi(-2);
-                    [(floor / learning_rate).max(rest), 1f64.max(floor / learning_rate)]
+                    [(floor / learning_rate).max(rest).min(1.0), 1f64.max(floor / learning_rate)]
                 }
                 _ => ends.map(|step| part.factor(learning_rate, step)),
             };

@@ -57,7 +57,7 @@ pub use document::{Document, DocumentError};
 pub use georeference::Georeference;
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};
-pub use model::{ModelFormat, load_model, to_safetensors};
+pub use model::{ModelFormat, SavedDescent, load_descent, load_model, to_safetensors};
 pub use nodata::{NodataError, nodata};
 pub use note::{HeaderSign, LinesLike, NamesLike, Note};
 pub use raw_layout::{RawLayout, RawType};

@@ -113,7 +113,10 @@ mod tests {
                 let mut seen = vec![false; usize::try_from(n).unwrap()];
                 for place in 0..n {
                     let number = permutation.at(place);
-                    assert!(!std::mem::replace(&mut seen[usize::try_from(number).unwrap()], true), "{n}: {number} twice");
+                    assert!(
+                        !std::mem::replace(&mut seen[usize::try_from(number).unwrap()], true),
+                        "{n}: {number} twice"
+                    );
                     assert_eq!(permutation.place_of(number), place, "{n}");
                 }
             }

@@ -2,6 +2,7 @@
 //! file. Nothing here computes; everything here is text.
 
 mod bench;
+mod checkpoint;
 mod comparison;
 mod devices;
 mod explanation;
@@ -12,10 +13,11 @@ mod table;
 mod tuning;
 
 pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};
+pub use checkpoint::{Checkpoints, resumed, saved};
 pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;
 pub(crate) use numbers::count;
-pub use summary::{FitReport, Method, Outlook, Solved, Timings};
+pub use summary::{BatchesReport, FitReport, Method, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

@@ -2,10 +2,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::checkpoint::saved;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::fit::{BatchDescent, Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::io::SavedDescent;
 use crate::math::{Affine, Curvature, Moments, scaled, six_digits_below};
 
 /// The seconds that each part of a fit took.
@@ -57,6 +59,8 @@ pub struct Solved {
     pub method: Method,
     /// Its descent, if it descends.
     pub sgd: Option<GradientDescent>,
+    /// Its batches, if it descends over such.
+    pub batches: Option<BatchDescent>,
     /// The moments of the data.
     pub moments: Moments,
     /// The curvature of the loss in the coordinates of the descent; `None` if that
@@ -131,6 +135,10 @@ pub struct FitReport {
     pub weight_decay: Option<f64>,
     /// The schedule of the learning rate.
     pub schedule: Option<String>,
+    /// The settings of the batches; null without them.
+    pub batches: Option<BatchesReport>,
+    /// The state of the descent, from which another can go on; null without one.
+    pub descent: Option<SavedDescent>,
     /// Whether the steps were made in standardized coordinates.
     pub standardized: bool,
     /// The reason of the end.
@@ -186,10 +194,13 @@ impl FitReport {
             nesterov: sgd.map(|sgd| sgd.nesterov),
             weight_decay: sgd.map(|sgd| sgd.weight_decay),
             schedule: sgd.map(|sgd| sgd.schedule.to_string()),
+            batches: solved.batches.map(BatchesReport::of),
+            descent: sgd.map(|_| saved(fit.last, &fit.progress)),
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
             statistics: sgd.map_or(solved.statistics, |sgd| rated(sgd, solved)),
             forecast: sgd
+                .filter(|_| solved.batches.is_none())
                 .zip(solved.curvature)
                 .and_then(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
@@ -257,6 +268,7 @@ impl FitReport {
             StopReason::Tolerance => "the gradients reached the tolerance",
             StopReason::Diverged => "DIVERGED after this one",
             StopReason::Interrupted => "interrupted",
+            StopReason::Patience => "the loss stopped shrinking",
             StopReason::Exact => "the least-squares line, in closed form",
         };
         write!(f, "  steps      {:<24} {ended}", count(self.steps))?;
@@ -277,6 +289,18 @@ impl FitReport {
             }
         }
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
+        if let Some(batches) = &self.batches {
+            let epochs = self.descent.map_or(0, |descent| descent.epoch);
+            write!(f, "  batches    {:<24}", counted(batches.batch, "element"))?;
+            write!(f, " {}, shuffle {}", counted(epochs, "epoch"), batches.shuffle)?;
+            write!(
+                f,
+                "{}",
+                if batches.shuffle == "none" { String::new() } else { format!(", seed {}", batches.seed) }
+            )?;
+            let averaged = if batches.average { "; W and b are means over the second half" } else { "" };
+            writeln!(f, "{averaged}")?;
+        }
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {
             Some(steps) if self.stop_reason == StopReason::Steps && self.steps > steps => writeln!(
@@ -299,9 +323,10 @@ impl FitReport {
         let s = &self.statistics;
         if let (Some(lr_max), Some(lr_best)) = (s.lr_max, s.lr_best) {
             let condition = s.condition.map_or_else(|| "∞".to_owned(), short);
+            let over = if self.batches.is_some() { " of whole passes" } else { "" };
             writeln!(
                 f,
-                "  rates      {:<24} best {}; condition number {condition}",
+                "  rates      {:<24} best {}{over}; condition number {condition}",
                 format!("below {}", short(six_digits_below(lr_max))),
                 short(six_digits_below(lr_best))
             )?;
@@ -327,6 +352,32 @@ impl FitReport {
             writeln!(f, "  weight ≠ 0 {:<24} {p}", format!("t = {t}"))?;
         }
         writeln!(f)
+    }
+}
+
+/// The batches of a descent.
+#[derive(Debug, Clone, Serialize)]
+pub struct BatchesReport {
+    /// Elements of a batch.
+    pub batch: u64,
+    /// Epochs to make.
+    pub epochs: u64,
+    /// The order of the elements in an epoch.
+    pub shuffle: &'static str,
+    /// The seed of that order.
+    pub seed: u64,
+    /// Whether short batches are left out.
+    pub drop_last: bool,
+    /// Whether W and b are means.
+    pub average: bool,
+    /// Epochs without a smaller loss that end it; 0 for none.
+    pub patience: u64,
+}
+
+impl BatchesReport {
+    fn of(batches: BatchDescent) -> Self {
+        let BatchDescent { batch, epochs, shuffle, seed, drop_last, average, patience, .. } = batches;
+        Self { batch, epochs, shuffle: shuffle.name(), seed, drop_last, average, patience }
     }
 }
 

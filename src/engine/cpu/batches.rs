@@ -139,11 +139,12 @@ mod tests {
             ws.iter().map(|w| w + 1.5).collect()
         };
         let weights = Array::from_vec("w", &[n as u64], weights);
-        for (is_weighted, range) in [(false, None), (true, None), (false, Some((-0.9, 1.8))), (true, Some((-0.9, 1.8)))]
+        for (is_weighted, range) in
+            [(false, None), (true, None), (false, Some([-0.9, 1.8])), (true, Some([-0.9, 1.8]))]
         {
             let rules = ValidityRules {
                 weights: is_weighted.then(|| MaskedArray::from(weights.clone())),
-                valid_range: range.map(|(low, high)| [low, high]),
+                valid_range: range,
                 ..ValidityRules::default()
             };
             let data = Problem::builder(x.clone()).target(t.clone()).rules(rules).build().unwrap();
@@ -160,7 +161,13 @@ mod tests {
                     for k in places(&batch) {
                         if data.validity().is_none_or(|validity| validity.contains(k)) {
                             let (r, w) = (at.apply(xs[k]) - ts[k], if is_weighted { ws[k] } else { 1.0 });
-                            want.add(LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * xs[k], r: w * r });
+                            want.add(LossSums {
+                                n: 1,
+                                weight_sum: w,
+                                rr: w * r * r,
+                                rx: w * r * xs[k],
+                                r: w * r,
+                            });
                         }
                     }
                     let want = want.total();
@@ -176,7 +183,10 @@ mod tests {
                             (got.r, want.r),
                         ] {
                             let scale = want.abs() + want.abs().max(want_scale(n));
-                            assert!((got - want).abs() <= 1e-14 * scale, "{name}, {shuffle}: {got} for {want}");
+                            assert!(
+                                (got - want).abs() <= 1e-14 * scale,
+                                "{name}, {shuffle}: {got} for {want}"
+                            );
                         }
                     }
                 }
@@ -200,11 +210,19 @@ mod tests {
             let values: Vec<f64> = (0..1_000u32).map(|k| 1e200 * (f64::from(k) * step).fract()).collect();
             Array::from_vec("huge", &[1_000], values)
         };
-        for (x, t, at) in [(whole, t, Affine::new(1.0, 0.0)), (huge(0.618), huge(0.414), Affine::new(0.5, 1e199))] {
+        for (x, t, at) in
+            [(whole, t, Affine::new(1.0, 0.0)), (huge(0.618), huge(0.414), Affine::new(0.5, 1e199))]
+        {
             let data = Problem::pair(x, t).unwrap();
             let mut cpu = Cpu::new(&data);
             let all = cpu.loss_sums_at(at).unwrap();
-            let batches = Batches { elements: 1_000, batch: 2_000, shuffle: Shuffle::Element, seed: 0, drop_last: false };
+            let batches = Batches {
+                elements: 1_000,
+                batch: 2_000,
+                shuffle: Shuffle::Element,
+                seed: 0,
+                drop_last: false,
+            };
             let epoch = batches.epoch(0);
             let got = cpu.batch_sums(at, &epoch.batch(0)).unwrap();
             for (got, want) in [(got.rr, all.rr), (got.rx, all.rx), (got.r, all.r)] {
