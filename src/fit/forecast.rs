@@ -29,7 +29,8 @@ impl Forecast {
         }
         let GradientDescent { start, learning_rate: rate, weight_decay, .. } = *descent;
         let quadratic = moments.quadratic();
-        let mode = |value: f64| Mode::of(descent, rate, value + weight_decay);
+        let rule = descent.rule();
+        let mode = |value: f64| Mode::of(&rule, rate, value + weight_decay);
         let parts = match descent.coordinates {
             Coordinates::Original => {
                 // By way of the distance from the optimum: in the gradient

@@ -201,7 +201,7 @@ impl GradientDescent {
     /// The learning rate below which a descent with this momentum and this decay
     /// converges on a loss that curves so: 2/λmax without momentum,
     /// 2·(1 + μ)/((1 − τ)·λmax) with it, and 2·(1 + μ)/((1 + 2·μ)·λmax) with
-    /// Nesterov's, where λmax includes the decay. See [`Mode`].
+    /// Nesterov's, where λmax includes the decay.
     #[must_use]
     pub fn rate_bound(&self, curvature: &Curvature) -> f64 {
         let bound = curvature.decayed(self.weight_decay).rate_bound() * (1.0 + self.momentum);
@@ -223,7 +223,8 @@ impl GradientDescent {
         if self.momentum == 0.0 || decayed.smallest == 0.0 {
             return decayed.best_rate();
         }
-        let radius = |rate, value| Mode::of(self, rate, value).log_radius();
+        let rule = self.rule();
+        let radius = |rate, value| Mode::of(&rule, rate, value).log_radius();
         let is_fast = |rate| radius(rate, decayed.largest) > radius(rate, decayed.smallest);
         let (mut slow, mut fast) = (0.0, self.rate_bound(curvature));
         for _ in 0..100 {
@@ -286,7 +287,7 @@ mod tests {
         let sum = 2.0 + 20f64.sqrt();
         assert!((decayed.learning_rate - 4.0 / (sum * sum)).abs() < 1e-16, "{decayed:?}");
         // The best of its momentum, to which the error is flat: as good is the best.
-        let radius = |rate, value| Mode::of(&best, rate, value).log_radius();
+        let radius = |rate, value| Mode::of(&best.rule(), rate, value).log_radius();
         let rate = best.best_rate(&curvature);
         assert!((rate / best.learning_rate - 1.0).abs() < 1e-6, "{rate}");
         assert!(
@@ -306,7 +307,7 @@ mod tests {
             let sgd = GradientDescent { momentum, nesterov, ..GradientDescent::default() };
             for curvature in [Curvature::new(1.5, 0.3), Curvature::new(0.0, 9.0), Curvature::new(40.0, 1.0)] {
                 let radius = |rate| {
-                    let of = |value| Mode::of(&sgd, rate, value).log_radius();
+                    let of = |value| Mode::of(&sgd.rule(), rate, value).log_radius();
                     of(curvature.largest).max(of(curvature.smallest))
                 };
                 let (best, bound) = (sgd.best_rate(&curvature), sgd.rate_bound(&curvature));

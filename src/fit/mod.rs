@@ -8,7 +8,8 @@
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
-//! how far a descent gets.
+//! how far a descent gets; `refine` finds the line and its residuals with digits that
+//! the moments have not.
 
 mod batches;
 mod coordinates;
@@ -20,18 +21,20 @@ mod gradient_descent;
 mod host;
 mod modes;
 mod progress;
+mod refine;
+mod result;
 mod schedule;
 mod statistics;
 mod steps;
 
 pub use batches::BatchDescent;
 pub use coordinates::Coordinates;
-pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
 pub use progress::Progress;
+pub use result::{Fit, State, StopReason};
 pub use schedule::{Schedule, ScheduleError};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -1,4 +1,4 @@
-use super::GradientDescent;
+use crate::engine::DescentRule;
 
 /// A descent along one eigenvector of the Hessian, as it goes without rounding.
 ///
@@ -25,14 +25,14 @@ pub(super) struct Mode {
 
 impl Mode {
     /// The mode of a curvature, weight decay included.
-    pub(super) fn of(descent: &GradientDescent, rate: f64, value: f64) -> Self {
-        let GradientDescent { momentum, nesterov, .. } = *descent;
+    pub(super) fn of(rule: &DescentRule, rate: f64, value: f64) -> Self {
+        let DescentRule { momentum, nesterov, dampening, .. } = *rule;
         let step = rate * value;
         if nesterov {
             let first = (1.0 + momentum) * step;
             Self { first, sum: 1.0 - momentum + first, product: step }
         } else {
-            let share = if momentum == 0.0 { 1.0 } else { 1.0 - descent.dampening };
+            let share = if momentum == 0.0 { 1.0 } else { 1.0 - dampening };
             let product = share * step;
             Self { first: step, sum: 1.0 - momentum + product, product }
         }
@@ -122,8 +122,7 @@ mod tests {
     use crate::math::Affine;
 
     /// The rule itself over one curvature, λ = 1: W is the distance.
-    fn distances(descent: &GradientDescent, rate: f64) -> Vec<f64> {
-        let rule = descent.rule();
+    fn distances(rule: &DescentRule, rate: f64) -> Vec<f64> {
         let mut state = StepState::start(Affine::new(1.0, 0.0));
         let step = |_| {
             let gradient = Affine::new(state.model.weight, 0.0);
@@ -133,34 +132,31 @@ mod tests {
         (0..400).map(step).collect()
     }
 
-    fn with(momentum: f64, dampening: f64, nesterov: bool) -> GradientDescent {
-        GradientDescent { momentum, dampening, nesterov, ..GradientDescent::default() }
+    fn with(momentum: f64, dampening: f64, nesterov: bool) -> DescentRule {
+        DescentRule { momentum, dampening, nesterov, ..DescentRule::default() }
     }
 
     /// Real, alike and complex roots of each momentum, up to the bound: no distance is
     /// beyond its bound, and the last is near what the radius says.
     #[test]
     fn distances_stay_within_their_bounds() {
-        for descent in
+        for rule in
             [with(0.0, 0.5, false), with(0.9, 0.0, false), with(0.5, 0.25, false), with(0.9, 0.0, true)]
         {
-            let alike = (1.0 - descent.momentum.sqrt()).powi(2);
+            let alike = (1.0 - rule.momentum.sqrt()).powi(2);
             for rate in [1e-3, alike, 0.01, 0.3, 0.9, 1.0, 1.04] {
-                let mode = Mode::of(&descent, rate, 1.0);
+                let mode = Mode::of(&rule, rate, 1.0);
                 let mut last = f64::INFINITY;
                 let mut largest = 0f64;
-                for (step, distance) in (1..).zip(distances(&descent, rate)) {
+                for (step, distance) in (1..).zip(distances(&rule, rate)) {
                     let bound = mode.bound(step);
-                    assert!(
-                        bound <= last * (1.0 + 1e-12),
-                        "{descent:?}, {rate}, {step}: {bound} after {last}"
-                    );
-                    assert!(distance.abs() <= bound * (1.0 + 1e-9) + 1e-15, "{descent:?}, {rate}, {step}");
+                    assert!(bound <= last * (1.0 + 1e-12), "{rule:?}, {rate}, {step}: {bound} after {last}");
+                    assert!(distance.abs() <= bound * (1.0 + 1e-9) + 1e-15, "{rule:?}, {rate}, {step}");
                     // The largest of some steps: waves go through 0.
                     largest = if step > 350 { largest.max(distance.abs() / bound) } else { 0.0 };
                     last = bound;
                 }
-                assert!(largest > 0.3 || mode.bound(350) < 1e-200, "{descent:?}, {rate}: {largest}");
+                assert!(largest > 0.3 || mode.bound(350) < 1e-200, "{rule:?}, {rate}: {largest}");
             }
         }
     }
@@ -168,14 +164,14 @@ mod tests {
     /// On either side of the bounds 2·(1 + μ)/(1 − τ) and 2·(1 + μ)/(1 + 2·μ).
     #[test]
     fn the_radius_is_below_one_only_below_the_bound() {
-        for (descent, bound) in [
+        for (rule, bound) in [
             (with(0.0, 0.0, false), 2.0),
             (with(0.9, 0.0, false), 3.8),
             (with(0.9, 0.5, false), 7.6),
             (with(0.9, 0.0, true), 3.8 / 2.8),
         ] {
-            assert!(Mode::of(&descent, bound * 0.999, 1.0).log_radius() < 0.0, "{descent:?}");
-            assert!(Mode::of(&descent, bound * 1.001, 1.0).log_radius() > 0.0, "{descent:?}");
+            assert!(Mode::of(&rule, bound * 0.999, 1.0).log_radius() < 0.0, "{rule:?}");
+            assert!(Mode::of(&rule, bound * 1.001, 1.0).log_radius() > 0.0, "{rule:?}");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The sums over the elements of a batch, wherever they lie.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::blocks::BlockPass;
@@ -9,6 +7,7 @@ use super::lanes::Once;
 use super::residuals::BlockResiduals;
 use super::{BLOCK_ELEMENTS, Cpu, PARALLEL_ELEMENTS};
 use crate::array::{Array, Batch, Element, Order, with_element};
+use crate::engine::reframe::holds;
 use crate::engine::{EngineError, check_points, targets};
 use crate::math::{Affine, LossSums, SumsAccumulator};
 
@@ -90,7 +89,7 @@ impl Cpu {
             pass.accumulate(xs, ts, &*ws, n);
         }
         let sums = pass.sums();
-        self.facts.holds(&sums.total()).then_some(sums)
+        holds(&sums.total()).then_some(sums)
     }
 }
 
@@ -112,6 +111,8 @@ fn gather(array: &Array, order: Order, places: &[usize], out: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::array::{Batches, MaskedArray, Problem, Shuffle, ValidityRules};
     use crate::engine::{Engine, Reference};
