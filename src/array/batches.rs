@@ -139,6 +139,17 @@ impl<'e> Batch<'e> {
         matches!(self.epoch.order, Order::Elements(_))
     }
 
+    /// The chunks that the batch is made of, counted from the first of the data, if its
+    /// elements are those of whole chunks in their order.
+    #[must_use]
+    pub fn chunks(&self) -> Option<Range<u64>> {
+        let Range { start, end } = self.draws;
+        let is_whole = |draw: u64| draw.is_multiple_of(CHUNK_ELEMENTS) || draw == self.epoch.batches.elements;
+        let is_stored = matches!(self.epoch.order, Order::Stored);
+        (is_stored && is_whole(start) && is_whole(end))
+            .then(|| start.div_ceil(CHUNK_ELEMENTS)..end.div_ceil(CHUNK_ELEMENTS))
+    }
+
     /// The batch in parts of as many elements as a chunk, to be summed apart: cut the
     /// same way wherever they are.
     pub fn parts(&self) -> impl Iterator<Item = Batch<'e>> + use<'e> {
@@ -240,6 +251,18 @@ mod tests {
             let chunk = |k: usize| k as u64 / CHUNK_ELEMENTS;
             assert!(batch.runs().all(|run| chunk(run.start) == chunk(run.end - 1)), "{shuffle}");
         }
+    }
+
+    #[test]
+    fn batches_of_whole_chunks_are_known() {
+        let of = |batch, shuffle, k| {
+            let batches = Batches { elements: 200_000, batch, shuffle, seed: 1, drop_last: false };
+            batches.epoch(0).batch(k).chunks()
+        };
+        assert_eq!([0, 1].map(|k| of(131_072, Shuffle::None, k)), [Some(0..2), Some(2..4)]);
+        assert_eq!(of(200_000, Shuffle::None, 0), Some(0..4));
+        assert_eq!([0, 1].map(|k| of(100_000, Shuffle::None, k)), [None, None]);
+        assert_eq!(of(131_072, Shuffle::Block, 0), None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) struct DescentArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Batches")]
 pub(super) struct BatchArguments {
-    /// Make each step from the next N elements, not from all: mini-batches, on the CPU
+    /// Make each step from the next N elements, not from all: mini-batches, which auto takes to the CPU
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     batch: Option<u64>,
 

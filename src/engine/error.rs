@@ -4,7 +4,7 @@ use std::ops::Range;
 use super::PartialsError;
 use super::gpu::GpuError;
 use super::info::EngineKind;
-use crate::array::{DataError, GroupsError, Hint, Hinted};
+use crate::array::{CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,12 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
-    /// A pass over a batch with an engine that has none.
-    #[error("the {} engine has no passes over batches", .0.name())]
+    /// A pass over a batch with an engine that has passes over whole chunks only.
+    #[error(
+        "the {} engine has passes over batches of whole chunks in their order only: a multiple of {CHUNK_ELEMENTS} \
+         elements, not shuffled",
+        .0.name()
+    )]
     NoBatches(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]

@@ -46,15 +46,17 @@ pub trait Engine: Send {
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
 
-    /// The sums over the elements of a batch of the one fit. A batch is not made of
-    /// chunks, and does not merge with others. Whether the files are intact is for the
-    /// caller to check, as often as it is worth it: [`Problem::check_intact`].
+    /// The sums over the elements of a batch of the one fit. A batch need not be made of
+    /// chunks, and does not merge with others; an engine may have passes over whole chunks
+    /// only. Whether the files are intact is for the caller to check, as often as it is
+    /// worth it: [`Problem::check_intact`].
     ///
     /// # Errors
     /// [`EngineError::NoBatches`], or those of [`loss_sums`](Self::loss_sums).
     fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
-        let _ = (at, batch);
-        Err(EngineError::NoBatches(self.info().kind))
+        let chunks = batch.chunks().ok_or_else(|| EngineError::NoBatches(self.info().kind))?;
+        let first = self.problem().grid().chunks().start;
+        Ok(self.loss_sums(&[at], first + chunks.start..first + chunks.end)?.total()?)
     }
 
     /// The sums over all elements of the one fit.

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and its numbers are small"
 )]
 
+mod batches;
 mod bench;
 mod cli;
 mod common;

@@ -8,7 +8,7 @@ use std::path::Path;
 use linfit::array::{Array, MaskedArray, Problem, ValidityRules};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, Reference};
-use linfit::fit::{GradientDescent, Schedule, State, StepsPerSubmit, Update};
+use linfit::fit::{BatchDescent, GradientDescent, Schedule, State, StepsPerSubmit, Update};
 use linfit::math::Affine;
 use serde::Deserialize;
 
@@ -31,6 +31,8 @@ struct Descent {
     rate: f64,
     schedule: Option<String>,
     batch: Option<u64>,
+    epochs: u64,
+    drop_last: bool,
     weighted: bool,
     #[serde(default)]
     momentum: f64,
@@ -125,6 +127,34 @@ fn full_batch_descents_are_those_of_torch() {
             let update = Update::Device(StepsPerSubmit::fixed(steps).unwrap());
             let got = states(&GradientDescent { update, ..sgd }, &mut gpu, false);
             descent.check(&got, F32_RESULTS, &case(&format!("device, {steps} steps")));
+        }
+    }
+}
+
+#[test]
+fn descents_over_batches_are_those_of_torch() {
+    let made = Made::read();
+    let descents: Vec<_> = made.descents.iter().filter(|descent| descent.batch.is_some()).collect();
+    assert!(descents.len() > 6, "{}", descents.len());
+    for descent in descents {
+        let (data, sgd) = (made.problem(descent), made.settings(descent));
+        let batches = BatchDescent {
+            batch: descent.batch.unwrap(),
+            epochs: descent.epochs,
+            drop_last: descent.drop_last,
+            ..BatchDescent::of(sgd)
+        };
+        for engine in [&mut Reference::new(&data) as &mut dyn Engine, &mut Cpu::new(&data)] {
+            let moments = engine.all_moments().unwrap();
+            let mut states = Vec::new();
+            let fit = batches.fit(engine, &moments, &mut |state| {
+                states.push(*state);
+                ControlFlow::Continue(())
+            });
+            let (fit, case) = (fit.unwrap(), format!("{:?}: {batches:?}", engine.info().kind));
+            descent.check(&states, F64_RESULTS, &case);
+            assert_eq!(Some(fit.model), states.last().map(|state| state.model), "{case}");
+            assert_eq!((fit.progress.epoch, fit.progress.batch), (descent.epochs, 0), "{case}");
         }
     }
 }

@@ -59,7 +59,7 @@ fn a_rate_is_refused_from_the_bound_of_its_momentum_on() {
             let report = lab.run(&format!("{fit} --lr {} --json", bound * 0.98)).succeeds().json();
             assert!((number(&report["statistics"], "lr_max") / bound - 1.0).abs() < F64_RESULTS, "{report}");
             assert!(number(&report, "loss") < 1.0, "{options}: {report}");
-            let grows = lab.run(&format!("{fit} --lr {} --force", bound * 1.02)).exits(1);
+            let grows = lab.run(&format!("{fit} --lr {} --force", bound * 1.2)).exits(1);
             assert!(grows.stderr.contains("diverged"), "{}", grows.stderr);
             lab.run(&format!("{fit} --lr auto --json")).succeeds();
         }
@@ -72,7 +72,9 @@ fn a_rate_is_refused_from_the_bound_of_its_momentum_on() {
 fn a_weight_decay_ends_at_its_own_optimum() {
     let lab = Lab::new();
     lab.worked_example();
-    for (engine, tolerance) in [("--engine cpu", F64_RESULTS * 10.0), ("--engine gpu", F32_RESULTS)] {
+    for (engine, tolerance) in
+        [("--engine cpu", F64_RESULTS * 10.0), ("--engine gpu --adapter llvmpipe", F32_RESULTS)]
+    {
         let line = format!("fit x.npy t.npy --weight-decay 1 --lr 0.1 --tol 1e-12 --json {engine}");
         let ran = lab.run(&line).succeeds();
         let report = ran.json();

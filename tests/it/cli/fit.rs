@@ -163,7 +163,10 @@ fn json_has_the_fields_it_promises() {
         assert_eq!(
             fields(&report),
             [
+                "batches",
                 "bias",
+                "dampening",
+                "descent",
                 "engine",
                 "excluded",
                 "forecast",
@@ -171,8 +174,11 @@ fn json_has_the_fields_it_promises() {
                 "grad_weight",
                 "learning_rate",
                 "loss",
+                "momentum",
                 "n",
+                "nesterov",
                 "precision",
+                "schedule",
                 "solver",
                 "standardized",
                 "statistics",
@@ -180,6 +186,7 @@ fn json_has_the_fields_it_promises() {
                 "stop_reason",
                 "timings",
                 "weight",
+                "weight_decay",
                 "weight_sum"
             ]
         );

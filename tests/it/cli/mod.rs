@@ -2,6 +2,7 @@
 //! writes, how it ends.
 
 mod bad_input;
+mod batches;
 mod compare;
 mod descent;
 mod devices;
