@@ -88,6 +88,10 @@ impl Cpu {
             }
             pass.accumulate(xs, ts, &*ws, n);
         }
+        // Of pages everywhere; what other threads still need of them is read again.
+        if data.x().is_streamed() {
+            data.release(&(0..data.len()));
+        }
         let sums = pass.sums();
         holds(&sums.total()).then_some(sums)
     }
