@@ -1,9 +1,8 @@
 use std::io;
 use std::ops::Range;
 
-use super::PartialsError;
 use super::gpu::GpuError;
-use super::info::EngineKind;
+use super::{EngineKind, PartialsError};
 use crate::array::{CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
@@ -37,6 +36,9 @@ pub enum EngineError {
         .0.name()
     )]
     NoBatches(EngineKind),
+    /// A pass of a robust fit on an engine that has none.
+    #[error("the {} engine has no passes for robust fits", .0.name())]
+    NoRobustPass(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -60,7 +62,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } | Self::NoBatches(_) => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::NoBatches(_) | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

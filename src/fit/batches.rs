@@ -81,6 +81,9 @@ impl BatchDescent {
         if self.batch == 0 {
             return Err(ConfigError::Batch);
         }
+        if !self.descent.is_plain() {
+            return Err(ConfigError::BatchesPlain);
+        }
         if self.descent.coordinates != Coordinates::Original
             || matches!(self.descent.update, Update::Device(_))
         {

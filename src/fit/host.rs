@@ -1,6 +1,7 @@
 use super::coordinates::{Coordinates, Position};
+use super::parameter::Parameter;
 use crate::engine::{DescentRule, Engine, EngineError, Evaluated, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Double, Evaluation, Moments, Quadratic};
+use crate::math::{Affine, Double, Evaluation, Loss, Moments, Quadratic};
 
 /// The steps of a descent on the host, in f64: from passes of an engine, or
 /// from the moments of the data without any. Twin of the shaders `descend.wgsl`,
@@ -10,6 +11,8 @@ pub(super) struct HostStepper<S> {
     coordinates: Coordinates,
     /// The height to start from, if it is known better than b tells it.
     height: Option<Double>,
+    /// The parameter that stays.
+    fixed: Option<Parameter>,
     rule: DescentRule,
     state: StepState<Position>,
 }
@@ -27,13 +30,18 @@ impl<S: Source> HostStepper<S> {
     /// A stepper in these coordinates.
     pub(super) fn new(source: S, coordinates: Coordinates) -> Self {
         let state = StepState::start(Position::new(Affine::default(), coordinates));
-        Self { source, coordinates, height: None, rule: DescentRule::default(), state }
+        Self { source, coordinates, height: None, fixed: None, rule: DescentRule::default(), state }
     }
 
     /// The same stepper, which starts from this prediction at x̄ in coordinates
     /// that hold it instead of b.
     pub(super) fn at_height(self, height: Option<Double>) -> Self {
         Self { height, ..self }
+    }
+
+    /// The same stepper with a parameter that stays as it is.
+    pub(super) fn fixing(self, fixed: Option<Parameter>) -> Self {
+        Self { fixed, ..self }
     }
 }
 
@@ -52,6 +60,9 @@ impl<S: Source> Stepper for HostStepper<S> {
             let (evaluation, gradient) = self.source.evaluate(&self.state.model)?;
             let mut next = self.state;
             self.rule.step(&mut next, gradient, rate);
+            if let Some(fixed) = self.fixed {
+                next.model = next.model.keeping(fixed, &self.state.model);
+            }
             let StepState { model, velocity, .. } = self.state;
             let (model, height) = (model.affine(), model.height());
             let outcome = self.rule.outcome(&evaluation, model, next.model.affine().is_finite());
@@ -72,19 +83,20 @@ impl<S: Source> Stepper for HostStepper<S> {
 /// A pass of an engine for every evaluation.
 pub(super) struct Passes<'e> {
     engine: &'e mut dyn Engine,
+    loss: Loss,
     elements: u64,
 }
 
 impl<'e> Passes<'e> {
-    /// The passes of this engine.
-    pub(super) fn of(engine: &'e mut dyn Engine) -> Self {
-        Self { engine, elements: 0 }
+    /// The passes of this engine over a loss.
+    pub(super) fn of_loss(engine: &'e mut dyn Engine, loss: Loss) -> Self {
+        Self { engine, loss, elements: 0 }
     }
 }
 
 impl Source for Passes<'_> {
     fn evaluate(&mut self, at: &Position) -> Result<(Evaluation, Affine), EngineError> {
-        let (evaluation, gradient, elements) = at.pass(self.engine)?;
+        let (evaluation, gradient, elements) = at.pass(self.engine, self.loss)?;
         self.elements = elements;
         Ok((evaluation, gradient))
     }
@@ -152,7 +164,7 @@ mod tests {
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
         let moments = reference.all_moments().unwrap();
-        let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
+        let passes = |engine| HostStepper::new(Passes::of_loss(engine, Loss::Squared), Coordinates::Original);
         check("reference", &mut passes(&mut reference));
         check("cpu", &mut passes(&mut cpu));
         check("moments", &mut HostStepper::new(Replay::of(&moments), Coordinates::Original));

@@ -3,7 +3,8 @@
 //! A solver is a configuration that asks an [`Engine`](crate::engine::Engine)
 //! for passes and reports every state to an observer, which may end the fit:
 //! [`GradientDescent`] descends, pass by pass or, from the moments, without
-//! them; [`Exact`] takes the closed form. `descend` is the one loop of every descent, over a
+//! them; [`Exact`] takes the closed form, [`ClosedForm`] that of other lines;
+//! [`Robust`] weighs by residuals, round after round. `descend` is the one loop of every descent, over a
 //! [`Stepper`](crate::engine::Stepper): an engine's device, or, in `host`, the
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
@@ -12,6 +13,7 @@
 //! the moments have not.
 
 mod batches;
+mod closed_form;
 mod coordinates;
 mod descend;
 mod error;
@@ -20,21 +22,27 @@ mod forecast;
 mod gradient_descent;
 mod host;
 mod modes;
+mod parameter;
 mod progress;
 mod refine;
 mod result;
+mod robust;
+mod robust_start;
 mod schedule;
 mod statistics;
 mod steps;
 
 pub use batches::BatchDescent;
+pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use parameter::Parameter;
 pub use progress::Progress;
 pub use result::{Fit, State, StopReason};
+pub use robust::{Robust, RobustFit};
 pub use schedule::{Schedule, ScheduleError};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

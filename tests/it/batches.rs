@@ -119,7 +119,7 @@ fn the_tolerance_and_the_patience_are_looked_at_after_an_epoch() {
     let (fit, states) = states_of(&patient, &scattered);
     assert_eq!(fit.stop_reason, StopReason::Patience);
     let losses: Vec<f64> = states.iter().step_by(100).map(|state| state.evaluation.loss).collect();
-    let (last, before) = losses.split_at(losses.len() - 3);
+    let (before, last) = losses.split_at(losses.len() - 3);
     let least = |losses: &[f64]| losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(least(last) >= least(before), "{losses:?}");
     assert_eq!(before.last().copied(), Some(least(before)), "three in a row, and no more: {losses:?}");

@@ -9,7 +9,7 @@ use super::{BLOCK_ELEMENTS, Cpu, PARALLEL_ELEMENTS};
 use crate::array::{Array, Batch, Element, Order, with_element};
 use crate::engine::reframe::holds;
 use crate::engine::{EngineError, check_points, targets};
-use crate::math::{Affine, LossSums, SumsAccumulator};
+use crate::math::{Affine, Loss, LossSums, SumsAccumulator};
 
 impl Cpu {
     /// The sums of a batch, a part of it on each thread. The parts are merged in
@@ -32,7 +32,7 @@ impl Cpu {
 
     fn sums_of_runs(&self, t: &Array, at: Affine, part: &Batch<'_>) -> SumsAccumulator {
         let sums = part.runs().map(|run| {
-            let sums = self.facts.sums_of(&self.data, &run, at, |frame| self.framed_sums(frame, t, &run, at));
+            let sums = self.facts.sums_of(&self.data, &run, at, |frame| self.framed_sums(frame, t, &run, at, Loss::Squared));
             self.data.release(&run);
             sums.sums
         });
