@@ -237,9 +237,11 @@ impl Engine for Reference {
     fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
         check_points(&self.data, &[at])?;
         let (data, t) = (&self.data, targets(&self.data)?);
-        let sums = batch
-            .runs()
-            .map(|run| self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at, Loss::Squared)).sums);
+        let sums = batch.runs().map(|run| {
+            self.facts
+                .sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at, Loss::Squared))
+                .sums
+        });
         Ok(sums.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
     }
 

@@ -57,7 +57,8 @@ impl ClosedForm {
             Evaluation::from_sums(&engine.loss_sums_at(model)?)
         };
         let seconds = started.elapsed().as_secs_f64();
-        let interrupted = observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
+        let interrupted =
+            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
         Ok(Fit {
             model,
             evaluation,

@@ -32,10 +32,9 @@ impl GradientDescent {
             let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
             return self.follow(stepper, kind, per_submit, started, observe);
         }
-        let mut stepper =
-            HostStepper::new(Passes::of_loss(engine, self.loss), self.coordinates)
-                .at_height(self.progress.height)
-                .fixing(self.fixed);
+        let mut stepper = HostStepper::new(Passes::of_loss(engine, self.loss), self.coordinates)
+            .at_height(self.progress.height)
+            .fixing(self.fixed);
         self.follow(&mut stepper, kind, StepsPerSubmit::Fixed(1), started, observe)
     }
 

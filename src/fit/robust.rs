@@ -103,7 +103,9 @@ impl Robust {
             let settled = self.is_settled(model, next, medians.scale, moments);
             model = next;
             let evaluation = quadratic.evaluate(model);
-            if observe(&State { step: u64::from(rounds), model, evaluation, progress: Progress::default() }).is_break() {
+            if observe(&State { step: u64::from(rounds), model, evaluation, progress: Progress::default() })
+                .is_break()
+            {
                 stop_reason = StopReason::Interrupted;
             }
             if settled || rounds == MOST_ROUNDS || stop_reason == StopReason::Interrupted {
