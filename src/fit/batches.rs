@@ -92,6 +92,20 @@ impl BatchDescent {
         Ok(())
     }
 
+    /// The number of the last step to take over so many elements, those before the start
+    /// included, if each batch makes one.
+    #[must_use]
+    pub fn last_step(&self, elements: u64) -> u64 {
+        let GradientDescent { progress, .. } = self.descent;
+        let steps = self.epochs.saturating_mul(self.batches(elements).count());
+        progress.step.saturating_add(steps).saturating_sub(progress.batch)
+    }
+
+    fn batches(&self, elements: u64) -> Batches {
+        let Self { batch, shuffle, seed, drop_last, .. } = *self;
+        Batches { elements, batch, shuffle, seed, drop_last }
+    }
+
     /// Descends until the epochs are used up, the tolerance or the end of the patience is
     /// reached, the descent diverges, or `observe`, which sees the state before the first
     /// step and after each, breaks it off. The loss and gradients that it sees are those
@@ -187,9 +201,9 @@ impl<'r> Run<'r> {
     }
 
     fn epochs(&mut self, observe: &mut dyn FnMut(&State) -> ControlFlow<()>) -> Result<StopReason, FitError> {
-        let BatchDescent { batch, epochs, shuffle, seed, drop_last, patience, .. } = *self.settings;
+        let BatchDescent { batch, epochs, patience, .. } = *self.settings;
         let elements = self.engine.problem().len() as u64;
-        let batches = Batches { elements, batch, shuffle, seed, drop_last };
+        let batches = self.settings.batches(elements);
         if batches.count() == 0 {
             return Err(ConfigError::NoBatch { batch, elements }.into());
         }

@@ -110,7 +110,7 @@ impl GradientDescent {
         let mut seconds = None;
         let mut last: Option<State> = None;
         let Progress { step: first, velocity, .. } = self.progress;
-        let end = first.saturating_add(self.steps);
+        let end = self.last_step();
         stepper.resume(&self.rule(), &StepState { model: self.start, velocity, step: first })?;
         let (state, stop_reason) = 'descent: loop {
             let next = last.map_or(first, |state| state.step + 1);

@@ -210,11 +210,17 @@ impl GradientDescent {
         self.schedule.rate(self.learning_rate, step)
     }
 
+    /// The number of the last step to take, those before the start included.
+    #[must_use]
+    pub fn last_step(&self) -> u64 {
+        self.progress.step.saturating_add(self.steps)
+    }
+
     /// Bounds of the rates of all steps, 0 aside.
     #[must_use]
     pub fn rates(&self) -> [f64; 2] {
         let first = self.progress.step;
-        self.schedule.extremes(self.learning_rate, &(first..first.saturating_add(self.steps)))
+        self.schedule.extremes(self.learning_rate, &(first..self.last_step()))
     }
 
     /// Refuses a learning rate with which the steps that are asked for would

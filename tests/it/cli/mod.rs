@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod batches;
+mod comforts;
 mod compare;
 mod descent;
 mod devices;
@@ -15,6 +16,8 @@ mod missing;
 mod models;
 mod notes;
 mod outputs;
+#[cfg(feature = "plot")]
+mod pictures;
 mod predict;
 mod process;
 #[cfg(any(feature = "parquet", feature = "tiff"))]
