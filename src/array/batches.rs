@@ -66,7 +66,8 @@ impl Batches {
     /// The batches of an epoch.
     #[must_use]
     pub fn count(&self) -> u64 {
-        if self.drop_last { self.elements / self.batch } else { self.elements.div_ceil(self.batch) }
+        let batch = self.batch.max(1);
+        if self.drop_last { self.elements / batch } else { self.elements.div_ceil(batch) }
     }
 
     /// The order of an epoch, counting from 0.

@@ -82,11 +82,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
     // A checkpoint may take the place of the one that the descent goes on from.
-    let [history, save] = outputs;
-    check_outputs(
-        &[history, save, ("--checkpoint", arguments.solver.checkpoint())],
-        &arguments.pair.paths(),
-    )?;
+    let checkpoint = ("--checkpoint", arguments.solver.checkpoint());
+    let all: Vec<_> = outputs.iter().copied().chain([checkpoint]).collect();
+    check_outputs(&all, &arguments.pair.paths())?;
     let has_batches = arguments.solver.has_batches();
     let auto = if has_batches { Auto::Cpu } else { Auto::Gpu };
     let engine = arguments.engine.choose(auto, arguments.verbosity)?;

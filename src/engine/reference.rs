@@ -239,7 +239,9 @@ impl Engine for Reference {
         let (data, t) = (&self.data, targets(&self.data)?);
         let sums = batch.runs().map(|run| {
             self.facts
-                .sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at, Loss::Squared))
+                .sums_of(data, &run, at, Loss::Squared, |frame| {
+                    self.framed_sums(frame, t, &run, at, Loss::Squared)
+                })
                 .sums
         });
         Ok(sums.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())

@@ -32,9 +32,9 @@ impl Cpu {
 
     fn sums_of_runs(&self, t: &Array, at: Affine, part: &Batch<'_>) -> SumsAccumulator {
         let sums = part.runs().map(|run| {
-            let sums = self
-                .facts
-                .sums_of(&self.data, &run, at, |frame| self.framed_sums(frame, t, &run, at, Loss::Squared));
+            let sums = self.facts.sums_of(&self.data, &run, at, Loss::Squared, |frame| {
+                self.framed_sums(frame, t, &run, at, Loss::Squared)
+            });
             self.data.release(&run);
             sums.sums
         });
