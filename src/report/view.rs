@@ -15,7 +15,7 @@ const FINE: usize = 1 << 13;
 const FINE_REACH: f64 = 6.0;
 
 /// Rows and columns of the map of residuals, at most.
-const BLOCKS: [usize; 2] = [72, 96];
+const BLOCKS: [usize; 2] = [40, 54];
 
 /// Everything that the pictures of a fit show, beside its report: found by two
 /// passes over the data.
