@@ -18,6 +18,7 @@ mod generate;
 mod help;
 mod hint;
 mod interrupt;
+mod line;
 mod man;
 mod memory;
 mod pair;

@@ -13,6 +13,7 @@ mod numbers;
 mod page;
 #[cfg(feature = "plot")]
 pub mod pictures;
+mod robustness;
 mod summary;
 mod table;
 mod trace;
@@ -29,6 +30,7 @@ pub use history::History;
 pub(crate) use numbers::count;
 #[cfg(feature = "plot")]
 pub use page::{Provenance, page};
+pub use robustness::Robustness;
 pub use summary::{FitReport, Method, Outlook, Solved, Timings};
 pub use trace::Trace;
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};

@@ -36,6 +36,7 @@ mod missing;
 mod moments;
 mod partials;
 mod precision;
+mod robust;
 mod solvers;
 mod stream;
 mod weights;
