@@ -17,11 +17,11 @@ use crate::report::InputFile;
 #[derive(Debug, Args)]
 pub(super) struct PairArguments {
     /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", help_heading = None::<&'static str>)]
     x: Source,
 
     /// The targets, of the same shape
-    #[arg(value_name = "T", required_unless_present = "t_column")]
+    #[arg(value_name = "T", required_unless_present = "t_column", help_heading = None::<&'static str>)]
     t: Option<Source>,
 
     #[command(flatten)]
