@@ -36,6 +36,36 @@ impl Bitmap {
         self.words[k / WORD] &= !(1 << (k % WORD));
     }
 
+    /// Notes the elements of a part, of which the first is number `start` here. All
+    /// elements noted so far must be before it.
+    pub(crate) fn append(&mut self, start: usize, part: &Self) {
+        if part.elements == 0 {
+            return;
+        }
+        while self.elements < start {
+            let more = (WORD - self.elements % WORD).min(start - self.elements);
+            self.push(u32::MAX >> (WORD - more), more);
+        }
+        for (k, &word) in part.words.iter().enumerate() {
+            self.push(word, WORD.min(part.elements - k * WORD));
+        }
+    }
+
+    /// Notes the next so many elements, up to a word of them; bits beyond them are 0.
+    fn push(&mut self, bits: u32, count: usize) {
+        let place = self.elements % WORD;
+        match self.words.last_mut().filter(|_| place > 0) {
+            None => self.words.push(bits),
+            Some(last) => {
+                *last |= bits << place;
+                if place + count > WORD {
+                    self.words.push(bits >> (WORD - place));
+                }
+            }
+        }
+        self.elements += count;
+    }
+
     /// Whether element number `k` is valid. Twin of `shared/validity_bits.wgsl`.
     #[must_use]
     pub fn contains(&self, k: usize) -> bool {
@@ -119,6 +149,21 @@ mod tests {
             let missing: Vec<usize> = (0..2_000).filter(|&k| !bitmap.contains(k)).collect();
             assert_eq!((&missing[..], bitmap.missing()), (&places[..], 8));
             assert_eq!(bitmap, without(&places, 1_001));
+        }
+    }
+
+    #[test]
+    fn parts_are_noted_as_their_elements_are() {
+        let missing = [0, 1, 30, 31, 33, 64, 99];
+        for start in [0, 1, 31, 32, 33, 100] {
+            let (mut parts, mut single) = (Bitmap::default(), Bitmap::default());
+            let part = without(&missing, 100);
+            for first in [start, start + 100, start + 231] {
+                parts.append(first, &part);
+                parts.append(first + 100, &Bitmap::default());
+                missing.iter().for_each(|k| single.exclude(first + k));
+            }
+            assert_eq!(parts, single, "{start}");
         }
     }
 

@@ -35,6 +35,7 @@ mod npz;
 pub mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod pieces;
 #[cfg(feature = "png")]
 mod png;
 mod raw;

@@ -128,8 +128,10 @@ impl Reading {
             let file = OpenFile::new(x)?;
             if let Format::Csv { delimiter } = file.format(self)? {
                 let keys = [x.key.as_deref(), t.key.as_deref()];
-                let read = csv::read(&file.input(x, self), delimiter, keys);
-                return file.unchanged(read).map(|[x, t]| (x, t));
+                let read = csv::read(&file.input(x, self), delimiter, &keys);
+                if let [x, t] = &file.unchanged(read)?[..] {
+                    return Ok((x.clone(), t.clone()));
+                }
             }
         }
         Ok((self.open(x)?, self.open(t)?))
@@ -187,8 +189,8 @@ impl Format {
             Self::Safetensors => safetensors::open(input),
             Self::Raw => raw::open(input).map(Opened::from),
             Self::Csv { delimiter } => {
-                let [column] = csv::read(input, delimiter, [input.key])?;
-                Ok(column)
+                let columns = csv::read(input, delimiter, &[input.key])?;
+                columns.into_iter().next().ok_or_else(|| DataError::Empty { path: input.path.to_owned() })
             }
             #[cfg(feature = "tiff")]
             Self::Tiff => super::tiff::open(input),
