@@ -36,6 +36,12 @@ impl Bitmap {
         self.words[k / WORD] &= !(1 << (k % WORD));
     }
 
+    /// The elements up to the last one that was noted.
+    #[allow(dead_code, reason = "the formats that need it are features")]
+    pub(crate) fn noted(&self) -> usize {
+        self.elements
+    }
+
     /// Notes the elements of a part, of which the first is number `start` here. All
     /// elements noted so far must be before it.
     pub(crate) fn append(&mut self, start: usize, part: &Self) {
@@ -70,6 +76,20 @@ impl Bitmap {
     #[must_use]
     pub fn contains(&self, k: usize) -> bool {
         k >= self.elements || self.words[k / WORD] >> (k % WORD) & 1 == 1
+    }
+
+    /// The elements noted as missing, in order.
+    #[allow(dead_code, reason = "the formats that need it are features")]
+    pub(crate) fn excluded(&self) -> impl Iterator<Item = usize> + '_ {
+        let rest = |k: usize| u32::MAX >> (WORD - WORD.min(self.elements - k * WORD));
+        self.words.iter().enumerate().flat_map(move |(k, word)| {
+            let mut bits = !word & rest(k);
+            std::iter::from_fn(move || {
+                let place = (bits != 0).then(|| k * WORD + bits.trailing_zeros() as usize)?;
+                bits &= bits - 1;
+                Some(place)
+            })
+        })
     }
 
     /// The number of elements noted as missing.
@@ -147,6 +167,7 @@ mod tests {
             assert_eq!(bitmap.missing(), 0);
             orders.into_iter().for_each(|k| bitmap.exclude(k));
             let missing: Vec<usize> = (0..2_000).filter(|&k| !bitmap.contains(k)).collect();
+            assert!(bitmap.excluded().eq(missing.iter().copied()));
             assert_eq!((&missing[..], bitmap.missing()), (&places[..], 8));
             assert_eq!(bitmap, without(&places, 1_001));
         }

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules};
+use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules};
 use crate::io::{Opened, Source, check_keys};
 
 /// The data of a command that compares predictions from X with T.
@@ -54,9 +54,15 @@ impl PairArguments {
         }
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
-        let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
-        let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let (x, t) = reading.open_pair(&self.x, &self.t)?;
+        let sources: Vec<&Source> = self.sources().map(|(_, source)| source).collect();
+        let mut opened = reading.open_all(&sources)?.into_iter();
+        let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
+            return Err(DataError::Empty { path: self.x.path.clone() }.into());
+        };
+        let (mask, weights) = (
+            self.validity.mask.as_ref().and_then(|_| opened.next()),
+            self.validity.weights.as_ref().and_then(|_| opened.next()),
+        );
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;

@@ -56,7 +56,7 @@ pub(super) enum Kind {
 pub(super) fn parse(text: &[u8]) -> Option<(f64, Kind)> {
     match prefix(text) {
         Some((number, kind, length)) if length == text.len() => Some((number, kind)),
-        _ => any(text),
+        _ => of_any_text(text),
     }
 }
 
@@ -172,7 +172,7 @@ fn value_of(eight: u64) -> u64 {
 }
 
 /// The same as [`parse`], of any text.
-fn any(text: &[u8]) -> Option<(f64, Kind)> {
+fn of_any_text(text: &[u8]) -> Option<(f64, Kind)> {
     let (negative, unsigned) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

@@ -1,6 +1,6 @@
 //! Text that is cut into blocks anywhere is read as one row after another is.
 
-use std::io::Write;
+use std::fs::File;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -17,8 +17,10 @@ use crate::io::input::TextRules;
 type Found = Result<(Vec<Vec<Option<f64>>>, Vec<String>), String>;
 
 fn with_input<T>(text: &[u8], rules: TextRules, read: impl FnOnce(&Input<'_>) -> T) -> T {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(text).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.csv");
+    std::fs::write(&path, text).unwrap();
+    let file = File::open(&path).unwrap();
     read(&Input {
         path: Path::new("x.csv"),
         file: &file,

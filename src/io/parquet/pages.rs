@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +25,7 @@ use crate::array::DataError;
 use crate::array::mapping::Mapping;
 use crate::array::spool;
 
-/// The row groups of a file, of which one column is read.
+/// Row groups of a file, of which one column is read by one thread.
 pub(super) struct Groups {
     pub(super) file: Arc<File>,
     pub(super) metadata: Arc<ParquetMetaData>,
@@ -32,6 +33,8 @@ pub(super) struct Groups {
     /// claim.
     pub(super) claims: Arc<Claims>,
     pub(super) large: Arc<Large>,
+    /// The numbers of the row groups.
+    pub(super) groups: Range<usize>,
 }
 
 /// By the numbers of a row group and of a column.
@@ -60,9 +63,9 @@ pub(super) struct Large {
 }
 
 impl Large {
-    pub(super) fn new(path: PathBuf, memory_bytes: u64, map: Mapping) -> Arc<Self> {
+    pub(super) fn new(path: PathBuf, memory_bytes: u64, map: Arc<Mapping>) -> Arc<Self> {
         let (open, failure) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { memory_bytes, path, map: Arc::new(map), open, failure })
+        Arc::new(Self { memory_bytes, path, map, open, failure })
     }
 
     fn are_among(&self, claims: &[Claim]) -> bool {
@@ -112,17 +115,18 @@ pub(super) fn rows(groups: &[RowGroupMetaData]) -> usize {
 
 impl RowGroups for Groups {
     fn num_rows(&self) -> usize {
-        rows(self.metadata.row_groups())
+        rows(&self.metadata.row_groups()[self.groups.clone()])
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let (file, metadata) = (Arc::clone(&self.file), Arc::clone(&self.metadata));
         let (claims, large) = (Arc::clone(&self.claims), Arc::clone(&self.large));
-        Ok(Box::new(Chunks { file, metadata, claims, large, column, group: 0 }))
+        let groups = self.groups.clone();
+        Ok(Box::new(Chunks { file, metadata, claims, large, column, groups }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.metadata.row_groups().iter())
+        Box::new(self.metadata.row_groups()[self.groups.clone()].iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
@@ -137,15 +141,16 @@ struct Chunks {
     claims: Arc<Claims>,
     large: Arc<Large>,
     column: usize,
-    group: usize,
+    /// The numbers of the row groups that are left.
+    groups: Range<usize>,
 }
 
 impl Chunks {
-    fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
+    fn pages(&self, number: usize, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
         let chunk = group.column(self.column);
         let rows = usize::try_from(group.num_rows())?;
         let compression = chunk.compression();
-        let claims = self.claims.get(&(self.group, self.column)).cloned().unwrap_or_default();
+        let claims = self.claims.get(&(number, self.column)).cloned().unwrap_or_default();
         let is_large = self.large.are_among(&claims);
         if !is_large && !matches!(compression, Compression::GZIP(_) | Compression::BROTLI(_)) {
             return Ok(Box::new(SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)?));
@@ -168,10 +173,9 @@ impl Iterator for Chunks {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let number = self.groups.next()?;
         let metadata = Arc::clone(&self.metadata);
-        let pages = self.pages(metadata.row_groups().get(self.group)?);
-        self.group += 1;
-        Some(pages)
+        Some(self.pages(number, metadata.row_groups().get(number)?))
     }
 }
 
