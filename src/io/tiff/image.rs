@@ -18,8 +18,15 @@ use crate::array::{Array, DataError, Element, ElementType, Layout, Order, Shape}
 use crate::io::bits::unpacked;
 use crate::io::claims::room;
 use crate::io::input::Input;
+use crate::io::pieces;
 
 const CONVERT: &str = "convert it, for example with gdal_translate -co COMPRESS=DEFLATE";
+
+/// Bytes of pixels that a thread decodes at a time, if a row of blocks has fewer.
+pub(super) const PIECE_BYTES: usize = 1 << 18;
+
+/// The most bytes of a block that is decompressed in one go.
+pub(super) const MOST_BLOCK_BYTES: usize = 1 << 26;
 
 /// Pixels that are given at a time where the file has none.
 const RUN_PIXELS: usize = 1 << 16;
@@ -200,8 +207,45 @@ impl<'a> Image<'a> {
     }
 
     /// Hands on runs of the band's pixels, each with the number of its first
-    /// one.
+    /// one: rows of blocks, which all cores decode, or, if memory has no room for
+    /// these, rows.
     pub(super) fn elements<E: Element>(
+        &self,
+        sparse: E,
+        mut each: impl FnMut(usize, &[E]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let block_row_bytes = self.pixels(&(0..1)).saturating_mul(size_of::<E>());
+        let most_bytes =
+            usize::try_from(self.input.memory_bytes / 4).unwrap_or(usize::MAX).min(MOST_BLOCK_BYTES);
+        if block_row_bytes > most_bytes {
+            return self.elements_of_rows(sparse, each);
+        }
+        let at_a_time = PIECE_BYTES.div_ceil(block_row_bytes.max(1));
+        let decode = |scratch: &mut Scratch, start: usize| {
+            scratch.most_bytes = most_bytes;
+            let block_rows = start..self.block_rows().min(start + at_a_time);
+            let mut run = vec![<E as bytemuck::Zeroable>::zeroed(); self.pixels(&block_rows)];
+            self.block_rows_decoded(block_rows, scratch, |start, count, row| {
+                let run = &mut run[start..start + count];
+                match row {
+                    Row::Sparse => run.fill(sparse),
+                    Row::Bytes(row) => self.pick_bytes(row, bytemuck::cast_slice_mut(run)),
+                }
+            })?;
+            Ok((start * self.blocks.height * self.width, run))
+        };
+        // What is decoded, and a block.
+        let piece_bytes = 2 * block_row_bytes.max(PIECE_BYTES) as u64;
+        let at_once = pieces::at_once(piece_bytes, self.input.memory_bytes);
+        pieces::in_order((0..self.block_rows()).step_by(at_a_time), at_once, decode, |run| {
+            let (start, run) = run?;
+            each(start, &run)
+        })?;
+        self.check_intact()
+    }
+
+    /// The same, row by row.
+    fn elements_of_rows<E: Element>(
         &self,
         sparse: E,
         mut each: impl FnMut(usize, &[E]) -> Result<(), DataError>,
@@ -256,6 +300,11 @@ impl<'a> Image<'a> {
                 each(line * self.width + left, width, Row::Bytes(&row))?;
             }
         }
+        self.check_intact()
+    }
+
+    /// Fails if the file shrank while it was read.
+    pub(super) fn check_intact(&self) -> Result<(), DataError> {
         if self.map.is_intact() {
             Ok(())
         } else {
@@ -266,11 +315,6 @@ impl<'a> Image<'a> {
     /// Whether it is decoded by the same blocks as another band of its page.
     pub(super) fn has_blocks_of(&self, other: &Self) -> bool {
         (self.plane, self.shift) == (other.plane, other.shift)
-    }
-
-    /// The bytes of a block, decompressed; `None` if no memory has so many.
-    pub(super) fn block_bytes(&self) -> Option<usize> {
-        self.row_bytes()?.checked_mul(self.blocks.height)
     }
 
     /// The number of rows of blocks: strips, or tiles side by side.
