@@ -8,7 +8,8 @@
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
-//! how far a descent gets.
+//! how far a descent gets; `refine` finds the line and its residuals with digits that
+//! the moments have not.
 
 mod coordinates;
 mod descend;
@@ -17,14 +18,16 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod refine;
+mod result;
 mod statistics;
 mod steps;
 
 pub use coordinates::Coordinates;
-pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use result::{Fit, State, StopReason};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -35,7 +35,7 @@ pub(super) enum Refused {
     /// It is a number that f64 has no place for.
     Beyond,
     /// It is a number, where the first row has true or false.
-    NotTruth,
+    NotBoolean,
     /// The elements are to be read again, as these.
     Again(Elements),
     Spool(DataError),
@@ -86,7 +86,7 @@ impl Part {
         Self {
             values: Values::new(elements),
             elements,
-            is_truth,
+            is_boolean,
             has_fractions: false,
             has_negatives: false,
             long: None,
