@@ -40,6 +40,7 @@ mod pieces;
 mod png;
 mod raw;
 mod raw_layout;
+mod read_at;
 pub mod results;
 mod safetensors;
 #[cfg(any(feature = "png", feature = "tiff"))]

@@ -119,36 +119,28 @@ impl Reading {
     }
 
     /// Opens arrays that belong together, such as X, T, a mask and weights, and
-    /// gives them in that order. Each file is opened once; arrays of one file are
-    /// decoded in one go where its format can, and files that are decoded by one
-    /// thread side by side. No more than one may come from stdin.
+    /// gives them in that order. Arrays of one file are decoded in one go where its
+    /// format can, and files that are decoded by one thread side by side. No more than one may come from stdin.
     ///
     /// # Errors
     /// Any fault of a file; see [`DataError`].
     pub fn open_all(&self, sources: &[&Source]) -> Result<Vec<Opened>, DataError> {
-        let mut files: Vec<OpenFile> = Vec::new();
         let mut jobs: Vec<Job> = Vec::new();
         // Where the array of each source is: in which job, and in which place of it.
         let mut places = Vec::with_capacity(sources.len());
         for source in sources {
-            let known = files.iter().position(|file| file.name == source.path);
-            let file = known.unwrap_or(files.len());
-            if known.is_none() {
-                files.push(OpenFile::new(source, self)?);
-            }
-            let (key, is_in_one_go) = (source.key.as_deref(), files[file].format.is_in_one_go());
-            let is_it = |job: &Job<'_>| job.file == file && (is_in_one_go || job.keys == [key]);
+            let is_it = |job: &Job<'_>| job.file.name == source.path && job.file.format.is_in_one_go();
             let number = jobs.iter().position(is_it).unwrap_or(jobs.len());
             if number == jobs.len() {
-                jobs.push(Job { file, keys: vec![key] });
-            } else if is_in_one_go {
-                jobs[number].keys.push(key);
+                // Handles of one opening share the place where they read.
+                jobs.push(Job { file: OpenFile::new(source, self)?, keys: Vec::new() });
             }
-            places.push((number, jobs[number].keys.len() - 1));
+            places.push((number, jobs[number].keys.len()));
+            jobs[number].keys.push(source.key.as_deref());
         }
-        let decode = |_: &mut (), job: &Job<'_>| files[job.file].arrays(&job.keys, self);
+        let decode = |_: &mut (), job: &Job<'_>| job.file.arrays(&job.keys, self);
         let mut opened: Vec<Vec<Opened>> = Vec::with_capacity(jobs.len());
-        if files.iter().any(|file| file.format.takes_all_cores()) {
+        if jobs.iter().any(|job| job.file.format.takes_all_cores()) {
             for job in &jobs {
                 opened.push(decode(&mut (), job)?);
             }
@@ -164,8 +156,7 @@ impl Reading {
 
 /// Arrays of one file that are decoded in one go.
 struct Job<'s> {
-    /// The number of the file.
-    file: usize,
+    file: OpenFile,
     keys: Vec<Option<&'s str>>,
 }
 

@@ -48,7 +48,7 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
         bands.push(Chosen::new(input, &map, &pages, reduced.as_ref())?);
     }
     let wanted: Vec<Wanted<'_>> = bands.iter().map(Chosen::wanted).collect();
-    let arrays = decode::arrays(&map, &wanted)?;
+    let arrays = decode::arrays(&wanted)?;
     bands.iter().zip(arrays).map(|(band, array)| band.opened(array)).collect()
 }
 

@@ -13,6 +13,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter};
 
 use super::records::MOST_BYTES;
+use crate::io::read_at::read_exact_at;
 
 /// Bytes of a block, where the file has enough of them for all threads and memory
 /// allows it.
@@ -126,28 +127,9 @@ impl<'f> Blocks<'f> {
     fn read_more(&self, range: Range<u64>, text: &mut Vec<u8>) -> io::Result<()> {
         let more = usize::try_from(range.end - range.start).map_err(|_| ErrorKind::OutOfMemory)?;
         text.try_reserve(more).map_err(|_| ErrorKind::OutOfMemory)?;
-        let mut filled = text.len();
+        let filled = text.len();
         text.resize(filled + more, 0);
-        while filled < text.len() {
-            let place = range.end - (text.len() - filled) as u64;
-            match read_at(self.file, &mut text[filled..], place) {
-                // It shrank, which is found when all is read.
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(bytes) => filled += bytes,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+        // If it shrank, that is found when all is read.
+        read_exact_at(self.file, &mut text[filled..], range.start)
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], place: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, place)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], place: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, place)
 }

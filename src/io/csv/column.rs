@@ -69,7 +69,7 @@ pub(super) struct Part {
     values: Values,
     elements: Elements,
     /// Whether the first row of the file has true or false, and so must all others.
-    is_truth: bool,
+    is_boolean: bool,
     has_fractions: bool,
     has_negatives: bool,
     /// The narrowest type that holds all whole numbers beyond f64, if there are any
@@ -82,7 +82,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(elements: Elements, is_truth: bool) -> Self {
+    pub(super) fn new(elements: Elements, is_boolean: bool) -> Self {
         Self {
             values: Values::new(elements),
             elements,
@@ -98,17 +98,17 @@ impl Part {
 
     /// Whether numbers may be appended as they are.
     pub(super) fn takes_numbers(&self) -> bool {
-        !self.is_truth
+        !self.is_boolean
     }
 
     /// Appends what a field says.
     pub(super) fn push(&mut self, field: &[u8], line: u64) -> Result<(), Refused> {
         match Field::of(field) {
             Field::Number(_, Kind::Beyond) => Err(Refused::Beyond),
-            Field::Number(..) if self.is_truth => Err(Refused::NotTruth),
+            Field::Number(..) if self.is_boolean => Err(Refused::NotBoolean),
             Field::Number(number, kind) => self.push_number(field, number, kind, line),
-            Field::Truth(truth) => {
-                self.push_small(u8::from(truth));
+            Field::Boolean(value) => {
+                self.push_small(u8::from(value));
                 Ok(())
             }
             Field::Null => {

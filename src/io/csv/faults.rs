@@ -53,8 +53,8 @@ pub(super) fn refused_at(
     let reason = match refused {
         Refused::Spool(error) => return error,
         Refused::Beyond => format!("{text} in column {column} is beyond the range of f64"),
-        Refused::NotTruth => {
-            return DataError::NotTruth { path: input.path.to_owned(), line, text, column };
+        Refused::NotBoolean => {
+            return DataError::NotBoolean { path: input.path.to_owned(), line, text, column };
         }
         Refused::Text | Refused::Again(_) => {
             // Not "5 cm".

@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) numbers: Vec<usize>,
     pub(super) elements: Vec<Elements>,
     /// Whether each has true or false in the first row.
-    pub(super) is_truth: Vec<bool>,
+    pub(super) is_boolean: Vec<bool>,
     /// The number of columns of the file.
     pub(super) count: usize,
 }
@@ -106,7 +106,7 @@ impl<'p> Parser<'p> {
             steps.push((plan.numbers[place] - next, place));
             next = plan.numbers[place] + 1;
         }
-        let part = |(&elements, &is_truth): (&Elements, &bool)| Part::new(elements, is_truth);
+        let part = |(&elements, &is_boolean): (&Elements, &bool)| Part::new(elements, is_boolean);
         Self {
             plan,
             text,
@@ -117,7 +117,7 @@ impl<'p> Parser<'p> {
             before,
             at: 0,
             line: 1,
-            columns: plan.elements.iter().zip(&plan.is_truth).map(part).collect(),
+            columns: plan.elements.iter().zip(&plan.is_boolean).map(part).collect(),
             not_rows: NotRows::default(),
             row: vec![Plain::Null; plan.numbers.len()],
         }

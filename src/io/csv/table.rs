@@ -49,12 +49,12 @@ pub(super) fn pass(
     numbers: &[usize],
     elements: &[Elements],
 ) -> Result<Pass, DataError> {
-    let is_truth =
-        |number: &usize| head.columns.iter().any(|column| column.index == *number && column.is_truth);
+    let is_boolean =
+        |number: &usize| head.columns.iter().any(|column| column.index == *number && column.is_boolean);
     let plan = Plan {
         numbers: numbers.to_vec(),
         elements: elements.to_vec(),
-        is_truth: numbers.iter().map(is_truth).collect(),
+        is_boolean: numbers.iter().map(is_boolean).collect(),
         count: head.count,
     };
     let reader = Reader { input, plan: &plan, blocks, delimiter };

@@ -71,12 +71,12 @@ fn row_by_row(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Vec<Option
         for (column, chosen) in columns.iter_mut().zip(&head.columns) {
             let field = fields.get(chosen.index).map(|field| content(field)).unwrap_or_default();
             column.push(match Field::of(&field) {
-                Field::Number(..) if chosen.is_truth => return Err(format!("x.csv:{}: ", record.line)),
+                Field::Number(..) if chosen.is_boolean => return Err(format!("x.csv:{}: ", record.line)),
                 Field::Number(number, number::Kind::Beyond) => {
                     return Err(format!("x.csv:{}: {number}", record.line));
                 }
                 Field::Number(number, _) => Some(number),
-                Field::Truth(truth) => Some(f64::from(u8::from(truth))),
+                Field::Boolean(value) => Some(f64::from(u8::from(value))),
                 Field::Null => None,
                 Field::Text => return Err(format!("x.csv:{}: ", record.line)),
             });

@@ -36,7 +36,7 @@ use crate::array::held::Held;
 use crate::array::mapping::Mapping;
 use crate::array::{DataError, Shape};
 use claims::KIND;
-use pages::{Claims, Groups, Large};
+use pages::{Claims, Groups, Large, Placed};
 
 const WRITE: &str = "write it again, with zstd, snappy or no compression";
 
@@ -66,7 +66,7 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
         columns.push(Selected::new(&Input { key, ..*input }, &builder, &map, &mut claims)?);
     }
     let metadata = Arc::clone(builder.metadata());
-    let file = Arc::new(input.clone_file()?);
+    let file = Arc::new(Placed(input.clone_file()?));
     let reader = Reader { input, file, metadata, claims: Arc::new(claims), map: Arc::new(map) };
     let rows = pages::rows(reader.metadata.row_groups());
     let room =
@@ -132,7 +132,7 @@ impl Selected {
 /// A file whose columns are read.
 struct Reader<'r> {
     input: &'r Input<'r>,
-    file: Arc<File>,
+    file: Arc<Placed>,
     metadata: Arc<ParquetMetaData>,
     claims: Arc<Claims>,
     map: Arc<Mapping>,
@@ -148,7 +148,7 @@ struct Piece<'p> {
 impl Reader<'_> {
     /// Row groups of the file, for a column of which one thread decodes them.
     fn groups(&self, groups: Range<usize>) -> Groups {
-        let memory_bytes = self.input.memory_bytes.max(claims::LEAST_PAGE_BYTES);
+        let memory_bytes = self.input.memory().unit_bytes();
         Groups {
             file: Arc::clone(&self.file),
             metadata: Arc::clone(&self.metadata),

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind, Read};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use ::parquet::basic::Compression;
 use ::parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use ::parquet::file::reader::ChunkReader;
+use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::mapped::{Mapped, Releasing};
@@ -24,10 +24,51 @@ use super::unpack::{Unpacked, beyond_memory, unpack};
 use crate::array::DataError;
 use crate::array::mapping::Mapping;
 use crate::array::spool;
+use crate::io::read_at::{read_at, read_exact_at};
+
+/// A file that several threads read, each where it is. The crate's own reader of
+/// files moves the one place that all handles share.
+pub(super) struct Placed(pub(super) File);
+
+impl Length for Placed {
+    fn len(&self) -> u64 {
+        self.0.metadata().map_or(0, |metadata| metadata.len())
+    }
+}
+
+impl ChunkReader for Placed {
+    type T = BufReader<Onwards>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        Ok(BufReader::new(Onwards { file: self.0.try_clone()?, place: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| std::io::Error::from(ErrorKind::OutOfMemory))?;
+        bytes.resize(length, 0);
+        read_exact_at(&self.0, &mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+/// A file from a place on.
+pub(super) struct Onwards {
+    file: File,
+    place: u64,
+}
+
+impl Read for Onwards {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = read_at(&self.file, buffer, self.place)?;
+        self.place += bytes as u64;
+        Ok(bytes)
+    }
+}
 
 /// Row groups of a file, of which one column is read by one thread.
 pub(super) struct Groups {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<Placed>,
     pub(super) metadata: Arc<ParquetMetaData>,
     /// For each row group and each of its columns that are read, what the pages
     /// claim.
@@ -136,7 +177,7 @@ impl RowGroups for Groups {
 
 /// The chunks of a column, one a row group.
 struct Chunks {
-    file: Arc<File>,
+    file: Arc<Placed>,
     metadata: Arc<ParquetMetaData>,
     claims: Arc<Claims>,
     large: Arc<Large>,

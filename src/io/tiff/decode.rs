@@ -3,21 +3,14 @@
 
 use std::ops::Range;
 
-use super::image::{Image, Row, Scratch};
+use super::image::{Image, MOST_BLOCK_BYTES, PIECE_BYTES, Row, Scratch};
 use crate::array::held::Held;
-use crate::array::mapping::Mapping;
 use crate::array::{Array, DataError};
 use crate::io::pieces;
 use crate::with_element;
 
 /// Bytes of the widest element.
 pub(super) const MOST_ELEMENT_BYTES: usize = 8;
-
-/// Bytes of pixels that a thread decodes at a time, if a row of blocks has fewer.
-const PIECE_BYTES: usize = 1 << 18;
-
-/// The most bytes of a block that is decompressed in one go.
-const MOST_BLOCK_BYTES: usize = 1 << 26;
 
 /// A band that is wanted.
 pub(super) struct Wanted<'a> {
@@ -29,7 +22,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The arrays of bands: mapped, if they lie in the file as in memory, else decoded.
-pub(super) fn arrays(map: &Mapping, wanted: &[Wanted<'_>]) -> Result<Vec<Array>, DataError> {
+pub(super) fn arrays(wanted: &[Wanted<'_>]) -> Result<Vec<Array>, DataError> {
     let mut arrays: Vec<Option<Array>> = Vec::with_capacity(wanted.len());
     for band in wanted {
         arrays.push(band.image.mapped()?);
@@ -41,7 +34,7 @@ pub(super) fn arrays(map: &Mapping, wanted: &[Wanted<'_>]) -> Result<Vec<Array>,
         let room =
             if array.is_none() { Held::new(input.path, element, pixels, input.memory_bytes) } else { None };
         if array.is_none() && room.is_none() {
-            // To a temporary file, row by row.
+            // To a temporary file.
             *array = Some(with_element!(element, E => {
                 band.image.array::<E>(bytemuck::pod_read_unaligned(&band.sparse[..size_of::<E>()]))
             })?);
@@ -49,10 +42,7 @@ pub(super) fn arrays(map: &Mapping, wanted: &[Wanted<'_>]) -> Result<Vec<Array>,
         held.push(room);
     }
     to_places(wanted, &mut held)?;
-    if !map.is_intact() {
-        let path = wanted.first().map(|band| band.image.input.path.to_owned()).unwrap_or_default();
-        return Err(DataError::Shrunk { path });
-    }
+    wanted.iter().try_for_each(|band| band.image.check_intact())?;
     let finished =
         wanted.iter().zip(arrays).zip(held).filter_map(|((band, array), held)| {
             array.map(Ok).or_else(|| Some(held?.finish(band.image.shape())))

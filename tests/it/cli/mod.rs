@@ -18,6 +18,7 @@ mod process;
 mod real;
 mod solvers;
 mod text;
+mod threads;
 mod tuning;
 mod weights;
 
