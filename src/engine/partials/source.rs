@@ -32,11 +32,11 @@ impl Source {
     /// The source of results for a problem by an engine with this arithmetic, in a
     /// word or two.
     #[must_use]
-    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+    pub fn of(data: &Problem, tree: Tree, arithmetic: impl Into<Cow<'static, str>>) -> Self {
         Self {
             chunk_elements: CHUNK_ELEMENTS,
             tree,
-            arithmetic: Cow::Borrowed(arithmetic),
+            arithmetic: arithmetic.into(),
             fit_elements: data.fit_elements(),
             order: (!data.x().shape().is_linear()).then(|| data.order()),
         }
