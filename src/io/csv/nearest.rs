@@ -8,12 +8,16 @@
 //! from 1e-9 on. All others are left to the standard library, as are subnormal
 //! numbers.
 
-const LEAST_POWER: i64 = -27;
-const MOST_POWER: i64 = 55;
-const POWERS: usize = (MOST_POWER - LEAST_POWER + 1) as usize;
+/// The table's powers below and above 5⁰.
+const BELOW_ONE: usize = 27;
+const ABOVE_ONE: usize = 55;
+const POWERS: usize = BELOW_ONE + 1 + ABOVE_ONE;
 
 /// Bits of the mantissa after the first one.
 const MANTISSA_BITS: u32 = 52;
+
+/// Bits of a product below the mantissa and what rounds it.
+const LOW_BITS: u64 = u64::MAX >> (MANTISSA_BITS + 3);
 
 /// The exponent of f64 that stands for infinity.
 const INFINITE: i64 = 0x7ff;
@@ -26,12 +30,12 @@ const fn fives() -> [u128; POWERS] {
     let mut fives = [0; POWERS];
     let mut power = 1u128;
     let mut q = 0;
-    while q <= MOST_POWER {
-        fives[(q - LEAST_POWER) as usize] = power << power.leading_zeros();
-        if q > 0 && -q >= LEAST_POWER {
-            fives[(-q - LEAST_POWER) as usize] = reciprocal(power);
+    while q <= ABOVE_ONE {
+        fives[BELOW_ONE + q] = power << power.leading_zeros();
+        if q > 0 && q <= BELOW_ONE {
+            fives[BELOW_ONE - q] = reciprocal(power);
         }
-        if q < MOST_POWER {
+        if q < ABOVE_ONE {
             power *= 5;
         }
         q += 1;
@@ -60,24 +64,21 @@ const fn reciprocal(power: u128) -> u128 {
 /// The f64 nearest to w·10^q, if the table has the power and the number is normal.
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    reason = "halves of products, places in tables"
+    reason = "halves of products, small numbers"
 )]
 pub(super) fn nearest(w: u64, q: i64) -> Option<f64> {
     if w == 0 {
         return Some(0.0);
     }
-    if !(LEAST_POWER..=MOST_POWER).contains(&q) {
-        return None;
-    }
+    let five = *FIVES.get(usize::try_from(q + BELOW_ONE as i64).ok()?)?;
     let shift = w.leading_zeros();
     let w = w << shift;
-    let five = FIVES[(q - LEAST_POWER) as usize];
     let product = u128::from(w) * (five >> 64);
     let (mut high, mut low) = ((product >> 64) as u64, product as u64);
     // Only where the bits below the mantissa are all ones can a carry reach it.
-    const BELOW: u64 = u64::MAX >> (MANTISSA_BITS + 3);
-    if high & BELOW == BELOW {
+    if high & LOW_BITS == LOW_BITS {
         let more = ((u128::from(w) * u128::from(five as u64)) >> 64) as u64;
         let (sum, carries) = low.overflowing_add(more);
         low = sum;
@@ -115,7 +116,7 @@ mod tests {
         let standard: f64 = text.parse().unwrap();
         match nearest(w, q) {
             Some(number) => assert_eq!(number.to_bits(), standard.to_bits(), "{text}"),
-            None => assert!(!(LEAST_POWER..=MOST_POWER).contains(&q), "{text}"),
+            None => assert!(!(-27..=55).contains(&q), "{text}"),
         }
     }
 
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn the_ends_of_the_table() {
         for w in [1, 9, u64::MAX, 1 << 53, (1 << 53) + 1, 9_007_199_254_740_993] {
-            (LEAST_POWER - 2..=MOST_POWER + 2).for_each(|q| check(w, q));
+            (-29..=57).for_each(|q| check(w, q));
         }
         assert_eq!(nearest(0, 99), Some(0.0));
     }

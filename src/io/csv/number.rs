@@ -77,33 +77,35 @@ pub(super) fn prefix(text: &[u8]) -> Option<(f64, Kind, usize)> {
         exponent = -i64::try_from(fraction).ok()?;
         at += 1 + fraction;
     }
-    if count == 0 || count > MOST_DIGITS || matches!(text.get(at), Some(b'e' | b'E')) {
-        return prefix_with_power(text, sign, at, count, mantissa, exponent);
+    if count > MOST_DIGITS {
+        count -= zeros(&text[sign..at]);
+    }
+    if count == 0 || count > MOST_DIGITS {
+        // No digits, or too many, or zeros alone.
+        return None;
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        return prefix_with_power(text, at, mantissa, exponent);
     }
     let magnitude = magnitude(mantissa, exponent)?;
     let kind = if is_plain { of_whole(mantissa) } else { of_fraction(mantissa, exponent, magnitude)? };
     Some((if text[0] == b'-' { -magnitude } else { magnitude }, kind, at))
 }
 
-/// The same for a number with an exponent.
-fn prefix_with_power(
-    text: &[u8],
-    sign: usize,
-    at: usize,
-    count: usize,
-    mantissa: u64,
-    exponent: i64,
-) -> Option<(f64, Kind, usize)> {
-    if count == 0 || count > MOST_DIGITS {
-        return None;
-    }
+/// The same for a number with an exponent, which begins at a place.
+fn prefix_with_power(text: &[u8], at: usize, mantissa: u64, exponent: i64) -> Option<(f64, Kind, usize)> {
     let mut end = at + 1;
     end += usize::from(matches!(text.get(end), Some(b'-' | b'+')));
     end += text.get(end..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let exponent = exponent + power_of_ten(&text[at + 1..end]).filter(|power| power.abs() < 400)?;
     let magnitude = magnitude(mantissa, exponent)?;
     let kind = of_fraction(mantissa, exponent, magnitude)?;
-    Some((if sign == 1 && text[0] == b'-' { -magnitude } else { magnitude }, kind, end))
+    Some((if text[0] == b'-' { -magnitude } else { magnitude }, kind, end))
+}
+
+/// The zeros before the first other digit of a number without its sign.
+fn zeros(unsigned: &[u8]) -> usize {
+    unsigned.iter().take_while(|byte| matches!(byte, b'0' | b'.')).filter(|byte| **byte == b'0').count()
 }
 
 /// The f64 nearest to mantissa·10^exponent, if no text is needed to find it.

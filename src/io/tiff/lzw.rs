@@ -21,12 +21,12 @@ const COPIED: usize = 16;
 /// The strings of a block's codes.
 pub(super) struct Table {
     /// For each code the place of its string, and its length.
-    strings: Box<[(u32, u32); CODES]>,
+    strings: Box<[(u32, u32)]>,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { strings: Box::new([(0, 0); CODES]) }
+        Self { strings: vec![(0, 0); CODES].into() }
     }
 }
 
