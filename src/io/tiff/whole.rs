@@ -1,11 +1,12 @@
-//! Strips and tiles decompressed in one go, which takes a half of the time of
-//! decompressing row after row.
+//! Strips and tiles decompressed in one go.
 //!
-//! Deflate is libdeflate's, which GDAL uses too: it takes half as long as zlib-rs,
-//! because it has all of its input and of its output before it. LZW is of this house
-//! ([`lzw`](super::lzw)). What fails here is tried again row by row, by the decoders
-//! of [`compression`](super::compression), which stop after the rows that are asked
-//! for and say what is wrong: so nothing here has to.
+//! Deflate is libdeflate's, which GDAL uses too: with all of its input and of its
+//! output before it, it makes 1.8 times as many bytes a second as zlib-rs (655 MB
+//! against 362, of noisy 16-bit tiles with predictor 2, by one thread). LZW is of this
+//! house ([`lzw`](super::lzw)): 3 times as many as weezl (362 MB against 118). What
+//! fails here is tried again row by row, by the decoders of
+//! [`compression`](super::compression), which stop after the rows that are asked for
+//! and say what is wrong: so nothing here has to.
 
 use super::compression::Compression;
 use super::lzw;
