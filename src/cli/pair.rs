@@ -9,17 +9,7 @@ use super::progress::Progress;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-        let named = self.resolved()?;
-        let sources: Vec<&Source> = named.iter().map(|(_, source)| source).collect();
-        let mut opened = reading.open_all(&sources)?.into_iter();
-        let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
-            return Err(DataError::Empty { path: self.x.path.clone() }.into());
-        };
-        let (mask, weights) = (
-            self.validity.mask.as_ref().and_then(|_| opened.next()),
-            self.validity.weights.as_ref().and_then(|_| opened.next()),
-        );
-        progress.end();
+use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
 use crate::io::{Opened, Source, check_keys};
 use crate::report::InputFile;
 
