@@ -24,6 +24,7 @@ mod process;
 mod real;
 mod solvers;
 mod text;
+mod threads;
 mod tuning;
 mod weights;
 
