@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
+use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
 use crate::engine::EngineError;
 use crate::io::{Metadata, Opened, Source, check_keys};
 use crate::report::InputFile;
@@ -19,11 +19,11 @@ use crate::report::InputFile;
 #[derive(Debug, Args)]
 pub(super) struct PairArguments {
     /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", help_heading = None::<&'static str>)]
     x: Source,
 
     /// The targets, of the same shape
-    #[arg(value_name = "T", required_unless_present = "t_column")]
+    #[arg(value_name = "T", required_unless_present = "t_column", help_heading = None::<&'static str>)]
     t: Option<Source>,
 
     #[command(flatten)]
@@ -76,7 +76,17 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
-        self.load_as(None, memory_bytes, verbosity).map(|(pair, _)| pair)
+        self.load_in(false, memory_bytes, verbosity)
+    }
+
+    /// The same, gone through row by row if batches ask for that, however they are stored.
+    pub(super) fn load_in(
+        &self,
+        row_by_row: bool,
+        memory_bytes: u64,
+        verbosity: Verbosity,
+    ) -> Result<LoadedPair, CliError> {
+        self.load_as(None, row_by_row, memory_bytes, verbosity).map(|(pair, _)| pair)
     }
 
     /// The same with a fit for each group.
@@ -86,12 +96,13 @@ impl PairArguments {
         memory_bytes: u64,
         verbosity: Verbosity,
     ) -> Result<(LoadedPair, Grouping), CliError> {
-        self.load_as(Some(grouping), memory_bytes, verbosity)
+        self.load_as(Some(grouping), true, memory_bytes, verbosity)
     }
 
     fn load_as(
         &self,
         grouping: Option<&GroupingArguments>,
+        row_by_row: bool,
         memory_bytes: u64,
         verbosity: Verbosity,
     ) -> Result<(LoadedPair, Grouping), CliError> {
@@ -106,18 +117,22 @@ impl PairArguments {
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
         let grouping = grouping.map_or(Ok(Grouping::One), |grouping| grouping.load(&reading))?;
-        let open =
-            |source: &Option<Source>| source.as_ref().map(|source| reading.open_selected(source)).transpose();
-        let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let [x, t] = self.columns.of(&self.x, self.t.as_ref())?;
-        let (x, t) = reading.open_selected_pair(&x, &t)?;
+        let named = self.resolved()?;
+        let sources: Vec<&Source> = named.iter().map(|(_, source)| source).collect();
+        let mut opened = reading.open_all_selected(&sources)?.into_iter();
+        let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
+            return Err(DataError::Empty { path: self.x.path.clone() }.into());
+        };
+        let (mask, weights) = (
+            self.validity.mask.as_ref().and_then(|_| opened.next()),
+            self.validity.weights.as_ref().and_then(|_| opened.next()),
+        );
         progress.end();
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
-        let named = self.resolved()?;
         let files =
             named.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened)).collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
@@ -134,7 +149,7 @@ impl PairArguments {
             let place = |axis: isize| if axis < 0 { axis.checked_add_unsigned(rank) } else { Some(axis) };
             problem = problem.along(axes.iter().filter_map(|&axis| usize::try_from(place(axis)?).ok()));
         }
-        let problem = if grouping.is_one() { problem } else { problem.row_by_row() };
+        let problem = if row_by_row { problem.row_by_row() } else { problem };
         let problem = problem.build()?.grouped(grouping.groups()).map_err(EngineError::from)?;
         progress.end();
         Ok((LoadedPair { problem, masked_by, metadata, files }, grouping))

@@ -1,3 +1,4 @@
+mod batches;
 mod blocks;
 mod deviations;
 mod grouped;
@@ -26,7 +27,7 @@ use super::{
     check_one_fit, check_points, check_runs, check_squared, chunks, elements_of, partials_of,
     partials_of_fits, point_of, targets,
 };
-use crate::array::{Array, Order, Problem, Real, Window};
+use crate::array::{Array, Batch, Order, Problem, Real, Window};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, SizeCounts, SizeRange, SumsAccumulator, scaled};
 use blocks::{Blocks, for_each_block};
 use lanes::BLOCK_ELEMENTS;
@@ -274,6 +275,10 @@ impl Engine for Cpu {
 
     fn window_moments(&mut self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
         self.windows(window, sink)
+    }
+
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        self.sums_of_batch(at, batch)
     }
 
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {

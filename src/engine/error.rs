@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::gpu::GpuError;
 use super::{EngineKind, PartialsError};
-use crate::array::{DataError, GroupsError, Hint, Hinted};
+use crate::array::{CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,13 @@ pub enum EngineError {
     #[error("the GPU engine computes fits whose elements follow one another, not these {fits} fits")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     Apart { fits: u64 },
+    /// A pass over a batch with an engine that has passes over whole chunks only.
+    #[error(
+        "the {} engine has passes over batches of whole chunks in their order only: a multiple of {CHUNK_ELEMENTS} \
+         elements, not shuffled",
+        .0.name()
+    )]
+    NoBatches(EngineKind),
     /// A pass of a robust fit on an engine that has none.
     #[error("the {} engine has no passes for robust fits", .0.name())]
     NoRobustPass(EngineKind),
@@ -58,7 +65,9 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::NoRobustPass(_) | Self::NoWindows | Self::Apart { .. } => vec![Hint::CpuEngine],
+            Self::NoBatches(_) | Self::NoRobustPass(_) | Self::NoWindows | Self::Apart { .. } => {
+                vec![Hint::CpuEngine]
+            }
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

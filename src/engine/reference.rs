@@ -14,7 +14,7 @@ use super::{
     check_one_fit, check_points, check_runs, check_squared, chunks, elements_of, partials_of,
     partials_of_fits, point_of, targets,
 };
-use crate::array::{Array, Problem, Window};
+use crate::array::{Array, Batch, Problem, Window};
 use crate::math::{
     Affine, Compensated, Double, Line, Loss, LossSums, Moments, ShiftedSums, SizeCounts, SizeRange,
     SumsAccumulator, scaled,
@@ -257,6 +257,20 @@ impl Engine for Reference {
 
     fn window_moments(&mut self, window: Window, sink: MomentsSink<'_>) -> Result<(), EngineError> {
         self.windows(window, sink)
+    }
+
+    /// A run of neighbours after the other.
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        check_points(&self.data, &[at])?;
+        let (data, t) = (&self.data, targets(&self.data)?);
+        let sums = batch.runs().map(|run| {
+            self.facts
+                .sums_of(data, &run, at, Loss::Squared, |frame| {
+                    self.framed_sums(frame, t, &run, at, Loss::Squared)
+                })
+                .sums
+        });
+        Ok(sums.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
     }
 
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {

@@ -60,15 +60,17 @@ impl Reading {
         stack.finish()
     }
 
-    /// Opens X and T, either of which may be a selection.
+    /// Opens arrays that belong together, any of which may be a selection.
     ///
     /// # Errors
-    /// Those of [`Reading::open_pair`] and [`Reading::open_selected`].
-    pub fn open_selected_pair(&self, x: &Source, t: &Source) -> Result<(Opened, Opened), DataError> {
-        if selection(x)?.is_none() && selection(t)?.is_none() {
-            return self.open_pair(x, t);
+    /// Those of [`Reading::open_all`] and [`Reading::open_selected`].
+    pub fn open_all_selected(&self, sources: &[&Source]) -> Result<Vec<Opened>, DataError> {
+        for source in sources {
+            if selection(source)?.is_some() {
+                return sources.iter().map(|source| self.open_selected(source)).collect();
+            }
         }
-        Ok((self.open_selected(x)?, self.open_selected(t)?))
+        self.open_all(sources)
     }
 
     /// The reading of a piece, which is in memory beside the stack.

@@ -270,6 +270,7 @@ fn ended(reason: StopReason) -> &'static str {
         StopReason::Diverged => "diverged",
         StopReason::Interrupted => "interrupted",
         StopReason::Exact => "in closed form",
+        StopReason::Patience => "ran out of patience",
     }
 }
 
