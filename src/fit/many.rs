@@ -261,15 +261,16 @@ impl Descent {
         if let Some(fixed) = self.settings.fixed {
             next.model = next.model.keeping(fixed, &self.state.model);
         }
-        self.stop = match rule.outcome(&evaluation, next.model.affine().is_finite()) {
-            StepOutcome::Tolerance => Some(StopReason::Tolerance),
-            _ if step == self.settings.steps => Some(StopReason::Steps),
-            StepOutcome::Diverged => Some(StopReason::Diverged),
-            StepOutcome::Step => {
-                self.state = next;
-                None
-            }
-        };
+        self.stop =
+            match rule.outcome(&evaluation, self.state.model.affine(), next.model.affine().is_finite()) {
+                StepOutcome::Tolerance => Some(StopReason::Tolerance),
+                _ if step == self.settings.steps => Some(StopReason::Steps),
+                StepOutcome::Diverged => Some(StopReason::Diverged),
+                StepOutcome::Step => {
+                    self.state = next;
+                    None
+                }
+            };
     }
 }
 
