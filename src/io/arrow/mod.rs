@@ -105,10 +105,10 @@ fn decode(
     let mut rests: Vec<Option<&mut [u8]>> =
         held.iter_mut().map(|held| held.as_mut().map(Held::bytes_mut)).collect();
     let mut work: Vec<Work<'_>> = Vec::new();
-    for number in 0..messages.len() {
+    for (number, message) in messages.iter().enumerate() {
         for (k, rest) in rests.iter_mut().enumerate() {
             let Some(left) = rest else { continue };
-            let bytes = readers[k].bytes(&messages[number]).min(left.len());
+            let bytes = readers[k].bytes(message).min(left.len());
             let (place, after) = std::mem::take(left).split_at_mut(bytes);
             *left = after;
             work.push(Work::Batch(k, number, place));

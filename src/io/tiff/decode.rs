@@ -61,17 +61,15 @@ fn to_places(wanted: &[Wanted<'_>], held: &mut [Option<Held>]) -> Result<(), Dat
     let mut rests: Vec<Option<&mut [u8]>> =
         held.iter_mut().map(|held| held.as_mut().map(Held::bytes_mut)).collect();
     let mut work = Vec::new();
-    for first in 0..wanted.len() {
-        let same = |k: &usize| {
-            wanted[*k].page == wanted[first].page && wanted[*k].image.has_blocks_of(wanted[first].image)
-        };
+    for (first, band) in wanted.iter().enumerate() {
+        let same = |k: &usize| wanted[*k].page == band.page && wanted[*k].image.has_blocks_of(band.image);
         let bands: Vec<usize> = (first..wanted.len()).filter(same).collect();
         let mut together: Vec<(usize, &mut [u8])> =
             bands.into_iter().filter_map(|k| Some((k, rests[k].take()?))).collect();
         if together.is_empty() {
             continue;
         }
-        let image = wanted[first].image;
+        let image = band.image;
         let row_bytes = image.pixels(&(0..1)).saturating_mul(image.element.size() * together.len());
         let at_a_time = PIECE_BYTES.div_ceil(row_bytes.max(1));
         for start in (0..image.block_rows()).step_by(at_a_time) {
