@@ -14,12 +14,14 @@
 #[allow(clippy::module_inception, reason = "the type that the room is named after")]
 mod array;
 mod batches;
-mod bitmap;
+pub(crate) mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
 mod excluded;
 mod grid;
 mod groups;
+#[cfg(any(feature = "parquet", feature = "tiff"))]
+pub(crate) mod held;
 pub(crate) mod hint;
 pub(crate) mod identity;
 pub(crate) mod mapping;

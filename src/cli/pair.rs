@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
+use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
 use crate::io::{Opened, Source, check_keys};
 use crate::report::InputFile;
 
@@ -17,11 +17,11 @@ use crate::report::InputFile;
 #[derive(Debug, Args)]
 pub(super) struct PairArguments {
     /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", help_heading = None::<&'static str>)]
     x: Source,
 
     /// The targets, of the same shape
-    #[arg(value_name = "T", required_unless_present = "t_column")]
+    #[arg(value_name = "T", required_unless_present = "t_column", help_heading = None::<&'static str>)]
     t: Option<Source>,
 
     #[command(flatten)]
@@ -94,17 +94,22 @@ impl PairArguments {
         let progress = Progress::of_work(verbosity.quiet, &self.reads());
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
-        let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
-        let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let [x, t] = self.columns.of(&self.x, self.t.as_ref())?;
-        let (x, t) = reading.open_pair(&x, &t)?;
+        let named = self.resolved()?;
+        let sources: Vec<&Source> = named.iter().map(|(_, source)| source).collect();
+        let mut opened = reading.open_all(&sources)?.into_iter();
+        let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
+            return Err(DataError::Empty { path: self.x.path.clone() }.into());
+        };
+        let (mask, weights) = (
+            self.validity.mask.as_ref().and_then(|_| opened.next()),
+            self.validity.weights.as_ref().and_then(|_| opened.next()),
+        );
         progress.end();
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
-        let named = self.resolved()?;
         let files =
             named.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened)).collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();

@@ -121,8 +121,7 @@ impl Hinted for ConfigError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
-            Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
-            Self::DevicePlain => vec![Hint::UpdateWherePossible],
+            Self::DeviceCoordinates | Self::DevicePlain => vec![Hint::UpdateWherePossible],
             Self::PlainCoordinates => vec![Hint::Do("descend in original coordinates")],
             Self::LossMoments(_) => vec![Hint::DescentByPasses],
             Self::RobustLine(_) => vec![Hint::LeastSquares],

@@ -36,10 +36,12 @@ mod npz;
 pub mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod pieces;
 #[cfg(feature = "png")]
 mod png;
 mod raw;
 mod raw_layout;
+mod read_at;
 pub mod results;
 mod safetensors;
 #[cfg(any(feature = "png", feature = "tiff"))]

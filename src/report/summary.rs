@@ -281,7 +281,7 @@ impl fmt::Display for FitReport {
 
 impl FitReport {
     /// The name of the line in a sentence.
-    fn line_name(&self) -> String {
+    pub(super) fn line_name(&self) -> String {
         match self.line {
             LineKind::LeastSquares => "the least-squares line".to_owned(),
             LineKind::ThroughOrigin { bias: 0.0 } => "the least-squares line through the origin".to_owned(),
