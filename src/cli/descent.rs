@@ -154,6 +154,11 @@ impl DescentArguments {
         self.batches.batch.map(|_| "--batch")
     }
 
+    /// The epochs to make, of a descent over batches.
+    pub(super) fn epochs(&self) -> Option<u64> {
+        self.batches.batch.map(|_| self.batches.epochs.unwrap_or(1))
+    }
+
     /// A descent over batches, if it is asked for.
     ///
     /// # Errors

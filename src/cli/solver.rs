@@ -184,7 +184,7 @@ impl SolverArguments {
     /// or the result, and one for the residuals of a line that fits very well.
     pub(super) fn passes(&self) -> u64 {
         let of_steps = match self.choice() {
-            SolverChoice::GradientDescent => self.steps().saturating_add(1),
+            SolverChoice::GradientDescent => self.descent.epochs().unwrap_or(self.steps()).saturating_add(1),
             SolverChoice::Moments | SolverChoice::Exact => 1,
         };
         of_steps.saturating_add(2)
