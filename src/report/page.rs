@@ -153,6 +153,10 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
             StopReason::Diverged => "the descent diverged, and this is its last finite state".to_owned(),
             StopReason::Interrupted =>
                 format!("the descent was interrupted after {}", counted(report.steps, "step")),
+            StopReason::Patience => format!(
+                "the descent ended after {}, as its loss stopped shrinking",
+                counted(report.steps, "step")
+            ),
             StopReason::Steps => format!("the descent ended after {}", counted(report.steps, "step")),
         }
     );

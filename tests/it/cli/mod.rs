@@ -2,8 +2,10 @@
 //! writes, how it ends.
 
 mod bad_input;
+mod batches;
 mod comforts;
 mod compare;
+mod descent;
 mod devices;
 mod engine_choice;
 mod explain;
@@ -22,6 +24,7 @@ mod process;
 mod real;
 mod solvers;
 mod text;
+mod threads;
 mod tuning;
 mod weights;
 
