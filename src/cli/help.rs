@@ -55,7 +55,10 @@ fn brief(command: Command, common: &[&str]) -> Command {
             return arg.hide(true);
         }
         match arg.get_help().map(ToString::to_string) {
-            Some(text) if !arg.is_positional() => arg.hide_default_value(true).help(start(&text)),
+            Some(text) if !arg.is_positional() => {
+                let has_value = arg.get_action().takes_values();
+                arg.hide_default_value(has_value).help(start(&text))
+            }
             _ => arg,
         }
     };
