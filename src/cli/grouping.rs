@@ -70,11 +70,6 @@ pub(super) enum Grouping {
 }
 
 impl Grouping {
-    /// Whether there is one fit.
-    pub(super) fn is_one(&self) -> bool {
-        matches!(self, Self::One)
-    }
-
     /// The groups of a problem.
     pub(super) fn groups(&self) -> Groups {
         match self {

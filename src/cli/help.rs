@@ -19,7 +19,7 @@ const COMMON: [(&str, &[&str]); 5] = [
     ("predict", &["model", "x", "output", "dtype", "clamp", "nodata", "engine", "quiet", "verbose"]),
     ("compare", &["x", "t", "x_column", "w0", "b0", "engine", "json", "quiet", "verbose"]),
     ("bench", &["sizes", "passes", "engine", "dtype", "tune", "plot", "json", "quiet", "verbose"]),
-    ("generate", &["x", "t", "shape", "w", "b", "noise", "dtype", "seed", "quiet", "verbose"]),
+    ("generate", &["x", "t", "shape", "weight", "bias", "noise", "dtype", "seed", "quiet", "verbose"]),
 ];
 
 /// The examples that a short help has.

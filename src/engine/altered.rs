@@ -48,8 +48,8 @@ impl<F: FnMut(Found<'_>) + Send> Engine for Altered<F> {
         self.inner.moments(over)
     }
 
-    fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-        let mut sums = self.inner.loss_sums_at(at)?;
+    fn sums_of_loss(&mut self, at: Affine, loss: Loss) -> Result<LossSums, EngineError> {
+        let mut sums = self.inner.sums_of_loss(at, loss)?;
         (self.alter)(Found::Sums(&mut sums));
         Ok(sums)
     }

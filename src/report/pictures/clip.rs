@@ -14,6 +14,9 @@ impl Window {
     /// The part of a segment that is within (Y.-D. Liang, B. A. Barsky, 1984).
     pub(super) fn segment(&self, from: Point, to: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        if dx.is_nan() || dy.is_nan() {
+            return None;
+        }
         let (mut enter, mut leave) = (0f64, 1f64);
         for (step, room) in [
             (-dx, from.0 - self.x.start),
@@ -22,7 +25,7 @@ impl Window {
             (dy, self.y.end - from.1),
         ] {
             if step == 0.0 {
-                if room.is_nan() || room < 0.0 {
+                if room < 0.0 {
                     return None;
                 }
             } else if step < 0.0 {
