@@ -14,11 +14,11 @@ use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
 use crate::engine::EngineKind;
-use crate::fit::{Coordinates, Exact, Fit, GradientDescent, State, Statistics, StopReason};
+use crate::fit::{Coordinates, Exact, Fit, GradientDescent, Method, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{Curvature, six_digits_below};
-use crate::report::{FitReport, History, Method, Solved, Timings};
+use crate::report::{FitReport, History, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]

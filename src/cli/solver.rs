@@ -4,10 +4,9 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use crate::fit::{Coordinates, FitError, GradientDescent, StepsPerSubmit, Update};
+use crate::fit::{Coordinates, FitError, GradientDescent, Method, StepsPerSubmit, Update};
 use crate::io::load_model;
 use crate::math::{Affine, Curvature, Moments};
-use crate::report::Method;
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.

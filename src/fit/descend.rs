@@ -137,7 +137,7 @@ impl GradientDescent {
 
     /// The loop of every descent: as many steps at a time as `per_submit` says,
     /// and a state for each.
-    fn follow(
+    pub(super) fn follow(
         &self,
         stepper: &mut dyn Stepper,
         kind: EngineKind,

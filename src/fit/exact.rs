@@ -84,7 +84,7 @@ pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
 }
 
 /// The reason why no single line is the best.
-fn undetermined(moments: &Moments) -> FitError {
+pub(super) fn undetermined(moments: &Moments) -> FitError {
     if moments.n < 2 {
         FitError::OneElement
     } else if moments.is_finite() && moments.xx == 0.0 {

@@ -17,5 +17,5 @@ pub use devices::{AdapterReport, DevicesReport};
 pub use explanation::Explanation;
 pub use history::History;
 pub(crate) use numbers::count;
-pub use summary::{FitReport, Method, Outlook, Solved, Timings};
+pub use summary::{FitReport, Outlook, Solved, Timings};
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
