@@ -29,7 +29,7 @@ const AT: Affine = Affine { weight: 0.5, bias: 0.25 };
 fn passes(criterion: &mut Criterion) {
     let adapters = Adapters::enumerate();
     for (size, elements) in SIZES {
-        let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.1, element: ElementType::F32, seed: 0 };
+        let recipe = Recipe { model: Affine::new(2.0, 1.0), noise: 0.1, element: ElementType::F32, seed: 0 };
         let (x, t) = recipe.matrices(elements).expect("f32 data");
         let data = Problem::pair(x, t).expect("a pair");
         engine_passes(criterion, &mut Cpu::new(&data), size, elements);

@@ -1,4 +1,4 @@
-//! What a fuzzer does with the bytes of one file: it opens them as linfit
+//! The work of a fuzzer on the bytes of one file: it opens them as linfit
 //! does, and reads everything that opened. A target a format calls
 //! [`Case::run`]; `tests/fuzz.rs` runs the same on seeds and on files that
 //! once failed.

@@ -1,5 +1,5 @@
 // parts: two_float
-// twin: src/engine/gpu/precision.rs self_test
+// twin: src/engine/gpu/self_test.rs self_test
 //
 // Sums and products whose rounding errors the host knows: whether this device
 // and its compiler keep them is found out, not assumed.

@@ -1,4 +1,4 @@
-//! What the fuzzers do (`fuzz/run.sh`), on files that are known: the seeds,
+//! The fuzzers' work (`fuzz/run.sh`) on files that are known: the seeds,
 //! every file that once made a reader fail, and some thousands of damaged
 //! copies. Memory is bounded as it is there, so that a reader that believes a
 //! false length ends this program.

@@ -65,7 +65,9 @@ impl Array {
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if copy == Some(false) {
-            return Err(PyValueError::new_err("an array of a file is read into memory: copy=False cannot be"));
+            return Err(PyValueError::new_err(
+                "an array of a file is read into memory: copy=False cannot be",
+            ));
         }
         let array = slf.py().import("linfit._arrays")?.call_method1("to_numpy", (slf,))?;
         match dtype {

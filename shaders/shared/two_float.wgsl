@@ -1,5 +1,5 @@
 // parts: {zero}
-// twin: src/math/compensated.rs two_sum
+// twin: src/math/double.rs two_sum
 //
 // Arithmetic on unevaluated sums of two f32, four at a time: 48 bits where f32
 // has 24. Sums and products are right to 46 bits or better (M. Joldes, J.-M.

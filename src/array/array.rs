@@ -211,7 +211,7 @@ impl Array {
     ///
     /// `run` is the number of elements that a thread goes through before it
     /// releases their memory.
-    pub(crate) fn stream_or_refuse(&mut self, run: usize) -> Result<(), DataError> {
+    pub(crate) fn try_stream(&mut self, run: usize) -> Result<(), DataError> {
         if self.storage.path().is_none() {
             return Err(DataError::NotStreamed { label: self.label.clone(), bytes: self.stored_bytes() });
         }
@@ -239,7 +239,7 @@ impl Array {
     /// streamed.
     pub fn release(&self, order: Order, range: Range<usize>) {
         if self.is_streamed() {
-            self.give_back(order, range);
+            self.evict(order, range);
         } else if self.is_stored_in(order) {
             self.storage.was_read(self.place(range));
         }
@@ -247,7 +247,7 @@ impl Array {
 
     /// Like [`release`](Self::release), streamed or not: for elements that
     /// were copied elsewhere.
-    pub fn give_back(&self, order: Order, range: Range<usize>) {
+    pub fn evict(&self, order: Order, range: Range<usize>) {
         if self.is_stored_in(order) {
             self.storage.release(self.place(range));
         } else if let Some(extent) = layout::extent(&self.shape, &self.strides, self.element, self.offset) {

@@ -115,7 +115,7 @@ pub enum DataError {
     Csv { path: PathBuf, line: u64, reason: String },
 
     #[error("{}:{line}: {text} in column {column}, where the first row has true or false", shown(path))]
-    NotTruth { path: PathBuf, line: u64, text: String, column: usize },
+    NotBoolean { path: PathBuf, line: u64, text: String, column: usize },
 
     #[error("{}: holds no {what}s", shown(path))]
     NoArrays { path: PathBuf, what: &'static str },
@@ -273,7 +273,7 @@ impl Hinted for DataError {
             Self::RawUnknown { .. } | Self::RawSize { .. } => vec![Hint::RawLayout],
             Self::NotStreamed { .. } => vec![Hint::Do("save it as .npy"), Hint::RaiseMemory],
             Self::Claim { .. } | Self::BeyondMemory { .. } => vec![Hint::RaiseMemory, WRITE_AGAIN],
-            Self::NotTruth { .. } | Self::NameInData { .. } | Self::NameAndNumber { .. } => {
+            Self::NotBoolean { .. } | Self::NameInData { .. } | Self::NameAndNumber { .. } => {
                 vec![Hint::Header]
             }
             Self::NotFinite { .. } => vec![Hint::Do("remove or replace them"), Hint::ExcludeNotFinite],

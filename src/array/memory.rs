@@ -24,6 +24,10 @@ impl MemoryPlan {
     /// with all pages in place.
     const MOST_RUN_BYTES: u64 = 32 << 20;
 
+    /// Bytes of a row, a page or a dictionary that are decoded together however
+    /// little memory there is: far more than writers make them of.
+    pub const LEAST_UNIT_BYTES: u64 = 16 << 20;
+
     /// So many bytes for all arrays together.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
@@ -34,6 +38,35 @@ impl MemoryPlan {
     #[must_use]
     pub fn array_bytes(self, arrays: usize) -> u64 {
         self.bytes / (arrays.max(1) as u64)
+    }
+
+    /// The most bytes of a row, a page or a dictionary, which are decoded together.
+    #[must_use]
+    pub fn unit_bytes(self) -> u64 {
+        self.bytes.max(Self::LEAST_UNIT_BYTES)
+    }
+
+    /// The share of an array that is made of another one: half.
+    #[must_use]
+    pub fn copy_bytes(self) -> u64 {
+        self.bytes / 2
+    }
+
+    /// The number of parts of a file that may be noted at so many bytes each.
+    #[must_use]
+    pub fn noted_parts(self, part_bytes: u64) -> u64 {
+        self.bytes / part_bytes
+    }
+
+    /// The elements of each of so many windows that are sent to a device in turn,
+    /// which all together take no more than half: the host reads into the rest. A
+    /// power of two, because windows decide how sums are rounded, and not every byte
+    /// of memory shall change that.
+    #[must_use]
+    pub fn window_elements(self, windows: usize, element_bytes: u64) -> usize {
+        let window = self.bytes / (windows.max(1) as u64) / 2;
+        let most = usize::try_from(window / element_bytes.max(1)).unwrap_or(usize::MAX);
+        1 << most.max(1).ilog2()
     }
 
     /// Whether so many bytes can be in memory together.

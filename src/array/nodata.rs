@@ -108,8 +108,8 @@ pub(crate) fn is_in_range(value: f64, element: ElementType) -> bool {
 /// mask compares f32 (gcore/gdalnodatamaskband.cpp): equal, or nearer than
 /// 2·2⁻²³·|a + b|, which is 4.8e-7 of the value, computed in f32. There the sum
 /// of two that are beyond half of f32's range is infinite, so that all such
-/// numbers of one sign are the same: -3.4e38 in any spelling. That is meant to
-/// be so: whoever writes it has no measurements there.
+/// numbers of one sign are the same: -3.4e38 in any spelling. That is
+/// intended: files that use such a marker have no measurements there.
 pub(super) fn is_near_f32(a: f32, b: f32) -> bool {
     a == b || (a - b).abs() < f32::EPSILON * (a + b).abs() * 2.0
 }

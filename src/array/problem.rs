@@ -122,7 +122,7 @@ impl ProblemBuilder {
             return Ok(());
         }
         let run = memory.run_elements(arrays.iter().map(|array| array.element().size() as u64).sum());
-        arrays.into_iter().try_for_each(|array| array.stream_or_refuse(run))
+        arrays.into_iter().try_for_each(|array| array.try_stream(run))
     }
 }
 

@@ -40,9 +40,6 @@ Examples:
   linfit compare x.npy t.npy
   linfit compare x.npy t.npy --w0 2 --b0 1 --tol 1e-6 --json")]
 pub(super) struct CompareArguments {
-    #[command(flatten)]
-    pair: PairArguments,
-
     /// Only this engine; the CPU alone needs no drivers
     #[arg(long, help_heading = "Engine", value_enum, value_name = "ENGINE")]
     engine: Option<OnlyEngine>,
@@ -74,6 +71,9 @@ pub(super) struct CompareArguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    pair: PairArguments,
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {

@@ -34,14 +34,12 @@ Examples:
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
 pub(super) struct FitArguments {
+    // Help has the headings in this order: the most used options come first.
     #[command(flatten)]
-    pair: PairArguments,
+    solver: SolverArguments,
 
     #[command(flatten)]
     engine: EngineArguments,
-
-    #[command(flatten)]
-    solver: SolverArguments,
 
     /// Write loss, gradients, W and b of every step to this CSV file (one row for
     /// --solver exact)
@@ -59,6 +57,9 @@ pub(super) struct FitArguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    pair: PairArguments,
 }
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {

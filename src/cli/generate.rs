@@ -61,12 +61,12 @@ pub(super) struct GenerateArguments {
 
 pub(super) fn run(arguments: &GenerateArguments) -> Result<Outcome, CliError> {
     let recipe = Recipe {
-        truth: Affine::new(arguments.weight, arguments.bias),
+        model: Affine::new(arguments.weight, arguments.bias),
         noise: arguments.noise,
         element: arguments.dtype.0,
         seed: arguments.seed,
     };
-    if !recipe.truth.is_finite() {
+    if !recipe.model.is_finite() {
         return Err(CliError::Usage("--weight and --bias must be finite numbers".to_owned()));
     }
     if !(recipe.noise >= 0.0 && recipe.noise.is_finite()) {

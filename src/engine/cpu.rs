@@ -2,6 +2,7 @@ mod blocks;
 mod deviations;
 mod lanes;
 mod moments;
+mod read;
 mod residuals;
 
 use std::ops::Range;
@@ -10,21 +11,18 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
-use super::frame::{Facts, Frame};
+use super::facts::Facts;
+use super::frame::Frame;
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
 use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
-use blocks::{Blocks, visit};
+use blocks::{Blocks, for_each_block};
+use lanes::BLOCK_ELEMENTS;
 use moments::BlockMoments;
 use residuals::BlockResiduals;
-
-/// Elements summed in plain f64 before the sums are merged with compensation.
-/// Fixed, like everything that decides which additions are made: the result
-/// has the same bits on any number of threads.
-const BLOCK_ELEMENTS: usize = 1024;
 
 /// Below this many elements waking other threads costs more than they help.
 const PARALLEL_ELEMENTS: usize = 2 * CHUNK;
@@ -131,13 +129,13 @@ impl Cpu {
     fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
         let there = if frame.is_plain() { at } else { frame.readings.model(at) };
         let mut pass = BlockResiduals::new(there);
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
+        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.sums()
     }
 
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
         let mut pass = BlockMoments::default();
-        visit(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
+        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
         pass.total()
     }
 
@@ -186,7 +184,11 @@ impl Engine for Cpu {
             match digits {
                 Digits::Usual => {
                     let mut pass = BlockResiduals::new(Affine::new(there.weight.value(), 0.0));
-                    visit(Blocks { data, t, frame, about: Some([there.x, there.y]) }, chunk, &mut pass);
+                    for_each_block(
+                        Blocks { data, t, frame, about: Some([there.x, there.y]) },
+                        chunk,
+                        &mut pass,
+                    );
                     pass.sums()
                 }
                 Digits::Double => deviations::sums(data, t, frame, &there, chunk),

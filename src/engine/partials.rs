@@ -11,276 +11,26 @@
 //! That needs the value of a chunk to depend on nothing but the chunk: engines
 //! whose parts merge so ([`Tree::Dyadic`]) decide for each chunk by itself what
 //! they take off its elements and in which units they compute, and undo it
-//! before they hand out the value. A device spreads its work as suits it; its
-//! parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
+//! before they hand out the value. A device splits its work by its launch
+//! configuration; its parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
 
-use std::borrow::Cow;
+mod error;
+mod mergeable;
+mod node;
+mod source;
+mod stored;
+
 use std::ops::Range;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::array::{CHUNK_ELEMENTS, Order, Problem};
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
+pub use error::PartialsError;
+pub use mergeable::{Mergeable, SumsAt};
+use node::Node;
+pub use source::{Source, Tree};
+use stored::Stored;
 
-/// The version of the serialised form.
-const VERSION: u32 = 1;
-
-/// How parts merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tree {
-    /// By the numbers of their chunks: to the same bits however they were split.
-    Dyadic,
-    /// As neighbours: to the same numbers but for rounding.
-    Ranges,
-}
-
-/// Where results come from. Only those of one source merge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    chunk_elements: u64,
-    tree: Tree,
-    arithmetic: Cow<'static, str>,
-    /// The elements of a fit, if there may be several.
-    fit_elements: Option<u64>,
-    /// The order in which elements are numbered; `None` where both are one, of
-    /// data along a single axis.
-    order: Option<Order>,
-}
-
-impl Source {
-    /// The source of results for a problem by an engine with this arithmetic, in a
-    /// word or two.
-    #[must_use]
-    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
-        Self {
-            chunk_elements: CHUNK_ELEMENTS,
-            tree,
-            arithmetic: Cow::Borrowed(arithmetic),
-            fit_elements: data.fit_elements(),
-            order: (!data.x().shape().is_linear()).then(|| data.order()),
-        }
-    }
-
-    /// The source of parts of both, if they merge.
-    fn joined(&self, other: &Self) -> Option<Self> {
-        let order = self.order.or(other.order);
-        let [one, other] =
-            [self, other].map(|source| Self { order: source.order.or(order), ..source.clone() });
-        (one == other).then_some(one)
-    }
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)?;
-        match self.order {
-            Some(Order::C) => f.write_str(" row by row")?,
-            Some(Order::Fortran) => f.write_str(" column by column")?,
-            None => {}
-        }
-        self.fit_elements.map_or(Ok(()), |elements| write!(f, " in fits of {elements}"))
-    }
-}
-
-/// What partial results of one kind are made of.
-pub trait Mergeable: Sized {
-    /// The name of the kind in the serialised form.
-    const KIND: &'static str;
-
-    /// What is held of a range of chunks.
-    type Value: Clone + std::fmt::Debug + PartialEq + Send + Serialize + DeserializeOwned;
-
-    /// The value of the elements of both; the first ones' come first.
-    ///
-    /// # Errors
-    /// [`PartialsError::Points`].
-    fn merge(first: Self::Value, second: Self::Value) -> Result<Self::Value, PartialsError>;
-
-    /// The result that a value stands for.
-    fn result(value: &Self::Value) -> Self;
-
-    /// The number of elements of a value that was read from somewhere; `None` if
-    /// no data have such a value.
-    fn elements(value: &Self::Value) -> Option<u64>;
-}
-
-impl Mergeable for Moments {
-    const KIND: &'static str = "moments";
-    type Value = Self;
-
-    fn merge(first: Self, second: Self) -> Result<Self, PartialsError> {
-        Ok(first.merge(second))
-    }
-
-    fn result(value: &Self) -> Self {
-        *value
-    }
-
-    fn elements(value: &Self) -> Option<u64> {
-        value.is_possible().then_some(value.n)
-    }
-}
-
-/// Loss sums and the W and b that they are at.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SumsAt {
-    pub(super) at: Affine,
-    pub(super) sums: SumsAccumulator,
-}
-
-impl Mergeable for LossSums {
-    const KIND: &'static str = "loss_sums";
-    type Value = SumsAt;
-
-    fn merge(first: SumsAt, second: SumsAt) -> Result<SumsAt, PartialsError> {
-        let bits = |at: Affine| [at.weight, at.bias].map(f64::to_bits);
-        if bits(first.at) != bits(second.at) {
-            return Err(PartialsError::Points { one: first.at, other: second.at });
-        }
-        Ok(SumsAt { sums: first.sums.merge(second.sums), ..first })
-    }
-
-    fn result(value: &SumsAt) -> Self {
-        value.sums.total()
-    }
-
-    fn elements(value: &SumsAt) -> Option<u64> {
-        value.sums.is_possible().then(|| value.sums.n())
-    }
-}
-
-/// Why partial results do not merge, or have no total.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PartialsError {
-    /// Results of different grids, groups, orders, engines or precisions.
-    #[error(
-        "partial results of {one} do not merge with those of {other}; compute all parts with one engine and \
-         precision, grouped and stored alike"
-    )]
-    #[expect(missing_docs, reason = "the message says what the fields hold")]
-    Source { one: Box<Source>, other: Box<Source> },
-    /// Sums at different W and b.
-    #[error(
-        "partial sums at W = {:?}, b = {:?} do not merge with those at W = {:?}, b = {:?}; compute all parts at \
-         one model",
-        one.weight, one.bias, other.weight, other.bias
-    )]
-    #[expect(missing_docs, reason = "the message says what the fields hold")]
-    Points { one: Affine, other: Affine },
-    /// Elements that are in both parts.
-    #[error("chunks {} to {} are in both parts; merge each part once", chunks.start, chunks.end - 1)]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    Overlap { chunks: Range<u64> },
-    /// A part that ends within a chunk, and others behind it.
-    #[error(
-        "one part ends with element {end}, within a chunk of {CHUNK_ELEMENTS}, and another goes beyond; let all \
-         parts but the last have a multiple of {CHUNK_ELEMENTS} elements"
-    )]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    Beyond { end: u64 },
-    /// Chunks that are missing between others.
-    #[error("chunks {} to {} are missing; merge the parts that have them", chunks.start, chunks.end - 1)]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    Gap { chunks: Range<u64> },
-    /// Fits that are missing between others.
-    #[error("fits {} to {} are missing; merge parts in which fits follow one another", fits.start, fits.end - 1)]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    FitsGap { fits: Range<u64> },
-    /// Nothing at all.
-    #[error("there are no partial results")]
-    Empty,
-    /// Several results where one was asked for.
-    #[error("there are {fits} fits, not one; ask for all totals")]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    Many { fits: usize },
-    /// Serialised results that were not written so.
-    #[error("these are no partial results of {expected}: {reason}; write them again")]
-    #[expect(missing_docs, reason = "the message says what the fields hold")]
-    Malformed { expected: &'static str, reason: &'static str },
-    /// Another version of the serialised form.
-    #[error(
-        "these partial results have format version {found}, and this program reads version {VERSION}; compute \
-         them again with it"
-    )]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    Version { found: u32 },
-}
-
-/// The values of a range of chunks, for fits that follow one another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Node<V> {
-    first_chunk: u64,
-    chunks: u64,
-    first_fit: u64,
-    values: Vec<V>,
-}
-
-impl<V> Node<V> {
-    fn end(&self) -> u64 {
-        self.first_chunk + self.chunks
-    }
-
-    fn end_fit(&self) -> u64 {
-        self.first_fit + self.values.len() as u64
-    }
-
-    /// Whether two neighbours merge.
-    fn meets(&self, next: &Self, tree: Tree) -> bool {
-        let are_neighbours = self.end() == next.first_chunk;
-        let are_siblings =
-            self.chunks == next.chunks && self.first_chunk.is_multiple_of(2 * self.chunks.max(1));
-        are_neighbours && (tree == Tree::Ranges || are_siblings)
-    }
-
-    /// Merges the node that follows: the values of fits that both have, those of
-    /// the others as they are.
-    fn merge<S: Mergeable<Value = V>>(mut self, mut next: Self) -> Result<Self, PartialsError>
-    where
-        V: Clone,
-    {
-        self.chunks += next.chunks;
-        // Nearly always fits begin in order, or all are the same.
-        if next.first_fit < self.first_fit {
-            let missing = next.end_fit()..self.first_fit;
-            if !missing.is_empty() {
-                return Err(PartialsError::FitsGap { fits: missing });
-            }
-            let before = usize::try_from(self.first_fit - next.first_fit).unwrap_or(usize::MAX);
-            let own = std::mem::take(&mut self.values);
-            self.first_fit = next.first_fit;
-            let rest = next.values.split_off(before.min(next.values.len()));
-            self.values = next.values;
-            return self.with_joined::<S>(own, rest);
-        }
-        let missing = self.end_fit()..next.first_fit;
-        if !missing.is_empty() {
-            return Err(PartialsError::FitsGap { fits: missing });
-        }
-        let before = usize::try_from(next.first_fit - self.first_fit).unwrap_or(usize::MAX);
-        let own = self.values.split_off(before);
-        self.with_joined::<S>(own, next.values)
-    }
-
-    /// Appends the merged values of fits from one on.
-    fn with_joined<S: Mergeable<Value = V>>(
-        mut self,
-        first: Vec<V>,
-        second: Vec<V>,
-    ) -> Result<Self, PartialsError> {
-        let (mut first, mut second) = (first.into_iter(), second.into_iter());
-        loop {
-            let value = match (first.next(), second.next()) {
-                (Some(one), Some(other)) => S::merge(one, other)?,
-                (Some(one), None) | (None, Some(one)) => one,
-                (None, None) => return Ok(self),
-            };
-            self.values.push(value);
-        }
-    }
-}
+use crate::array::CHUNK_ELEMENTS;
 
 /// Results of some chunks of the data that merge with those of others: one for
 /// each fit. Serialised, they are for other processes and later days.
@@ -438,73 +188,20 @@ impl<S: Mergeable> Partials<S> {
     }
 }
 
-/// The serialised form. The version comes first, so that nothing else of
-/// another one is read.
-#[derive(Serialize, Deserialize)]
-struct Stored<V> {
-    version: Version,
-    kind: String,
-    source: Source,
-    end: Option<u64>,
-    nodes: Vec<Node<V>>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u32")]
-struct Version(u32);
-
-impl TryFrom<u32> for Version {
-    type Error = PartialsError;
-
-    fn try_from(found: u32) -> Result<Self, PartialsError> {
-        if found == VERSION { Ok(Self(found)) } else { Err(PartialsError::Version { found }) }
-    }
-}
-
 impl<S: Mergeable> From<Partials<S>> for Stored<S::Value> {
     fn from(partials: Partials<S>) -> Self {
         let Partials { source, end, nodes } = partials;
-        Self { version: Version(VERSION), kind: S::KIND.to_owned(), source, end, nodes }
+        Self::new::<S>(source, end, nodes)
     }
 }
 
-/// Checks everything: the file may be anyone's.
 impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
     type Error = PartialsError;
 
     fn try_from(stored: Stored<S::Value>) -> Result<Self, PartialsError> {
-        let Stored { kind, source, end, nodes, .. } = stored;
-        let malformed = |reason| PartialsError::Malformed { expected: S::KIND, reason };
-        if kind != S::KIND {
-            return Err(malformed("they are of another kind"));
-        }
-        if source.chunk_elements != CHUNK_ELEMENTS {
-            let other = Source { chunk_elements: CHUNK_ELEMENTS, ..source.clone() };
-            return Err(PartialsError::Source { one: Box::new(source), other: Box::new(other) });
-        }
+        let (source, end, nodes) = stored.checked::<S>()?;
         let mut partials = Self { end, ..Self::new(source) };
         for node in nodes {
-            let is_node = node.chunks.is_power_of_two() && node.first_chunk.is_multiple_of(node.chunks);
-            let elements =
-                node.first_chunk.checked_add(node.chunks).map(|end| end.checked_mul(CHUNK_ELEMENTS));
-            if elements.is_none_or(|elements| elements.is_none()) || node.chunks == 0 {
-                return Err(malformed("a range of chunks is none"));
-            }
-            if partials.source.tree == Tree::Dyadic && !is_node {
-                return Err(malformed("a range of chunks is no node of the tree"));
-            }
-            if node.values.is_empty() || node.first_fit.checked_add(node.values.len() as u64).is_none() {
-                return Err(malformed("a range of fits is none"));
-            }
-            // Within 64 bits, as the end of the last chunk is.
-            let room = node.chunks * CHUNK_ELEMENTS;
-            let mut elements = node.values.iter().map(S::elements);
-            if elements
-                .try_fold(0u64, |sum, elements| sum.checked_add(elements?))
-                .is_none_or(|sum| sum > room)
-            {
-                return Err(malformed("no data have such a value"));
-            }
             partials.insert(node)?;
         }
         partials.check_end()?;
@@ -515,6 +212,8 @@ impl<S: Mergeable> TryFrom<Stored<S::Value>> for Partials<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::array::Order;
+    use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
 
     fn source(tree: Tree) -> Source {
         Source {
@@ -527,10 +226,10 @@ mod tests {
     }
 
     fn moments(x: f64) -> Moments {
-        Moments::from_pivot_sums(&crate::math::PivotSums {
+        Moments::from_shifted_sums(&crate::math::ShiftedSums {
             n: 1,
             weight_sum: 1.0,
-            x_pivot: x,
+            x_shift: x,
             ..Default::default()
         })
     }

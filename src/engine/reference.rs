@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
-use super::frame::{self, Facts, Frame};
+use super::facts::Facts;
+use super::frame::{self, Frame};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Problem};
-use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, PivotSums, SumsAccumulator};
+use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, ShiftedSums, SumsAccumulator};
 
 /// Elements brought to f64 at a time.
 const READ_ELEMENTS: usize = 1 << 14;
@@ -108,14 +109,14 @@ impl Reference {
             return Moments::default();
         }
         let [weight_sum, x, t_sum] = means.map(Compensated::value);
-        let (x_pivot, t_pivot) = (x / weight_sum, t_sum / weight_sum);
+        let (x_shift, t_shift) = (x / weight_sum, t_sum / weight_sum);
         let mut sums = [Compensated::default(); 5];
         self.each_pair(frame, t, run, |Pair { x, t, w }| {
-            let (x, t) = ((x[0] - x_pivot) + x[1], (t[0] - t_pivot) + t[1]);
+            let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
             sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         });
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
-        Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt })
+        Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
     }
 
     /// Calls `each` with x, t, w and the residual at W and b of every valid pair,

@@ -50,8 +50,8 @@ impl Coordinates {
             return Err(FitError::NoSpread(moments.x_mean()));
         }
         Ok(Self::Standardized {
-            x_mean: moments.x_centre(),
-            t_mean: moments.t_centre(),
+            x_mean: moments.x_mean_double(),
+            t_mean: moments.t_mean_double(),
             x_variance,
             units: moments.units(),
         })
@@ -168,7 +168,7 @@ mod tests {
     use super::super::host::{HostStepper, Replay};
     use super::*;
     use crate::engine::{DescentRule, Stepper};
-    use crate::math::PivotSums;
+    use crate::math::ShiftedSums;
 
     /// X = 1, 2, 3, 4, T = 2·X + 1 (x̄ = 2.5, σx² = 1.25, t̄ = 6, σt² = 5) from
     /// W = b = 0 with η = ¼. Standardized, w = 0 and b' = −6/√5, the optimum
@@ -176,10 +176,10 @@ mod tests {
     /// W = ½·√5/√1.25 = 1 and b = 6 − 3 − 2.5 = 0.5.
     #[test]
     fn a_standardized_step_by_hand() {
-        let (n, weight_sum, x_pivot, t_pivot) = (4, 4.0, 1.0, 3.0);
+        let (n, weight_sum, x_shift, t_shift) = (4, 4.0, 1.0, 3.0);
         let (x, t, xx, xt, tt) = (6.0, 12.0, 14.0, 28.0, 56.0);
-        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
-        let moments = Moments::from_pivot_sums(&sums);
+        let sums = ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt };
+        let moments = Moments::from_shifted_sums(&sums);
         let coordinates = Coordinates::standardized(&moments).unwrap();
         let mut stepper = HostStepper::new(Replay::of(&moments), coordinates);
         stepper.start(&DescentRule::default(), Affine::default()).unwrap();

@@ -1,62 +1,15 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use serde::Serialize;
-
 use super::coordinates::{Coordinates, units_at};
 use super::error::{ConfigError, FitError};
-use super::exact::hides;
 use super::gradient_descent::{GradientDescent, Update};
 use super::host::{HostStepper, Passes, Replay};
+use super::refine::hides;
+use super::result::{Fit, State, StopReason};
 use super::steps::StepsPerSubmit;
 use crate::engine::{Digits, Engine, EngineError, EngineKind, StepOutcome, Stepper};
-use crate::math::{Affine, Evaluation, Line, Moments};
-
-/// A descent after `step` steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct State {
-    /// Steps so far; 0 is the start.
-    pub step: u64,
-    /// W and b after these steps.
-    pub model: Affine,
-    /// Loss and gradients at `model`.
-    pub evaluation: Evaluation,
-}
-
-/// The reason why a fit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StopReason {
-    /// All the steps were taken.
-    Steps,
-    /// Both gradients reached the tolerance.
-    Tolerance,
-    /// The loss, a gradient or a parameter stopped being a finite number.
-    Diverged,
-    /// The observer ended it.
-    Interrupted,
-    /// In closed form, without steps.
-    Exact,
-}
-
-/// The end of a fit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fit {
-    /// W and b: the last finite ones.
-    pub model: Affine,
-    /// Loss and gradients at exactly these W and b.
-    pub evaluation: Evaluation,
-    /// Steps that led to them.
-    pub steps: u64,
-    /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
-    pub stop_reason: StopReason,
-    /// The number of elements.
-    pub n: u64,
-    /// Seconds for all passes and updates.
-    pub seconds: f64,
-    /// Median seconds of a pass and its update.
-    pub step_median_seconds: f64,
-}
+use crate::math::{Evaluation, Line, Moments};
 
 impl GradientDescent {
     /// Descends until the steps are used up, the tolerance is reached, the
@@ -118,8 +71,8 @@ impl GradientDescent {
         // Standardized coordinates hold more digits than b has, and residuals
         // may be so small that they are seen.
         if self.coordinates != Coordinates::Original && hides(moments, fit.model) {
-            let line = Line::of(fit.model, moments.x_centre());
-            let (high, x_variance) = (line.y.minus(moments.t_centre()), moments.xx / moments.weight_sum);
+            let line = Line::of(fit.model, moments.x_mean_double());
+            let (high, x_variance) = (line.y.minus(moments.t_mean_double()), moments.xx / moments.weight_sum);
             let units = units_at(fit.model.weight, high.value(), x_variance, moments.units());
             let line = Line { units, ..line };
             let found = line.evaluation(&engine.sums_about(&line, Digits::Double)?);
@@ -247,6 +200,7 @@ mod tests {
     use super::*;
     use crate::array::{Array, Hint, Hinted, Problem};
     use crate::engine::{Cpu, Reference};
+    use crate::math::Affine;
 
     fn pair(x: Vec<f64>, t: Vec<f64>) -> Problem {
         let n = x.len() as u64;

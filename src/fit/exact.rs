@@ -1,10 +1,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::statistics::refined;
+use super::refine::{hides, refined};
 use super::{Fit, FitError, State, StopReason};
 use crate::engine::Engine;
-use crate::math::{Affine, Evaluation, Moments, scaled};
+use crate::math::{Evaluation, Moments, scaled};
 
 /// The least-squares line in closed form: W = Mxt/Mxx, b = t̄ − W·x̄, where
 /// the gradients are 0 and the loss is least.
@@ -68,19 +68,6 @@ impl Exact {
             step_median_seconds: seconds,
         })
     }
-}
-
-/// True if the rounding of W·x + b − t to f64 hides more than 1e-10 of the
-/// residuals of a line.
-pub(super) fn hides(moments: &Moments, model: Affine) -> bool {
-    /// The share of the residuals that rounding may be.
-    const VISIBLE: f64 = 1e-10;
-    if moments.units() != [0; 2] {
-        return true;
-    }
-    let parts = model.bias.abs() + (model.weight * moments.x_mean()).abs() + moments.t_mean().abs();
-    let residual = (moments.least_squares_rr() / moments.weight_sum).sqrt();
-    f64::EPSILON / 2.0 * parts > VISIBLE * residual && moments.tt > 0.0
 }
 
 /// The reason why no single line is the best.

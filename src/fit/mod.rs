@@ -8,7 +8,8 @@
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
-//! how far a descent gets.
+//! how far a descent gets; `refine` finds the line and its residuals with digits that
+//! the moments have not.
 
 mod coordinates;
 mod descend;
@@ -19,17 +20,19 @@ mod from_moments;
 mod gradient_descent;
 mod host;
 mod method;
+mod refine;
+mod result;
 mod solver;
 mod statistics;
 mod steps;
 
 pub use coordinates::Coordinates;
-pub use descend::{Fit, State, StopReason};
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
 pub use method::Method;
+pub use result::{Fit, State, StopReason};
 pub use solver::{Solution, Solver};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

@@ -152,7 +152,7 @@ impl Sums {
         self.0.insert(range.start, (range.end, sum));
     }
 
-    /// The sum of a range, if it is exactly what there is a sum of.
+    /// The sum of a range, if there is one of exactly that range.
     fn of(&self, range: &Range<usize>) -> Option<u32> {
         if range.is_empty() {
             return Some(Hasher::new().finalize());

@@ -107,7 +107,7 @@ fn pass<const COLUMNS: usize>(
     mut elements: [Elements; COLUMNS],
 ) -> Result<Pass<COLUMNS>, DataError> {
     let mut columns: [Making; COLUMNS] = std::array::from_fn(|k| {
-        Making::new(input.path, input.memory_bytes, elements[k], head.columns[k].is_truth)
+        Making::new(input.path, input.memory_bytes, elements[k], head.columns[k].is_boolean)
     });
     let numbers: [usize; COLUMNS] = std::array::from_fn(|k| head.columns[k].index);
     let mut not_rows = NotRows::default();
@@ -216,8 +216,8 @@ fn refused_at(
     let reason = match refused {
         Refused::Spool(error) => return error,
         Refused::Beyond => format!("{text} in column {column} is beyond the range of f64"),
-        Refused::NotTruth => {
-            return DataError::NotTruth { path: input.path.to_owned(), line, text, column };
+        Refused::NotBoolean => {
+            return DataError::NotBoolean { path: input.path.to_owned(), line, text, column };
         }
         Refused::Text | Refused::Again(_) => {
             // Not "5 cm".

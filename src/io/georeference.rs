@@ -16,7 +16,7 @@ impl Georeference {
     /// is one.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
-        /// Of a pixel: what may come of other ways to write the same numbers.
+        /// The share of a pixel that other ways to write the same numbers may cost.
         const TOLERANCE: f64 = 1e-3;
         if self.system() != other.system() {
             return Some("coordinate systems");

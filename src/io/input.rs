@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::raw_layout::RawLayout;
 use crate::array::error::{excerpt, listed, shown};
 use crate::array::mapping::Mapping;
-use crate::array::{Array, DataError, Layout};
+use crate::array::{Array, DataError, Layout, MemoryPlan};
 
 /// The name of stdin in messages.
 pub(super) const STDIN_LABEL: &str = "stdin";
@@ -59,9 +59,13 @@ impl Input<'_> {
     /// The most bytes of a row of an image that is decoded row by row.
     #[cfg(any(feature = "png", feature = "tiff"))]
     pub(super) fn row_bytes(&self) -> u64 {
-        /// Enough for any image, however little memory is allowed.
-        const LEAST: u64 = 16 << 20;
-        self.memory_bytes.max(LEAST)
+        self.memory().unit_bytes()
+    }
+
+    /// The shares of the memory that the array may take.
+    #[allow(dead_code, reason = "the formats that need it are features")]
+    pub(super) fn memory(&self) -> MemoryPlan {
+        MemoryPlan::new(self.memory_bytes)
     }
 
     /// An array of the mapped file, which must have all of it.

@@ -56,7 +56,7 @@ struct Model {
 
 /// Reads W and b from a file that `fit --save` or `fit --json` wrote: from any
 /// JSON object with the numbers `weight` and `bias`, or from a file of
-/// safetensors with tensors of these names, of one element each.
+/// safetensors with tensors so named, of one element each.
 ///
 /// # Errors
 /// [`DocumentError`]: the file can't be read, isn't such an object, or its

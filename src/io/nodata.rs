@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use crate::array::ElementType;
 use crate::array::{Hint, Hinted, Nodata};
 
-/// The nodata value of an attribute, the first of these names that there is.
+/// The nodata value of an attribute: the first of these names that the file has.
 pub(super) fn find<'a>(names: &[&str], value: impl Fn(&str) -> Option<&'a String>) -> Option<Nodata> {
     names.iter().find_map(|name| Some(parse(name, value(name)?)))
 }

@@ -139,7 +139,7 @@ pub enum HeaderSign {
     /// The only text in it is of marks, such as `-`.
     Marks,
     /// It has true or false above numbers.
-    Truth,
+    Booleans,
     /// It has an empty field and 0, 1, 2, … above the index and the columns of
     /// a table that was written without names.
     Counted,
@@ -207,7 +207,7 @@ impl fmt::Display for Note {
                 let sign = match sign {
                     HeaderSign::Text => "it has text in another column",
                     HeaderSign::Marks => "it has a mark that is no number, and no other text",
-                    HeaderSign::Truth => "it has true or false above numbers",
+                    HeaderSign::Booleans => "it has true or false above numbers",
                     HeaderSign::Counted => "it has an empty field and 0, 1, 2, …, as pandas writes them",
                 };
                 write!(

@@ -72,7 +72,7 @@ impl OutputFile {
     pub fn check(path: &Path) -> Result<(), DataError> {
         match place(path)? {
             Place::File(path) => temporary_for(&path).map(drop),
-            // Whoever reads a pipe would take its opening for the output.
+            // The reader of a pipe would take its opening for the output.
             #[cfg(unix)]
             Place::Special => rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
                 .map_err(|e| DataError::write(path, e.into())),

@@ -21,7 +21,7 @@ const STREAMS_AT_ONCE: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
     /// The W and b behind T.
-    pub truth: Affine,
+    pub model: Affine,
     /// Standard deviation of the normal noise on T.
     pub noise: f64,
     /// The type both arrays are stored in.
@@ -206,7 +206,7 @@ impl Recipe {
             *x = E::draw(&mut random);
             let noise =
                 if self.noise == 0.0 { 0.0 } else { self.noise * random.sample::<f64, _>(StandardNormal) };
-            let (stored, clamped) = E::store(self.truth.apply(x.to_f64()) + noise);
+            let (stored, clamped) = E::store(self.model.apply(x.to_f64()) + noise);
             *t = stored;
             saturated += u64::from(clamped);
         }
@@ -224,7 +224,7 @@ mod tests {
     fn pairs_in_memory_are_those_in_files() {
         let directory = tempfile::tempdir().unwrap();
         let elements = 2 * STREAM_ELEMENTS + 3;
-        let recipe = Recipe { truth: Affine::new(2.0, 1.0), noise: 0.5, element: ElementType::I16, seed: 7 };
+        let recipe = Recipe { model: Affine::new(2.0, 1.0), noise: 0.5, element: ElementType::I16, seed: 7 };
         let shape = Shape(vec![elements as u64]);
         let paths = ["x.npy", "t.npy"].map(|name| directory.path().join(name));
         let [mut x, mut t] =

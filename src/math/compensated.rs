@@ -1,18 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::double::{Double, scaled};
+use super::double::{Double, scaled, two_sum};
 use super::number;
-
-/// The sum of two numbers and the rounding error of that sum, exactly:
-/// `a + b == sum + error` (TwoSum; D. E. Knuth, The Art of Computer
-/// Programming 2, 1969). Twin of the one in `shared/two_float.wgsl`.
-#[must_use]
-pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let b_part = sum - a;
-    let error = (a - (sum - b_part)) + (b - b_part);
-    (sum, error)
-}
 
 /// A running sum that keeps what rounding would lose: the rounding error of
 /// every addition is itself summed and added at the end (A. Neumaier, 1974).
@@ -74,14 +63,6 @@ impl Compensated {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn two_sum_loses_nothing() {
-        // 1 + 2^-60 rounds to 1; the error term is the whole small addend.
-        let small = 2f64.powi(-60);
-        assert_eq!(two_sum(1.0, small), (1.0, small));
-        assert_eq!(two_sum(small, 1.0), (1.0, small));
-    }
 
     #[test]
     fn keeps_terms_that_a_plain_sum_drops() {

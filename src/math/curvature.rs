@@ -44,7 +44,7 @@ impl Curvature {
     }
 
     /// 2/(λmax + λmin). Where λmin is lost beside λmax, the rate 1/λmax, which
-    /// the one direction that moves at all likes best.
+    /// is best for the one direction that moves at all.
     #[must_use]
     pub fn best_rate(&self) -> f64 {
         let rate = 2.0 / (self.largest + self.smallest);

@@ -1,4 +1,13 @@
-use super::compensated::two_sum;
+/// The sum of two numbers and the rounding error of that sum, exactly:
+/// `a + b == sum + error` (TwoSum; D. E. Knuth, The Art of Computer
+/// Programming 2, 1969). Twin of the one in `shared/two_float.wgsl`.
+#[must_use]
+pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let b_part = sum - a;
+    let error = (a - (sum - b_part)) + (b - b_part);
+    (sum, error)
+}
 
 /// A number as the unevaluated sum of two f64, the second at most half a unit
 /// in the last place of the first: 106 bits or more (T. J. Dekker, 1971).
@@ -136,6 +145,14 @@ pub fn exponent_of(value: f64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_sum_loses_nothing() {
+        // 1 + 2^-60 rounds to 1; the error term is the whole small addend.
+        let small = 2f64.powi(-60);
+        assert_eq!(two_sum(1.0, small), (1.0, small));
+        assert_eq!(two_sum(small, 1.0), (1.0, small));
+    }
 
     #[test]
     fn whole_numbers_of_64_bits_lose_nothing() {

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::math::{Affine, SumsAccumulator};
 
-    /// Of (x, t, w).
+    /// The evaluation of data (x, t, w).
     fn evaluate(data: &[(f64, f64, f64)], at: Affine) -> Evaluation {
         let sums = data
             .iter()

@@ -1,6 +1,4 @@
-use super::double::{Double, scaled};
-use super::reading::Readings;
-use super::{Affine, Evaluation, LossSums};
+use super::{Affine, Double, Evaluation, LossSums, Readings, scaled};
 
 /// A line by its slope W and a point (x, y) that it goes through:
 /// Y = (X − x)·W + y.

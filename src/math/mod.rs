@@ -6,29 +6,37 @@
 //! or [`Moments`], for all of them; an [`Evaluation`] is what they mean. [`Quadratic`] is the loss as
 //! a whole, and [`Curvature`] what its shape says about learning rates. Where f64
 //! has too few digits there is [`Double`], and a [`Line`] made of them; a
-//! [`Reading`] brings elements into f64's range and digits.
+//! [`Reading`] brings elements into f64's range and digits. A file of a kind of sums
+//! has their arithmetic; what follows from moments stands in files of its own
+//! (`least_squares`, `quadratic`).
 
 mod affine;
 mod compensated;
 mod curvature;
 mod double;
 mod evaluation;
+mod least_squares;
 mod line;
+mod loss_sums;
 mod moments;
 mod number;
 mod quadratic;
 mod reading;
+mod shifted_sums;
 mod six_digits;
 mod sums;
+mod units;
 
 pub use affine::Affine;
-pub use compensated::{Compensated, two_sum};
+pub use compensated::Compensated;
 pub use curvature::Curvature;
-pub use double::{Double, exponent_of, scaled};
+pub use double::{Double, exponent_of, scaled, two_sum};
 pub use evaluation::Evaluation;
 pub use line::Line;
-pub use moments::{Moments, PivotSums};
+pub use loss_sums::LossSums;
+pub use moments::Moments;
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
+pub use shifted_sums::ShiftedSums;
 pub use six_digits::six_digits_below;
-pub use sums::{LossSums, SumsAccumulator};
+pub use sums::SumsAccumulator;

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::compensated::two_sum;
+use super::double::{Double, scaled, two_sum};
 use super::number;
-use super::{Affine, Double, Line, LossSums, Quadratic, Reading, Readings, scaled};
+use super::units::{common_unit, is_possible};
+use super::{Reading, Readings, ShiftedSums};
 
 /// The means of X and T and the sums of squares and products of what differs
 /// from them: what one pass over the data has to yield so that loss and
@@ -51,50 +52,6 @@ pub struct Moments {
     weight_exponent: i32,
 }
 
-/// The sums that a loop accumulates over a part of the data, with every x and t
-/// less a shift, a point among the data.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct PivotSums {
-    /// The number of elements.
-    pub n: u64,
-    /// Σ w: n, where there are no weights.
-    pub weight_sum: f64,
-    /// The shift of X.
-    pub x_pivot: f64,
-    /// The shift of T.
-    pub t_pivot: f64,
-    /// Σ w·(x − shift).
-    pub x: f64,
-    /// Σ w·(t − shift).
-    pub t: f64,
-    /// Σ w·(x − shift)².
-    pub xx: f64,
-    /// Σ w·(x − shift)·(t − shift).
-    pub xt: f64,
-    /// Σ w·(t − shift)².
-    pub tt: f64,
-}
-
-/// The units of two parts together: for each of X and T those of the larger
-/// numbers, so that nothing overflows. What is then lost of the smaller ones
-/// is nothing against these. Numbers that are all 0 have no size.
-pub(super) fn common_unit(parts: [([i32; 2], [bool; 2]); 2]) -> [i32; 2] {
-    let [(a, a_sized), (b, b_sized)] = parts;
-    std::array::from_fn(|axis| match (a_sized[axis], b_sized[axis]) {
-        (true, false) => a[axis],
-        (false, true) => b[axis],
-        _ => a[axis].min(b[axis]),
-    })
-}
-
-/// Whether sums that were read from somewhere may be of so many elements: they
-/// have weights above 0, and units of numbers that f64 has and of their products.
-pub(super) fn is_possible(n: u64, weight_sum: f64, units: [i32; 2], weight_exponent: i32) -> bool {
-    const FARTHEST: i32 = 2200;
-    let is_near = |exponent: i32| (-FARTHEST..=FARTHEST).contains(&exponent);
-    (n == 0 || weight_sum > 0.0) && units.into_iter().chain([weight_exponent]).all(is_near)
-}
-
 impl Moments {
     /// The moments behind sums about a shift; `sums.weight_sum` must not be 0.
     ///
@@ -102,11 +59,11 @@ impl Moments {
     /// rounding of the sums is left in them. An element of the part is never
     /// farther off than √n, or, with weights, than √(Σw/w) for its weight w.
     #[must_use]
-    pub fn from_pivot_sums(sums: &PivotSums) -> Self {
+    pub fn from_shifted_sums(sums: &ShiftedSums) -> Self {
         let n = sums.weight_sum;
         let (x, t) = (sums.x / n, sums.t / n);
-        let (x_mean, x_rest) = two_sum(sums.x_pivot, x);
-        let (t_mean, t_rest) = two_sum(sums.t_pivot, t);
+        let (x_mean, x_rest) = two_sum(sums.x_shift, x);
+        let (t_mean, t_rest) = two_sum(sums.t_shift, t);
         Self {
             n: sums.n,
             weight_sum: sums.weight_sum,
@@ -262,13 +219,13 @@ impl Moments {
 
     /// x̄ with all its digits.
     #[must_use]
-    pub fn x_centre(&self) -> Double {
+    pub fn x_mean_double(&self) -> Double {
         Double::sum(self.x_mean, self.x_rest).scaled(-self.units[0])
     }
 
     /// t̄ with all its digits.
     #[must_use]
-    pub fn t_centre(&self) -> Double {
+    pub fn t_mean_double(&self) -> Double {
         Double::sum(self.t_mean, self.t_rest).scaled(-self.units[1])
     }
 
@@ -301,68 +258,6 @@ impl Moments {
     pub fn is_finite(&self) -> bool {
         [self.x_mean, self.t_mean, self.xx, self.xt, self.tt].iter().all(|value| value.is_finite())
     }
-
-    /// The least-squares line W = Mxt/Mxx, b = t̄ − W·x̄, where the loss is
-    /// least; `None` where no line is better than every other: a single
-    /// element, or all x equal.
-    #[must_use]
-    pub fn least_squares(&self) -> Option<Affine> {
-        self.line().map(|line| line.affine())
-    }
-
-    /// The least-squares line, with the digits that b = t̄ − W·x̄ loses where
-    /// the means are far from 0 for the spread.
-    #[must_use]
-    pub fn line(&self) -> Option<Line> {
-        if self.n < 2 || self.xx == 0.0 || !self.is_finite() {
-            return None;
-        }
-        let [x, t] = self.units;
-        let weight = scaled(self.xt / self.xx, x - t).into();
-        let line = Line { weight, x: self.x_centre(), y: self.t_centre(), units: self.units };
-        line.affine().is_finite().then_some(line)
-    }
-
-    /// The power of ten of W of the least-squares line, also where W is beyond
-    /// f64; `None` where the moments do not tell.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a power of ten of numbers in f64")]
-    pub fn weight_digits(&self) -> Option<i64> {
-        let digits = (self.xt / self.xx).abs().log10()
-            + f64::from(self.units[0] - self.units[1]) * std::f64::consts::LOG10_2;
-        (self.is_finite() && digits.is_finite()).then_some(digits.round() as i64)
-    }
-
-    /// Σ r² of the least-squares line, Mtt − Mxt²/Mxx, which is Mtt if all x
-    /// are equal. Where the line fits T to all but a share s of Mtt, rounding
-    /// leaves about 1e-16/s of it unknown.
-    #[must_use]
-    pub fn least_squares_rr(&self) -> f64 {
-        if self.xx == 0.0 {
-            return self.tt;
-        }
-        (-self.xt).mul_add(self.xt / self.xx, self.tt).max(0.0)
-    }
-
-    /// The loss as a function of W and b; `self.weight_sum` must not be 0.
-    #[must_use]
-    pub fn quadratic(&self) -> Quadratic {
-        Quadratic::of(self)
-    }
-
-    /// The residual sums at any W and b, without another pass.
-    #[must_use]
-    pub fn loss_sums(&self, at: Affine) -> LossSums {
-        let n = self.weight_sum;
-        let evaluation = self.quadratic().evaluate(at);
-        LossSums {
-            n: self.n,
-            weight_sum: n,
-            rr: n * evaluation.loss,
-            rx: n * evaluation.grad_weight / 2.0,
-            r: n * evaluation.grad_bias / 2.0,
-        }
-    }
 }
 
 /// A mean in two parts, moved by `by`.
@@ -374,16 +269,17 @@ fn moved((mean, rest): (f64, f64), by: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::{Affine, LossSums};
 
     fn part(pairs: &[(f64, f64)]) -> Moments {
         weighted(pairs, &vec![1.0; pairs.len()])
     }
 
     fn weighted(pairs: &[(f64, f64)], weights: &[f64]) -> Moments {
-        let (x_pivot, t_pivot) = pairs[0];
-        let mut sums = PivotSums { n: pairs.len() as u64, x_pivot, t_pivot, ..PivotSums::default() };
+        let (x_shift, t_shift) = pairs[0];
+        let mut sums = ShiftedSums { n: pairs.len() as u64, x_shift, t_shift, ..ShiftedSums::default() };
         for (&(x, t), &w) in pairs.iter().zip(weights) {
-            let (x, t) = (x - x_pivot, t - t_pivot);
+            let (x, t) = (x - x_shift, t - t_shift);
             sums.weight_sum += w;
             sums.x += w * x;
             sums.t += w * t;
@@ -391,7 +287,7 @@ mod tests {
             sums.xt += w * x * t;
             sums.tt += w * t * t;
         }
-        Moments::from_pivot_sums(&sums)
+        Moments::from_shifted_sums(&sums)
     }
 
     const EXAMPLE: [(f64, f64); 4] = [(1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 9.0)];

@@ -1,4 +1,4 @@
-use super::{Affine, Curvature, Evaluation, Moments, scaled};
+use super::{Affine, Curvature, Evaluation, LossSums, Moments, scaled};
 
 /// The loss as a function of W and b, which is a paraboloid:
 ///
@@ -23,7 +23,7 @@ pub struct Quadratic {
 }
 
 impl Quadratic {
-    pub(super) fn of(moments: &Moments) -> Self {
+    fn of(moments: &Moments) -> Self {
         let n = moments.weight_sum;
         let weight = if moments.xx > 0.0 { moments.xt / moments.xx } else { 0.0 };
         Self {
@@ -114,6 +114,28 @@ impl Quadratic {
     }
 }
 
+impl Moments {
+    /// The loss as a function of W and b; `self.weight_sum` must not be 0.
+    #[must_use]
+    pub fn quadratic(&self) -> Quadratic {
+        Quadratic::of(self)
+    }
+
+    /// The residual sums at any W and b, without another pass.
+    #[must_use]
+    pub fn loss_sums(&self, at: Affine) -> LossSums {
+        let n = self.weight_sum;
+        let evaluation = self.quadratic().evaluate(at);
+        LossSums {
+            n: self.n,
+            weight_sum: n,
+            rr: n * evaluation.loss,
+            rx: n * evaluation.grad_weight / 2.0,
+            r: n * evaluation.grad_bias / 2.0,
+        }
+    }
+}
+
 /// Loss and gradients, and that of W in standardized coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slopes {
@@ -126,14 +148,14 @@ pub struct Slopes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::PivotSums;
+    use crate::math::ShiftedSums;
 
     fn example() -> Quadratic {
         // X = 1, 2, 3, 4 and T = 2·X + 1, about (1, 3): Σx = 6, Σx² = 14.
-        let (n, weight_sum, x_pivot, t_pivot) = (4, 4.0, 1.0, 3.0);
+        let (n, weight_sum, x_shift, t_shift) = (4, 4.0, 1.0, 3.0);
         let (x, t, xx, xt, tt) = (6.0, 12.0, 14.0, 28.0, 56.0);
-        let sums = PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt };
-        Moments::from_pivot_sums(&sums).quadratic()
+        let sums = ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt };
+        Moments::from_shifted_sums(&sums).quadratic()
     }
 
     /// The numbers of the worked example, and, one step of η = 2⁻⁴ later,

@@ -1,5 +1,4 @@
-use super::double::{Double, scaled};
-use super::{Affine, LossSums};
+use super::{Affine, Double, LossSums, scaled};
 
 /// The way from stored elements e to the f64 that sums are made of:
 /// (e − shift)·2ᵉˣᵖᵒⁿᵉⁿᵗ, exactly.

@@ -1,35 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::double::Double;
-use super::moments::{common_unit, is_possible};
-use super::{Compensated, Readings, scaled};
-
-/// What one pass over the data accumulates at given W and b, with
-/// r = x·W + b − t: everything the loss and both gradients need. Where pairs
-/// have sample weights w, each term counts w times; where they have none, w = 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct LossSums {
-    /// The number of elements.
-    pub n: u64,
-    /// Σ w: n, where there are no weights.
-    pub weight_sum: f64,
-    /// Σ w·r².
-    pub rr: f64,
-    /// Σ w·r·x.
-    pub rx: f64,
-    /// Σ w·r.
-    pub r: f64,
-}
-
-impl LossSums {
-    /// The sums of residuals that are all higher by h, about a mean x̄, where
-    /// Σ w·(x − x̄) = 0: of (r + h)² there is 2·h·Σ r + h²·Σ w more.
-    #[must_use]
-    pub fn raised(self, h: f64) -> Self {
-        let by = h * self.weight_sum;
-        Self { rr: self.rr + 2.0 * h * self.r + h * by, r: self.r + by, ..self }
-    }
-}
+use super::units::{common_unit, is_possible};
+use super::{Compensated, Double, LossSums, Readings, scaled};
 
 /// Accumulates [`LossSums`] of many parts without losing digits.
 ///
@@ -130,7 +102,7 @@ impl SumsAccumulator {
 
     /// The sums over all parts so far. Where sample weights are so large or
     /// small that sums of them would leave the range of f64, all sums are times
-    /// a power of two: their ratios are what counts.
+    /// a power of two, which leaves their ratios.
     #[must_use]
     pub fn total(&self) -> LossSums {
         let [x, t] = self.units;
@@ -184,7 +156,7 @@ mod tests {
         assert_eq!(small.merge(small).total().rr, 50.0);
     }
 
-    /// Of zeros every unit is right: those of tiny numbers stay.
+    /// Zeros fit every unit: that of tiny numbers stays.
     #[test]
     fn zeros_have_no_unit() {
         let (tiny, zeros) = (sums(3.0, 600), sums(0.0, 0));

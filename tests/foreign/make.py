@@ -264,12 +264,12 @@ def markers():
                 file.write_mask(mask)
         listen(name, len(pixels))
 
-    hole = grid("i8")[:, :, 0] % 4 == 0
-    there = np.where(hole, 0, 255).astype("u1")
+    missing = grid("i8")[:, :, 0] % 4 == 0
+    there = np.where(missing, 0, 255).astype("u1")
 
-    def holed(dtype, value, near=()):
+    def with_missing(dtype, value, near=()):
         pixels = grid(dtype)[:, :, 0]
-        pixels[hole] = value
+        pixels[missing] = value
         for k, other in enumerate(near):
             pixels[8, 2 * k + 1] = other
         return pixels
@@ -293,9 +293,9 @@ def markers():
         ("u1-below", "u1", 255, "-1", ()),
         ("i8", "i8", 2**63 - 1, "9223372036854775807", (2**63 - 2,)),
     ]:
-        tagged(f"nodata-{name}.tif", holed(dtype, value, near), text)
+        tagged(f"nodata-{name}.tif", with_missing(dtype, value, near), text)
 
-    written("mask-nodata.tif", holed("u1", 7)[:, :, None], there[:, ::-1], nodata=7)
+    written("mask-nodata.tif", with_missing("u1", 7)[:, :, None], there[:, ::-1], nodata=7)
     written("msk.tif", grid("u1", 3), there, internal=False)
     written("msk-tiles.tif", grid("f4", 2), there, internal=False, tiled=True, blockxsize=16, blockysize=16, nodata=4)
     written("msk.png", grid("u2"), there, internal=False, driver="PNG")
@@ -326,12 +326,12 @@ def markers():
     beside("aux.tif", band.format(2, "", "1.20000000000000E+01") + band.format(3, ' le_hex_equiv="0000000000002E40"', "1.4E+01"), 3)
     written("aux-and-tag.tif", grid("u1"), nodata=4)
     beside("aux-and-tag.tif", band.format(1, "", "7"))
-    written("aux-values.tif", np.where(hole[:, :, None], 0, grid("u1", 2)), nodata=9)
+    written("aux-values.tif", np.where(missing[:, :, None], 0, grid("u1", 2)), nodata=9)
     beside("aux-values.tif", '<Metadata><MDI key="NODATA_VALUES">0 0</MDI></Metadata>', 2)
     written("aux.png", grid("u1"), driver="PNG")
     beside("aux.png", band.format(1, "", "10"))
 
-    some = np.where(hole[:, :, None], [3, 200, 3], grid("u1", 3)).astype("u1")
+    some = np.where(missing[:, :, None], [3, 200, 3], grid("u1", 3)).astype("u1")
     some[0, 0] = [3, 200, 4]
     for how in ("pixel", "band"):
         written(f"values-{how}.tif", some, tags={"NODATA_VALUES": "3 200 3"}, interleave=how, compress="LZW")
@@ -341,7 +341,7 @@ def markers():
 
     def alpha(dtype, bands, most):
         pixels = grid(dtype, bands)
-        pixels[:, :, -1] = np.where(hole, 0, most)
+        pixels[:, :, -1] = np.where(missing, 0, most)
         pixels[0, 1, -1] = 1
         return pixels
 
@@ -364,8 +364,8 @@ def markers():
         (OUT / name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in chunks))
         listen(name, len(colour))
 
-    trns("trns-8.png", holed("u1", 9), 8, 0, [9])
-    trns("trns-16.png", holed("u2", 4660, (4661,)), 16, 0, [4660])
+    trns("trns-8.png", with_missing("u1", 9), 8, 0, [9])
+    trns("trns-16.png", with_missing("u2", 4660, (4661,)), 16, 0, [4660])
     trns("trns-rgb-8.png", some, 8, 2, [3, 200, 3])
     trns("trns-rgb-16.png", some.astype("u2") * 257, 16, 2, [771, 51400, 771])
 
@@ -728,7 +728,7 @@ def beside_others():
 
 
 def attributes():
-    """What stands for nothing, as xarray and netCDF name it."""
+    """Missing values, as xarray and netCDF name them."""
     notes = {
         "plain": None, "fill": {"_FillValue": "-9999"}, "missing": {"missing_value": "13"},
         "both": {"missing_value": "8", "_FillValue": " -1.5"}, "nan": {"_FillValue": "nan"},
@@ -780,8 +780,8 @@ def new_types():
 
 
 def masked():
-    """A pair with holes, and what numpy.ma makes of it: masked.npz and masked.json. T has the nodata value
-    -9999, X has NaN; the mask is 0 where nothing counts. What is in the holes must not matter."""
+    """A pair with missing values, and what numpy.ma makes of it: masked.npz and masked.json. T has the nodata value
+    -9999, X has NaN; the mask is 0 where nothing is valid. Numbers in the place of missing values must not matter."""
     random = np.random.default_rng(20)
     shape = (19, 23)
     x = random.normal(3, 2, shape)
@@ -795,10 +795,10 @@ def masked():
     np.savez_compressed(OUT / "masked.npz", x=x, t=t, mask=mask, weights=weights)
 
     weight, bias = 1.25, 0.5
-    hole = (mask == 0) | np.isnan(x) | (t == -9999)
-    xs = np.ma.masked_array(x, hole)
-    ts = np.ma.masked_array(t, hole)
-    ws = np.ma.masked_array(weights, hole)
+    missing = (mask == 0) | np.isnan(x) | (t == -9999)
+    xs = np.ma.masked_array(x, missing)
+    ts = np.ma.masked_array(t, missing)
+    ws = np.ma.masked_array(weights, missing)
     rs = weight * xs + bias - ts
     first = mask == 0
     numbers = {

@@ -21,14 +21,14 @@ use tempfile::TempDir;
 
 use crate::common::adapter::lavapipe;
 
-/// How long drivers may take that hang, in seconds.
+/// Seconds that drivers may take that hang.
 const SHORT: &str = "2";
 
 /// A command tries all drivers, then each, then the good ones; a busy machine
 /// is slow at it.
 const LONGEST: Duration = Duration::from_secs(90);
 
-/// How many faults are tried at the same time: those that hang only wait.
+/// Faults that are tried at the same time: those that hang only wait.
 const AT_ONCE: usize = 4;
 
 /// A directory with data, a fake driver, and a cache.
@@ -192,7 +192,7 @@ impl Ran {
     }
 }
 
-/// What breaks, where, and the words for it.
+/// The place of a fault, its kind, and the words for it.
 const FAULTS: [(&str, &str, &str); 15] = [
     ("load", "segv", "crashed with signal 11 (SIGSEGV) while its adapters were listed"),
     ("load", "hang", "did not answer within 2 s"),

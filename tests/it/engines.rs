@@ -108,7 +108,7 @@ fn noisy(n: usize) -> Problem {
     pair(x, t)
 }
 
-/// What f32 can cost: a residual is off by at most 4 roundings of the largest
+/// The error that f32 can cause: a residual is off by at most 4 roundings of the largest
 /// of its terms, so a mean of products of residuals by 16·2⁻²⁴ of the mean
 /// of the products of those terms; the sums themselves add less, because
 /// their runs are short.

@@ -149,15 +149,15 @@ fn what_is_lost_is_said() {
     assert_eq!(notices[0].hints(), [Hint::UnroundedEngine]);
 }
 
-/// Which elements count.
-type Counts = fn(u64) -> bool;
+/// The elements that are valid.
+type IsValid = fn(u64) -> bool;
 
 /// The moments of a raster whose left border is nodata, and of one of which
-/// little counts: no sample may be of holes.
+/// little is valid: no sample may be of missing values.
 #[test]
-fn holes_do_not_move_the_point_that_is_summed_about() {
+fn missing_values_do_not_move_the_shift() {
     let (rows, columns) = (256u64, 256u64);
-    let counts: [(&str, Counts); 3] = [
+    let counts: [(&str, IsValid); 3] = [
         ("border", |k| k % 256 >= 16),
         ("island", |k| (5_000..5_500).contains(&k)),
         ("last", |k| k >= 256 * 256 - 40),

@@ -84,7 +84,7 @@ fn modules_name_only_those_before_them() {
 }
 
 /// The rooms whose files name one another without circles.
-const WITHOUT_CIRCLES: [&str; 2] = ["array", "io"];
+const WITHOUT_CIRCLES: [&str; 6] = ["math", "array", "io", "fit", "report", "cli"];
 
 #[test]
 fn files_of_a_room_name_each_other_without_circles() {
@@ -292,7 +292,7 @@ fn crates_stay_in_their_rooms() {
         ("libc::", "array/mapping"),
         ("libc::", "cli/interrupt.rs"),
         ("libc::", "engine/gpu/manifests.rs"),
-        ("libc::", "engine/gpu/trial.rs"),
+        ("libc::", "engine/gpu/trial"),
         ("libc::", "main.rs"),
         ("rustix::", "io/output"),
         ("sysinfo::", "cli/memory.rs"),

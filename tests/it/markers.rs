@@ -1,4 +1,4 @@
-//! What images say of pixels that are not there: masks of their own and in
+//! Missing pixels of images: masks of their own and in
 //! files beside them, nodata values, transparent colours and alpha bands, held
 //! against what rasterio (GDAL) takes them for (tests/foreign/make.py); and
 //! headers that claim more than there is.
@@ -212,7 +212,7 @@ fn png(width: u32, height: u32, depth: u8, interlaced: bool, data: &[u8]) -> Vec
     bytes
 }
 
-/// What headers of a few bytes claim is refused at once: a claim that is
+/// Claims of headers of a few bytes are refused at once: one that is
 /// believed takes gigabytes, and seconds to fill them.
 #[test]
 fn claims_beyond_what_is_there_are_refused_at_once() {
@@ -432,7 +432,7 @@ fn notes_beside_an_image_are_read_as_gdal_reads_them() {
     }
 }
 
-/// Of a chunk's two bytes as many bits count as a sample has.
+/// As many bits of a chunk's two bytes are read as a sample has.
 #[test]
 fn a_transparent_grey_has_the_bits_of_a_sample() {
     use ::png::{BitDepth, ColorType, Encoder};

@@ -1,4 +1,4 @@
-//! Holes, elements that don't count: whatever is in them, every engine finds
+//! Missing values: whatever is in their places, every engine finds
 //! what it would find without them.
 
 use linfit::array::{Array, Problem, ValidityRules};
@@ -20,9 +20,10 @@ fn t_of(k: usize) -> f32 {
     ((k % 11) as i8 - 4).into()
 }
 
-/// Small whole numbers, and `hole` in X or in T wherever `is_hole` says so.
-fn pair(n: usize, hole: f32, is_hole: &dyn Fn(usize) -> bool) -> (Vec<f32>, Vec<f32>) {
-    let value = |k: usize, side: usize, value: f32| if is_hole(k) && k % 3 != side { hole } else { value };
+/// Small whole numbers, and `marker` in X or in T wherever `is_missing` says so.
+fn pair(n: usize, marker: f32, is_missing: &dyn Fn(usize) -> bool) -> (Vec<f32>, Vec<f32>) {
+    let value =
+        |k: usize, side: usize, value: f32| if is_missing(k) && k % 3 != side { marker } else { value };
     ((0..n).map(|k| value(k, 0, x_of(k))).collect(), (0..n).map(|k| value(k, 1, t_of(k))).collect())
 }
 
@@ -35,9 +36,9 @@ fn nodata(value: f64) -> ValidityRules {
     ValidityRules { x_nodata: Some(value), t_nodata: Some(value), ..ValidityRules::default() }
 }
 
-/// Without the holes: the same numbers, closed up.
-fn compacted(n: usize, is_hole: &dyn Fn(usize) -> bool) -> Problem {
-    let kept = || (0..n).filter(|&k| !is_hole(k));
+/// Without the missing values: the same numbers, closed up.
+fn compacted(n: usize, is_missing: &dyn Fn(usize) -> bool) -> Problem {
+    let kept = || (0..n).filter(|&k| !is_missing(k));
     dataset(kept().map(x_of).collect(), kept().map(t_of).collect(), ValidityRules::default())
 }
 
@@ -59,10 +60,10 @@ fn assert_near(got: &Moments, want: &Moments, tolerance: f64, case: &str) {
     }
 }
 
-/// Elements, a name, and which of them are holes.
+/// Elements, a name, and which of them are missing.
 type Pattern = (usize, &'static str, Box<dyn Fn(usize) -> bool>);
 
-/// Holes at both ends, in tails of 1 to 3, at the edges of words, blocks,
+/// Missing values at both ends, in tails of 1 to 3, at the edges of words, blocks,
 /// chunks and windows, whole blocks of them, and nearly nothing but them.
 fn patterns() -> Vec<Pattern> {
     let few = |k: usize| k.is_multiple_of(13);
@@ -84,16 +85,16 @@ fn patterns() -> Vec<Pattern> {
 }
 
 #[test]
-fn engines_find_what_they_would_without_holes() {
-    for (n, name, is_hole) in patterns() {
-        let expected = compacted(n, &is_hole);
+fn engines_find_what_they_would_without_missing_values() {
+    for (n, name, is_missing) in patterns() {
+        let expected = compacted(n, &is_missing);
         let want = passes(&mut Reference::new(&expected));
-        for hole in [f32::NAN, -9_999.0, f32::INFINITY, 1e30] {
-            let (x, t) = pair(n, hole, &is_hole);
-            let data = dataset(x, t, nodata(hole.into()));
-            let case = format!("{name}, {n} elements, {hole}");
-            let holes = (0..n).filter(|&k| is_hole(k)).count() as u64;
-            assert_eq!(data.validity().unwrap().excluded().total(), holes, "{case}");
+        for value in [f32::NAN, -9_999.0, f32::INFINITY, 1e30] {
+            let (x, t) = pair(n, value, &is_missing);
+            let data = dataset(x, t, nodata(value.into()));
+            let case = format!("{name}, {n} elements, {value}");
+            let missing = (0..n).filter(|&k| is_missing(k)).count() as u64;
+            assert_eq!(data.validity().unwrap().excluded().total(), missing, "{case}");
             let reference = passes(&mut Reference::new(&data));
             assert_eq!(reference.0, want.0, "{case}");
             assert_near(&reference.1, &want.1, FEW_ROUNDINGS, &case);
@@ -105,13 +106,13 @@ fn engines_find_what_they_would_without_holes() {
 }
 
 #[test]
-fn gpus_find_what_they_would_without_holes() {
+fn gpus_find_what_they_would_without_missing_values() {
     let adapter = software_adapter();
-    for (n, name, is_hole) in patterns() {
-        let want = passes(&mut Reference::new(&compacted(n, &is_hole)));
-        for hole in [f32::NAN, 1e30] {
-            let (x, t) = pair(n, hole, &is_hole);
-            let data = dataset(x, t, nodata(hole.into()));
+    for (n, name, is_missing) in patterns() {
+        let want = passes(&mut Reference::new(&compacted(n, &is_missing)));
+        for value in [f32::NAN, 1e30] {
+            let (x, t) = pair(n, value, &is_missing);
+            let data = dataset(x, t, nodata(value.into()));
             for (precision, tolerance) in [
                 (Precision::Fast, F32_MOMENTS),
                 (Precision::Compensated, COMPENSATED_MOMENTS),
@@ -120,7 +121,7 @@ fn gpus_find_what_they_would_without_holes() {
                 for memory_bytes in [u64::MAX, 0] {
                     let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
                     let mut gpu = Gpu::open_with(&adapter, &data, &settings).unwrap();
-                    let case = format!("{name}, {n} elements, {hole}, {precision}, {memory_bytes}");
+                    let case = format!("{name}, {n} elements, {value}, {precision}, {memory_bytes}");
                     let got = passes(&mut gpu);
                     assert_eq!(got.0, want.0, "{case}");
                     assert_near(&got.1, &want.1, tolerance, &case);
@@ -135,14 +136,14 @@ fn gpus_find_what_they_would_without_holes() {
 /// The order of a GPU, four loads at a time and sums by workgroup, on a device
 /// that isn't one.
 #[test]
-fn holes_are_found_in_whatever_order_elements_are_read() {
+fn missing_values_are_found_in_whatever_order_elements_are_read() {
     let adapter = software_adapter();
     let usual = Tuning::default_for(&adapter);
-    let is_hole = |k: usize| k.is_multiple_of(5) || (2_000..2_100).contains(&k);
+    let is_missing = |k: usize| k.is_multiple_of(5) || (2_000..2_100).contains(&k);
     let n = 70_003;
-    let (x, t) = pair(n, f32::NAN, &is_hole);
+    let (x, t) = pair(n, f32::NAN, &is_missing);
     let data = dataset(x, t, nodata(f64::NAN));
-    let want = Reference::new(&compacted(n, &is_hole)).loss_sums_at(WHOLE).unwrap();
+    let want = Reference::new(&compacted(n, &is_missing)).loss_sums_at(WHOLE).unwrap();
     for (contiguous, loads) in [(false, 4), (false, 1), (true, 4)] {
         let settings = GpuSettings::tuned(Tuning { contiguous, loads, ..usual });
         let got = Gpu::open_with(&adapter, &data, &settings).unwrap().loss_sums_at(WHOLE).unwrap();
@@ -150,10 +151,10 @@ fn holes_are_found_in_whatever_order_elements_are_read() {
     }
 }
 
-/// What stands for nothing may be beyond f32, which is no reason to refuse what
-/// counts; nor does it count as rounded.
+/// A nodata value beyond f32 is no reason to refuse the valid elements, and does not
+/// count as rounded.
 #[test]
-fn holes_are_not_brought_to_f32() {
+fn missing_values_are_not_brought_to_f32() {
     let n = 70_001;
     let values = |of: fn(usize) -> f32| -> Vec<f64> {
         (0..n).map(|k| if k % 4 == 1 { -1.797e308 } else { of(k).into() }).collect()
@@ -176,8 +177,8 @@ fn holes_are_not_brought_to_f32() {
 #[test]
 fn the_bits_do_not_depend_on_threads() {
     let n = 300_007;
-    let is_hole = |k: usize| k * k % 11 == 3;
-    let (mut x, t) = pair(n, f32::NAN, &is_hole);
+    let is_missing = |k: usize| k * k % 11 == 3;
+    let (mut x, t) = pair(n, f32::NAN, &is_missing);
     x.iter_mut().for_each(|x| *x *= 0.1);
     let data = dataset(x, t, nodata(f64::NAN));
     let with = |threads| {

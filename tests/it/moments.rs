@@ -142,7 +142,7 @@ fn true_slope(x: &[f64], t: &[f64]) -> f64 {
 /// On a grid of 2⁻³⁰ the data are the same whatever is added to x, so that
 /// the whole error is the pass's. Taken about the data themselves, the sums
 /// lose nothing to the mean: their error is that of the additions, far below
-/// (mean/σ)·2⁻⁵³, and within 1e-12 of the truth for all of these.
+/// (mean/σ)·2⁻⁵³, and within 1e-12 of the exact moments for all of these.
 #[test]
 fn a_mean_far_beyond_the_spread_costs_no_digits() {
     let grid = |value: f64| (value * 2f64.powi(30)).round() / 2f64.powi(30);

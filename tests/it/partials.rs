@@ -141,7 +141,7 @@ fn merged<S: Mergeable>(parts: Vec<Partials<S>>) -> Partials<S> {
     parts.into_iter().reduce(|all, part| all.merge(part).unwrap()).unwrap()
 }
 
-/// What a pass found, of which every bit is compared.
+/// The result of a pass, of which every bit is compared.
 fn bits<S: Mergeable + Clone + Debug>(partials: &Partials<S>) -> String {
     format!("{:?} {}", partials.total().unwrap(), serde_json::to_string(partials).unwrap())
 }

@@ -1,4 +1,4 @@
-//! How many digits each precision of the GPU engine keeps.
+//! The digits that each precision of the GPU engine keeps.
 
 use linfit::array::{Array, Hint, Hinted, Problem, ValidityRules};
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
@@ -88,7 +88,7 @@ fn fast_loses_nothing_of_them_on_the_device() {
     }
 }
 
-/// Weights over six orders of magnitude, holes, and small whole numbers.
+/// Weights over six orders of magnitude, missing values, and small whole numbers.
 #[test]
 fn fast_loses_nothing_of_them_where_pairs_weigh_different_amounts() {
     let n = 300_007u64;
@@ -144,7 +144,7 @@ fn sums_near_the_optimum_keep_their_digits() {
 }
 
 /// With the mean 10⁴ standard deviations away from 0, sums of x² have no digit
-/// of the variance left in f32; about a pivot they have.
+/// of the variance left in f32; about a shift they have.
 #[test]
 fn a_slope_far_from_zero_keeps_its_digits() {
     // σ of a uniform ±1 is 1/√3.

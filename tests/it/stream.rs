@@ -249,8 +249,8 @@ fn large(path: &Path, (rows, columns): (u64, u64), order: Order, value: impl Fn(
     file.finish().unwrap();
 }
 
-/// Matrices of 96 MB in one order and the other pass through 16 MiB, whoever
-/// visits them, with the numbers that they have in memory.
+/// Matrices of 96 MB in one order and the other pass through 16 MiB, by
+/// every engine, with the numbers that they have in memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn files_in_different_orders_pass_through_little_memory() {

@@ -1,5 +1,5 @@
-//! Pairs that count more or less than others. A weight that is a whole number
-//! must do what as many copies of the pair do; no other truth is needed.
+//! Pairs of different sample weights. A weight that is a whole number
+//! must do what as many copies of the pair do; no other reference is needed.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use crate::common::tolerances::{
     COMPENSATED_MOMENTS, CPU_SUMS, F32_MOMENTS, F32_RESULTS, FEW_ROUNDINGS, MERGED_SUMS,
 };
 
-/// Where residuals of whole numbers are whole.
+/// W and b at which residuals of whole numbers are whole.
 const WHOLE: Affine = Affine::new(2.0, 1.0);
 
 fn x_of(k: usize) -> f32 {
@@ -216,10 +216,10 @@ fn one_weight_may_outdo_all_others() {
     }
 }
 
-/// Holes and weights together, on the device: a descent there goes through the
+/// Missing values and weights together, on the device: a descent there goes through the
 /// states of one on the host.
 #[test]
-fn devices_step_with_weights_and_holes() {
+fn devices_step_with_weights_and_missing_values() {
     for n in [1_003usize, 30_001, 100_003] {
         let noise = |k: usize| f64::from((k.wrapping_mul(2_654_435_761) % 1_000) as u32) / 500.0 - 1.0;
         let x: Vec<f32> =

@@ -67,7 +67,7 @@ impl Array {
                 }
                 touched += extent[fastest] * size_of::<E>() + TOUCHED_BYTES;
                 if touched > MOST_TOUCHED_BYTES {
-                    self.give_back(to, 0..self.elements);
+                    self.evict(to, 0..self.elements);
                     touched = 0;
                 }
                 if !advance(&mut index, &columns, &from_axes) {
@@ -93,7 +93,7 @@ impl Array {
                 break;
             }
         }
-        self.give_back(to, 0..self.elements);
+        self.evict(to, 0..self.elements);
         let layout = Layout::contiguous(self.shape.clone(), self.element, to);
         spool.finish_as(Layout { swapped: self.swapped, ..layout })
     }

@@ -118,7 +118,7 @@ fn none_valid_is_an_error() {
     assert_eq!(of(&x, None, Order::C, &rules).unwrap().unwrap().count(), 0);
 }
 
-/// Where the weight is 0, X and T may be anything; what is left weighs 0.5 + 3.
+/// X and T may be anything where the weight is 0; the other pairs weigh 0.5 + 3.
 #[test]
 fn a_pair_of_weight_0_is_excluded() {
     let (x, t) = (array(&[1.0, NAN, 3.0, 4.0]), array(&[1.0, 2.0, 3.0, f64::INFINITY]));

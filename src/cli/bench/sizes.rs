@@ -1,13 +1,7 @@
 use std::str::FromStr;
 
-use super::BenchArguments;
-use crate::cli::error::CliError;
-use crate::cli::memory::half_of_free;
-use crate::cli::place::Place;
-use crate::engine::gpu::Adapter;
-
 /// Elements of X unless the user says otherwise.
-const DEFAULT_SIZES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
+pub(super) const DEFAULT_SIZES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
 
 /// The same to tune with: too many for caches, and soon passed over.
 pub(super) const TUNED_ELEMENTS: usize = 16 << 20;
@@ -38,31 +32,6 @@ impl FromStr for Size {
             None => Err("more elements than can be counted".to_owned()),
         }
     }
-}
-
-/// The sizes, in order, without those that this machine has no memory for.
-pub(super) fn fitting(arguments: &BenchArguments, places: &[Place<'_>]) -> Result<Vec<usize>, CliError> {
-    let mut sizes: Vec<usize> = match (arguments.sizes.as_slice(), arguments.tune) {
-        ([], true) => vec![TUNED_ELEMENTS],
-        ([], false) => DEFAULT_SIZES.to_vec(),
-        (sizes, _) => sizes.iter().map(|size| size.0).collect(),
-    };
-    sizes.sort_unstable();
-    sizes.dedup();
-    // A software adapter has its copy in the same memory.
-    let copied = places.iter().any(|place| place.adapter().is_some_and(Adapter::is_software));
-    let element_bytes = 2 * arguments.dtype.0.size() as u64 + if copied { 8 } else { 0 };
-    let free = half_of_free();
-    let needed = |size: usize| (size as u64).saturating_mul(element_bytes);
-    let too_large = |size: usize| {
-        format!("{size} elements take {} MiB, more than half of the free memory", needed(size) >> 20)
-    };
-    let (fitting, rest): (Vec<usize>, Vec<usize>) = sizes.into_iter().partition(|&size| needed(size) <= free);
-    if let (true, Some(&size)) = (fitting.is_empty(), rest.first()) {
-        return Err(CliError::Usage(format!("--sizes: {}; give smaller ones", too_large(size))));
-    }
-    rest.iter().for_each(|&size| arguments.verbosity.note(&format!("skipped: {}", too_large(size))));
-    Ok(fitting)
 }
 
 #[cfg(test)]

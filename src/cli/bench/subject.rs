@@ -2,6 +2,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::data::random;
 use super::pass::Pass;
 use super::stopwatch::{Stopwatch, timed};
 use crate::array::{Array, ElementType, Problem};
@@ -34,7 +35,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn new(elements: usize, element: ElementType) -> Result<Self, CliError> {
-        let data = super::random(elements, element)?;
+        let data = random(elements, element)?;
         let reference = ReferenceResult::of_points(&data)?;
         // Below 1/(1 + mean of x²) no descent diverges.
         let learning_rate = 0.01 / (1.0 + mean_square(data.x()));

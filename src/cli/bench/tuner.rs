@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::random;
+use super::data::random;
 use crate::array::{ElementType, Problem};
 use crate::cli::error::CliError;
 use crate::cli::hint::told;

@@ -70,13 +70,13 @@ pub(super) struct PredictArguments {
     y_nodata: Option<f64>,
 
     #[command(flatten)]
-    reading: ReadingArguments,
-
-    #[command(flatten)]
     engine: EngineArguments,
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    reading: ReadingArguments,
 }
 
 impl PredictArguments {

@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
-
-use super::lanes::{GROUP_ELEMENTS, Once, Weighing, prefetch};
-use super::{BLOCK_ELEMENTS, deviations};
-use crate::array::{Array, Element, Order, Problem, Validity, with_element};
+use super::lanes::{BLOCK_ELEMENTS, Once, Weighing};
+use super::read::{fill_unset, read_about, read_finite, read_weights};
+use crate::array::{Array, Element, Problem, Validity, with_element};
 use crate::engine::chunks;
 use crate::engine::frame::{self, Frame};
 use crate::math::{Double, Readings};
@@ -21,7 +19,7 @@ pub(super) trait BlockPass {
 /// Hands a range of elements to a pass: as they lie in memory if X and T are of
 /// one type, read as they are, and all of a block are valid, else brought to f64
 /// a block at a time, which stays in the first-level cache.
-pub(super) fn visit(source: Blocks<'_>, range: Range<usize>, pass: &mut impl BlockPass) {
+pub(super) fn for_each_block(source: Blocks<'_>, range: Range<usize>, pass: &mut impl BlockPass) {
     let Blocks { data, t, frame, about } = source;
     let (x, order, validity) = (data.x(), data.order(), data.validity());
     let is_whole =
@@ -69,7 +67,7 @@ impl Blocks<'_> {
         let (order, Readings { x, t }) = (self.data.order(), self.frame.readings);
         for (matrix, reading, axis, out) in [(self.data.x(), x, 0, xs), (self.t, t, 1, ts)] {
             match self.about {
-                Some(point) => deviations::read(matrix, reading, point[axis], order, start, out),
+                Some(point) => read_about(matrix, reading, point[axis], order, start, out),
                 None if reading.is_plain() => read_finite(matrix, order, start, out),
                 None => frame::read(matrix, reading, order, start, out, None),
             }
@@ -167,59 +165,4 @@ fn words_of<'v>(
         *last &= (1 << rest) - 1;
     }
     room
-}
-
-/// The bits of a word, each as wide as the values that it is for: compilers make
-/// vectors of that, and not of shifts.
-const BITS: [u64; 32] = {
-    let mut bits = [0; 32];
-    let mut k = 0;
-    while k < bits.len() {
-        bits[k] = 1 << k;
-        k += 1;
-    }
-    bits
-};
-
-/// Sets the values whose bit isn't set.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn fill_unset(words: &[u32], values: &mut [f64], fill: f64) {
-    let (whole, rest) = values.as_chunks_mut::<32>();
-    for (&word, values) in words.iter().zip(whole) {
-        for k in 0..32 {
-            values[k] = if u64::from(word) & BITS[k] == 0 { fill } else { values[k] };
-        }
-    }
-    let last = words.last().copied().unwrap_or_default();
-    for (value, bit) in rest.iter_mut().zip(BITS) {
-        *value = if u64::from(last) & bit == 0 { fill } else { *value };
-    }
-}
-
-/// The elements from number `start` on, as [`Array::read`] has them except for NaN
-/// and infinities, which may become any number.
-pub(super) fn read_finite(matrix: &Array, order: Order, start: usize, out: &mut [f64]) {
-    with_element!(matrix.element(), E => match matrix.as_slice::<E>(order) {
-        Some(values) => widen(&values[start..][..out.len()], out),
-        None => matrix.read(order, start, out),
-    });
-}
-
-/// [`Frame::read_weights`] by vectors.
-pub(super) fn read_weights(frame: &Frame, data: &Problem, order: Order, start: usize, out: &mut [f64]) {
-    match data.weights() {
-        Some(weights) => read_finite(weights, order, start, out),
-        None => out.fill(1.0),
-    }
-    frame.scale_weights(out);
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-fn widen<E: Element>(values: &[E], out: &mut [f64]) {
-    for (values, out) in values.chunks(GROUP_ELEMENTS).zip(out.chunks_mut(GROUP_ELEMENTS)) {
-        prefetch(values);
-        for (value, out) in values.iter().zip(out) {
-            *out = value.finite_to_f64();
-        }
-    }
 }

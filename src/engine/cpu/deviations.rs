@@ -6,62 +6,12 @@ use std::ops::Range;
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-use super::BLOCK_ELEMENTS;
-use super::blocks::{fill_unset, read_finite, read_weights};
-use super::lanes::{LANES, mul_add, tree_sum};
-use crate::array::{Array, Order, Problem};
+use super::lanes::{BLOCK_ELEMENTS, LANES, mul_add, tree_sum};
+use super::read::{fill_unset, read_double, read_weights};
+use crate::array::{Array, Problem};
 use crate::engine::chunks;
-use crate::engine::frame::{self, Frame};
-use crate::math::{Double, Line, LossSums, Reading, SumsAccumulator, two_sum};
-
-/// The elements from number `start` on, as they are read, less a point.
-pub(super) fn read(
-    matrix: &Array,
-    reading: Reading,
-    point: Double,
-    order: Order,
-    start: usize,
-    out: &mut [f64],
-) {
-    read_as(matrix, reading, order, start, out, None);
-    let (high, low) = (point.value(), point.rest());
-    out.iter_mut().for_each(|value| *value = (*value - high) - low);
-}
-
-/// The same with what rounding takes.
-fn read_double(
-    matrix: &Array,
-    reading: Reading,
-    point: Double,
-    order: Order,
-    start: usize,
-    out: &mut [f64],
-    rests: &mut [f64],
-) {
-    read_as(matrix, reading, order, start, out, Some(rests));
-    let (high, low) = (point.value(), point.rest());
-    for (value, rest) in out.iter_mut().zip(rests) {
-        let (difference, error) = two_sum(*value, -high);
-        *rest = (*rest - low) + error;
-        *value = difference;
-    }
-}
-
-fn read_as(
-    matrix: &Array,
-    reading: Reading,
-    order: Order,
-    start: usize,
-    out: &mut [f64],
-    rests: Option<&mut [f64]>,
-) {
-    if reading.is_plain() && !(rests.is_some() && matrix.is_wide_integer()) {
-        read_finite(matrix, order, start, out);
-        rests.into_iter().for_each(|rests| rests.fill(0.0));
-    } else {
-        frame::read(matrix, reading, order, start, out, rests);
-    }
-}
+use crate::engine::frame::Frame;
+use crate::math::{Line, LossSums, SumsAccumulator, two_sum};
 
 /// The sums over a chunk about a line that is in the frame's coordinates.
 pub(super) fn sums(

@@ -1,5 +1,10 @@
 //! The lanes, weights and look-ahead that the loops over blocks share.
 
+/// Elements summed in plain f64 before the sums are merged with compensation.
+/// Fixed, like everything that decides which additions are made: the result
+/// has the same bits on any number of threads.
+pub(super) const BLOCK_ELEMENTS: usize = 1024;
+
 /// Independent sums side by side: enough to fill the vector registers of
 /// AVX-512, and to hide the latency of additions with narrower ones.
 pub(super) const LANES: usize = 16;

@@ -4,7 +4,7 @@ use multiversion::target::target_cfg_f;
 use super::blocks::BlockPass;
 use super::lanes::{GROUP_ELEMENTS, LANES, Weighing, mul_add, prefetch, tree_sum};
 use crate::array::Element;
-use crate::math::{Moments, PivotSums};
+use crate::math::{Moments, ShiftedSums};
 
 /// The moments of a chunk, block by block.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl BlockMoments {
 
 impl BlockPass for BlockMoments {
     fn accumulate<E: Element>(&mut self, xs: &[E], ts: &[E], ws: impl Weighing, n: u64) {
-        self.blocks.push(Moments::from_pivot_sums(&PivotSums { n, ..block_sums(xs, ts, ws) }));
+        self.blocks.push(Moments::from_shifted_sums(&ShiftedSums { n, ..block_sums(xs, ts, ws) }));
     }
 }
 
@@ -28,7 +28,7 @@ impl BlockPass for BlockMoments {
 /// also of a ramp, and of a block that begins with an outlier. If others weigh
 /// more, the heaviest instead: with w its weight, it is at most √(Σw/w) standard
 /// deviations from the mean, no more than √n.
-fn pivot<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
+fn shift_of<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
     let last = values.len() - 1;
     let mut places = [0, last / 2, last];
     places.sort_by(|&a, &b| values[a].finite_to_f64().total_cmp(&values[b].finite_to_f64()));
@@ -44,8 +44,8 @@ fn pivot<E: Element>(values: &[E], ws: impl Weighing) -> f64 {
 /// doesn't cost any digits.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 #[expect(clippy::cast_precision_loss, reason = "a block has 2^10 elements")]
-fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
-    let (x_pivot, t_pivot) = (pivot(xs, ws), pivot(ts, ws));
+fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> ShiftedSums {
+    let (x_shift, t_shift) = (shift_of(xs, ws), shift_of(ts, ws));
     let (mut x_sum, mut t_sum) = ([0f64; LANES], [0f64; LANES]);
     let (mut xx, mut xt, mut tt) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let mut weight_sum = [0f64; LANES];
@@ -59,7 +59,7 @@ fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
             let ws = ws.lanes(start + vector * LANES);
             for lane in 0..LANES {
                 let (x, t) =
-                    (x_vector[lane].finite_to_f64() - x_pivot, t_vector[lane].finite_to_f64() - t_pivot);
+                    (x_vector[lane].finite_to_f64() - x_shift, t_vector[lane].finite_to_f64() - t_shift);
                 let (wx, wt) = (ws[lane] * x, ws[lane] * t);
                 x_sum[lane] += wx;
                 t_sum[lane] += wt;
@@ -73,7 +73,7 @@ fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
         }
         let rest = start + xs.len() - x_rest.len();
         for (lane, (x, t)) in x_rest.iter().zip(t_rest).enumerate() {
-            let (x, t, w) = (x.finite_to_f64() - x_pivot, t.finite_to_f64() - t_pivot, ws.at(rest + lane));
+            let (x, t, w) = (x.finite_to_f64() - x_shift, t.finite_to_f64() - t_shift, ws.at(rest + lane));
             let (wx, wt) = (w * x, w * t);
             x_sum[lane] += wx;
             t_sum[lane] += wt;
@@ -83,11 +83,11 @@ fn block_sums<E: Element, W: Weighing>(xs: &[E], ts: &[E], ws: W) -> PivotSums {
             weight_sum[lane] += w;
         }
     }
-    PivotSums {
+    ShiftedSums {
         n: xs.len() as u64,
         weight_sum: if W::IS_GIVEN { tree_sum(weight_sum) } else { xs.len() as f64 },
-        x_pivot,
-        t_pivot,
+        x_shift,
+        t_shift,
         x: tree_sum(x_sum),
         t: tree_sum(t_sum),
         xx: tree_sum(xx),

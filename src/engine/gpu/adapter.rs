@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{GpuError, Verdict};
+use super::GpuError;
 
 /// An adapter by its number in the list of [`Adapters`], or by a part of its
 /// name.
@@ -147,22 +147,8 @@ impl Adapters {
         Self::of(wgpu::Backends::all())
     }
 
-    /// Like [`enumerate`](Self::enumerate), but asks only the drivers that a
-    /// verdict allows. Without it having any [`rest`](Verdict::rest), or if this
-    /// process was not started in the environment that the rest needs, these are
-    /// none.
-    #[must_use]
-    pub fn allowed_by(verdict: &Verdict) -> Self {
-        match &verdict.rest {
-            _ if verdict.broken.is_empty() => Self::enumerate(),
-            Some(rest) if rest.has_its_environment() => {
-                Self::of(wgpu::Backends::from_comma_list(&rest.backends))
-            }
-            _ => Self { list: Vec::new() },
-        }
-    }
-
-    fn of(allowed: wgpu::Backends) -> Self {
+    /// The adapters of these APIs, as far as the user asks for them.
+    pub(super) fn of(allowed: wgpu::Backends) -> Self {
         let list = wgpu::Backends::from_env().map_or_else(
             || {
                 let primary = enumerate(wgpu::Backends::PRIMARY & allowed);

@@ -9,7 +9,7 @@
 //! b of so few digits that they end where residuals do, what rounding takes
 //! differs from element to element and averages out.
 //!
-//! What is left out is put back afterwards, with no approximation: the residual
+//! The rest of W and b is added afterwards, with no approximation: the residual
 //! at W + w and b + v is r + w·x + v, and of the sums of that only Σx and Σx²
 //! are not known yet.
 
@@ -63,7 +63,7 @@ pub(super) struct Spread {
 impl Spread {
     /// The spread about a shift.
     pub(super) fn about(shift: Double, moments: &Moments) -> Self {
-        let mean = moments.x_centre().minus(shift).value();
+        let mean = moments.x_mean_double().minus(shift).value();
         let squares = scaled(moments.xx, -2 * moments.units()[0]);
         Self { mean, square: mean.mul_add(mean, squares / moments.weight_sum) }
     }

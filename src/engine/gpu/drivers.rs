@@ -3,81 +3,19 @@
 //! tried alone, to find which.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::Listed;
 use super::manifests::{self, Manifest};
-use super::trial::{Ending, Found, NO_ANSWER, Trial, TrialError, Variable};
+use super::trial::{Ending, Trial, TrialError, Variable};
+use super::{BrokenDriver, Found, Listed, Rest, Verdict};
 
 /// Processes that try drivers at the same time.
 const MOST_AT_ONCE: usize = 8;
 
-/// A driver or a layer that breaks the process it is loaded into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokenDriver {
-    /// The file that names it to the system, or the graphics API whose drivers
-    /// can't be told apart.
-    pub driver: String,
-    /// Its library, as that file gives it.
-    pub library: Option<String>,
-    /// The fault, as in `crashed with signal 11 while …`.
-    pub reason: String,
-}
-
 impl BrokenDriver {
     fn of(manifest: &Manifest, reason: String) -> Self {
         Self { driver: manifest.path.display().to_string(), library: manifest.library.clone(), reason }
-    }
-}
-
-impl fmt::Display for BrokenDriver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { driver, library, reason } = self;
-        write!(f, "the driver {driver}")?;
-        if let Some(library) = library {
-            write!(f, " ({library})")?;
-        }
-        write!(f, " {reason}")
-    }
-}
-
-/// The findings of trials.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The drivers that may not be opened.
-    pub broken: Vec<BrokenDriver>,
-    /// If there are any, how to open the others; `None`: no driver may be opened.
-    pub rest: Option<Rest>,
-    /// The offer of the drivers that may be opened, if it was found out.
-    pub found: Option<Found>,
-}
-
-impl Verdict {
-    /// True if it rests on a time limit alone for some drivers: on a machine that
-    /// had much to do good ones may have been too slow as well.
-    #[must_use]
-    pub fn is_of_time(&self) -> bool {
-        self.broken.iter().any(|broken| broken.reason.contains(NO_ANSWER))
-    }
-}
-
-/// The way to open all drivers but the broken ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rest {
-    /// Graphics APIs, separated by commas.
-    pub backends: String,
-    /// The variables that the environment has to have for them when the process starts.
-    pub environment: Vec<(String, String)>,
-}
-
-impl Rest {
-    /// True if this process has it.
-    #[must_use]
-    pub fn has_its_environment(&self) -> bool {
-        self.environment.iter().all(|(name, value)| std::env::var_os(name).is_some_and(|set| set == **value))
     }
 }
 

@@ -66,3 +66,26 @@ impl Listed {
         }
     }
 }
+
+/// The offer of drivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Found {
+    /// No adapter.
+    Nothing,
+    /// Only software adapters, or some that don't say what they are.
+    Software,
+    /// A real GPU.
+    RealGpu,
+}
+
+impl Found {
+    /// The kind of these.
+    #[must_use]
+    pub fn of(adapters: &Adapters) -> Self {
+        match adapters.real_gpu() {
+            Some(_) => Self::RealGpu,
+            None if adapters.is_empty() => Self::Nothing,
+            None => Self::Software,
+        }
+    }
+}

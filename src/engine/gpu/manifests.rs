@@ -70,7 +70,7 @@ impl Manifest {
 
 fn contents(path: &Path) -> Option<Value> {
     use std::io::Read;
-    // Opening a pipe would wait for whoever writes to it.
+    // Opening a pipe would wait for its writer.
     let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
     let file = is_file.then(|| std::fs::File::open(path))?.ok()?;
     let mut text = Vec::new();

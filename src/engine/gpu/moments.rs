@@ -9,7 +9,7 @@ use super::passes::Part;
 use super::{Gpu, Held, Precision};
 use crate::array::DataError;
 use crate::engine::{EngineError, targets};
-use crate::math::{Affine, Compensated, LossSums, Moments, PivotSums};
+use crate::math::{Affine, Compensated, LossSums, Moments, ShiftedSums};
 
 impl Gpu {
     /// The least sum of squares of which no digit was lost below f32's range.
@@ -54,9 +54,9 @@ impl Gpu {
     /// then so near one another that f32, which holds all of them, has too few
     /// digits for what is between those.
     pub(super) fn is_narrow_in(&self, moments: &Moments) -> bool {
-        /// Of the spread of all, a share of which f32 leaves 18 bits.
+        /// A share of the spread of all for which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
-        /// Of smaller ones the squares vanish, and residuals with them.
+        /// Below this, squares vanish, and residuals with them.
         const LEAST_SPREAD: f64 = 1e-18;
         let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
         let least = self.inputs.x.spread.min(self.inputs.t.spread);
@@ -130,10 +130,10 @@ impl Gpu {
         }
         let scale = self.inputs.weight_scale();
         let [x, t, xx, xt, tt] = sums.map(|sum| sum.value() / scale);
-        let [x_pivot, t_pivot] =
+        let [x_shift, t_shift] =
             [self.inputs.x.fraction + f64::from(shift[0]), self.inputs.t.fraction + f64::from(shift[1])];
         let (n, weight_sum) = (part.n, part.weight_sum);
-        Ok(Moments::from_pivot_sums(&PivotSums { n, weight_sum, x_pivot, t_pivot, x, t, xx, xt, tt }))
+        Ok(Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt }))
     }
 
     /// A better shift, if this one was far from the means that were found.

@@ -7,11 +7,12 @@ use super::inputs::Inputs;
 use super::kernels::{self, Quantity};
 use super::pipelines::Kernel;
 use super::resident::{self, Resident};
+use super::self_test::self_test;
 use super::stream::Stream;
 use super::window::Window;
-use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning, precision};
+use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning};
 use crate::array::Problem;
-use crate::engine::frame::{notices, whole_readings};
+use crate::engine::facts::{notices, whole_readings};
 use crate::engine::{EngineError, EngineInfo, EngineKind, Notice};
 use crate::math::Readings;
 
@@ -74,7 +75,7 @@ impl Gpu {
         precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;
         if precision == Precision::Compensated {
-            precision::self_test(&device)?;
+            self_test(&device)?;
         }
         let driver = adapter.driver();
         let info = EngineInfo {

@@ -30,7 +30,7 @@ impl Gpu {
         let most = match self.held {
             Held::Resident(_) => PREDICTED_ELEMENTS as usize,
             // Of X, of Y, and of Y on its way back.
-            _ => elements_within(self.memory_bytes / slots as u64, self.inputs.x.packing.size() as u64 + 8)
+            _ => elements_within(self.memory_bytes, slots, self.inputs.x.packing.size() as u64 + 8)
                 .min(PREDICTED_ELEMENTS as usize / slots),
         };
         let most = self.data.len().min(most);

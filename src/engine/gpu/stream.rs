@@ -1,16 +1,17 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::GpuError;
 use super::abi::WindowUniform;
 use super::device::Device;
+use super::inputs::Inputs;
 use super::kernels::Quantity;
 use super::partials::{Partials, Sums};
 use super::pipelines::SumsKernel;
 use super::plan::Dispatch;
 use super::upload::{Uploader, Uploaders};
 use super::window::{Passes, Slice, Window};
-use super::{GpuError, Inputs};
-use crate::array::Problem;
+use crate::array::{MemoryPlan, Problem};
 use crate::engine::{EngineError, Notice, chunks};
 
 /// The most elements of X, and of T, sent at a time: 4 MiB each.
@@ -187,18 +188,14 @@ impl Slot {
     }
 }
 
-/// The number of elements of so many bytes to send at a time, for them to take no
-/// more than half of the memory: the host reads into the rest. A power of two,
-/// because the windows decide how sums are rounded, and not every byte of memory
-/// shall change it.
-pub(super) fn elements_within(memory_bytes: u64, bytes: u64) -> usize {
-    let most = usize::try_from(memory_bytes / 2 / bytes.max(1)).unwrap_or(usize::MAX);
-    (1usize << most.max(1).ilog2()).max(LEAST_WINDOW_ELEMENTS)
+/// Elements of each of some windows that are sent to the device in turn.
+pub(super) fn elements_within(memory_bytes: u64, windows: usize, element_bytes: u64) -> usize {
+    MemoryPlan::new(memory_bytes).window_elements(windows, element_bytes).max(LEAST_WINDOW_ELEMENTS)
 }
 
-/// Elements of a window, of which several are under way.
+/// Elements of a window of a pass.
 fn window_elements(memory_bytes: u64, pair_bytes: u64) -> usize {
-    elements_within(memory_bytes / SLOTS as u64, pair_bytes).min(WINDOW_ELEMENTS)
+    elements_within(memory_bytes, SLOTS, pair_bytes).min(WINDOW_ELEMENTS)
 }
 
 impl Stream {

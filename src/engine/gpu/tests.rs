@@ -3,9 +3,9 @@
 use super::buffers::split;
 use super::device::tests::software_adapter;
 use super::*;
-use crate::array::Array;
-use crate::engine::DescentRule;
-use crate::math::LossSums;
+use crate::array::{Array, Problem};
+use crate::engine::{DescentRule, Engine, EngineError, Stepper};
+use crate::math::{Affine, LossSums};
 
 /// Small whole numbers, of which every sum is known.
 struct Whole {
@@ -39,7 +39,7 @@ impl Whole {
         i16::try_from(k % period).unwrap_or(0) - 3
     }
 
-    /// Every number of a pass: the sums exactly, the moments, whose pivot
+    /// Every number of a pass: the sums exactly, the moments, whose shift
     /// is no whole number, to `off`, the predictions exactly.
     fn check(&self, adapter: &Adapter, settings: &GpuSettings, off: f64) {
         let mut gpu = Gpu::open_with(adapter, &self.data, settings).unwrap();

@@ -7,91 +7,26 @@
 //! adapters, then opens each. Before every step it says which, so that a step
 //! without an end has a name.
 
+mod answer;
+mod listener;
+mod message;
+mod process;
+
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::device::Device;
-use super::{Adapters, Listed};
-
-/// Bytes around a message, which no driver prints by chance, so that what a
-/// driver prints to stdout is not taken for one.
-const BEGIN: u8 = 0x1e;
-const END: u8 = 0x1f;
-
-/// The longest message; what is before it and no message is forgotten.
-const MOST_MESSAGE_BYTES: usize = 1 << 16;
-
-/// The bytes that are kept of what drivers say on stderr.
-const MOST_STDERR_BYTES: usize = 4096;
+use super::verdict::NO_ANSWER;
+use super::{Found, Listed};
+pub use answer::answer;
+use listener::{Listener, Tail};
+use message::{Step, Steps};
+use process::{LAST_WORDS, Process, how_it_ended};
 
 /// The time between two looks at a process that keeps its output open.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// The longest wait for the output of a process that has ended: a process that
-/// it started and that left its group may hold it open.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// The time that a process waits for its parent to end it before it ends itself.
-const ORPHAN_TIME: Duration = Duration::from_secs(2);
-
-/// The characters of an adapter's name that are told; a message stays shorter
-/// than its bound.
-const MOST_NAME_CHARS: usize = 200;
-
-/// A step that the process is about to take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Step {
-    /// Listing the adapters of some graphics APIs.
-    List,
-    /// Opening the adapter of this name, now that all are listed.
-    Open(String),
-    /// Closing the drivers.
-    Close,
-    /// Ending: they are closed but for what they do when a process ends.
-    End,
-}
-
-/// A message of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Message {
-    /// The step that it is about to take.
-    Step(Step),
-    /// The offer of the drivers.
-    Found(Found),
-    /// The adapters. A list that is too long for a message is made anew by the
-    /// process that wants it.
-    Listed(Listed),
-}
-
-/// The offer of drivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Found {
-    /// No adapter.
-    Nothing,
-    /// Only software adapters, or some that don't say what they are.
-    Software,
-    /// A real GPU.
-    RealGpu,
-}
-
-impl Found {
-    /// The kind of these.
-    #[must_use]
-    pub fn of(adapters: &Adapters) -> Self {
-        match adapters.real_gpu() {
-            Some(_) => Self::RealGpu,
-            None if adapters.is_empty() => Self::Nothing,
-            None => Self::Software,
-        }
-    }
-}
 
 /// The end of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,9 +70,6 @@ pub struct Trial {
 /// A variable of the environment, to be set or, without a value, removed.
 pub(super) type Variable = (String, Option<OsString>);
 
-/// The fault of those that a trial waited for in vain.
-pub(super) const NO_ANSWER: &str = "did not answer within";
-
 impl Trial {
     /// Opens what the drivers offer in this environment.
     pub(super) fn run(&self, environment: &[Variable]) -> Result<Ending, TrialError> {
@@ -172,7 +104,7 @@ impl Trial {
             if !(self.goes_on)() {
                 return Err(TrialError::Interrupted);
             }
-            // Whoever ends closes its output, mostly.
+            // A process that ends closes its output, mostly.
             steps.wait(LOOK.min(self.limit.saturating_sub(started.elapsed())));
             ended = process.has_ended()?;
         }
@@ -202,225 +134,6 @@ impl Trial {
     }
 }
 
-#[cfg(unix)]
-fn how_it_ended(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    let Some(signal) = status.signal() else { return exit_code(status) };
-    let name = match signal {
-        libc::SIGSEGV => " (SIGSEGV)",
-        libc::SIGBUS => " (SIGBUS)",
-        libc::SIGILL => " (SIGILL)",
-        libc::SIGFPE => " (SIGFPE)",
-        libc::SIGABRT => " (SIGABRT)",
-        libc::SIGKILL => " (SIGKILL)",
-        libc::SIGTRAP => " (SIGTRAP)",
-        _ => "",
-    };
-    format!("crashed with signal {signal}{name}")
-}
-
-#[cfg(not(unix))]
-fn how_it_ended(status: ExitStatus) -> String {
-    exit_code(status)
-}
-
-fn exit_code(status: ExitStatus) -> String {
-    // A panic is unwound to the end of `main`.
-    match status.code() {
-        Some(101) => "made wgpu panic".to_owned(),
-        Some(code) => format!("ended the process with code {code}"),
-        None => "ended the process".to_owned(),
-    }
-}
-
-/// A process that does not outlive its owner.
-struct Process(Child);
-
-impl Process {
-    /// True once it has ended. It is not yet waited for, so that its number and
-    /// that of its group still are its own.
-    #[cfg(unix)]
-    fn has_ended(&mut self) -> io::Result<bool> {
-        // SAFETY: zeroes are a valid siginfo_t, which waitid fills in.
-        let (result, pid) = unsafe {
-            let mut info: libc::siginfo_t = std::mem::zeroed();
-            let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-            let result = libc::waitid(libc::P_PID, self.0.id(), &raw mut info, options);
-            (result, info.si_pid())
-        };
-        match (result, io::Error::last_os_error()) {
-            (0, _) => Ok(pid != 0),
-            (_, error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            (_, error) => Err(error),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn has_ended(&mut self) -> io::Result<bool> {
-        Ok(self.0.try_wait()?.is_some())
-    }
-
-    /// Ends the processes that it started, and itself.
-    fn end_group(&mut self) {
-        #[cfg(unix)]
-        if let Ok(group) = libc::pid_t::try_from(self.0.id()) {
-            // SAFETY: the group was made for this process, which has not been
-            // waited for.
-            let _ = unsafe { libc::kill(-group, libc::SIGKILL) };
-        }
-        let _ = self.0.kill();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Ended and waited for already, it is left alone.
-        if matches!(self.0.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        self.end_group();
-        // One that hangs in the kernel can't be ended, nor waited for.
-        let started = Instant::now();
-        while !matches!(self.0.try_wait(), Ok(Some(_)) | Err(_)) && started.elapsed() < LAST_WORDS {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-/// The words of a stream, heard while it is read in the background.
-struct Listener<H> {
-    heard: Arc<Mutex<H>>,
-    /// Closed when the stream ends.
-    end: Receiver<()>,
-}
-
-impl<H: Send + 'static> Listener<H> {
-    fn new(stream: Option<impl Read + Send + 'static>, heard: H, hear: fn(&mut H, &[u8])) -> Self {
-        let heard = Arc::new(Mutex::new(heard));
-        let (open, end) = mpsc::channel::<()>();
-        if let Some(mut stream) = stream {
-            let heard = Arc::clone(&heard);
-            let read = move || {
-                let _open = open;
-                let mut buffer = [0; 4096];
-                loop {
-                    match stream.read(&mut buffer) {
-                        Ok(0) => break,
-                        Ok(count) => hear(&mut lock(&heard), &buffer[..count]),
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                        Err(_) => break,
-                    }
-                }
-            };
-            // Without a thread nothing is heard, which reads as a failed trial.
-            let _ = std::thread::Builder::new().name("trial".to_owned()).spawn(read);
-        }
-        Self { heard, end }
-    }
-
-    /// Waits for the stream's end, but not long.
-    fn wait_for_end(&self, limit: Duration) {
-        let _ = self.end.recv_timeout(limit);
-    }
-
-    /// Waits until the stream ends, or a moment if it has ended.
-    fn wait(&self, limit: Duration) {
-        if self.end.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected) {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-    }
-
-    fn heard<T>(&self, get: impl FnOnce(&H) -> T) -> T {
-        get(&lock(&self.heard))
-    }
-}
-
-/// A poisoned lock only means that a thread panicked that was listening.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The steps that a process says it takes, among whatever its drivers print.
-struct Steps {
-    key: Vec<u8>,
-    unread: Vec<u8>,
-    last: Option<Step>,
-    found: Option<Found>,
-    listed: Option<Listed>,
-}
-
-impl Steps {
-    fn of(key: &str) -> Self {
-        Self { key: key.as_bytes().to_vec(), unread: Vec::new(), last: None, found: None, listed: None }
-    }
-
-    fn hear(&mut self, bytes: &[u8]) {
-        self.unread.extend_from_slice(bytes);
-        while let Some(end) = self.unread.iter().position(|&byte| byte == END) {
-            let message = &self.unread[..end];
-            let begin = message.iter().rposition(|&byte| byte == BEGIN).map_or(0, |begin| begin + 1);
-            let message = message[begin..].strip_prefix(&*self.key);
-            match message.and_then(|message| serde_json::from_slice(message).ok()) {
-                Some(Message::Step(step)) => self.last = Some(step),
-                Some(Message::Found(found)) => self.found = Some(found),
-                Some(Message::Listed(listed)) => self.listed = Some(listed),
-                None => {}
-            }
-            self.unread.drain(..=end);
-        }
-        let excess = self.unread.len().saturating_sub(MOST_MESSAGE_BYTES);
-        self.unread.drain(..excess);
-    }
-}
-
-/// The end of a stream.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn hear(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        let excess = self.0.len().saturating_sub(MOST_STDERR_BYTES);
-        self.0.drain(..excess);
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
-    }
-}
-
-/// The work of the other process: it opens every adapter there is, and says to
-/// stdout what it is about to do. It ends itself if it takes longer than the
-/// limit, should its parent be gone.
-///
-/// # Errors
-/// Its stdout is closed: nobody listens.
-pub fn answer(key: &str, limit: Duration) -> io::Result<()> {
-    restrict(limit);
-    let tell = |message: Message| -> io::Result<()> {
-        let mut bytes = vec![BEGIN];
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend(serde_json::to_vec(&message)?);
-        bytes.push(END);
-        // At once, so that nothing gets between.
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&bytes)?;
-        stdout.flush()
-    };
-    tell(Message::Step(Step::List))?;
-    let adapters = Adapters::enumerate();
-    tell(Message::Found(Found::of(&adapters)))?;
-    tell(Message::Listed(Listed::of(&adapters)))?;
-    for adapter in adapters.iter() {
-        tell(Message::Step(Step::Open(adapter.name().chars().take(MOST_NAME_CHARS).collect())))?;
-        // That it can't be opened is told by whoever asks for it.
-        let _ = Device::open(adapter);
-    }
-    tell(Message::Step(Step::Close))?;
-    drop(adapters);
-    tell(Message::Step(Step::End))
-}
-
 /// The limits of what a process may use here, without which drivers may not start.
 pub(super) fn limits() -> String {
     #[cfg(unix)]
@@ -439,70 +152,9 @@ pub(super) fn limits() -> String {
     String::new()
 }
 
-/// Takes from this process what could outlive it.
-fn restrict(limit: Duration) {
-    // SAFETY: both only change how this process may end, and read what they
-    // are given.
-    #[cfg(unix)]
-    unsafe {
-        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
-        #[cfg(target_os = "linux")]
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-    }
-    let limit = limit.saturating_add(ORPHAN_TIME);
-    let _ = std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
-        std::thread::sleep(limit);
-        std::process::abort();
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn heard(parts: &[&[u8]]) -> Steps {
-        let mut steps = Steps::of("key");
-        parts.iter().for_each(|part| steps.hear(part));
-        steps
-    }
-
-    #[test]
-    fn steps_are_heard_among_noise() {
-        let open = b"\x1ekey{\"Step\":{\"Open\":\"a GPU\"}}\x1f";
-        assert_eq!(heard(&[open]).last, Some(Step::Open("a GPU".to_owned())));
-        let noises: [&[u8]; 4] = [b"", b"noise", b"\x1f\x1f\x1e\x1e", b"\x1e{\"Step\":\"Close\"}\x1f"];
-        for before in noises {
-            for after in noises {
-                for cut in 0..open.len() {
-                    let steps = heard(&[before, &open[..cut], &open[cut..], after]);
-                    assert_eq!(
-                        steps.last,
-                        Some(Step::Open("a GPU".to_owned())),
-                        "{before:?} {cut} {after:?}"
-                    );
-                }
-            }
-        }
-        let found = heard(&[b"\x1ekey{\"Found\":\"RealGpu\"}\x1f", open]);
-        assert_eq!((found.found, found.last.is_some()), (Some(Found::RealGpu), true));
-        for none in
-            [&b"\x1eyek{\"Step\":\"List\"}\x1f"[..], b"\x1ekey{}\x1f", b"\x1ekey{\"Step\":\"List\"}", b"key"]
-        {
-            assert_eq!(heard(&[none]).last, None);
-        }
-    }
-
-    #[test]
-    fn noise_takes_no_memory() {
-        let mut steps = Steps::of("key");
-        let mut tail = Tail::default();
-        for _ in 0..1000 {
-            steps.hear(&[b'x'; 1000]);
-            tail.hear(&[b'x'; 1000]);
-        }
-        assert!(steps.unread.len() <= MOST_MESSAGE_BYTES && tail.0.len() <= MOST_STDERR_BYTES);
-    }
 
     /// A trial with a program of the system instead of this one.
     #[cfg(unix)]

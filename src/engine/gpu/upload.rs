@@ -209,11 +209,11 @@ impl Uploader {
         if !self.counted.is_empty() {
             self.counted[range.start / CONVERT_ELEMENTS..range.end.div_ceil(CONVERT_ELEMENTS)].fill(true);
         }
-        self.matrix().give_back(self.data.order(), range);
+        self.matrix().evict(self.data.order(), range);
         Ok(self.matrix().check_intact()?)
     }
 
-    /// What the user should know about the elements uploaded so far.
+    /// A notice, if elements uploaded so far were rounded.
     pub(super) fn notice(&self) -> Option<Notice> {
         (self.rounded > 0).then(|| Notice::Rounded {
             label: self.matrix().label().to_owned(),
@@ -260,7 +260,7 @@ impl Uploaders {
         [Some(&mut self.x), Some(&mut self.t), self.weights.as_mut()].into_iter().flatten()
     }
 
-    /// What the user should know about the elements uploaded so far.
+    /// Notices about the elements uploaded so far.
     pub(super) fn notices(&self) -> Vec<Notice> {
         [Some(&self.x), Some(&self.t), self.weights.as_ref()]
             .into_iter()

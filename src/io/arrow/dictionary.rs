@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use crate::array::{Bitmap, DataError, Element};
+use crate::array::{Bitmap, DataError, Element, MemoryPlan};
 use crate::io::claims::room;
-
-/// Bytes of a dictionary that is held whatever little memory is allowed.
-const LEAST_BYTES: u64 = 16 << 20;
 
 /// A dictionary, as far as its batches were read.
 pub(super) struct Dictionary<E> {
@@ -27,7 +24,7 @@ impl<E: Element> Dictionary<E> {
 
     /// Appends values, of which no more than `memory_bytes` shall be in memory.
     pub(super) fn append(&mut self, path: &Path, values: &[E], memory_bytes: u64) -> Result<(), DataError> {
-        let memory_bytes = memory_bytes.max(LEAST_BYTES);
+        let memory_bytes = MemoryPlan::new(memory_bytes).unit_bytes();
         let count = (self.len() + values.len()) as u64;
         if count > self.values.capacity() as u64 {
             // Twice as much at a time, if so much is allowed.

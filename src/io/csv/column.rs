@@ -32,7 +32,7 @@ pub(super) enum Refused {
     /// It is a number that f64 has no place for.
     Beyond,
     /// It is a number, where the first row has true or false.
-    NotTruth,
+    NotBoolean,
     /// The elements are to be read again, as these.
     Again(Elements),
     Spool(DataError),
@@ -81,7 +81,7 @@ pub(super) struct Making {
     store: Store,
     elements: Elements,
     /// Whether the first row has true or false, and so must all others.
-    is_truth: bool,
+    is_boolean: bool,
     has_fractions: bool,
     has_negatives: bool,
     valid: Bitmap,
@@ -92,7 +92,7 @@ pub(super) struct Making {
 }
 
 impl Making {
-    pub(super) fn new(path: &Path, memory_bytes: u64, elements: Elements, is_truth: bool) -> Self {
+    pub(super) fn new(path: &Path, memory_bytes: u64, elements: Elements, is_boolean: bool) -> Self {
         let store = match elements {
             Elements::Any | Elements::F64 => Store::F64(Part::new(path, memory_bytes)),
             Elements::I64 => Store::I64(Part::new(path, memory_bytes)),
@@ -101,7 +101,7 @@ impl Making {
         Self {
             store,
             elements,
-            is_truth,
+            is_boolean,
             has_fractions: false,
             has_negatives: false,
             valid: Bitmap::default(),
@@ -115,9 +115,9 @@ impl Making {
     pub(super) fn push(&mut self, field: &[u8], line: u64) -> Result<(), Refused> {
         match Field::of(field) {
             Field::Number(_, Kind::Beyond) => return Err(Refused::Beyond),
-            Field::Number(..) if self.is_truth => return Err(Refused::NotTruth),
+            Field::Number(..) if self.is_boolean => return Err(Refused::NotBoolean),
             Field::Number(number, kind) => self.push_number(field, number, kind, line)?,
-            Field::Truth(truth) => self.push_small(u8::from(truth))?,
+            Field::Boolean(value) => self.push_small(u8::from(value))?,
             Field::Null => {
                 self.valid.exclude(self.rows);
                 self.push_small(0)?;

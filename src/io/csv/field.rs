@@ -43,7 +43,7 @@ pub(super) enum Field {
     /// A number, and how f64 holds it.
     Number(f64, Kind),
     /// True or false.
-    Truth(bool),
+    Boolean(bool),
     /// A missing value.
     Null,
     /// None of these.
@@ -65,8 +65,8 @@ impl Field {
     #[cold]
     fn of_word(bytes: &[u8]) -> Self {
         match bytes {
-            b"true" | b"True" | b"TRUE" => Self::Truth(true),
-            b"false" | b"False" | b"FALSE" => Self::Truth(false),
+            b"true" | b"True" | b"TRUE" => Self::Boolean(true),
+            b"false" | b"False" | b"FALSE" => Self::Boolean(false),
             _ if MISSING.contains(&bytes) || ERRORS.contains(&bytes) => Self::Null,
             _ => Self::Text,
         }
@@ -94,8 +94,8 @@ mod tests {
         for (text, number) in [("-1.5e3", -1500.0), ("inf", f64::INFINITY), (".5", 0.5)] {
             assert_eq!(Field::of(text.as_bytes()), Field::Number(number, Kind::Decimal), "{text}");
         }
-        for (text, truth) in [("True", true), ("false", false), ("TRUE", true)] {
-            assert_eq!(Field::of(text.as_bytes()), Field::Truth(truth), "{text}");
+        for (text, value) in [("True", true), ("false", false), ("TRUE", true)] {
+            assert_eq!(Field::of(text.as_bytes()), Field::Boolean(value), "{text}");
         }
         for text in ["nan", "NaN"] {
             assert!(

@@ -27,7 +27,7 @@ pub(super) struct Chosen {
     /// The key by which it was chosen, if there is one.
     pub(super) choice: Option<Choice>,
     /// Whether the first row is data and has true or false in it.
-    pub(super) is_truth: bool,
+    pub(super) is_boolean: bool,
     pub(super) notes: Vec<Note>,
 }
 
@@ -143,11 +143,11 @@ impl<'r> FirstRow<'r> {
     /// The sign of a header in a row without text, by the row below it.
     fn sign_above(&self, second: &Record<'_>) -> Option<HeaderSign> {
         let below = || second.fields().map(|field| Field::of(&content(field)));
-        let is_truth_above = |(above, below): (Field, Field)| {
-            matches!(above, Field::Truth(_)) && matches!(below, Field::Number(..))
+        let is_boolean_above = |(above, below): (Field, Field)| {
+            matches!(above, Field::Boolean(_)) && matches!(below, Field::Number(..))
         };
-        if self.says().zip(below()).any(is_truth_above) {
-            return Some(HeaderSign::Truth);
+        if self.says().zip(below()).any(is_boolean_above) {
+            return Some(HeaderSign::Booleans);
         }
         // The names of a table of pandas that was given none, beside its index.
         let mut names = self.names();
@@ -264,7 +264,7 @@ impl<'r> FirstRow<'r> {
         let name = excerpt(&String::from_utf8_lossy(&name));
         Chosen {
             index,
-            is_truth: matches!(field, Field::Truth(_))
+            is_boolean: matches!(field, Field::Boolean(_))
                 && self.header.is_none()
                 && self.input.text.header.is_none(),
             notes: is_unsure

@@ -26,10 +26,6 @@ const INDEX_PAGE: i64 = 1;
 /// Columns in columns. The crate descends by recursion.
 const MAX_SCHEMA_DEPTH: usize = 64;
 
-/// A page that is decoded in memory whatever little is allowed. Writers make them
-/// of 1 MiB unless they are told otherwise.
-pub(super) const LEAST_PAGE_BYTES: u64 = 16 << 20;
-
 /// Bytes of numbers that chunks which share bytes of the file may stand for.
 const SHARED_BYTES: u64 = 64 << 20;
 
@@ -148,7 +144,7 @@ pub(super) fn check_pages(
         // A page that is too large for memory goes to a file, but the crate
         // decodes a dictionary to memory, in a way that ends the program if
         // there is not so much.
-        let memory_bytes = input.memory_bytes.max(LEAST_PAGE_BYTES);
+        let memory_bytes = input.memory().unit_bytes();
         if page.dictionary_values.is_some() {
             room::<u8>(input.path, "dictionary", page.uncompressed_bytes, memory_bytes).map(drop)?;
         } else if is_packed(chunk) && page.uncompressed_bytes <= memory_bytes {

@@ -82,7 +82,7 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     }
     let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
     let metadata = Arc::clone(builder.metadata());
-    let large = Large::new(input.path.to_owned(), input.memory_bytes.max(claims::LEAST_PAGE_BYTES), map);
+    let large = Large::new(input.path.to_owned(), input.memory().unit_bytes(), map);
     let (file, claims) = (Arc::new(input.clone_file()?), Arc::new(page_claims));
     let groups = Groups { file, metadata, claims, large: Arc::clone(&large) };
     let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);

@@ -46,14 +46,14 @@ pub(super) struct Claim {
     pub(super) bytes: u64,
 }
 
-/// What is known of pages that are too large for memory.
+/// Pages that are too large for memory.
 pub(super) struct Large {
-    /// Those of more bytes are.
+    /// The bytes above which they are.
     pub(super) memory_bytes: u64,
     path: PathBuf,
     /// The file, in which they are as they are stored.
     pub(super) map: Arc<Mapping>,
-    /// Where those are that are being decoded.
+    /// Maps of those that are being decoded.
     open: Mutex<Vec<std::sync::Weak<Mapping>>>,
     /// Why one could not be decompressed, if it is not damaged.
     failure: Mutex<Option<DataError>>,
@@ -180,7 +180,7 @@ impl PageIterator for Chunks {}
 /// The pages of a chunk.
 struct Bounded<R: ChunkReader> {
     stored: SerializedPageReader<R>,
-    /// What each of the pages that are left claims.
+    /// The claims of the pages that are left.
     claims: VecDeque<Claim>,
     compression: Compression,
     large: Arc<Large>,

@@ -10,8 +10,8 @@ use ::parquet::basic::Compression;
 /// Bytes of a Brotli page that are looked at at a time.
 const BROTLI_BYTES: usize = 1 << 12;
 
-/// How far back a copy may reach in LZ4. Snappy's encoder divides what it is
-/// given into blocks of so many bytes, although its format could reach further.
+/// The distance that a copy may reach back in LZ4. Snappy's encoder divides its
+/// input into blocks of so many bytes, although its format could reach further.
 const WINDOW_BYTES: usize = 1 << 16;
 
 /// Decompressed bytes that are in memory, of a page that goes to a file.
@@ -84,7 +84,7 @@ fn fault(text: &str) -> io::Error {
 /// The bytes of a page so far, of which the last ones are in memory.
 pub(super) struct Unpacked {
     recent: Vec<u8>,
-    /// Where all but the recent ones are, unless all are in memory.
+    /// The file of all but the recent ones, unless all are in memory.
     file: Option<File>,
     /// The bytes that are still to come.
     left: u64,
@@ -111,7 +111,7 @@ impl Unpacked {
         self.failure.take()
     }
 
-    /// How many bytes are still to come.
+    /// The number of bytes that are still to come.
     pub(super) fn left(&self) -> u64 {
         self.left
     }

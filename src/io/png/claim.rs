@@ -20,7 +20,7 @@ impl Claim {
     /// The claim of a file, whose chunks are gone through without being read.
     pub(super) fn of(input: &Input<'_>) -> Result<Self, DataError> {
         const SIGNATURE_BYTES: usize = 8;
-        /// Of a chunk: its length and type before it, its checksum after it.
+        /// The bytes of a chunk's length and type before it and its checksum after it.
         const AROUND_BYTES: usize = 12;
         let map = input.map()?;
         let bytes = map.bytes();

@@ -48,7 +48,7 @@ pub(super) fn in_rows<E: Element>(
     height: usize,
 ) -> Result<Array, DataError> {
     const RELEASED_ROWS: usize = 64;
-    let mut spool = Spool::<E>::new(input.path, input.memory_bytes / 2);
+    let mut spool = Spool::<E>::new(input.path, input.memory().copy_bytes());
     let mut row = vec![E::zeroed(); width];
     let mut line: Vec<E> = vec![E::zeroed(); width];
     for y in 0..height {
@@ -65,7 +65,7 @@ pub(super) fn in_rows<E: Element>(
         }
         spool.append(&row)?;
         if y % RELEASED_ROWS == 0 && passes.is_spooled() {
-            passes.give_back(Order::C, 0..width * height);
+            passes.evict(Order::C, 0..width * height);
         }
     }
     spool.finish(Shape(vec![height as u64, width as u64]))

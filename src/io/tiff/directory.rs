@@ -66,7 +66,7 @@ impl<'a> File<'a> {
         /// Memory for a directory, here and as a page.
         const DIRECTORY_BYTES: u64 = 128;
         const LEAST: u64 = 1 << 16;
-        let most = (self.input.memory_bytes / DIRECTORY_BYTES).clamp(LEAST, 1 << 22);
+        let most = self.input.memory().noted_parts(DIRECTORY_BYTES).clamp(LEAST, 1 << 22);
         // Directories that share bytes could be far more than the file has.
         let mut entries_left = self.bytes.len() as u64 / 12 + 1;
         let first = self.numbers.offset(self.bytes, if self.numbers.big_tiff { 8 } else { 4 });

@@ -245,7 +245,7 @@ fn but_all<E: Element>(
 /// but only where it is one of two bands or four and its samples are bytes or
 /// 16 bits: here one of any type, beside any number of bands, excludes the
 /// pixels where it is 0. A transparent pixel has no colour that means something,
-/// however it is stored; whoever wants it reads with
+/// however it is stored; to include it, read with
 /// [`Reading::alpha`](crate::io::Reading::alpha) off. GDAL calls the first band
 /// beyond grey alpha also where others follow it; that one is only named.
 pub(super) fn transparent(

@@ -1,6 +1,6 @@
 //! `linfit compare`: every engine held against the reference.
 
-use crate::cli::{Lab, fields, number, truth, values};
+use crate::cli::{Lab, expected, fields, number, values};
 use crate::common::tolerances::{COMPENSATED_MOMENTS, F32_SUMS, F64_RESULTS, F64_SUMS, MERGED_SUMS};
 
 fn noisy_pair() -> Lab {
@@ -31,14 +31,14 @@ fn json_has_the_fields_it_promises() {
         );
         assert_eq!((number(reference, "weight"), number(reference, "bias")), (w, b));
         assert!(number(reference, "seconds") > 0.0);
-        truth(&xs, &ts, w, b).check(reference, F64_SUMS);
+        expected(&xs, &ts, w, b).check(reference, F64_SUMS);
         let points = reference["others"].as_array().unwrap();
         assert_eq!(points.len(), others, "{report}");
         for point in points {
             assert_eq!(fields(point), ["bias", "grad_bias", "grad_weight", "loss", "weight"]);
             let (w, b) = (number(point, "weight"), number(point, "bias"));
             assert!(f64::from(w as f32) != w && f64::from(b as f32) != b, "a round point sees nothing");
-            truth(&xs, &ts, w, b).check(point, F64_SUMS);
+            expected(&xs, &ts, w, b).check(point, F64_SUMS);
         }
 
         let results = report["results"].as_array().unwrap();

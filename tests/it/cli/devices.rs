@@ -1,4 +1,4 @@
-//! `linfit devices`: what there is to compute on.
+//! `linfit devices`: the places that passes can be computed on.
 
 use crate::cli::{Lab, fields};
 

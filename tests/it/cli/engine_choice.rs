@@ -1,5 +1,5 @@
-//! Which engine and which adapter computes: `--engine`, `--adapter`, and what
-//! `auto` makes of a machine.
+//! The choice of engine and adapter: `--engine`, `--adapter`, and `auto` on a
+//! machine.
 
 use crate::cli::Lab;
 

@@ -51,7 +51,7 @@ fn the_worked_example_as_on_a_blackboard() {
     }
 }
 
-/// The states computed by hand in src/fit/sgd.rs.
+/// The states computed by hand in src/fit/descend.rs.
 #[test]
 fn steps_follow_one_another() {
     let lab = Lab::new();

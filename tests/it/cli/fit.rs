@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{Lab, fields, number, truth, values};
+use crate::cli::{Lab, expected, fields, number, values};
 use crate::common::tolerances::{F32_RESULTS, F32_SUMS, F64_RESULTS, F64_SUMS};
 
 /// The engines by the options that choose them.
@@ -13,7 +13,7 @@ fn model(report: &Value) -> (f64, f64) {
 }
 
 /// The states of the worked example at η = 2⁻⁴, computed by hand in
-/// src/fit/sgd.rs. All of them are exact in binary, on every engine.
+/// src/fit/descend.rs. All of them are exact in binary, on every engine.
 #[test]
 fn the_worked_example_by_hand() {
     let lab = Lab::new();
@@ -145,7 +145,7 @@ fn every_engine_descends_the_same_way() {
         assert_eq!(report["n"], 60_000);
         let (got_w, got_b) = model(&report);
         assert!((got_w - w).abs() <= F32_RESULTS && (got_b - b).abs() <= F32_RESULTS, "{engine}: {report}");
-        truth(&xs, &ts, got_w, got_b).check(&report, sums);
+        expected(&xs, &ts, got_w, got_b).check(&report, sums);
         found.push((got_w, got_b));
     }
     let off = |k: usize| (found[k].0 - found[0].0).abs().max((found[k].1 - found[0].1).abs());
@@ -249,7 +249,7 @@ fn a_rate_too_large_diverges_with_a_finite_result() {
         assert_eq!(report["stop_reason"], "diverged");
         let (w, b) = model(&report);
         assert!(w.is_finite() && b.is_finite());
-        truth(&xs, &ts, w, b).check(&report, sums);
+        expected(&xs, &ts, w, b).check(&report, sums);
         let steps = report["steps"].as_u64().unwrap();
         assert!((2..1000).contains(&steps), "{report}");
         assert_eq!(ran.notes().len(), 1, "{}", ran.stderr);

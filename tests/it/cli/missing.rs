@@ -1,4 +1,4 @@
-//! Holes at the command line: `--nodata`, `--mask`, `--valid-range`, and
+//! Missing values at the command line: `--nodata`, `--mask`, `--valid-range`, and
 //! nodata in predictions.
 
 #![cfg_attr(
@@ -116,7 +116,7 @@ fn predictions_have_nodata_where_x_has() {
     ]);
     lab.run("predict m.json nan.npy -o z.npy").ends_refused(&["nan.npy", "1 of 3"]);
 
-    // An image that says what stands for nothing says so of its prediction.
+    // A nodata value of an image is one of its prediction.
     lab.npy("image.npy", ElementType::F32, &[1, 3], &[1.0, -9.0, 3.0].map(Number::Float));
     lab.run("predict m.json image.npy -o y.tif --nodata -9").succeeds();
     lab.run("predict m.json y.tif -o z.npy").succeeds();
@@ -130,10 +130,10 @@ fn predictions_have_nodata_where_x_has() {
     ran.ends_refused(&["y.tif", "nodata", "explain does not exclude"]);
 }
 
-/// X = 3 gives 0, which stands for nothing in X: 2·x − 6.
+/// X = 3 gives 0, the nodata value of X: 2·x − 6.
 #[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 #[test]
-fn predictions_that_would_be_taken_for_nothing_are_counted() {
+fn predictions_that_equal_the_nodata_value_are_counted() {
     let lab = Lab::new();
     lab.npy("x.npy", ElementType::F32, &[2, 3], &[1.0, 3.0, 0.0, 3.0, 0.0, 5.0].map(Number::Float))
         .write("m.json", r#"{"weight": 2, "bias": -6}"#);
@@ -181,9 +181,9 @@ fn predictions_that_would_be_taken_for_nothing_are_counted() {
     assert!(!lab.files().contains(&"z.npy".to_owned()));
 }
 
-/// Where nothing is in a column of text.
+/// Empty fields in a column of text.
 #[test]
-fn empty_fields_are_holes() {
+fn empty_fields_are_missing() {
     let lab = Lab::new();
     lab.write("d.csv", "x,t,ok\n1,3,True\n,5,True\n3,NA,True\n4,9,True\n5,0,False\n")
         .write("m.json", r#"{"weight": 2, "bias": 1}"#);
@@ -259,9 +259,9 @@ fn images_of_other_places_are_noted() {
     assert!(ran.stderr.contains("coordinate systems"), "{}", ran.stderr);
 }
 
-/// -9999 stands for nothing in a, and something that is no number in c.
+/// The nodata value of a is -9999; that of c is no number.
 #[test]
-fn files_say_what_stands_for_nothing() {
+fn files_name_their_missing_values() {
     let lab = Lab::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/data/attributes.safetensors");
     lab.write("x.safetensors", std::fs::read(file).unwrap()).write("m.json", r#"{"weight": 0, "bias": 1}"#);
@@ -322,12 +322,12 @@ mod nulls {
     }
 
     /// 2·X + 1 where X is there, and that in its place where it isn't.
-    fn predicted(hole: f64) -> Vec<f64> {
-        (0..N).map(|k| if is_null(k) { hole } else { 2.0 * (7.0 * k as f64 - 50.0) + 1.0 }).collect()
+    fn predicted(missing: f64) -> Vec<f64> {
+        (0..N).map(|k| if is_null(k) { missing } else { 2.0 * (7.0 * k as f64 - 50.0) + 1.0 }).collect()
     }
 
     #[test]
-    fn they_are_left_out_by_every_engine() {
+    fn every_engine_excludes_them() {
         let lab = lab();
         for engine in ["--engine cpu", "--engine reference", "--adapter llvmpipe"] {
             let line = format!("fit nulls.parquet:x nulls.arrow:t --solver exact --json -q {engine}");

@@ -138,7 +138,7 @@ impl Lab {
         self.judge(line, &output)
     }
 
-    /// What must hold for every run, whatever it was meant to do.
+    /// The conditions that hold for every run, whatever it was meant to do.
     fn judge(&self, line: &str, output: &std::process::Output) -> Ran {
         let stderr = String::from_utf8(output.stderr.clone()).unwrap();
         let is_far = |line: &&str| line.starts_with("note: the descent ended far from the");
@@ -159,7 +159,7 @@ impl Lab {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug)]
 struct Ran {
     line: String,
@@ -238,7 +238,7 @@ fn values(file: &Parsed) -> Vec<f64> {
 }
 
 /// Loss and gradients by their formulas, with the size of each one's terms.
-struct Truth {
+struct Expected {
     loss: f64,
     grad_weight: f64,
     grad_bias: f64,
@@ -246,22 +246,23 @@ struct Truth {
     bias_terms: f64,
 }
 
-fn truth(xs: &[f64], ts: &[f64], weight: f64, bias: f64) -> Truth {
+fn expected(xs: &[f64], ts: &[f64], weight: f64, bias: f64) -> Expected {
     assert_eq!(xs.len(), ts.len());
     let n = xs.len() as f64;
-    let mut truth = Truth { loss: 0.0, grad_weight: 0.0, grad_bias: 0.0, weight_terms: 0.0, bias_terms: 0.0 };
+    let mut expected =
+        Expected { loss: 0.0, grad_weight: 0.0, grad_bias: 0.0, weight_terms: 0.0, bias_terms: 0.0 };
     for (&x, &t) in xs.iter().zip(ts) {
         let r = x * weight + bias - t;
-        truth.loss += r * r / n;
-        truth.grad_weight += 2.0 * r * x / n;
-        truth.grad_bias += 2.0 * r / n;
-        truth.weight_terms += (2.0 * r * x / n).abs();
-        truth.bias_terms += (2.0 * r / n).abs();
+        expected.loss += r * r / n;
+        expected.grad_weight += 2.0 * r * x / n;
+        expected.grad_bias += 2.0 * r / n;
+        expected.weight_terms += (2.0 * r * x / n).abs();
+        expected.bias_terms += (2.0 * r / n).abs();
     }
-    truth
+    expected
 }
 
-impl Truth {
+impl Expected {
     /// Holds a report against these, each error relative to the size of the
     /// terms that were added up.
     #[track_caller]

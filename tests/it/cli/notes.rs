@@ -1,4 +1,4 @@
-//! What the user is told about digits that an engine's type cannot hold.
+//! Notes about digits that an engine's type cannot hold.
 
 use linfit::array::ElementType;
 

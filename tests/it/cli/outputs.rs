@@ -1,9 +1,9 @@
-//! What `fit` writes: the history, the saved model, stdout and stderr.
+//! The outputs of `fit`: the history, the saved model, stdout and stderr.
 
 use std::fs;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{Lab, number, truth, values};
+use crate::cli::{Lab, expected, number, values};
 use crate::common::tolerances::{F32_SUMS, F64_SUMS};
 
 /// The rows of a history, each the six numbers of its header.
@@ -43,7 +43,7 @@ fn the_history_holds_every_state() {
             let [step, loss, grad_weight, grad_bias, weight, bias] = *row;
             assert_eq!(step, k as f64);
             let state = serde_json::json!({"loss": loss, "grad_weight": grad_weight, "grad_bias": grad_bias});
-            truth(&xs, &ts, weight, bias).check(&state, sums);
+            expected(&xs, &ts, weight, bias).check(&state, sums);
             if let Some([_, _, before_weight, before_bias, from_weight, from_bias]) =
                 k.checked_sub(1).map(|before| rows[before])
             {
@@ -122,7 +122,7 @@ fn one_file_cannot_be_both_history_and_model() {
     assert_eq!(lab.files(), ["t.npy", "x.npy"]);
 }
 
-/// What the fit reads is not what it writes, however it is spelled.
+/// No output of a fit is one of its inputs, however its path is spelled.
 #[test]
 fn outputs_cannot_replace_the_inputs() {
     let lab = Lab::new();

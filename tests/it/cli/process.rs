@@ -175,7 +175,7 @@ mod signals {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use crate::cli::{Lab, number, truth};
+    use crate::cli::{Lab, expected, number};
     use crate::common::tolerances::F32_SUMS;
 
     fn signal(child: &Child, name: &str) {
@@ -228,7 +228,7 @@ mod signals {
             let steps = report["steps"].as_u64().unwrap();
             assert!(steps < 1_000_000_000);
             let (w, b) = (number(&report, "weight"), number(&report, "bias"));
-            truth(&[1.0, 2.0, 3.0, 4.0], &[3.0, 5.0, 7.0, 9.0], w, b).check(&report, F32_SUMS);
+            expected(&[1.0, 2.0, 3.0, 4.0], &[3.0, 5.0, 7.0, 9.0], w, b).check(&report, F32_SUMS);
             assert_eq!(lab.read_json("m.json"), report);
             assert_eq!(lab.read("h.csv").lines().count() as u64, steps + 2);
             assert_eq!(lab.files(), ["h.csv", "m.json", "t.npy", "x.npy"]);

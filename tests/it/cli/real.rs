@@ -64,7 +64,7 @@ fn two_columns_of_a_table_with_nulls() {
             assert!((number(&report, field) / want - 1.0).abs() < tolerance, "{way}: {field} in {report}");
         }
     }
-    // Nulls stay nulls: what is predicted has as many rows and as many holes.
+    // Nulls stay nulls: the prediction has as many rows and as many nulls.
     lab.run(&format!("predict m.json {table}:flipper_length_mm -o y.parquet")).succeeds();
     let line = format!("fit y.parquet {table}:body_mass_g --solver exact --json -q");
     let report = lab.run(&line).succeeds().json();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::fit::ENGINES;
-use crate::cli::{Lab, number, truth};
+use crate::cli::{Lab, expected, number};
 use crate::common::tolerances::{CPU_SUMS, F32_RESULTS, F32_SUMS, F64_RESULTS, F64_SUMS, FEW_ROUNDINGS};
 
 /// 0, 1, …, 255 and T = 2·X + 1: an 8-bit image, with which a rate of 0.01
@@ -197,7 +197,7 @@ fn the_best_rate_is_found_and_reported() {
     assert!(summary.contains("1,000 steps multiply the slowest error by "), "{summary}");
 }
 
-/// What an 8-bit image needs: the default rate, standardized. Loss and
+/// An 8-bit image needs this: the default rate, standardized. Loss and
 /// gradients are those of the data as they are.
 #[test]
 fn standardized_fits_of_an_image() {
@@ -215,7 +215,7 @@ fn standardized_fits_of_an_image() {
             let want_w = 2.0 * (1.0 - factor);
             let want_b = 256.0 * (1.0 - factor) - 127.5 * want_w;
             assert!((w - want_w).abs() < 1e-7 && (b - want_b).abs() < 2e-5, "{engine}: {report}");
-            truth(&xs, &ts, w, b).check(&report, sums);
+            expected(&xs, &ts, w, b).check(&report, sums);
         }
     }
     let summary = lab.run("fit x.npy t.npy --standardize").succeeds().stdout;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{Lab, number};
 use crate::common::tolerances::{F32_RESULTS, F64_RESULTS};
 
-/// Where the program keeps tunings on this system, below `XDG_CACHE_HOME`.
+/// The file of tunings on this system, below `XDG_CACHE_HOME`.
 const FILE: &str = "cache/linfit/tuning.json";
 
 /// A directory with a cache in it, and whole numbers to pass over: all sums
@@ -47,7 +47,7 @@ fn keep(lab: &Lab, text: &str) {
 /// One pass, evaluated by the host in f64.
 const FIT: &str = "fit x.npy t.npy --adapter llvmpipe --update host --steps 0 --w0 2 --b0 1 --json";
 
-/// What the reference finds there, without any rounding.
+/// The loss that the reference finds there, without any rounding.
 fn exact_loss(lab: &Lab) -> f64 {
     let line = "fit x.npy t.npy --engine reference --steps 0 --w0 2 --b0 1 --json";
     number(&lab.run(line).succeeds().json(), "loss")

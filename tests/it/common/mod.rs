@@ -1,4 +1,4 @@
-//! What the integration tests share: `.npy` files made and taken apart byte by
+//! Shared parts of the integration tests: `.npy` files made and taken apart byte by
 //! byte, with nothing of linfit's own reader or writer, and the numbers in
 //! them by formula.
 
@@ -22,7 +22,7 @@ pub enum Number {
 /// An element type as a `.npy` header spells it.
 #[derive(Debug, Clone, Copy)]
 pub struct Dtype {
-    /// What linfit calls it.
+    /// Its type in linfit.
     pub element: ElementType,
     /// NumPy's letter for the kind of number.
     pub kind: char,
@@ -114,7 +114,7 @@ impl Dtype {
         }
     }
 
-    /// What reading the number as f64 must give.
+    /// The result that reading the number as f64 must give.
     pub fn as_f64(self, number: Number) -> f64 {
         match number {
             Number::Int(value) if self.element == ElementType::Bool => f64::from(u8::from(value != 0)),
@@ -123,7 +123,7 @@ impl Dtype {
         }
     }
 
-    /// What reading the number as f32 must give: rounded once, not by way of
+    /// The result that reading the number as f32 must give: rounded once, not by way of
     /// f64.
     pub fn as_f32(self, number: Number) -> f32 {
         match number {
@@ -188,7 +188,7 @@ impl Npy {
         Self::of(DTYPES[11], Endian::Little, Order::C, shape, &numbers)
     }
 
-    /// Where the data starts.
+    /// The byte at which the data start.
     pub fn offset(&self) -> usize {
         let least = self.before_text() + self.header.len() + 1;
         least.saturating_sub(self.skew).next_multiple_of(self.align) + self.skew

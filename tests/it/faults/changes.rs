@@ -81,7 +81,7 @@ impl Fault {
         }
     }
 
-    /// What the error says of it.
+    /// The words of the error.
     fn told(self) -> &'static str {
         match self {
             Self::Shorten(_) | Self::Leave(_) => "the file shrank while it was read",
@@ -150,7 +150,7 @@ fn a_fit_of_a_changed_file_ends_and_names_it() {
     ran("fits of changing files", cases.len());
 }
 
-/// A pass that is held up half way, by whoever reads what it writes.
+/// A pass that is held up half way, by the reader of its output.
 #[test]
 fn predictions_from_a_changed_file_end_and_name_it() {
     let mut cases = Vec::new();
@@ -187,7 +187,7 @@ fn predictions_from_a_changed_file_end_and_name_it() {
     ran("predictions from changing files", cases.len());
 }
 
-/// What was decoded to memory or to a temporary file is not read again.
+/// Elements that were decoded to memory or to a temporary file are not read again.
 #[test]
 fn decoded_files_may_change_once_they_are_read() {
     let mut cases = Vec::new();

@@ -95,7 +95,7 @@ fn what_a_killed_program_leaves_is_whole_and_the_next_one_clears_the_rest() {
     ran("killed programs", cases.len());
 }
 
-/// What is removed is what nobody holds.
+/// Files that no process holds are removed, and no others.
 #[test]
 fn only_what_was_left_is_removed() {
     let lab = Lab::with_pair(100);

@@ -1,5 +1,4 @@
-//! What a file system, a limit or a signal can do to the program while it
-//! runs. A result is right, or there is none and an error says why; an output
+//! Faults of a file system, limits and signals while the program runs. A result is right, or there is none and an error says why; an output
 //! is whole, the old one or the new one, or isn't there; nothing is left over.
 //!
 //! The tables are large. A plain run takes some cases of each, spread evenly;
@@ -126,7 +125,7 @@ impl Lab {
 struct Running {
     child: Child,
     line: String,
-    /// What it said so far.
+    /// Its output so far.
     said: String,
     stderr: BufReader<std::process::ChildStderr>,
 }

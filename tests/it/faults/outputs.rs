@@ -34,13 +34,13 @@ fn outputs() -> impl Iterator<Item = (&'static str, &'static str)> {
     OUTPUTS.into_iter().filter(|(line, _)| is_run(line))
 }
 
-/// Which file a limit meets first: another than the one meant, if that is
+/// The file that a limit meets first: another than the one meant, if that is
 /// written before.
 fn first_written<'n>(line: &str, name: &'n str) -> &'n str {
     if line.starts_with("generate") && line.contains("-x z.npy") { "z.npy" } else { name }
 }
 
-/// What is wrong with the place.
+/// A fault of the place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     /// Every write fails.
@@ -59,7 +59,7 @@ enum Fault {
     DiskFull,
     ReadOnly,
     NameTooLong,
-    /// Whoever reads the pipe goes at once.
+    /// The reader of the pipe goes at once.
     ClosedPipe,
 }
 

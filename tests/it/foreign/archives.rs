@@ -57,7 +57,7 @@ fn a_changed_byte_is_never_another_number() {
     }
 }
 
-/// Of an array of several parts whose sums are put together.
+/// An array of several parts, whose sums are put together.
 #[test]
 fn the_sum_is_of_every_byte() {
     let directory = tempfile::tempdir().unwrap();

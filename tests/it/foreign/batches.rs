@@ -39,7 +39,7 @@ fn a_column_is_found_behind_others_of_every_layout() {
     }
 }
 
-/// What stands in a file as it does in memory is neither copied nor held.
+/// Elements that stand in a file as they do in memory are neither copied nor held.
 #[test]
 fn a_plain_column_of_one_batch_is_mapped() {
     let plain = open(&data().join("beside-plain.arrow"), Some("x")).unwrap();

@@ -177,7 +177,7 @@ fn a_stream_without_an_end_is_refused() {
     assert!(open(b"PK\x05\x06 and so on", "table.arrow").unwrap_err().contains("neither"));
 }
 
-/// Where make.py has nulls in the columns x, u8 and nan, and in t and mask.
+/// The places at which make.py has nulls in the columns x, u8 and nan, and in t and mask.
 fn x_is_null(k: usize) -> bool {
     matches!(k % 32, 0 | 31)
 }
@@ -211,7 +211,7 @@ fn nulls_are_known_and_read_as_0() {
 
 /// T is 2·X + 1 in these columns wherever both are there.
 #[test]
-fn nulls_are_holes() {
+fn nulls_are_missing() {
     let places = || 0..LENGTH as usize;
     let x_nulls = places().filter(|&k| x_is_null(k)).count() as u64;
     let t_nulls = places().filter(|&k| !x_is_null(k) && t_is_null(k)).count() as u64;
@@ -229,7 +229,7 @@ fn nulls_are_holes() {
         assert_eq!((sums.n, sums.rr), (validity.count(), 0.0), "{file}");
         assert_eq!(Cpu::new(&data).loss_sums_at(Affine::new(2.0, 1.0)).unwrap(), sums, "{file}");
 
-        // −43 is X at place 1, and what stands for nothing besides.
+        // −43 is X at place 1, and its nodata value.
         let data = pair(ValidityRules { x_nodata: Some(-43.0), ..ValidityRules::default() }).unwrap();
         assert_eq!(data.validity().unwrap().excluded().x_nodata, x_nulls + 1, "{file}");
 
@@ -272,8 +272,8 @@ fn a_nan_is_not_a_null() {
         assert!(error.contains("1 of 300") && error.contains("index 40"), "{error}");
         let data = inputs("nan", Some(f64::NAN)).unwrap();
         let validity = data.validity().unwrap();
-        let is_hole = |k: usize| x_is_null(k) || k == 40;
-        assert!((0..LENGTH as usize).all(|k| validity.contains(k) != is_hole(k)), "{file}");
+        let is_missing = |k: usize| x_is_null(k) || k == 40;
+        assert!((0..LENGTH as usize).all(|k| validity.contains(k) != is_missing(k)), "{file}");
         let none = inputs("none", None).unwrap();
         assert_eq!((none.valid_len(), none.validity().unwrap().excluded().x_nodata), (0, LENGTH));
         let t = Reading::default().open(&source(&format!("{file}:none"))).unwrap();

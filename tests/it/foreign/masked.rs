@@ -8,10 +8,10 @@ use super::*;
 use crate::common::adapter::software_adapter;
 use crate::common::tolerances::{F32_SUMS, F64_RESULTS, FEW_ROUNDINGS};
 
-/// What numpy.ma makes of the same pair, computed by make.py, with weights and
+/// The results of numpy.ma for the same pair, computed by make.py, with weights and
 /// without.
 #[test]
-fn holes_are_what_masked_arrays_leave_out() {
+fn missing_values_are_those_that_masked_arrays_exclude() {
     let text = fs::read_to_string(data().join("masked.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let array = |name: &str| Reading::default().open(&source(&format!("masked.npz:{name}"))).unwrap();

@@ -62,7 +62,7 @@ fn values(matrix: &Array) -> Vec<f64> {
     values
 }
 
-/// What make.py puts in the bands of images.
+/// The numbers that make.py puts in the bands of images.
 fn image(element: ElementType, band: u64) -> Vec<f64> {
     let places = (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column)));
     places
@@ -79,13 +79,13 @@ fn image(element: ElementType, band: u64) -> Vec<f64> {
         .collect()
 }
 
-/// What make.py puts in the bands of images of so many bits.
+/// The numbers that make.py puts in the bands of images of so many bits.
 #[cfg(any(feature = "png", feature = "tiff"))]
 fn packed(bits: u32, band: u64) -> Vec<f64> {
     image(ElementType::U8, band).iter().map(|value| (*value as u64 % (1 << bits)) as f64).collect()
 }
 
-/// What make.py puts in columns and vectors.
+/// The numbers that make.py puts in columns and vectors.
 fn vector(element: ElementType) -> Vec<f64> {
     (0..LENGTH.cast_signed())
         .map(|k| {

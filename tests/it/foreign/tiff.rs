@@ -136,7 +136,7 @@ fn samples_of_less_than_a_byte_are_bytes() {
     }
 }
 
-/// Where make.py's masks are 0.
+/// The places at which make.py's masks are 0.
 fn is_masked(k: usize) -> bool {
     let (row, column) = (k as u64 / COLUMNS, k as u64 % COLUMNS);
     row * column % 7 == 2
@@ -163,13 +163,13 @@ fn masks_of_their_own_are_nulls_of_all_bands() {
         );
     }
     assert!(!read("tiles.tif").unwrap().metadata().has_nulls());
-    // It masks nothing: it is what there is to read.
+    // It masks nothing: it is the one image to read.
     let alone = values(&read("mask-alone.tif").unwrap());
     assert!(alone.iter().enumerate().all(|(k, value)| *value == if is_masked(k) { 0.0 } else { 255.0 }));
 }
 
 #[test]
-fn masks_of_their_own_are_holes_in_any_order() {
+fn masks_of_their_own_exclude_in_any_order() {
     let places = || 0..(ROWS * COLUMNS) as usize;
     let masked = places().filter(|&k| is_masked(k)).count() as u64;
     let band = |band: u64| read(&format!("mask-tiles.tif:{}", band + 1)).unwrap();

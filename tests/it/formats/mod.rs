@@ -57,7 +57,7 @@ fn assert_message(case: &str, error: &DataError, file: &str, words: &[&str]) {
     }
 }
 
-/// What is bad about a file, its name and bytes, the key it is opened with, and
+/// The fault of a file, its name and bytes, the key it is opened with, and
 /// words that the message must hold.
 type BadFile<'a> = (&'a str, &'a str, Vec<u8>, Option<&'a str>, &'a [&'a str]);
 

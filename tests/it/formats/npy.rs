@@ -80,7 +80,7 @@ fn npy_bytes_written_out_by_hand() {
     assert_eq!(values(&matrix), [1.0, -2.0, 0.5, 3.0]);
 }
 
-/// What other writers of the format do and NumPy reads.
+/// Habits of other writers of the format that NumPy reads.
 #[test]
 fn npy_headers_of_other_writers() {
     let headers = [

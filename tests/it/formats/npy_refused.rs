@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is bad about a `.npy` file, its bytes, and words that the message must
+/// The fault of a `.npy` file, its bytes, and words that the message must
 /// hold.
 type BadNpy<'a> = (&'a str, Vec<u8>, &'a [&'a str]);
 

@@ -18,7 +18,7 @@ fn any_npy() -> impl Strategy<Value = (Dtype, Endian, Npy, Vec<u64>, Order)> {
     })
 }
 
-/// What might stand in a header.
+/// Texts that might stand in a header.
 fn header_soup() -> impl Strategy<Value = String> {
     let words = [
         "{",

@@ -79,7 +79,7 @@ fn columns_of_text_files() {
     }
 }
 
-/// Where nothing is, there is a null, and 0 is read.
+/// Empty fields are nulls, which read as 0.
 #[test]
 fn fields_without_a_number() {
     type Case<'a> = (&'a str, &'a str, Option<&'a str>, &'a [Option<f64>]);

@@ -1,0 +1,64 @@
+use std::io;
+use std::ops::Range;
+
+use super::PartialsError;
+use super::gpu::GpuError;
+use crate::array::{DataError, GroupsError, Hint, Hinted};
+
+/// Why a pass could not be computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A residual pass over a problem without T.
+    #[error("there is no target T to compare the predictions with")]
+    NoTarget,
+    /// A descent on a device that answered with fewer steps than it was asked
+    /// for, and no reason to stop.
+    #[error("the device took {taken} of {wanted} steps and does not say why")]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Stalled { taken: u32, wanted: u32 },
+    /// Not one point for each fit.
+    #[error("a pass over {fits} fits takes as many points, not {points}")]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Points { fits: u64, points: usize },
+    /// Chunks that the problem does not have.
+    #[error("there are no chunks {} to {}: the data have {} to {}", over.start, over.end, all.start, all.end)]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Chunks { over: Range<u64>, all: Range<u64> },
+    /// A pass over more than one fit on a device.
+    #[error("the GPU engine computes one fit, not {fits}")]
+    #[expect(missing_docs, reason = "the message says what the field holds")]
+    ManyFits { fits: u64 },
+    /// Elements cannot be grouped so.
+    #[error(transparent)]
+    Groups(#[from] GroupsError),
+    /// Parts are not of one whole.
+    #[error(transparent)]
+    Partials(#[from] PartialsError),
+    /// The caller's sink could not take a chunk.
+    #[error("{0}")]
+    Sink(io::Error),
+    /// The data don't suit the engine.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
+impl Hinted for EngineError {
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Data(error) => error.hints(),
+            Self::Gpu(error) => error.hints(),
+            Self::Stalled { .. } => vec![Hint::UpdateOnHost],
+            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::NoTarget
+            | Self::Sink(_)
+            | Self::Points { .. }
+            | Self::Chunks { .. }
+            | Self::Groups(_)
+            | Self::Partials(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The seam between solvers and engines.
+
+use std::io;
+use std::ops::Range;
+
+use super::{EngineError, EngineInfo, Notice, Partials, Stepper};
+use crate::array::{Array, Problem};
+use crate::math::{Affine, Line, LossSums, Moments, Readings};
+
+/// Takes the predictions of a forward pass, in the problem's order.
+pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
+
+/// Computes passes over one problem.
+pub trait Engine: Send {
+    /// The name of this engine, and what it runs on.
+    fn info(&self) -> &EngineInfo;
+
+    /// The problem that it computes on.
+    fn problem(&self) -> &Problem;
+
+    /// Notices of what opening and the passes since found out about the data:
+    /// each is given once.
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    /// Bytes of X and T that one residual pass reads.
+    fn pass_bytes(&self) -> u64 {
+        self.problem().matrices().map(Array::stored_bytes).sum()
+    }
+
+    /// The sums over a range of the problem's chunks: one result for each fit, at
+    /// the W and b that `at` has for it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Points`];
+    /// [`EngineError::Chunks`]; whatever a device reports.
+    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError>;
+
+    /// The means of X and T over a range of the problem's chunks, and the sums of
+    /// squares and products about them, which determine the loss sums at every W
+    /// and b: one result for each fit.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
+    /// whatever a device reports.
+    fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The sums over all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`loss_sums`](Self::loss_sums).
+    fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+        let all = self.problem().grid().chunks();
+        Ok(self.loss_sums(&[at], all)?.total()?)
+    }
+
+    /// The moments of all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`moments`](Self::moments).
+    fn all_moments(&mut self) -> Result<Moments, EngineError> {
+        let all = self.problem().grid().chunks();
+        Ok(self.moments(all)?.total()?)
+    }
+
+    /// The sums over all elements of the one fit about a point that the line goes through, in
+    /// its units: of r = (x − x₀)·W − (t − y₀), and Σ w·r·(x − x₀) instead of
+    /// Σ w·r·x. Where X or T lie far from 0 for their spread, these have digits
+    /// that [`loss_sums_at`](Self::loss_sums_at) cannot have.
+    ///
+    /// # Errors
+    /// Those of [`loss_sums_at`](Self::loss_sums_at).
+    fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
+        let _ = digits;
+        let sums = self.loss_sums_at(line.affine())?;
+        Ok(about(line, sums))
+    }
+
+    /// The least share of T's variance of which this engine's passes tell how
+    /// much of it a line leaves unexplained: below it, residuals are what
+    /// rounding leaves, unless all [`Digits`] are asked for.
+    fn resolved_share(&self) -> f64 {
+        RESOLVED_SHARE
+    }
+
+    /// The moments of the data as the host has them, in f64, if those of
+    /// [`all_moments`](Self::all_moments) are of elements with fewer digits.
+    ///
+    /// # Errors
+    /// Those of [`all_moments`](Self::all_moments).
+    fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
+        Ok(None)
+    }
+
+    /// Y = X·W + b as f32, chunk by chunk.
+    ///
+    /// # Errors
+    /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
+    fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+
+    /// Starts to add up the time that passes take by the device's own clock;
+    /// false if it has none.
+    fn start_clock(&mut self) -> bool {
+        false
+    }
+
+    /// Seconds of all passes since the clock was started, without the way to
+    /// the device and back; stops it.
+    fn stop_clock(&mut self) -> Option<f64> {
+        None
+    }
+
+    /// The steps of a descent that this engine can take by itself, if it can.
+    fn stepper(&mut self) -> Option<&mut dyn Stepper> {
+        None
+    }
+}
+
+/// The digits that residuals are computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digits {
+    /// Those that the engine's passes have.
+    Usual,
+    /// Twice those of f64, on the host: so many that only what the data
+    /// themselves do not hold is lost.
+    Double,
+}
+
+/// About twelve digits remain of sums in f64 about the means, of which a share
+/// of 10⁻³ is left, and nine about a point that is far from the mean.
+pub(crate) const RESOLVED_SHARE: f64 = 1e-3;
+
+/// Sums about the point of a line in its units, from sums about 0.
+fn about(line: &Line, sums: LossSums) -> LossSums {
+    let rx = (-line.x.value()).mul_add(sums.r, sums.rx);
+    line.in_units(LossSums { rx, ..sums }, &Readings::default())
+}

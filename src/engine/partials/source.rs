@@ -1,0 +1,64 @@
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::array::{CHUNK_ELEMENTS, Order, Problem};
+
+/// The order in which parts merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tree {
+    /// By the numbers of their chunks: to the same bits however they were split.
+    Dyadic,
+    /// As neighbours: to the same numbers but for rounding.
+    Ranges,
+}
+
+/// The origin of results: the grid, the order and the arithmetic. Only those of
+/// one source merge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub(super) chunk_elements: u64,
+    pub(super) tree: Tree,
+    pub(super) arithmetic: Cow<'static, str>,
+    /// The elements of a fit, if there may be several.
+    pub(super) fit_elements: Option<u64>,
+    /// The order in which elements are numbered; `None` where both are one, of
+    /// data along a single axis.
+    pub(super) order: Option<Order>,
+}
+
+impl Source {
+    /// The source of results for a problem by an engine with this arithmetic, in a
+    /// word or two.
+    #[must_use]
+    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+        Self {
+            chunk_elements: CHUNK_ELEMENTS,
+            tree,
+            arithmetic: Cow::Borrowed(arithmetic),
+            fit_elements: data.fit_elements(),
+            order: (!data.x().shape().is_linear()).then(|| data.order()),
+        }
+    }
+
+    /// The source of parts of both, if they merge.
+    pub(super) fn joined(&self, other: &Self) -> Option<Self> {
+        let order = self.order.or(other.order);
+        let [one, other] =
+            [self, other].map(|source| Self { order: source.order.or(order), ..source.clone() });
+        (one == other).then_some(one)
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} over chunks of {} elements", self.arithmetic, self.chunk_elements)?;
+        match self.order {
+            Some(Order::C) => f.write_str(" row by row")?,
+            Some(Order::Fortran) => f.write_str(" column by column")?,
+            None => {}
+        }
+        self.fit_elements.map_or(Ok(()), |elements| write!(f, " in fits of {elements}"))
+    }
+}

@@ -1,0 +1,87 @@
+//! A pass of the host: the chunks of its range, and the values that it finds of
+//! each.
+
+use std::ops::Range;
+
+use super::{EngineError, Mergeable, Partials, Source, Tree};
+use crate::array::{Array, CHUNK_ELEMENTS, Problem};
+use crate::math::{Affine, Line};
+
+/// Elements of a chunk, of arrays in memory.
+#[expect(clippy::cast_possible_truncation, reason = "2^16")]
+pub(crate) const CHUNK: usize = CHUNK_ELEMENTS as usize;
+
+/// T of a problem, or [`EngineError::NoTarget`].
+pub(super) fn targets(data: &Problem) -> Result<&Array, EngineError> {
+    data.t().ok_or(EngineError::NoTarget)
+}
+
+/// The number of fits, or [`EngineError::Points`] if there are not as many points.
+pub(super) fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
+    let fits = data.fits().range();
+    let fits = fits.end - fits.start;
+    if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
+}
+
+/// Fails with [`EngineError::Points`] if there is more than one fit: of a pass at
+/// one line.
+pub(super) fn check_one_fit(data: &Problem, line: &Line) -> Result<(), EngineError> {
+    check_points(data, &[line.affine()])
+}
+
+/// The problem's elements in a range of chunks, or [`EngineError::Chunks`].
+pub(super) fn elements_of(data: &Problem, over: &Range<u64>) -> Result<Range<usize>, EngineError> {
+    let chunks = || EngineError::Chunks { over: over.clone(), all: data.grid().chunks() };
+    data.grid().elements_of(over).ok_or_else(chunks)
+}
+
+/// The point of a fit, counted from the problem's first one.
+pub(super) fn point_of(at: &[Affine], fit: u64) -> Affine {
+    at[usize::try_from(fit).unwrap_or(usize::MAX)]
+}
+
+/// The values of a chunk: one for each of the fits that have elements in it.
+pub(super) struct Leaf<V> {
+    pub(super) first_fit: u64,
+    pub(super) values: Vec<V>,
+}
+
+impl<V> Leaf<V> {
+    /// The values of the runs of elements that a chunk is made of.
+    pub(super) fn of(
+        data: &Problem,
+        chunk: Range<usize>,
+        mut value: impl FnMut(u64, Range<usize>) -> V,
+    ) -> Self {
+        let mut first_fit = None;
+        let values = data.fits().runs(chunk).map(|(fit, run)| {
+            first_fit.get_or_insert(fit);
+            value(fit, run)
+        });
+        let values = values.collect();
+        Self { first_fit: first_fit.unwrap_or_default(), values }
+    }
+}
+
+/// Partial results from the values of all chunks of a range, in order.
+pub(super) fn partials_of<S: Mergeable>(
+    data: &Problem,
+    arithmetic: &'static str,
+    over: Range<u64>,
+    leaves: impl IntoIterator<Item = Leaf<S::Value>>,
+) -> Result<Partials<S>, EngineError> {
+    let mut partials = Partials::new(Source::of(data, Tree::Dyadic, arithmetic));
+    let end = data.grid().end_after(&over);
+    for (chunk, leaf) in over.zip(leaves) {
+        partials.push(chunk..chunk + 1, leaf.first_fit, leaf.values, end)?;
+    }
+    Ok(partials)
+}
+
+/// The ranges of `chunk` elements, the last one shorter, that make up `range`.
+pub(super) fn chunks(range: Range<usize>, chunk: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    (0..range.len().div_ceil(chunk)).map(move |k| {
+        let start = range.start + k * chunk;
+        start..range.end.min(start + chunk)
+    })
+}

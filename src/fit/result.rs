@@ -1,0 +1,49 @@
+use serde::Serialize;
+
+use crate::math::{Affine, Evaluation};
+
+/// A descent after `step` steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    /// Steps so far; 0 is the start.
+    pub step: u64,
+    /// W and b after these steps.
+    pub model: Affine,
+    /// Loss and gradients at `model`.
+    pub evaluation: Evaluation,
+}
+
+/// The reason why a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// All the steps were taken.
+    Steps,
+    /// Both gradients reached the tolerance.
+    Tolerance,
+    /// The loss, a gradient or a parameter stopped being a finite number.
+    Diverged,
+    /// The observer ended it.
+    Interrupted,
+    /// In closed form, without steps.
+    Exact,
+}
+
+/// The end of a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// W and b: the last finite ones.
+    pub model: Affine,
+    /// Loss and gradients at exactly these W and b.
+    pub evaluation: Evaluation,
+    /// Steps that led to them.
+    pub steps: u64,
+    /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
+    pub stop_reason: StopReason,
+    /// The number of elements.
+    pub n: u64,
+    /// Seconds for all passes and updates.
+    pub seconds: f64,
+    /// Median seconds of a pass and its update.
+    pub step_median_seconds: f64,
+}
