@@ -83,8 +83,9 @@ def as_given(name: str, data: Any, memory: int | None = None) -> tuple[Given, np
     if isinstance(data, (str, os.PathLike)):
         return _linfit.open(os.fspath(data), memory=memory), None
     if isinstance(data, np.ma.MaskedArray):
-        mask = np.ma.getmask(data)
-        return _numbers(name, data.data), None if mask is np.ma.nomask else ~mask
+        hidden = np.ma.getmask(data)
+        valid = None if hidden is np.ma.nomask else ~np.asarray(hidden, np.bool_)
+        return _numbers(name, data.data), valid
     if not isinstance(data, np.ndarray):
         for convert in (_of_arrow, _of_pandas, _of_dlpack):
             converted = convert(data)

@@ -5,6 +5,7 @@ use std::slice;
 use std::sync::Arc;
 
 use linfit::array::{Array, ElementType, Layout, Shape, Storage};
+use numpy::npyffi::objects::_PyArray_GET_ITEM_DATA;
 use numpy::prelude::*;
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -67,7 +68,7 @@ pub(crate) fn array_of(label: &str, array: &Bound<'_, PyUntypedArray>) -> PyResu
         strides.push(stride / isize::try_from(size).map_err(|_| apart())?);
     }
     // SAFETY: the pointer is to a live array; its data are what NumPy says.
-    let first = unsafe { (*array.as_array_ptr()).data }.cast::<u8>();
+    let first = unsafe { (*_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data }.cast::<u8>();
     // SAFETY: the elements that the negative strides lead to are in the same allocation.
     let start = NonNull::new(first).map(|first| unsafe { first.sub(before) });
     let (start, bytes) = match start {

@@ -61,7 +61,7 @@ fn fitted(
     mut watch: Watch,
     cancelled: &Cancelled,
 ) -> (Result<Done, FitError>, Watch) {
-    let mut fitted = || -> Result<Done, FitError> {
+    let fitted = || -> Result<Done, FitError> {
         let started = Instant::now();
         let data = arguments.problem().map_err(EngineError::from)?;
         let load_s = started.elapsed().as_secs_f64();

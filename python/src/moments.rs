@@ -1,5 +1,6 @@
 //! Moments of parts of the data, which add up.
 
+use linfit::array::DataError;
 use linfit::engine::{EngineError, EngineInfo, EngineKind};
 use linfit::fit::{Method, Solution};
 use linfit::math;
@@ -43,7 +44,12 @@ impl Moments {
         let arguments = Arguments::of(x, t, &settings.extract::<Validity<'_>>()?)?;
         let Threads { threads } = settings.extract()?;
         let work = move |_: &_| -> Result<_, EngineError> {
-            let data = arguments.problem()?;
+            let data = match arguments.problem() {
+                Ok(data) => data,
+                // Nothing adds nothing.
+                Err(DataError::NoneValid { .. }) => return Ok(Default::default()),
+                Err(error) => return Err(error.into()),
+            };
             let mut engine = choice.open(&data, false)?;
             Ok((engine.all_moments()?, engine.take_notices()))
         };

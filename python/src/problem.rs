@@ -82,14 +82,6 @@ impl Arguments {
         })
     }
 
-    /// The elements of X.
-    pub(crate) fn elements(&self) -> usize {
-        match &self.x {
-            Input::File(opened) => opened.len(),
-            Input::Memory(array) => array.len(),
-        }
-    }
-
     /// The checked problem.
     pub(crate) fn problem(self) -> Result<Problem, DataError> {
         let Self { x, t, weights, mask, rules, memory } = self;

@@ -35,16 +35,24 @@ pub(crate) fn pool(threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
         || std::thread::available_parallelism().map_or(1, usize::from),
         |threads| threads.max(1),
     );
+    // One that is alone would have all callers wait for one another.
+    if threads == 1 {
+        return new_pool(1);
+    }
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let pools = pools.get_or_insert_default();
     let key = (std::process::id(), threads);
     if let Some(pool) = pools.get(&key) {
         return Ok(pool.clone());
     }
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|k| format!("linfit-{k}"));
-    let pool = Arc::new(pool.build().map_err(|e| PyRuntimeError::new_err(e.to_string()))?);
+    let pool = new_pool(threads)?;
     pools.insert(key, pool.clone());
     Ok(pool)
+}
+
+fn new_pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|k| format!("linfit-{k}"));
+    Ok(Arc::new(pool.build().map_err(|e| PyRuntimeError::new_err(e.to_string()))?))
 }
 
 /// The result of `work`, which runs on so many threads (all cores without a number),
@@ -65,16 +73,16 @@ pub(crate) fn detached<R: Send + 'static>(
         return Ok(py.detach(|| work(&cancelled)));
     }
     let pool = pool(threads)?;
-    let (sender, receiver) = mpsc::sync_channel(1);
+    let (sender, mut receiver) = mpsc::sync_channel(1);
     let seen = cancelled.clone();
     pool.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| work(&seen)));
         // Nobody listens after an interruption.
         let _ = sender.send(result);
     });
-    // Short work is done before a timeout is worth setting.
     loop {
-        match py.detach(|| receiver.recv_timeout(LOOK)) {
+        let waiting = &mut receiver;
+        match py.detach(move || waiting.recv_timeout(LOOK)) {
             Ok(Ok(result)) => return Ok(result),
             Ok(Err(panic)) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
