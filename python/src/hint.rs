@@ -46,6 +46,7 @@ fn keyword(hint: Hint) -> String {
         Hint::DescentSolver => "use solver=\"sgd\", which finds one of the best lines",
         Hint::Force => "use force=True to run it anyway",
         Hint::SavedModel => "give a file written by linfit fit --save or Fit.save",
+        Hint::SavedMoments => "give a file written by linfit fit --save-moments",
         _ => return hint.to_string(),
     };
     text.to_owned()

@@ -51,6 +51,9 @@ def test_the_checks_of_scikit_learn():
     """All but those whose data have several features, which a line has not."""
     results = check_estimator(linfit.sklearn.LinearFit(), on_fail=None, on_skip=None)
     failed = [result for result in results if result["status"] == "failed"]
+    # Of these the data have two features as well, and another message.
+    hidden = {"check_positive_only_tag_during_fit", "check_sample_weights_pandas_series"}
     others = [r["check_name"] for r in failed if "a line has 1" not in str(r["exception"])]
+    others = [name for name in others if name not in hidden]
     passed = [result for result in results if result["status"] == "passed"]
     assert not others and len(passed) >= 15, (others, len(passed))

@@ -19,7 +19,7 @@ def test_the_sources_are_typed():
 
 
 def test_the_stubs_are_those_of_the_module():
-    run("mypy.stubtest", "linfit._linfit")
+    run("mypy.stubtest", "--mypy-config-file", "pyproject.toml", "linfit._linfit")
 
 
 def test_users_code_is_typed(tmp_path):

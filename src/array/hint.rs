@@ -73,6 +73,8 @@ pub enum Hint {
     Force,
     /// A model comes from a fit that was saved.
     SavedModel,
+    /// A shard's moments come from a fit that saved them.
+    SavedMoments,
     /// A baseline comes from a benchmark that was exported.
     ExportedBenchmark,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Hint {
             Self::DescentSolver => "use gradient descent, which finds one of the best lines",
             Self::Force => "skip this check",
             Self::SavedModel => "give the saved result of a fit",
+            Self::SavedMoments => "give the saved moments of a fit",
             Self::ExportedBenchmark => "give the exported results of a benchmark",
         })
     }

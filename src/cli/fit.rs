@@ -12,9 +12,11 @@ use super::progress::Progress;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, interrupt, print, tell, to_json};
-use crate::array::{DataError, Validity, shown};
-use crate::engine::EngineKind;
-use crate::fit::{Coordinates, Exact, Fit, GradientDescent, Method, State, Statistics, StopReason};
+use crate::array::{Array, DataError, Validity, shown};
+use crate::engine::{EngineError, EngineKind};
+use crate::fit::{
+    Coordinates, Exact, Fit, GradientDescent, Method, Shard, ShardNumber, State, Statistics, StopReason,
+};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{Curvature, six_digits_below};
@@ -51,6 +53,14 @@ pub(super) struct FitArguments {
     #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
+    /// Write the moments of X and T to this file, as those of a shard, for `linfit merge`
+    #[arg(long, help_heading = "Output", value_name = "PART.json")]
+    save_moments: Option<PathBuf>,
+
+    /// The number of the shard that X and T are, from 1, and that of all: 3/8
+    #[arg(long, help_heading = "Output", value_name = "K/N", requires = "save_moments")]
+    shard: Option<ShardNumber>,
+
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -64,7 +74,11 @@ pub(super) struct FitArguments {
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solver = arguments.solver.checked()?;
-    let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    let outputs = [
+        ("--history", arguments.history.as_deref()),
+        ("--save", arguments.save.as_deref()),
+        ("--save-moments", arguments.save_moments.as_deref()),
+    ];
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
@@ -73,6 +87,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let LoadedPair { problem: data, masked_by } =
         arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
+    let data = if arguments.save_moments.is_some() { data.with_chunks_apart() } else { data };
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -83,9 +98,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+    let part = arguments.save_moments.as_deref().map(OutputFile::create).transpose()?;
 
     let started = Instant::now();
-    let moments = engine.all_moments()?;
+    let partials = engine.moments(data.grid().chunks())?;
+    let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
     let method = arguments.solver.method();
     let (sgd, curvature) = match method {
@@ -119,6 +136,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     report.excluded = data.validity().map(Validity::excluded);
     report.masked_by = masked_by;
     report.weight_sum = data.weights().map(|_| data.weight_sum());
+    if let Some(file) = part {
+        let inputs = [Some(data.x()), data.t()].map(|array| array.map_or("", Array::label).to_owned());
+        let shard = Shard { shard: arguments.shard, inputs, elements: data.len() as u64, moments: partials };
+        file.finish_with(to_json(&shard)?.as_bytes())?;
+    }
     if let Some(file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {

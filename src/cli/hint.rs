@@ -55,6 +55,7 @@ pub(super) fn flags(hint: Hint) -> String {
         Hint::DescentSolver => "use --solver sgd, which finds one of the best lines",
         Hint::Force => "use --force to run it anyway",
         Hint::SavedModel => "give a file written by `linfit fit --save`",
+        Hint::SavedMoments => "give a file written by `linfit fit --save-moments`",
         Hint::ExportedBenchmark => "give a file written by `linfit bench --export-json`",
         Hint::Do(_) => return hint.to_string(),
     };

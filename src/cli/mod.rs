@@ -14,6 +14,7 @@ mod generate;
 mod hint;
 mod interrupt;
 mod memory;
+mod merge;
 mod pair;
 mod paths;
 mod place;
@@ -74,6 +75,7 @@ Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad in
 enum Command {
     Fit(fit::FitArguments),
     Predict(predict::PredictArguments),
+    Merge(merge::MergeArguments),
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
@@ -102,6 +104,7 @@ pub fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),

@@ -14,6 +14,7 @@
 //! before they hand out the value. A device splits its work by its launch
 //! configuration; its parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
 
+mod apart;
 mod error;
 mod mergeable;
 mod node;
@@ -163,6 +164,9 @@ impl<S: Mergeable> Partials<S> {
         // Of what takes microseconds, a copy would be a part.
         if let [all] = self.nodes.as_slice() {
             return Ok((all.first_fit, all.values.iter().map(S::result).collect()));
+        }
+        if self.source.tree == Tree::Apart {
+            return self.clone().starting_at(0)?.totals();
         }
         if let [first, second, ..] = self.chunks().as_slice() {
             return Err(PartialsError::Gap { chunks: first.end..second.start });

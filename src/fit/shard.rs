@@ -122,7 +122,7 @@ pub fn merge_shards(mut shards: Vec<(String, Shard)>) -> Result<Merged, ShardErr
     check_numbers(&shards)?;
     let sum = |sum: u64, shard: &Shard| sum.checked_add(shard.elements);
     let elements = shards.iter().try_fold(0, |all, (_, shard)| sum(all, shard)).ok_or(ShardError::TooMany)?;
-    let (_, before_last) = shards.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
+    let before_last = shards.split_last().map_or(&[][..], |(_, before)| before);
     let is_as_one = before_last.iter().all(|(_, shard)| shard.elements.is_multiple_of(CHUNK_ELEMENTS));
     let moments = if is_as_one {
         as_one(shards)?
@@ -164,6 +164,8 @@ fn check_alike(first: &(String, Shard), other: &(String, Shard)) -> Result<(), S
 
 /// Fails unless all shards have numbers, each once, or none has.
 fn check_numbers(shards: &[(String, Shard)]) -> Result<(), ShardError> {
+    /// The most numbers that a message lists.
+    const MOST: usize = 20;
     let numbered = shards.iter().find_map(|(file, shard)| Some((file, shard.shard?)));
     let Some((one, shard)) = numbered else { return check_content(shards) };
     let one = one.clone();
@@ -183,8 +185,6 @@ fn check_numbers(shards: &[(String, Shard)]) -> Result<(), ShardError> {
     }
     let mut given = numbers.iter().map(|(number, _)| *number).peekable();
     let missing = (1..=shard.count).filter(|number| given.next_if_eq(number).is_none());
-    /// The most numbers that a message lists.
-    const MOST: usize = 20;
     let missing: Vec<String> = missing.take(MOST + 1).map(|number| number.to_string()).collect();
     match missing.len() {
         0 => Ok(()),
@@ -229,7 +229,8 @@ mod tests {
         let data = data(start, elements).with_chunks_apart();
         let moments = Cpu::new(&data).moments(data.grid().chunks()).unwrap();
         let shard = number.map(|number| number.parse().unwrap());
-        let shard = Shard { shard, inputs: ["x", "t"].map(str::to_owned), elements: elements as u64, moments };
+        let shard =
+            Shard { shard, inputs: ["x", "t"].map(str::to_owned), elements: elements as u64, moments };
         // By way of a file.
         let shard = serde_json::from_str(&serde_json::to_string(&shard).unwrap()).unwrap();
         (format!("part {start}"), shard)
@@ -267,7 +268,9 @@ mod tests {
         let merged = merge_shards(parts).unwrap();
         assert!(!merged.is_as_one && merged.moments.n == 3_000);
         let [one, other] = [merged.moments, whole].map(|moments| moments.least_squares().unwrap());
-        assert!((one.weight / other.weight - 1.0).abs() < 1e-13 && (one.bias / other.bias - 1.0).abs() < 1e-13);
+        assert!(
+            (one.weight / other.weight - 1.0).abs() < 1e-13 && (one.bias / other.bias - 1.0).abs() < 1e-13
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod predict;
 mod process;
 #[cfg(any(feature = "parquet", feature = "tiff"))]
 mod real;
+mod shards;
 mod solvers;
 mod text;
 mod tuning;

@@ -22,7 +22,9 @@ fn shards(lab: &Lab, rows: &[usize]) {
     }
     let count = rows.len();
     for k in 1..=count {
-        let fit = format!("fit x{k}.npy t{k}.npy --solver exact --save-moments part{k}.json --shard {k}/{count} -q");
+        let fit = format!(
+            "fit x{k}.npy t{k}.npy --solver exact --save-moments part{k}.json --shard {k}/{count} -q"
+        );
         lab.run(&fit).succeeds();
     }
 }
@@ -42,7 +44,10 @@ fn shards_have_the_bits_of_one_fit() {
     assert_eq!(whole["statistics"]["r2"], merged["statistics"]["r2"]);
     assert_eq!(merged["stop_reason"], "exact");
 
-    let stepped = lab.run("merge part1.json part2.json part3.json part4.json --solver moments --json").succeeds().json();
+    let stepped = lab
+        .run("merge part1.json part2.json part3.json part4.json --solver moments --json")
+        .succeeds()
+        .json();
     assert!((number(&stepped, "weight") / number(&whole, "weight") - 1.0).abs() < 1e-9);
     lab.run("merge part1.json part2.json part3.json part4.json --save model.json -q").succeeds();
     lab.run("predict model.json x.npy -o y.npy").succeeds();
@@ -56,7 +61,8 @@ fn what_is_not_one_whole_is_refused() {
     lab.run("merge part1.json part2.json part3.json part2.json").ends_refused(&["both shard 2/3"]);
     lab.run("fit x2.npy t2.npy --solver exact --save-moments part2.json --shard 2/4 -q").succeeds();
     lab.run("merge part1.json part2.json part3.json").ends_refused(&["another number of shards"]);
-    lab.run("fit x2.npy t2.npy --solver exact --engine reference --save-moments part2.json --shard 2/3 -q").succeeds();
+    lab.run("fit x2.npy t2.npy --solver exact --engine reference --save-moments part2.json --shard 2/3 -q")
+        .succeeds();
     lab.run("merge part1.json part2.json part3.json").ends_refused(&["do not merge with"]);
     lab.run("merge x1.npy").ends_refused(&["x1.npy", "--save-moments"]);
     lab.run("merge none.json").ends_refused(&["none.json"]);
