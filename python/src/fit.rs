@@ -81,7 +81,7 @@ fn fitted(
 }
 
 fn report_of(solution: &Solution, method: Method, engine: &dyn Engine, timings: Timings) -> FitReport {
-    let Solution { fit, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, sgd: descent, moments, curvature, statistics };
+    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
+    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
     FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings)
 }

@@ -150,8 +150,8 @@ impl Moments {
 const VERSION: u32 = 1;
 
 fn report_of(solution: &Solution, method: Method) -> FitReport {
-    let Solution { fit, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, sgd: descent, moments, curvature, statistics };
+    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
+    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
     let engine = EngineInfo {
         kind: EngineKind::Cpu,
         adapter: None,

@@ -69,6 +69,10 @@ pub enum Hint {
     ExactSolver,
     /// Gradient descent finds a line where none is better than all others.
     DescentSolver,
+    /// Gradient descent can pass over the data for each step.
+    DescentByPasses,
+    /// The least-squares line can be fitted.
+    LeastSquares,
     /// The check that refuses can be switched off.
     Force,
     /// A model comes from a fit that was saved.
@@ -115,6 +119,8 @@ impl fmt::Display for Hint {
             Self::Standardize => "use standardized coordinates",
             Self::ExactSolver => "use the closed form",
             Self::DescentSolver => "use gradient descent, which finds one of the best lines",
+            Self::DescentByPasses => "pass over the data for each step",
+            Self::LeastSquares => "fit the least-squares line",
             Self::Force => "skip this check",
             Self::SavedModel => "give the saved result of a fit",
             Self::SavedMoments => "give the saved moments of a fit",

@@ -217,51 +217,7 @@ fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> 
 mod tests {
     use super::*;
     use crate::array::Array;
-    use std::ops::Range;
-
-    use crate::engine::{Cpu, EngineInfo, Partials, Sink};
-    use crate::math::{LossSums, Moments};
-
-    /// The CPU engine with one number of its results changed.
-    struct Corrupted {
-        inner: Cpu,
-        corrupt: fn(&mut LossSums, &mut f32),
-    }
-
-    impl Engine for Corrupted {
-        fn info(&self) -> &EngineInfo {
-            self.inner.info()
-        }
-        fn problem(&self) -> &Problem {
-            self.inner.problem()
-        }
-        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-            self.inner.loss_sums(at, over)
-        }
-        fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-            self.inner.moments(over)
-        }
-        fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-            let mut sums = self.inner.loss_sums_at(at)?;
-            (self.corrupt)(&mut sums, &mut 0.0);
-            Ok(sums)
-        }
-        fn all_moments(&mut self) -> Result<Moments, EngineError> {
-            let mut moments = self.inner.all_moments()?;
-            let mut xx = LossSums { rr: moments.xx, rx: moments.xt, ..LossSums::default() };
-            (self.corrupt)(&mut xx, &mut 0.0);
-            (moments.xx, moments.xt) = (xx.rr, xx.rx);
-            Ok(moments)
-        }
-        fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-            let corrupt = self.corrupt;
-            self.inner.predict(at, &mut |ys| {
-                let mut ys = ys.to_vec();
-                corrupt(&mut LossSums::default(), &mut ys[1]);
-                sink(&ys)
-            })
-        }
-    }
+    use crate::engine::{Altered, Found};
 
     #[test]
     fn a_corrupted_result_is_a_mismatch() {
@@ -275,16 +231,50 @@ mod tests {
             verbosity: Verbosity { quiet: true, verbose: false },
             noted: Vec::new(),
         };
-        let mut check = |corrupt: fn(&mut LossSums, &mut f32)| {
-            let mut engine = Corrupted { inner: Cpu::new(&comparer.data), corrupt };
+        let mut check = |alter: fn(Found<'_>)| {
+            let mut engine = Altered::new(&comparer.data, alter);
             comparer.measure(&mut engine).unwrap().ok
         };
-        assert!(check(|_, _| {}));
-        assert!(!check(|sums, _| sums.rr *= 1.0001));
-        assert!(!check(|sums, _| sums.rx *= 1.0001));
-        assert!(!check(|sums, _| sums.r *= 1.0001));
-        assert!(!check(|sums, _| sums.rr = f64::NAN));
-        assert!(!check(|_, y| *y *= 1.0001));
-        assert!(!check(|_, y| *y = f32::NAN));
+        assert!(check(|_| {}));
+        let alterations: [fn(Found<'_>); 7] = [
+            |found| {
+                if let Found::Sums(sums) = found {
+                    sums.rr *= 1.0001
+                }
+            },
+            |found| {
+                if let Found::Sums(sums) = found {
+                    sums.rx *= 1.0001
+                }
+            },
+            |found| {
+                if let Found::Sums(sums) = found {
+                    sums.r *= 1.0001
+                }
+            },
+            |found| {
+                if let Found::Sums(sums) = found {
+                    sums.rr = f64::NAN
+                }
+            },
+            |found| {
+                if let Found::Moments(moments) = found {
+                    moments.xt *= 1.0001
+                }
+            },
+            |found| {
+                if let Found::Predicted(ys) = found {
+                    ys[1] *= 1.0001
+                }
+            },
+            |found| {
+                if let Found::Predicted(ys) = found {
+                    ys[1] = f32::NAN
+                }
+            },
+        ];
+        for (k, alter) in alterations.into_iter().enumerate() {
+            assert!(!check(alter), "{k}");
+        }
     }
 }

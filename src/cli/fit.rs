@@ -15,12 +15,12 @@ use super::{Outcome, interrupt, print, tell, to_json};
 use crate::array::{Array, DataError, Validity, shown};
 use crate::engine::{EngineError, EngineKind};
 use crate::fit::{
-    Coordinates, Exact, Fit, GradientDescent, Method, Shard, ShardNumber, State, Statistics, StopReason,
+    ClosedForm, Coordinates, Fit, GradientDescent, Method, Shard, ShardNumber, State, Statistics, StopReason,
 };
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
-use crate::math::{Curvature, six_digits_below};
-use crate::report::{FitReport, History, Solved, Timings};
+use crate::math::{Curvature, RobustWeight, six_digits_below};
+use crate::report::{FitReport, History, Robustness, Solved, Timings};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -30,6 +30,8 @@ Examples:
   linfit fit x.npy t.npy --lr 0.1 --steps 5000 --tol 1e-9 --history steps.csv
   linfit fit x.npy t.npy --lr auto --solver moments --steps 1000000 --tol 1e-9
   linfit fit x.npy t.npy --solver exact
+  linfit fit image.tif:1 image.tif:2 --line rma
+  linfit fit image.tif:1 image.tif:2 --robust tukey
   linfit fit today.tif:1 reference.tif:1 --lr 1e-7
   linfit fit table.parquet:height table.parquet:weight
   linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
@@ -104,7 +106,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let partials = engine.moments(data.grid().chunks())?;
     let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
-    let method = arguments.solver.method();
+    let (method, kind) = (arguments.solver.method(), solver.line());
     let (sgd, curvature) = match method {
         Method::GradientDescent | Method::Moments => {
             let (sgd, curvature) = solver.descent(&moments)?;
@@ -116,25 +118,39 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut watch = Watch::new(arguments, history);
     let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
+    let mut robust = None;
     let result = match (&sgd, method) {
         (Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
         (Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
-        (None, _) => Exact.fit(engine.as_mut(), &moments, &mut see),
+        (None, _) if let Some(rounds) = solver.robust() => {
+            rounds.fit(engine.as_mut(), &moments, &mut see).map(|found| robust.insert(found).fit.clone())
+        }
+        (None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
     };
     drop(listening);
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
     watch.finish()?;
-    let statistics = Statistics::measure(engine.as_mut(), &moments, curvature)?;
+    let statistics = match &robust {
+        // Of the pairs that are left.
+        Some(found) if matches!(solver.robust().map(|robust| robust.weight), Some(RobustWeight::Clip(_))) => {
+            Statistics::of_moments(&found.moments, kind, curvature)
+        }
+        _ => Statistics::measure_line(engine.as_mut(), &moments, kind, curvature)?,
+    };
     // Data that are streamed tell what they lost only once they were read.
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, sgd, moments, curvature, statistics };
+    let solved = Solved { method, line: kind, sgd, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
     report.masked_by = masked_by;
+    report.robust = robust.zip(solver.robust()).map(|(found, robust)| Robustness::of(&robust, &found));
+    if let Some(note) = report.robust.and_then(Robustness::unsettled) {
+        arguments.verbosity.note(&note);
+    }
     report.weight_sum = data.weights().map(|_| data.weight_sum());
     if let Some(file) = part {
         let inputs = [Some(data.x()), data.t()].map(|array| array.map_or("", Array::label).to_owned());

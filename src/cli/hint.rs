@@ -53,6 +53,8 @@ pub(super) fn flags(hint: Hint) -> String {
         Hint::Standardize => "use --standardize",
         Hint::ExactSolver => "use --solver exact",
         Hint::DescentSolver => "use --solver sgd, which finds one of the best lines",
+        Hint::DescentByPasses => "use --solver sgd",
+        Hint::LeastSquares => "use --line least-squares",
         Hint::Force => "use --force to run it anyway",
         Hint::SavedModel => "give a file written by `linfit fit --save`",
         Hint::SavedMoments => "give a file written by `linfit fit --save-moments`",

@@ -113,8 +113,8 @@ pub(super) fn run(arguments: &MergeArguments) -> Result<Outcome, CliError> {
 }
 
 fn report_of(solution: &Solution, method: Method, parts: usize) -> FitReport {
-    let Solution { fit, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, sgd: descent, moments, curvature, statistics };
+    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
+    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
     let engine = EngineInfo {
         kind: EngineKind::Cpu,
         adapter: None,

@@ -13,6 +13,7 @@ mod fit;
 mod generate;
 mod hint;
 mod interrupt;
+mod line;
 mod memory;
 mod merge;
 mod pair;

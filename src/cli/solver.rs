@@ -4,18 +4,19 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use crate::fit::{Coordinates, FitError, GradientDescent, Method, StepsPerSubmit, Update};
+use super::line::LineArguments;
+use crate::fit::{Coordinates, FitError, GradientDescent, Method, Robust, StepsPerSubmit, Update};
 use crate::io::load_model;
-use crate::math::{Affine, Curvature, Moments};
+use crate::math::{Affine, Curvature, LineKind, Moments};
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Solver")]
 pub(super) struct SolverArguments {
-    /// The method that finds W and b
-    #[arg(long, value_enum, default_value_t = SolverChoice::GradientDescent)]
-    solver: SolverChoice,
+    /// The method that finds W and b [default: sgd; exact where there is no descent]
+    #[arg(long, value_enum)]
+    solver: Option<SolverChoice>,
 
     /// The learning rate η; auto: the one that converges fastest on these data
     /// [default: 0.01]
@@ -36,7 +37,7 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, conflicts_with = "tol")]
     rtol: Option<f64>,
 
-    /// The weight to start from [default: 0]
+    /// The weight to start from [default: 0; 1 with --line offset]
     #[arg(long, value_name = "W", allow_hyphen_values = true)]
     w0: Option<f64>,
 
@@ -67,6 +68,10 @@ pub(super) struct SolverArguments {
     /// the same. auto: as many as take 50 ms
     #[arg(long, value_name = "K|auto")]
     steps_per_submit: Option<StepsPerSubmit>,
+
+    // Last, as its heading is for all that follows.
+    #[command(flatten)]
+    line: LineArguments,
 }
 
 /// The values of `--solver`.
@@ -113,11 +118,19 @@ impl FromStr for LearningRate {
 impl SolverArguments {
     /// The solver's name in reports.
     pub(super) fn method(&self) -> Method {
-        match self.solver {
+        match self.choice() {
             SolverChoice::GradientDescent => Method::GradientDescent,
             SolverChoice::Moments => Method::Moments,
             SolverChoice::Exact => Method::Exact,
         }
+    }
+
+    fn choice(&self) -> SolverChoice {
+        let default = || match self.line.without_steps() {
+            Some(_) => SolverChoice::Exact,
+            None => SolverChoice::GradientDescent,
+        };
+        self.solver.unwrap_or_else(default)
     }
 
     /// Whether the learning rate is chosen from the data.
@@ -137,7 +150,7 @@ impl SolverArguments {
 
     /// The most steps.
     pub(super) fn steps(&self) -> u64 {
-        if self.solver == SolverChoice::Exact {
+        if self.choice() == SolverChoice::Exact {
             0
         } else {
             self.steps.unwrap_or(GradientDescent::default().steps)
@@ -148,7 +161,14 @@ impl SolverArguments {
     /// no meaning or do not go together. The model to start from is read here and
     /// only here: a pipe can't be read twice, and a file may change.
     pub(super) fn checked(&self) -> Result<Solver<'_>, CliError> {
-        let given = |given: bool, option| given.then_some(option);
+        self.line.check()?;
+        if self.choice() != SolverChoice::Exact {
+            self.line.check_descent(&self.method().to_string())?;
+        }
+        if self.choice() != SolverChoice::GradientDescent {
+            self.line.check_loss(&self.method().to_string())?;
+        }
+        let given = |given: bool, option| (given && !self.is_of_line(option)).then_some(option);
         let steps = [
             given(self.steps.is_some(), "--steps"),
             given(self.lr.is_some(), "--lr"),
@@ -164,22 +184,28 @@ impl SolverArguments {
             given(self.update.is_some(), "--update"),
             given(self.steps_per_submit.is_some(), "--steps-per-submit"),
         ];
-        let (out_of_place, why) = match self.solver {
+        let (out_of_place, why) = match self.choice() {
             SolverChoice::GradientDescent => (None, ""),
             SolverChoice::Moments => (first(&passes), "steps from the moments on the host"),
             SolverChoice::Exact => (first(&steps).or(first(&passes)), "takes no steps"),
         };
         if let Some(option) = out_of_place {
             let solver = self.method();
-            return Err(CliError::Usage(format!(
-                "--solver {solver} {why}; remove {option}, or use --solver sgd"
-            )));
+            return Err(CliError::Usage(match self.line.without_steps() {
+                Some(line) => format!("{line} {why}; remove {option}"),
+                None => format!("--solver {solver} {why}; remove {option}, or use --solver sgd"),
+            }));
         }
         let settings = self.settings()?;
         settings.check().map_err(FitError::from)?;
         let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
         relative.check().map_err(FitError::from)?;
         Ok(Solver { arguments: self, settings })
+    }
+
+    /// Whether an option belongs to the line, with or without steps.
+    fn is_of_line(&self, option: &str) -> bool {
+        self.choice() == SolverChoice::Exact && self.line.fixes(option)
     }
 
     fn settings(&self) -> Result<GradientDescent, CliError> {
@@ -196,12 +222,14 @@ impl SolverArguments {
             start: match &self.init {
                 Some(path) => load_model(path)?,
                 None => Affine::new(
-                    self.w0.unwrap_or(default.start.weight),
+                    self.w0.unwrap_or(self.line.first_weight()),
                     self.b0.unwrap_or(default.start.bias),
                 ),
             },
             update: self.update()?,
             coordinates: Coordinates::Original,
+            loss: self.line.loss(),
+            fixed: self.line.fixed(),
         })
     }
 
@@ -235,6 +263,16 @@ pub(super) struct Solver<'a> {
 }
 
 impl Solver<'_> {
+    /// The line to fit.
+    pub(super) fn line(&self) -> LineKind {
+        self.arguments.line.kind(self.settings.start)
+    }
+
+    /// The robust fit, if one is asked for.
+    pub(super) fn robust(&self) -> Option<Robust> {
+        self.arguments.line.robust(self.line())
+    }
+
     /// The descent over data with these moments, with the rate chosen, and refused
     /// if it diverges; and the curvature of the loss in its coordinates, `None` if
     /// that overflows.
@@ -246,7 +284,8 @@ impl Solver<'_> {
         if arguments.standardize {
             sgd.coordinates = Coordinates::standardized(moments)?;
         }
-        let curvature = sgd.coordinates.curvature(moments);
+        sgd.check().map_err(FitError::from)?;
+        let curvature = sgd.curvature(moments);
         if arguments.chooses_rate() {
             sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
         }

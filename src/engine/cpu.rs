@@ -3,7 +3,9 @@ mod deviations;
 mod lanes;
 mod moments;
 mod read;
+mod residual_blocks;
 mod residuals;
+mod robust;
 
 use std::ops::Range;
 
@@ -13,16 +15,19 @@ use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::frame::Frame;
+use super::reweighting::{Reweighting, WholeWeights};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Order, Problem, Real};
-use crate::math::{Affine, Line, LossSums, Moments, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, SizeCounts, SizeRange, SumsAccumulator, scaled};
 use blocks::{Blocks, for_each_block};
 use lanes::BLOCK_ELEMENTS;
 use moments::BlockMoments;
+use residual_blocks::{HuberSums, Widening};
 use residuals::BlockResiduals;
+use robust::{ResidualSizes, ReweightedMoments};
 
 /// Below this many elements waking other threads costs more than they help.
 const PARALLEL_ELEMENTS: usize = 2 * CHUNK;
@@ -93,7 +98,7 @@ impl Cpu {
 impl Cpu {
     /// The values of a range of chunks, each made of runs of one fit: which
     /// additions are made depends neither on which thread is first nor on how
-    /// many elements it goes through before it gives memory back.
+    /// many elements it goes through before it releases memory.
     fn leaves<V: Send>(
         &self,
         over: &Range<u64>,
@@ -125,12 +130,55 @@ impl Cpu {
         Ok(values)
     }
 
+    /// What a pass adds to a value, chunk by chunk in any order; values that are
+    /// made side by side merge.
+    fn fold_chunks<V: Send>(
+        &self,
+        none: impl Fn() -> V + Sync,
+        pass: impl Fn(&mut V, Range<usize>) + Sync,
+        merge: impl Fn(V, V) -> V + Send + Sync,
+    ) -> Result<V, EngineError> {
+        let all = 0..self.data.len();
+        let add = |mut value: V, run: Range<usize>| {
+            chunks(run.clone(), CHUNK).for_each(|chunk| pass(&mut value, chunk));
+            self.data.release(&run);
+            value
+        };
+        let value = if all.len() <= PARALLEL_ELEMENTS {
+            add(none(), all)
+        } else {
+            let run = self.data.run_elements().next_multiple_of(CHUNK);
+            let runs: Vec<_> = chunks(all, run).collect();
+            runs.into_par_iter().fold(&none, add).reduce(&none, &merge)
+        };
+        self.data.check_intact()?;
+        Ok(value)
+    }
+
     /// The sums over a run of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
+    fn framed_sums(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        at: Affine,
+        loss: Loss,
+    ) -> SumsAccumulator {
         let there = if frame.is_plain() { at } else { frame.readings.model(at) };
-        let mut pass = BlockResiduals::new(there);
-        for_each_block(Blocks { data: &self.data, t, frame, about: None }, run.clone(), &mut pass);
-        pass.sums()
+        let blocks = Blocks { data: &self.data, t, frame, about: None };
+        match loss.in_units(frame.readings.t.exponent) {
+            Loss::Squared => {
+                let mut pass = BlockResiduals::new(there);
+                for_each_block(blocks, run.clone(), &mut pass);
+                pass.sums()
+            }
+            Loss::Huber { delta } => {
+                let sums = SumsAccumulator::default();
+                let mut pass = Widening::new(HuberSums { at: there, delta, sums });
+                for_each_block(blocks, run.clone(), &mut pass);
+                pass.pass.sums
+            }
+        }
     }
 
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
@@ -161,18 +209,60 @@ impl Engine for Cpu {
         std::mem::take(&mut self.notices)
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at))
+            self.facts.sums_of(data, &run, at, loss, |frame| self.framed_sums(frame, t, &run, at, loss))
         })?;
         partials_of(data, arithmetic(), over, leaves)
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
         partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
+    }
+
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        check_points(&self.data, at)?;
+        let (data, t, all) = (&self.data, targets(&self.data)?, self.data.grid().chunks());
+        let first_fit = data.fits().range().start;
+        let leaves = self.leaves(&all, |fit, run| {
+            let Reweighting { model, scale, weight } = point_of(at, fit - first_fit);
+            self.facts.moments_of(data, &run, |frame| {
+                let scale = scaled(scale, frame.readings.t.exponent);
+                let mut pass =
+                    Widening::new(ReweightedMoments::new(frame.readings.model(model), scale, weight));
+                for_each_block(Blocks { data, t, frame, about: None }, run.clone(), &mut pass);
+                pass.pass.moments.total()
+            })
+        })?;
+        Ok(partials_of::<Moments>(data, arithmetic(), all, leaves)?.totals()?.1)
+    }
+
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        check_points(&self.data, at)?;
+        let (data, t, weights) = (&self.data, targets(&self.data)?, WholeWeights::of(&self.data));
+        let first_fit = data.fits().range().start;
+        let pass = |all: &mut Vec<SizeCounts>, chunk: Range<usize>| {
+            for (fit, run) in data.fits().runs(chunk) {
+                let (model, range) = point_of(at, fit - first_fit);
+                let frame = &self.facts.frame(data, &run);
+                let (at, exponent) = (frame.readings.model(model), frame.readings.t.exponent);
+                let counts = &mut all[usize::try_from(fit - first_fit).unwrap_or(usize::MAX)];
+                let mut pass = Widening::new(ResidualSizes { at, range, exponent, weights, counts });
+                for_each_block(Blocks { data, t, frame, about: None }, run, &mut pass);
+            }
+        };
+        let merge = |one: Vec<SizeCounts>, other: Vec<SizeCounts>| {
+            one.into_iter().zip(&other).map(|(one, other)| one.merge(other)).collect()
+        };
+        self.fold_chunks(|| vec![SizeCounts::default(); at.len()], pass, merge)
     }
 
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {

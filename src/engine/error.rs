@@ -1,8 +1,8 @@
 use std::io;
 use std::ops::Range;
 
-use super::PartialsError;
 use super::gpu::GpuError;
+use super::{EngineKind, PartialsError};
 use crate::array::{DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
@@ -29,6 +29,9 @@ pub enum EngineError {
     #[error("the GPU engine computes one fit, not {fits}")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     ManyFits { fits: u64 },
+    /// A pass of a robust fit on an engine that has none.
+    #[error("the {} engine has no passes for robust fits", .0.name())]
+    NoRobustPass(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]
     Groups(#[from] GroupsError),
@@ -52,7 +55,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } => vec![Hint::CpuEngine],
+            Self::ManyFits { .. } | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

@@ -3,9 +3,9 @@
 use std::io;
 use std::ops::Range;
 
-use super::{EngineError, EngineInfo, Notice, Partials, Stepper};
+use super::{EngineError, EngineInfo, Notice, Partials, Reweighting, Stepper};
 use crate::array::{Array, Problem};
-use crate::math::{Affine, Line, LossSums, Moments, Readings};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
 
 /// Takes the predictions of a forward pass, in the problem's order.
 pub type Sink<'s> = &'s mut dyn FnMut(&[f32]) -> io::Result<()>;
@@ -29,13 +29,18 @@ pub trait Engine: Send {
         self.problem().matrices().map(Array::stored_bytes).sum()
     }
 
-    /// The sums over a range of the problem's chunks: one result for each fit, at
-    /// the W and b that `at` has for it.
+    /// The sums of a loss over a range of the problem's chunks: one result for each
+    /// fit, at the W and b that `at` has for it.
     ///
     /// # Errors
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Points`];
     /// [`EngineError::Chunks`]; whatever a device reports.
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError>;
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError>;
 
     /// The means of X and T over a range of the problem's chunks, and the sums of
     /// squares and products about them, which determine the loss sums at every W
@@ -46,13 +51,43 @@ pub trait Engine: Send {
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
 
-    /// The sums over all elements of the one fit.
+    /// The moments of all elements with every sample weight times that of its
+    /// residual: one result for each fit, by what `at` has for it. Elements of weight
+    /// 0 are not counted.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; [`EngineError::NoRobustPass`];
+    /// whatever a device reports.
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        let _ = at;
+        Err(EngineError::NoRobustPass(self.info().kind))
+    }
+
+    /// The counts of all elements by the size of their residuals: one result for
+    /// each fit, at a W and b in a range of sizes.
+    ///
+    /// # Errors
+    /// Those of [`reweighted_moments`](Self::reweighted_moments).
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        let _ = at;
+        Err(EngineError::NoRobustPass(self.info().kind))
+    }
+
+    /// The sums of the squared loss over all elements of the one fit.
     ///
     /// # Errors
     /// Those of [`loss_sums`](Self::loss_sums).
     fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
+        self.sums_of_loss(at, Loss::Squared)
+    }
+
+    /// The sums of a loss over all elements of the one fit.
+    ///
+    /// # Errors
+    /// Those of [`loss_sums`](Self::loss_sums).
+    fn sums_of_loss(&mut self, at: Affine, loss: Loss) -> Result<LossSums, EngineError> {
         let all = self.problem().grid().chunks();
-        Ok(self.loss_sums(&[at], all)?.total()?)
+        Ok(self.loss_sums(&[at], loss, all)?.total()?)
     }
 
     /// The moments of all elements of the one fit.

@@ -12,6 +12,8 @@
 //! what such a pass must know of the data, `frame` the way in which it reads a run
 //! of them, and `reframe` chooses another frame near the ends of the range of f64.
 
+#[cfg(test)]
+mod altered;
 mod check;
 mod cpu;
 mod error;
@@ -26,11 +28,14 @@ mod pass;
 mod probe;
 mod reference;
 mod reframe;
+mod reweighting;
 mod rule;
 mod scales;
 mod scan;
 mod stepper;
 
+#[cfg(test)]
+pub(crate) use altered::{Altered, Found};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;
@@ -42,6 +47,7 @@ pub use partials::{Mergeable, Partials, PartialsError, Source, SumsAt, Tree};
 pub(crate) use pass::CHUNK;
 pub use probe::ReadProbe;
 pub use reference::Reference;
+pub use reweighting::Reweighting;
 pub use rule::{DescentRule, Movable, StepOutcome, StepState};
 pub use scales::TermScales;
 pub use stepper::{Evaluated, MOST_EVALUATIONS, Stepper};

@@ -351,7 +351,14 @@ mod tests {
         let mut of_sums = Partials::new(of_grouped);
         let sums = LossSums { n: 2, weight_sum: 2.0, rr: 5.0, rx: 3.0, r: -1.0 };
         let sums = SumsAccumulator::from(sums).of_readings(&readings, 4);
-        of_sums.push(0..1, 0, vec![SumsAt { at: Affine::new(1.5, -0.5), sums }], None).unwrap();
+        of_sums
+            .push(
+                0..1,
+                0,
+                vec![SumsAt { at: Affine::new(1.5, -0.5), loss: crate::math::Loss::Squared, sums }],
+                None,
+            )
+            .unwrap();
         let text = concat!(
             r#"{"version":1,"kind":"loss_sums","source":{"chunk_elements":65536,"tree":"dyadic","#,
             r#""arithmetic":"test","fit_elements":9,"order":"fortran"},"end":null,"nodes":[{"first_chunk":0,"#,

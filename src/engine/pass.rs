@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{EngineError, Mergeable, Partials, Source, Tree};
 use crate::array::{Array, CHUNK_ELEMENTS, Problem};
-use crate::math::{Affine, Line};
+use crate::math::Line;
 
 /// Elements of a chunk, of arrays in memory.
 #[expect(clippy::cast_possible_truncation, reason = "2^16")]
@@ -17,7 +17,7 @@ pub(super) fn targets(data: &Problem) -> Result<&Array, EngineError> {
 }
 
 /// The number of fits, or [`EngineError::Points`] if there are not as many points.
-pub(super) fn check_points(data: &Problem, at: &[Affine]) -> Result<(), EngineError> {
+pub(super) fn check_points<P>(data: &Problem, at: &[P]) -> Result<(), EngineError> {
     let fits = data.fits().range();
     let fits = fits.end - fits.start;
     if fits == at.len() as u64 { Ok(()) } else { Err(EngineError::Points { fits, points: at.len() }) }
@@ -36,7 +36,7 @@ pub(super) fn elements_of(data: &Problem, over: &Range<u64>) -> Result<Range<usi
 }
 
 /// The point of a fit, counted from the problem's first one.
-pub(super) fn point_of(at: &[Affine], fit: u64) -> Affine {
+pub(super) fn point_of<P: Copy>(at: &[P], fit: u64) -> P {
     at[usize::try_from(fit).unwrap_or(usize::MAX)]
 }
 

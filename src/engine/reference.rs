@@ -5,12 +5,16 @@ use std::ops::Range;
 
 use super::facts::Facts;
 use super::frame::{self, Frame};
+use super::reweighting::{Reweighting, WholeWeights};
 use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
 use crate::array::{Array, Problem};
-use crate::math::{Affine, Compensated, Double, Line, LossSums, Moments, ShiftedSums, SumsAccumulator};
+use crate::math::{
+    Affine, Compensated, Double, Line, Loss, LossSums, Moments, ShiftedSums, SizeCounts, SizeRange,
+    SumsAccumulator, scaled,
+};
 
 /// Elements brought to f64 at a time.
 const READ_ELEMENTS: usize = 1 << 14;
@@ -86,12 +90,19 @@ impl Reference {
     }
 
     /// The sums over a run of X and T that are read so.
-    fn framed_sums(&self, frame: &Frame, t: &Array, run: &Range<usize>, at: Affine) -> SumsAccumulator {
-        let there = frame.readings.model(at);
+    fn framed_sums(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        at: Affine,
+        loss: Loss,
+    ) -> SumsAccumulator {
+        let (there, loss) = (frame.readings.model(at), loss.in_units(frame.readings.t.exponent));
         let mut sums = SumsAccumulator::default();
         self.each_pair(frame, t, run, |Pair { x: [x, _], t: [t, _], w }| {
-            let r = there.apply(x) - t;
-            sums.add(LossSums { n: 1, weight_sum: w, rr: w * r * r, rx: w * r * x, r: w * r });
+            let [rho, r] = loss.of(there.apply(x) - t);
+            sums.add(LossSums { n: 1, weight_sum: w, rr: w * rho, rx: w * r * x, r: w * r });
         });
         sums
     }
@@ -100,9 +111,21 @@ impl Reference {
     /// two passes (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983, the corrected
     /// two-pass algorithm).
     fn framed_moments(&self, frame: &Frame, t: &Array, run: &Range<usize>) -> Moments {
+        self.two_pass_moments(frame, t, run, |pair| pair.w)
+    }
+
+    /// The same of pairs with other weights.
+    fn two_pass_moments(
+        &self,
+        frame: &Frame,
+        t: &Array,
+        run: &Range<usize>,
+        weigh: impl Fn(&Pair) -> f64,
+    ) -> Moments {
         let (mut n, mut means) = (0, [Compensated::default(); 3]);
-        self.each_pair(frame, t, run, |Pair { x: [x, _], t: [t, _], w }| {
-            n += 1;
+        self.each_pair(frame, t, run, |pair| {
+            let (Pair { x: [x, _], t: [t, _], .. }, w) = (&pair, weigh(&pair));
+            n += u64::from(w > 0.0);
             means.iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
         });
         if n == 0 {
@@ -111,12 +134,22 @@ impl Reference {
         let [weight_sum, x, t_sum] = means.map(Compensated::value);
         let (x_shift, t_shift) = (x / weight_sum, t_sum / weight_sum);
         let mut sums = [Compensated::default(); 5];
-        self.each_pair(frame, t, run, |Pair { x, t, w }| {
+        self.each_pair(frame, t, run, |pair| {
+            let (Pair { x, t, .. }, w) = (&pair, weigh(&pair));
             let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
             sums.iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         });
         let [x, t, xx, xt, tt] = sums.map(Compensated::value);
         Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt })
+    }
+
+    /// The moments of a run by [`framed_moments`](Self::framed_moments), of pairs
+    /// whose weights are multiplied by those of their residuals.
+    fn framed_reweighted(&self, frame: &Frame, t: &Array, run: &Range<usize>, by: &Reweighting) -> Moments {
+        let (there, exponent) = (frame.readings.model(by.model), frame.readings.t.exponent);
+        self.two_pass_moments(frame, t, run, |Pair { x: [x, _], t: [t, _], w }| {
+            w * by.of(there.apply(*x) - t, exponent)
+        })
     }
 
     /// Calls `each` with x, t, w and the residual at W and b of every valid pair,
@@ -177,12 +210,17 @@ impl Engine for Reference {
         std::mem::take(&mut self.notices)
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
         let (data, t, first_fit) = (&self.data, targets(&self.data)?, self.data.fits().range().start);
         let leaves = self.leaves(&over, |fit, run| {
             let at = point_of(at, fit - first_fit);
-            self.facts.sums_of(data, &run, at, |frame| self.framed_sums(frame, t, &run, at))
+            self.facts.sums_of(data, &run, at, loss, |frame| self.framed_sums(frame, t, &run, at, loss))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
     }
@@ -193,6 +231,36 @@ impl Engine for Reference {
             self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
+    }
+
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        check_points(&self.data, at)?;
+        let (data, t, all) = (&self.data, targets(&self.data)?, self.data.grid().chunks());
+        let first_fit = data.fits().range().start;
+        let leaves = self.leaves(&all, |fit, run| {
+            let by = point_of(at, fit - first_fit);
+            self.facts.moments_of(data, &run, |frame| self.framed_reweighted(frame, t, &run, &by))
+        })?;
+        Ok(partials_of::<Moments>(data, ARITHMETIC, all, leaves)?.totals()?.1)
+    }
+
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        check_points(&self.data, at)?;
+        let (data, t, weights) = (&self.data, targets(&self.data)?, WholeWeights::of(&self.data));
+        let mut all = vec![SizeCounts::default(); at.len()];
+        for chunk in chunks(0..data.len(), CHUNK) {
+            for (fit, run) in data.fits().runs(chunk) {
+                let fit = fit - data.fits().range().start;
+                let ((model, range), frame) = (point_of(at, fit), self.facts.frame(data, &run));
+                let (there, exponent) = (frame.readings.model(model), frame.readings.t.exponent);
+                let counts = &mut all[usize::try_from(fit).unwrap_or(usize::MAX)];
+                self.each_pair(&frame, t, &run, |Pair { x: [x, _], t: [t, _], w }| {
+                    counts.add(range, scaled(there.apply(x) - t, -exponent), weights.whole(w));
+                });
+            }
+        }
+        self.data.check_intact()?;
+        Ok(all)
     }
 
     /// With twice the digits of f64 in any case.

@@ -8,7 +8,7 @@ use super::facts::{ArrayFacts, Facts};
 use super::frame::Frame;
 use super::scan::{largest, size_of};
 use crate::array::{Array, ElementType, Problem};
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator, exponent_of};
+use crate::math::{Affine, Loss, LossSums, Moments, SumsAccumulator, exponent_of};
 
 /// Within these powers of two of 1, squares and products of numbers, and of
 /// what is left of them after cancellation, are normal numbers.
@@ -103,13 +103,14 @@ impl Frame {
 }
 
 impl Facts {
-    /// The sums over a run at a W and b, by a pass in the frame that the first one
-    /// shows to be right.
+    /// The sums of a loss over a run at a W and b, by a pass in the frame that the
+    /// first one shows to be right.
     pub(super) fn sums_of(
         &self,
         data: &Problem,
         run: &Range<usize>,
         at: Affine,
+        loss: Loss,
         pass: impl Fn(&Frame) -> SumsAccumulator,
     ) -> SumsAt {
         let mut frame = self.frame(data, run);
@@ -118,7 +119,7 @@ impl Facts {
             frame = other;
             sums = pass(&frame);
         }
-        SumsAt { at, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
+        SumsAt { at, loss, sums: sums.of_readings(&frame.readings, frame.weight_exponent) }
     }
 
     /// The moments of a run, found likewise.

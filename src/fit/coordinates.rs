@@ -1,7 +1,8 @@
 use super::FitError;
+use super::parameter::Parameter;
 use crate::engine::{Digits, Engine, EngineError, Movable};
 use crate::math::{
-    Affine, Curvature, Double, Evaluation, Line, Moments, Quadratic, Slopes, exponent_of, scaled,
+    Affine, Curvature, Double, Evaluation, Line, Loss, Moments, Quadratic, Slopes, exponent_of, scaled,
 };
 
 /// The coordinates in which a descent steps.
@@ -88,17 +89,31 @@ impl Position {
         Self { coordinates, model, height }
     }
 
+    /// The same with a parameter of another position, in original coordinates.
+    pub(super) fn keeping(self, fixed: Parameter, of: &Self) -> Self {
+        let model = match fixed {
+            Parameter::Weight => Affine { weight: of.model.weight, ..self.model },
+            Parameter::Bias => Affine { bias: of.model.bias, ..self.model },
+        };
+        Self { model, ..self }
+    }
+
     /// W and b, each the nearest f64.
     pub(super) fn affine(&self) -> Affine {
         self.model
     }
 
-    /// Loss and gradients here by a pass, the gradient in these coordinates,
+    /// The loss, in standardized coordinates the squared one, and its gradients here by
+    /// a pass, the gradient in these coordinates,
     /// and the number of elements.
-    pub(super) fn pass(&self, engine: &mut dyn Engine) -> Result<(Evaluation, Affine, u64), EngineError> {
+    pub(super) fn pass(
+        &self,
+        engine: &mut dyn Engine,
+        loss: Loss,
+    ) -> Result<(Evaluation, Affine, u64), EngineError> {
         match self.coordinates {
             Coordinates::Original => {
-                let sums = engine.loss_sums_at(self.model)?;
+                let sums = engine.sums_of_loss(self.model, loss)?;
                 let evaluation = Evaluation::from_sums(&sums);
                 Ok((evaluation, evaluation.gradient(), sums.n))
             }

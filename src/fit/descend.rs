@@ -9,7 +9,7 @@ use super::refine::hides;
 use super::result::{Fit, State, StopReason};
 use super::steps::StepsPerSubmit;
 use crate::engine::{Digits, Engine, EngineError, EngineKind, StepOutcome, Stepper};
-use crate::math::{Evaluation, Line, Moments};
+use crate::math::{Evaluation, Line, Loss, Moments};
 
 impl GradientDescent {
     /// Descends until the steps are used up, the tolerance is reached, the
@@ -31,7 +31,8 @@ impl GradientDescent {
             let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
             return self.follow(stepper, kind, per_submit, started, observe);
         }
-        let mut stepper = HostStepper::new(Passes::of(engine), self.coordinates);
+        let mut stepper =
+            HostStepper::new(Passes::of_loss(engine, self.loss), self.coordinates).fixing(self.fixed);
         self.follow(&mut stepper, kind, StepsPerSubmit::Fixed(1), started, observe)
     }
 
@@ -53,8 +54,11 @@ impl GradientDescent {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         self.check()?;
+        if self.loss != Loss::Squared {
+            return Err(ConfigError::LossMoments(self.loss).into());
+        }
         let started = Instant::now();
-        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
+        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates).fixing(self.fixed);
         // The moments have the range of f64, whichever engine they come from.
         let fit = self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)?;
         let evaluation = self.passed_over(&fit, engine, moments)?;
@@ -154,7 +158,8 @@ impl GradientDescent {
         let mut takes_rate = || engine.stepper().map(|stepper| stepper.takes_rate(self.learning_rate));
         match self.update {
             Update::Host => Ok(None),
-            Update::Auto if !is_original => Ok(None),
+            Update::Auto if !is_original || !self.is_plain() => Ok(None),
+            Update::Device(_) if !self.is_plain() => Err(ConfigError::DevicePlain.into()),
             Update::Auto => Ok((takes_rate() == Some(true)).then_some(StepsPerSubmit::Auto)),
             Update::Device(_) if !is_original => Err(ConfigError::DeviceCoordinates.into()),
             Update::Device(per_submit) => match takes_rate() {

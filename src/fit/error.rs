@@ -1,6 +1,6 @@
 use crate::array::{Hint, Hinted};
 use crate::engine::{EngineError, EngineKind};
-use crate::math::{Affine, six_digits_below};
+use crate::math::{Affine, LineKind, Loss, six_digits_below};
 
 /// A configuration that cannot be fitted with.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -15,6 +15,14 @@ pub enum ConfigError {
     Start(Affine),
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
+    #[error("a descent on another loss than the squared one, or of W or b alone, is updated on the host")]
+    DevicePlain,
+    #[error("steps in standardized coordinates are for both W and b, and the squared loss")]
+    PlainCoordinates,
+    #[error("the moments of the data determine the squared loss, and not {0}")]
+    LossMoments(Loss),
+    #[error("a robust fit weighs by the residuals of T, and {0} is a line of errors in X and T")]
+    RobustLine(LineKind),
     #[error("steps in standardized coordinates are updated on the host")]
     DeviceCoordinates,
 }
@@ -52,6 +60,17 @@ pub enum FitError {
     /// The best line is not determined.
     #[error("a single element determines no line")]
     OneElement,
+    /// No line is the best of its kind.
+    #[error(
+        "{}",
+        match .0 {
+            LineKind::ReducedMajorAxis => "X and T have no correlation, which decides the sign of the reduced major axis",
+            LineKind::Deming { .. } => "these data scatter alike in all directions, or up and down only: no single line is \
+                the nearest",
+            _ => "X is 0 everywhere, or the line is beyond f64: no line of this kind is better than others",
+        }
+    )]
+    NoLine(LineKind),
     /// The best line is beyond f64.
     #[error(
         "the least-squares line is beyond f64: its weight is about ±1e{0}, and the largest number is 1e308; \
@@ -83,6 +102,10 @@ impl Hinted for ConfigError {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
             Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
+            Self::DevicePlain => vec![Hint::UpdateWherePossible],
+            Self::PlainCoordinates => vec![Hint::Do("descend in original coordinates")],
+            Self::LossMoments(_) => vec![Hint::DescentByPasses],
+            Self::RobustLine(_) => vec![Hint::LeastSquares],
             Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
         }
     }
@@ -107,6 +130,7 @@ impl Hinted for FitError {
             Self::ToleranceBeyondRange(_) => {
                 vec![Hint::Do("scale the data, for example to the range ±1"), Hint::SmallerShare]
             }
+            Self::NoLine(_) => vec![Hint::LeastSquares],
             Self::LineBeyondRange(_) | Self::MomentsOverflow => Vec::new(),
         }
     }

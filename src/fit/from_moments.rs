@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::exact::undetermined;
 use super::host::{HostStepper, Replay};
-use super::{Exact, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason};
+use super::{ClosedForm, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason};
 use crate::engine::EngineKind;
-use crate::math::{Evaluation, Moments, scaled};
+use crate::math::{Evaluation, LineKind, Moments, scaled};
 
 impl GradientDescent {
     /// Descends from the moments as [`replay`](Self::replay) does, but without a
@@ -27,9 +26,9 @@ impl GradientDescent {
     }
 }
 
-impl Exact {
-    /// The line that moments determine, and its loss as they have it. `observe`
-    /// sees that one state.
+impl ClosedForm {
+    /// The line that moments determine, and the mean squared error and its gradients
+    /// there as they have them. `observe` sees that one state.
     ///
     /// # Errors
     /// Those of [`fit`](Self::fit) but for a pass's.
@@ -39,9 +38,14 @@ impl Exact {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         let started = Instant::now();
-        let model = moments.line().ok_or_else(|| undetermined(moments))?.affine();
-        let loss = scaled(moments.least_squares_rr() / moments.weight_sum, -2 * moments.units()[1]);
-        let evaluation = Evaluation { loss, ..Evaluation::default() };
+        let line = self.kind.of(moments).ok_or_else(|| self.undetermined(moments))?;
+        let model = line.affine();
+        let evaluation = if self.kind == LineKind::LeastSquares {
+            let loss = scaled(moments.least_squares_rr() / moments.weight_sum, -2 * moments.units()[1]);
+            Evaluation { loss, ..Evaluation::default() }
+        } else {
+            moments.quadratic().evaluate(model)
+        };
         let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
         let seconds = started.elapsed().as_secs_f64();
         Ok(Fit {

@@ -1,9 +1,10 @@
 use super::coordinates::Coordinates;
 use super::error::{ConfigError, FitError};
+use super::parameter::Parameter;
 use super::steps::StepsPerSubmit;
 use crate::array::Hint;
 use crate::engine::DescentRule;
-use crate::math::{Affine, Curvature, Moments};
+use crate::math::{Affine, Curvature, Loss, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
 /// W and b against the gradient of the loss.
@@ -43,6 +44,16 @@ pub struct GradientDescent {
     /// The coordinates in which the steps are made; other than the original
     /// ones, they are made on the host.
     pub coordinates: Coordinates,
+    /// The loss to descend on; other than the squared one, W and b are updated on
+    /// the host, after a pass for each step.
+    ///
+    /// A learning rate that converges on the squared loss converges on Huber's: its
+    /// curvature is that of the squared loss where |r| ≤ δ and 0 beyond, so that no
+    /// direction curves more.
+    pub loss: Loss,
+    /// The parameter that stays as it is at `start`, if one does; updates are made on
+    /// the host then.
+    pub fixed: Option<Parameter>,
 }
 
 /// The place where W and b are updated. The states are the same up to rounding.
@@ -68,6 +79,8 @@ impl Default for GradientDescent {
             start: Affine::default(),
             update: Update::Auto,
             coordinates: Coordinates::Original,
+            loss: Loss::Squared,
+            fixed: None,
         }
     }
 }
@@ -87,6 +100,9 @@ impl GradientDescent {
         if !self.start.is_finite() {
             return Err(ConfigError::Start(self.start));
         }
+        if !self.is_plain() && self.coordinates != Coordinates::Original {
+            return Err(ConfigError::PlainCoordinates);
+        }
         Ok(())
     }
 
@@ -102,10 +118,36 @@ impl GradientDescent {
         [share * 2.0 * x * t, share * 2.0 * t]
     }
 
+    /// Whether both parameters descend on the squared loss.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.loss == Loss::Squared && self.fixed.is_none()
+    }
+
+    /// The curvature of the squared loss in the coordinates and along the parameters
+    /// of the descent; `None` if that overflows.
+    #[must_use]
+    pub fn curvature(&self, moments: &Moments) -> Option<Curvature> {
+        let Some(fixed) = self.fixed else { return self.coordinates.curvature(moments) };
+        let size = moments.deviations()[0].hypot(moments.x_mean());
+        let value = match fixed {
+            Parameter::Bias => 2.0 * size * size,
+            Parameter::Weight => 2.0,
+        };
+        (moments.is_finite() && value.is_finite() && value > 0.0).then(|| Curvature::of_one(value))
+    }
+
     /// The tolerances of |∂L/∂W| and of |∂L/∂b|; 0 where there are none.
     #[must_use]
     pub fn both_tolerances(&self) -> [f64; 2] {
-        if self.tolerance > 0.0 { [self.tolerance; 2] } else { self.tolerances }
+        let mut both = if self.tolerance > 0.0 { [self.tolerance; 2] } else { self.tolerances };
+        // The gradient of a fixed parameter does not matter.
+        if let Some(fixed) = self.fixed
+            && both.iter().all(|&tolerance| tolerance > 0.0)
+        {
+            both[usize::from(fixed == Parameter::Bias)] = f64::INFINITY;
+        }
+        both
     }
 
     /// The rule of the steps.

@@ -1,6 +1,7 @@
 use super::coordinates::{Coordinates, Position};
+use super::parameter::Parameter;
 use crate::engine::{DescentRule, Engine, EngineError, Evaluated, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Evaluation, Moments, Quadratic};
+use crate::math::{Affine, Evaluation, Loss, Moments, Quadratic};
 
 /// The steps of a descent on the host, in f64: from passes of an engine, or
 /// from the moments of the data without any. Twin of the shaders `descend.wgsl`,
@@ -8,6 +9,8 @@ use crate::math::{Affine, Evaluation, Moments, Quadratic};
 pub(super) struct HostStepper<S> {
     source: S,
     coordinates: Coordinates,
+    /// The parameter that stays.
+    fixed: Option<Parameter>,
     rule: DescentRule,
     state: StepState<Position>,
 }
@@ -25,7 +28,12 @@ impl<S: Source> HostStepper<S> {
     /// A stepper in these coordinates.
     pub(super) fn new(source: S, coordinates: Coordinates) -> Self {
         let state = StepState::start(Position::new(Affine::default(), coordinates));
-        Self { source, coordinates, rule: DescentRule::default(), state }
+        Self { source, coordinates, fixed: None, rule: DescentRule::default(), state }
+    }
+
+    /// The same stepper with a parameter that stays as it is.
+    pub(super) fn fixing(self, fixed: Option<Parameter>) -> Self {
+        Self { fixed, ..self }
     }
 }
 
@@ -42,6 +50,9 @@ impl<S: Source> Stepper for HostStepper<S> {
             let (evaluation, gradient) = self.source.evaluate(&self.state.model)?;
             let mut next = self.state;
             self.rule.step(&mut next, gradient, rate);
+            if let Some(fixed) = self.fixed {
+                next.model = next.model.keeping(fixed, &self.state.model);
+            }
             let outcome = self.rule.outcome(&evaluation, next.model.affine().is_finite());
             rows.push(Evaluated { model: self.state.model.affine(), evaluation, outcome });
             if outcome != StepOutcome::Step {
@@ -60,19 +71,20 @@ impl<S: Source> Stepper for HostStepper<S> {
 /// A pass of an engine for every evaluation.
 pub(super) struct Passes<'e> {
     engine: &'e mut dyn Engine,
+    loss: Loss,
     elements: u64,
 }
 
 impl<'e> Passes<'e> {
-    /// The passes of this engine.
-    pub(super) fn of(engine: &'e mut dyn Engine) -> Self {
-        Self { engine, elements: 0 }
+    /// The passes of this engine over a loss.
+    pub(super) fn of_loss(engine: &'e mut dyn Engine, loss: Loss) -> Self {
+        Self { engine, loss, elements: 0 }
     }
 }
 
 impl Source for Passes<'_> {
     fn evaluate(&mut self, at: &Position) -> Result<(Evaluation, Affine), EngineError> {
-        let (evaluation, gradient, elements) = at.pass(self.engine)?;
+        let (evaluation, gradient, elements) = at.pass(self.engine, self.loss)?;
         self.elements = elements;
         Ok((evaluation, gradient))
     }
@@ -140,7 +152,7 @@ mod tests {
         let gpu = |tuning| Gpu::open_with(software, data, &GpuSettings::tuned(tuning)).unwrap();
         let (mut reference, mut cpu) = (Reference::new(data), Cpu::new(data));
         let moments = reference.all_moments().unwrap();
-        let passes = |engine| HostStepper::new(Passes::of(engine), Coordinates::Original);
+        let passes = |engine| HostStepper::new(Passes::of_loss(engine, Loss::Squared), Coordinates::Original);
         check("reference", &mut passes(&mut reference));
         check("cpu", &mut passes(&mut cpu));
         check("moments", &mut HostStepper::new(Replay::of(&moments), Coordinates::Original));

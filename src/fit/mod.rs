@@ -3,7 +3,8 @@
 //! A solver is a configuration that asks an [`Engine`](crate::engine::Engine)
 //! for passes and reports every state to an observer, which may end the fit:
 //! [`GradientDescent`] descends, pass by pass or, from the moments, without
-//! them; [`Exact`] takes the closed form. `descend` is the one loop of every descent, over a
+//! them; [`Exact`] takes the closed form, [`ClosedForm`] that of other lines;
+//! [`Robust`] weighs by residuals, round after round. `descend` is the one loop of every descent, over a
 //! [`Stepper`](crate::engine::Stepper): an engine's device, or, in `host`, the
 //! passes of an engine or the moments. All of them go by one
 //! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
@@ -11,6 +12,7 @@
 //! how far a descent gets; `refine` finds the line and its residuals with digits that
 //! the moments have not.
 
+mod closed_form;
 mod coordinates;
 mod descend;
 mod error;
@@ -20,20 +22,26 @@ mod from_moments;
 mod gradient_descent;
 mod host;
 mod method;
+mod parameter;
 mod refine;
 mod result;
+mod robust;
+mod robust_start;
 mod shard;
 mod solver;
 mod statistics;
 mod steps;
 
+pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
 pub use method::Method;
+pub use parameter::Parameter;
 pub use result::{Fit, State, StopReason};
+pub use robust::{Robust, RobustFit};
 pub use shard::{Merged, Shard, ShardError, ShardNumber, ShardNumberError, merge_shards};
 pub use solver::{Solution, Solver};
 pub use statistics::Statistics;

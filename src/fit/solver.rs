@@ -1,9 +1,12 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::{Coordinates, Exact, Fit, FitError, GradientDescent, Method, State, Statistics};
+use super::{
+    ClosedForm, ConfigError, Coordinates, Fit, FitError, GradientDescent, Method, Parameter, Robust,
+    RobustFit, State, Statistics,
+};
 use crate::engine::Engine;
-use crate::math::{Curvature, Moments};
+use crate::math::{Curvature, LineKind, Moments, RobustWeight};
 
 /// A method and its settings, of which the data give the rest: the whole of a
 /// fit, from the moments to the statistics.
@@ -26,6 +29,10 @@ use crate::math::{Curvature, Moments};
 pub struct Solver {
     /// The method.
     pub method: Method,
+    /// The line. A parameter that it fixes is that of the descent's start.
+    pub line: LineKind,
+    /// The weights of the rounds of a robust fit, which takes no steps.
+    pub robust: Option<RobustWeight>,
     /// The descent, of which the closed form uses nothing.
     pub descent: GradientDescent,
     /// Whether the learning rate is the best one for the data instead.
@@ -44,6 +51,8 @@ impl Default for Solver {
     fn default() -> Self {
         Self {
             method: Method::Exact,
+            line: LineKind::LeastSquares,
+            robust: None,
             descent: GradientDescent::default(),
             best_rate: false,
             relative_tolerance: 0.0,
@@ -58,6 +67,10 @@ impl Default for Solver {
 pub struct Solution {
     /// The fit.
     pub fit: Fit,
+    /// The kind of line that it is of.
+    pub line: LineKind,
+    /// The robust fit, if it is one.
+    pub robust: Option<RobustFit>,
     /// The descent as it was made; `None` if there was none.
     pub descent: Option<GradientDescent>,
     /// The moments of the data.
@@ -77,6 +90,9 @@ impl Solver {
     /// # Errors
     /// [`FitError::Config`].
     pub fn check(&self) -> Result<(), FitError> {
+        if self.robust.is_some() && self.line.is_symmetric() {
+            return Err(ConfigError::RobustLine(self.line).into());
+        }
         self.descent.check()?;
         Ok(GradientDescent { tolerance: self.relative_tolerance, ..self.descent }.check()?)
     }
@@ -96,13 +112,40 @@ impl Solver {
         let moments = engine.all_moments()?;
         let moments_seconds = started.elapsed().as_secs_f64();
         let (descent, curvature) = self.prepared(&moments)?;
+        let (line, rounds) = (self.kind(), self.rounds());
+        let mut robust = None;
         let fit = match (&descent, self.method) {
             (Some(descent), Method::Moments) => descent.replay(engine, &moments, observe),
             (Some(descent), _) => descent.fit(engine, observe),
-            (None, _) => Exact.fit(engine, &moments, observe),
+            (None, _) if let Some(rounds) = rounds => {
+                rounds.fit(engine, &moments, observe).map(|found| robust.insert(found).fit.clone())
+            }
+            (None, _) => ClosedForm { kind: line }.fit(engine, &moments, observe),
         }?;
-        let statistics = Statistics::measure(engine, &moments, curvature)?;
-        Ok(Solution { fit, descent, moments, curvature, statistics, moments_seconds })
+        let statistics = match (&robust, self.robust) {
+            // Of the pairs that are left.
+            (Some(found), Some(RobustWeight::Clip(_))) => {
+                Statistics::of_moments(&found.moments, line, curvature)
+            }
+            _ => Statistics::measure_line(engine, &moments, line, curvature)?,
+        };
+        Ok(Solution { fit, line, robust, descent, moments, curvature, statistics, moments_seconds })
+    }
+
+    /// The robust fit, if one is asked for.
+    #[must_use]
+    pub fn rounds(&self) -> Option<Robust> {
+        self.robust.map(|weight| Robust { weight, line: self.kind() })
+    }
+
+    /// The line, with the W or b of the start where it is fixed.
+    fn kind(&self) -> LineKind {
+        let start = self.descent.start;
+        match self.line {
+            LineKind::ThroughOrigin { .. } => LineKind::ThroughOrigin { bias: start.bias },
+            LineKind::Offset { .. } => LineKind::Offset { weight: start.weight },
+            line => line,
+        }
     }
 
     /// Fits data of which there are only the moments: those of a part, or of many
@@ -122,11 +165,20 @@ impl Solver {
         let (descent, curvature) = self.prepared(moments)?;
         let fit = match &descent {
             Some(descent) => descent.replay_moments(moments, observe),
-            None => Exact.of_moments(moments, observe),
+            None => ClosedForm { kind: self.kind() }.of_moments(moments, observe),
         }?;
-        let statistics = Statistics::new(moments, moments.least_squares_rr(), curvature);
-        let moments = *moments;
-        Ok(Solution { fit, descent, moments, curvature, statistics, moments_seconds: 0.0 })
+        let (line, moments) = (self.kind(), *moments);
+        let statistics = Statistics::of_moments(&moments, line, curvature);
+        Ok(Solution {
+            fit,
+            line,
+            robust: None,
+            descent,
+            moments,
+            curvature,
+            statistics,
+            moments_seconds: 0.0,
+        })
     }
 
     /// The descent over data with these moments, with the rate chosen, and refused
@@ -136,11 +188,17 @@ impl Solver {
         if self.method == Method::Exact {
             return Ok((None, Coordinates::Original.curvature(moments)));
         }
-        let mut descent = self.descent;
+        let fixed = match self.line {
+            LineKind::ThroughOrigin { .. } => Some(Parameter::Bias),
+            LineKind::Offset { .. } => Some(Parameter::Weight),
+            _ => None,
+        };
+        let mut descent = GradientDescent { fixed, ..self.descent };
         if self.standardize {
             descent.coordinates = Coordinates::standardized(moments)?;
         }
-        let curvature = descent.coordinates.curvature(moments);
+        descent.check()?;
+        let curvature = descent.curvature(moments);
         if self.best_rate {
             descent.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
         }

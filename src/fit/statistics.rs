@@ -3,13 +3,13 @@ use statrs::function::beta::checked_beta_reg;
 
 use super::refine::{hides, refined, resolved_squares};
 use crate::engine::{Engine, EngineError};
-use crate::math::{Affine, Curvature, Moments, scaled};
+use crate::math::{Affine, Curvature, Line, LineKind, Moments, scaled};
 
 /// Statistics of the least-squares line of the data, and the learning rates
 /// that the curvature of the loss allows.
 ///
-/// All but the rates are of the least-squares line, whatever W and b a fit
-/// ended at, and defined as in `scipy.stats.linregress`; with weights as in
+/// All but the rates are of the least-squares line, or of that of another kind,
+/// whatever W and b a fit ended at, and defined as in `scipy.stats.linregress`; with weights as in
 /// weighted least squares, for which a weight is the inverse of the variance
 /// of its T, up to a common factor (R's `lm(…, weights)`, statsmodels' `WLS`).
 /// A number that the data do not determine is `None`.
@@ -61,18 +61,62 @@ impl Statistics {
         moments: &Moments,
         curvature: Option<Curvature>,
     ) -> Result<Self, EngineError> {
-        let Some(line) = moments.line() else {
-            return Ok(Self::new(moments, moments.least_squares_rr(), curvature));
-        };
-        let is_hidden = hides(moments, line.affine());
-        if !is_hidden && let Some(rr) = resolved_squares(engine, moments, &line)? {
-            return Ok(Self::new(moments, rr, curvature));
+        let Least { moments, line, rr } = Least::of(engine, moments)?;
+        Ok(Self::of(&moments, line.map(|line| line.affine()), rr, curvature))
+    }
+
+    /// The same of the line of a kind instead: see [`LineKind::statistics`], and,
+    /// for the probability of a W through a point, [`p_value`](Self::p_value), with
+    /// n − 1 degrees of freedom.
+    ///
+    /// # Errors
+    /// The errors of the passes.
+    pub fn measure_line(
+        engine: &mut dyn Engine,
+        moments: &Moments,
+        kind: LineKind,
+        curvature: Option<Curvature>,
+    ) -> Result<Self, EngineError> {
+        if kind == LineKind::LeastSquares {
+            return Self::measure(engine, moments, curvature);
         }
-        let exact = engine.host_moments()?.unwrap_or(*moments);
-        let (rr, refined) = refined(engine, &exact, exact.line().unwrap_or(line))?;
-        // The line that `Exact` finds.
-        let line = if is_hidden { refined } else { line };
-        Ok(Self::of(&exact, Some(line.affine()), rr, curvature))
+        let Least { moments, rr, .. } = Least::of(engine, moments)?;
+        Ok(Self::of_kind(&moments, kind, rr, curvature))
+    }
+
+    /// The same from the moments alone: with a share s of T's squares left, about
+    /// 1e-16/s of it is unknown.
+    #[must_use]
+    pub fn of_moments(moments: &Moments, kind: LineKind, curvature: Option<Curvature>) -> Self {
+        let rr = moments.least_squares_rr();
+        match kind {
+            LineKind::LeastSquares => Self::new(moments, rr, curvature),
+            _ => Self::of_kind(moments, kind, rr, curvature),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
+    fn of_kind(moments: &Moments, kind: LineKind, least_rr: f64, curvature: Option<Curvature>) -> Self {
+        let rates = Self::rates(curvature);
+        let Some(line) = kind.of(moments).map(|line| line.affine()) else { return rates };
+        let found = kind.statistics(moments, least_rr);
+        let freedom = moments.n as f64 - f64::from(kind.parameters());
+        let p_value = found.t_weight.and_then(|t| {
+            let squares = t * t;
+            p_value(freedom / (freedom + squares), squares / (freedom + squares), freedom)
+        });
+        Self {
+            weight: Some(line.weight),
+            bias: Some(line.bias),
+            r2: found.r2,
+            r: found.r2.filter(|_| kind.is_symmetric()).map(|r2| r2.sqrt().copysign(moments.xt)),
+            residual_std: found.residual_std,
+            stderr_weight: found.stderr_weight,
+            stderr_bias: found.stderr_bias,
+            t_weight: found.t_weight,
+            p_value,
+            ..rates
+        }
     }
 
     /// The statistics from the moments and Σr² of the least-squares line, in
@@ -83,18 +127,23 @@ impl Statistics {
     }
 
     fn of(moments: &Moments, line: Option<Affine>, rr: f64, curvature: Option<Curvature>) -> Self {
-        let rates = curvature.map_or_else(Self::default, |curvature| Self {
+        let rates = Self::rates(curvature);
+        match line {
+            Some(line) if moments.is_finite() => Self::of_line(moments, line, rr, rates),
+            _ => rates,
+        }
+    }
+
+    /// What the curvature alone tells.
+    fn rates(curvature: Option<Curvature>) -> Self {
+        curvature.map_or_else(Self::default, |curvature| Self {
             lr_max: finite(curvature.rate_bound()),
             lr_best: finite(curvature.best_rate()),
             condition: finite(curvature.condition()),
             lambda_min: finite(curvature.smallest),
             lambda_max: finite(curvature.largest),
             ..Self::default()
-        });
-        match line {
-            Some(line) if moments.is_finite() => Self::of_line(moments, line, rr, rates),
-            _ => rates,
-        }
+        })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an element count beyond 2^53 cannot be stored anywhere")]
@@ -122,6 +171,31 @@ impl Statistics {
             p_value: unexplained.and_then(|share| p_value(share, explained(moments, share), freedom)),
             ..known
         }
+    }
+}
+
+/// The least-squares line of data, if one is better than every other, Σr² of it in
+/// the units of the moments, and the moments with all the digits that it took.
+struct Least {
+    moments: Moments,
+    line: Option<Line>,
+    rr: f64,
+}
+
+impl Least {
+    fn of(engine: &mut dyn Engine, moments: &Moments) -> Result<Self, EngineError> {
+        let rough = |line, rr| Self { moments: *moments, line, rr };
+        let Some(line) = moments.line() else {
+            return Ok(rough(None, moments.least_squares_rr()));
+        };
+        let is_hidden = hides(moments, line.affine());
+        if !is_hidden && let Some(rr) = resolved_squares(engine, moments, &line)? {
+            return Ok(rough(Some(line), rr));
+        }
+        let exact = engine.host_moments()?.unwrap_or(*moments);
+        let (rr, refined) = refined(engine, &exact, exact.line().unwrap_or(line))?;
+        // The line that `Exact` finds.
+        Ok(Self { moments: exact, line: Some(if is_hidden { refined } else { line }), rr })
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Checked {
     part: Range<usize>,
     claimed: u32,
     sums: Mutex<Sums>,
-    /// Whether passes give memory back, so that checking has to as well.
+    /// Whether passes release memory, so that checking has to as well.
     streams: AtomicBool,
     /// Whether the part has the sum, once it is known.
     verdict: OnceLock<bool>,

@@ -27,6 +27,12 @@ impl Curvature {
         Self { smallest, largest, angle: 0.5 * (2.0 * x_mean).atan2(p - 1.0) }
     }
 
+    /// The curvature along one parameter, where the other does not change.
+    #[must_use]
+    pub fn of_one(value: f64) -> Self {
+        Self { smallest: value, largest: value, angle: 0.0 }
+    }
+
     /// The curvature in coordinates in which x has mean 0 and variance 1,
     /// where it is the same in all directions.
     pub const STANDARDIZED: Self = Self { smallest: 2.0, largest: 2.0, angle: 0.0 };

@@ -1,5 +1,6 @@
 /// The sums that one pass over the data accumulates at given W and b, with
-/// r = x·W + b − t: everything the loss and both gradients need. Where pairs
+/// r = x·W + b − t: everything the loss ρ and both gradients need, with ρ = r² and
+/// ρ′/2 = r unless another [`Loss`](super::Loss) is asked for. Where pairs
 /// have sample weights w, each term counts w times; where they have none, w = 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LossSums {
@@ -7,11 +8,11 @@ pub struct LossSums {
     pub n: u64,
     /// Σ w: n, where there are no weights.
     pub weight_sum: f64,
-    /// Σ w·r².
+    /// Σ w·ρ(r).
     pub rr: f64,
-    /// Σ w·r·x.
+    /// Σ w·ρ′(r)/2·x.
     pub rx: f64,
-    /// Σ w·r.
+    /// Σ w·ρ′(r)/2.
     pub r: f64,
 }
 

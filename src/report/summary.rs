@@ -1,12 +1,13 @@
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::Robustness;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
 use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Method, Statistics, StopReason};
-use crate::math::{Affine, Curvature, Moments, scaled, six_digits_below};
+use crate::math::{Affine, Curvature, LineKind, Loss, Moments, scaled, six_digits_below};
 
 /// The seconds that each part of a fit took.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -31,6 +32,8 @@ pub struct Timings {
 pub struct Solved {
     /// The solver.
     pub method: Method,
+    /// The kind of line that it finds.
+    pub line: LineKind,
     /// Its descent, if it descends.
     pub sgd: Option<GradientDescent>,
     /// The moments of the data.
@@ -74,8 +77,11 @@ pub struct FitReport {
     pub weight: f64,
     /// b.
     pub bias: f64,
-    /// The mean squared error at these W and b.
+    /// The mean loss at these W and b.
     pub loss: f64,
+    /// The loss: mse, or huber:δ.
+    #[serde(serialize_with = "as_text")]
+    pub loss_kind: Loss,
     /// ∂L/∂W there.
     pub grad_weight: f64,
     /// ∂L/∂b there.
@@ -94,13 +100,18 @@ pub struct FitReport {
     pub steps: u64,
     /// The solver.
     pub solver: Method,
+    /// The line that is fitted.
+    #[serde(serialize_with = "as_text")]
+    pub line: LineKind,
+    /// The rounds of a robust fit; null without.
+    pub robust: Option<Robustness>,
     /// η; null where there are no steps.
     pub learning_rate: Option<f64>,
     /// Whether the steps were made in standardized coordinates.
     pub standardized: bool,
     /// The reason of the end.
     pub stop_reason: StopReason,
-    /// Statistics of the least-squares line, and learning rates.
+    /// Statistics of the line that is fitted, and learning rates.
     pub statistics: Statistics,
     /// The outlook of the descent; null without one.
     pub forecast: Option<Outlook>,
@@ -133,10 +144,11 @@ impl FitReport {
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
         let sgd = solved.sgd.as_ref();
         Self {
-            far_by: sgd.and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
+            far_by: sgd.filter(|sgd| sgd.is_plain()).and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
             weight: fit.model.weight,
             bias: fit.model.bias,
             loss: fit.evaluation.loss,
+            loss_kind: sgd.map(|sgd| sgd.loss).unwrap_or_default(),
             grad_weight: fit.evaluation.grad_weight,
             grad_bias: fit.evaluation.grad_bias,
             n: fit.n,
@@ -145,11 +157,14 @@ impl FitReport {
             weight_sum: None,
             steps: fit.steps,
             solver: solved.method,
+            line: solved.line,
+            robust: None,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
             statistics: solved.statistics,
             forecast: sgd
+                .filter(|sgd| sgd.is_plain())
                 .zip(solved.curvature)
                 .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
@@ -167,7 +182,11 @@ impl fmt::Display for FitReport {
         writeln!(f, "  weight     {:<24} gradient {:+.3e}", exact(self.weight), self.grad_weight)?;
         writeln!(f, "  bias       {:<24} gradient {:+.3e}", exact(self.bias), self.grad_bias)?;
         let weighted = if self.weight_sum.is_some() { ", weighted" } else { "" };
-        writeln!(f, "  loss       {:<24} mean squared error{weighted}", short(self.loss))?;
+        let kind = match self.loss_kind {
+            Loss::Squared => "mean squared error".to_owned(),
+            Loss::Huber { delta } => format!("mean Huber loss, δ = {}", exact(delta)),
+        };
+        writeln!(f, "  loss       {:<24} {kind}{weighted}", short(self.loss))?;
         writeln!(f, "  elements   {}", count(self.n))?;
         if let Some(excluded) = self.excluded {
             let reasons: Vec<_> =
@@ -211,19 +230,38 @@ impl fmt::Display for FitReport {
 }
 
 impl FitReport {
+    /// The name of the line in a sentence.
+    fn line_name(&self) -> String {
+        match self.line {
+            LineKind::LeastSquares => "the least-squares line".to_owned(),
+            LineKind::ThroughOrigin { bias: 0.0 } => "the least-squares line through the origin".to_owned(),
+            LineKind::ThroughOrigin { bias } => {
+                format!("the least-squares line through (0, {})", exact(bias))
+            }
+            LineKind::Offset { weight } => format!("the line with W = {}", exact(weight)),
+            LineKind::ReducedMajorAxis => "the reduced major axis".to_owned(),
+            LineKind::MAJOR_AXIS => "the major axis".to_owned(),
+            LineKind::Deming { delta } => format!("the Deming line with δ = {}", exact(delta)),
+        }
+    }
+
     fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ended = match self.stop_reason {
             StopReason::Steps => "all taken",
             StopReason::Tolerance => "the gradients reached the tolerance",
             StopReason::Diverged => "DIVERGED after this one",
             StopReason::Interrupted => "interrupted",
-            StopReason::Exact => "the least-squares line, in closed form",
+            StopReason::Exact if self.robust.is_some() => "rounds of reweighted least squares instead",
+            StopReason::Exact => &format!("{}, in closed form", self.line_name()),
         };
         write!(f, "  steps      {:<24} {ended}", count(self.steps))?;
         if let Some(rate) = self.learning_rate {
             write!(f, "; learning rate {}", exact(rate))?;
         }
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
+        if let Some(robust) = &self.robust {
+            writeln!(f, "  robust     {robust}")?;
+        }
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {
             Some(steps) if self.stop_reason == StopReason::Steps && self.steps > steps => writeln!(
@@ -255,17 +293,28 @@ impl FitReport {
         }
         let (Some(weight), Some(bias)) = (s.weight, s.bias) else { return Ok(()) };
         writeln!(f)?;
-        writeln!(f, "The least-squares line is {}", line(Affine::new(weight, bias)))?;
+        let name = self.line_name();
+        let name = match &self.robust {
+            Some(robust) if robust.method == "clip" => format!("{name} of the elements that are left"),
+            Some(_) => format!("{name} without robust weights"),
+            None => name,
+        };
+        writeln!(f, "{}{} is {}", name[..1].to_uppercase(), &name[1..], line(Affine::new(weight, bias)))?;
         writeln!(f)?;
-        if let (Some(r2), Some(r)) = (s.r2, s.r) {
-            writeln!(f, "  R²         {:<24} r {}", near_one(r2), near_one(r))?;
+        if let Some(r2) = s.r2 {
+            let r =
+                s.r.map_or_else(|| format!("about b = {}", exact(bias)), |r| format!("r {}", near_one(r)));
+            writeln!(f, "  R²         {:<24} {r}", near_one(r2))?;
         }
-        if let (Some(std), Some(stderr_weight), Some(stderr_bias)) =
-            (s.residual_std, s.stderr_weight, s.stderr_bias)
-        {
+        if let Some(std) = s.residual_std {
             writeln!(f, "  residuals  {:<24} standard deviation", short(std))?;
-            let (weight, bias) = (short(stderr_weight), short(stderr_bias));
-            writeln!(f, "  std errors {weight} of the weight, {bias} of the bias")?;
+            let errors = [(s.stderr_weight, "weight"), (s.stderr_bias, "bias")];
+            let errors =
+                errors.into_iter().filter_map(|(error, of)| Some(format!("{} of the {of}", short(error?))));
+            let errors: Vec<_> = errors.collect();
+            if !errors.is_empty() {
+                writeln!(f, "  std errors {}", errors.join(", "))?;
+            }
         }
         if let Some(p) = s.p_value {
             let t = s.t_weight.map_or_else(|| "∞".to_owned(), short);
@@ -275,6 +324,11 @@ impl FitReport {
         }
         writeln!(f)
     }
+}
+
+/// A value as its own text.
+fn as_text<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
 }
 
 /// The loss over the least, if it is more than a hundredth above that, and by

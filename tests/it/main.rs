@@ -35,6 +35,7 @@ mod missing;
 mod moments;
 mod partials;
 mod precision;
+mod robust;
 mod solvers;
 mod stream;
 mod weights;

@@ -9,7 +9,7 @@ use linfit::array::{
 };
 use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Digits, Engine, EngineError, Mergeable, Partials, PartialsError, Reference};
-use linfit::math::{Affine, Line, LossSums, Moments};
+use linfit::math::{Affine, Line, Loss, LossSums, Moments};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
@@ -156,7 +156,7 @@ fn parts_have_the_bits_of_the_whole() {
         assert_eq!(all, 0..16);
         for (name, open) in ENGINES {
             let mut engine = open(&whole);
-            let want_sums = bits(&engine.loss_sums(&[AT], all.clone()).unwrap());
+            let want_sums = bits(&engine.loss_sums(&[AT], Loss::Squared, all.clone()).unwrap());
             let want_moments = bits(&engine.moments(all.clone()).unwrap());
             assert_eq!(
                 format!("{:?}", engine.loss_sums_at(AT).unwrap()),
@@ -167,12 +167,12 @@ fn parts_have_the_bits_of_the_whole() {
                 for (k, over) in split(seed).into_iter().enumerate() {
                     // Every other one by a problem of its own, as another process would.
                     if k % 2 == 0 {
-                        sums.push(engine.loss_sums(&[AT], over.clone()).unwrap());
+                        sums.push(engine.loss_sums(&[AT], Loss::Squared, over.clone()).unwrap());
                         moments.push(engine.moments(over).unwrap());
                     } else {
                         let part = case.part(over.start as usize * CHUNK..N.min(over.end as usize * CHUNK));
                         let mut engine = open(&part.starting_at(over.start).unwrap());
-                        sums.push(sent(&engine.loss_sums(&[AT], over.clone()).unwrap()));
+                        sums.push(sent(&engine.loss_sums(&[AT], Loss::Squared, over.clone()).unwrap()));
                         moments.push(sent(&engine.moments(over).unwrap()));
                     }
                 }
@@ -191,7 +191,7 @@ fn any_number_of_threads_makes_the_same_parts() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut cpu = Cpu::new(&data);
-            (bits(&cpu.loss_sums(&[AT], 1..14).unwrap()), bits(&cpu.moments(1..14).unwrap()))
+            (bits(&cpu.loss_sums(&[AT], Loss::Squared, 1..14).unwrap()), bits(&cpu.moments(1..14).unwrap()))
         })
     };
     let want = pass(1);
@@ -227,7 +227,7 @@ fn refused<S: Mergeable + Debug>(result: Result<Partials<S>, PartialsError>, wor
 fn parts_of_another_whole_are_refused() {
     let data = f32_case().whole();
     let mut cpu = Cpu::new(&data);
-    let mut part = |over| cpu.loss_sums(&[AT], over).unwrap();
+    let mut part = |over| cpu.loss_sums(&[AT], Loss::Squared, over).unwrap();
     let (head, middle, tail) = (part(0..4), part(3..9), part(9..16));
     refused(head.clone().merge(middle.clone()), "chunks 3 to 3 are in both parts; merge each part once");
     let gap = head.clone().merge(tail.clone()).unwrap();
@@ -236,18 +236,21 @@ fn parts_of_another_whole_are_refused() {
     assert_eq!((head.end(), gap.end()), (None, Some(N as u64)));
     // A part of its own data that would lie behind the last, shorter chunk.
     let behind = f32_case().part(0..CHUNK).starting_at(16).unwrap();
-    let behind = Cpu::new(&behind).loss_sums(&[AT], 16..17).unwrap();
+    let behind = Cpu::new(&behind).loss_sums(&[AT], Loss::Squared, 16..17).unwrap();
     refused(tail.merge(behind), "multiple of 65536 elements");
-    let other = Reference::new(&data).loss_sums(&[AT], 4..5).unwrap();
+    let other = Reference::new(&data).loss_sums(&[AT], Loss::Squared, 4..5).unwrap();
     refused(head.clone().merge(other), "one engine");
-    let elsewhere = Cpu::new(&data).loss_sums(&[Affine::new(1.9, 0.6)], 4..16).unwrap();
+    let elsewhere = Cpu::new(&data).loss_sums(&[Affine::new(1.9, 0.6)], Loss::Squared, 4..16).unwrap();
     refused(head.clone().merge(elsewhere).and_then(|all| all.total().map(|_| all)), "one model");
     let text = serde_json::to_string(&head).unwrap();
     let newer = text.replace(r#""version":1"#, r#""version":2"#);
     let error = serde_json::from_str::<Partials<LossSums>>(&newer).unwrap_err().to_string();
     assert!(error.contains("format version 2") && error.contains("compute them again"), "{error}");
     assert!(matches!(cpu.moments(3..17), Err(EngineError::Chunks { .. })));
-    assert!(matches!(cpu.loss_sums(&[], 0..1), Err(EngineError::Points { fits: 1, points: 0 })));
+    assert!(matches!(
+        cpu.loss_sums(&[], Loss::Squared, 0..1),
+        Err(EngineError::Points { fits: 1, points: 0 })
+    ));
 }
 
 fn sums_about_refused(engine: &mut dyn Engine) {
@@ -305,7 +308,7 @@ fn fits_and_problems(case: &Case, k: usize, run: usize, open: Open, compare: imp
     let points: Vec<Affine> =
         (0..k).map(|k| Affine::new(1.0 + 0.3 * k as f64, 0.5 - 0.1 * k as f64)).collect();
     let mut engine = open(&grouped);
-    let (first, sums) = engine.loss_sums(&points, all.clone()).unwrap().totals().unwrap();
+    let (first, sums) = engine.loss_sums(&points, Loss::Squared, all.clone()).unwrap().totals().unwrap();
     let (_, moments) = engine.moments(all).unwrap().totals().unwrap();
     assert_eq!((first, sums.len(), moments.len()), (0, k, k));
     for (fit, (&sums, &moments)) in sums.iter().zip(&moments).enumerate() {
@@ -363,14 +366,14 @@ fn parts_of_grouped_data_have_the_bits_of_the_whole() {
     };
     let whole = grouped(0..k);
     let points: Vec<Affine> = (0..k).map(|k| Affine::new(0.1 * k as f64, 1.0)).collect();
-    let want = Cpu::new(&whole).loss_sums(&points, 0..16).unwrap();
+    let want = Cpu::new(&whole).loss_sums(&points, Loss::Squared, 0..16).unwrap();
     let (head, tail) = (grouped(0..24), grouped(24..k));
     assert_eq!(tail.fits().range(), 24..61);
     let mut cpu = Cpu::new(&tail);
     let parts = vec![
-        sent(&cpu.loss_sums(&points[24..], 9..16).unwrap()),
-        Cpu::new(&head).loss_sums(&points[..24], 0..6).unwrap(),
-        sent(&cpu.loss_sums(&points[24..], 6..9).unwrap()),
+        sent(&cpu.loss_sums(&points[24..], Loss::Squared, 9..16).unwrap()),
+        Cpu::new(&head).loss_sums(&points[..24], Loss::Squared, 0..6).unwrap(),
+        sent(&cpu.loss_sums(&points[24..], Loss::Squared, 6..9).unwrap()),
     ];
     assert_eq!(merged(parts), want);
     let within = case.part(0..6 * CHUNK).starting_at(1).unwrap();
@@ -397,8 +400,9 @@ fn ranges_on_a_device_sum_to_the_whole() {
             let (mut sums, mut moments) = (Vec::new(), Vec::new());
             for over in [5..6, 0..2, 6..16, 2..5] {
                 // Each range is right by itself.
-                let want = Cpu::new(&data).loss_sums(&[AT], over.clone()).unwrap().total().unwrap();
-                let part = gpu.loss_sums(&[AT], over.clone()).unwrap();
+                let want =
+                    Cpu::new(&data).loss_sums(&[AT], Loss::Squared, over.clone()).unwrap().total().unwrap();
+                let part = gpu.loss_sums(&[AT], Loss::Squared, over.clone()).unwrap();
                 let got = part.total().unwrap();
                 assert_eq!(got.n, want.n);
                 assert!((got.rr - want.rr).abs() <= 1e-6 * want.rr, "{over:?}: {got:?} for {want:?}");

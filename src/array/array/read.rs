@@ -106,23 +106,6 @@ impl Array {
         })
     }
 
-    /// The number of elements that are not the same number in f64, once `shift`
-    /// was subtracted from whole numbers of 64 bits.
-    #[must_use]
-    pub fn rounded_to_f64(&self, shift: i128) -> u64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "the question is what is lost"
-        )]
-        let is_rounded = |value: i128| (value - shift) as f64 as i128 != value - shift;
-        match self.element {
-            ElementType::U64 => self.count::<u64>(|value| is_rounded(value.into())),
-            ElementType::I64 => self.count::<i64>(|value| is_rounded(value.into())),
-            _ => 0,
-        }
-    }
-
     /// Fails if any element is NaN or infinite, with the number of such
     /// elements and the position of the first, row by row.
     ///
@@ -289,9 +272,5 @@ mod tests {
         let array = Array::from_vec("m", &[4], vec![0.5, 0.1, 1e300, 2.0]);
         let rounding = array.rounding_to_f32(Order::C, 0..4);
         assert_eq!(rounding, Rounding { rounded: 2, overflowed: Some(2) });
-        let big = Array::from_vec("m", &[2], vec![u64::MAX, 3]);
-        assert_eq!((big.rounded_to_f64(0), big.rounded_to_f64(u64::MAX.into())), (1, 1));
-        let near = Array::from_vec("m", &[2], vec![i64::MAX, i64::MAX - 2]);
-        assert_eq!((near.rounded_to_f64(0), near.rounded_to_f64(i64::MAX.into())), (2, 0));
     }
 }

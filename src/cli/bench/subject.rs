@@ -201,10 +201,7 @@ fn mean_square(x: &Array) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::Range;
-
-    use crate::engine::{Cpu, EngineError, EngineInfo, Partials, Sink, TOLERANCE};
-    use crate::math::{LossSums, Moments};
+    use crate::engine::{Altered, Found, TOLERANCE};
 
     #[test]
     fn a_descent_is_long_enough_and_not_longer() {
@@ -214,48 +211,19 @@ mod tests {
         assert_eq!(steps_in(DESCENT_TIME, 0.0), MAX_STEPS);
     }
 
-    /// The CPU engine, one in a thousand off after a number of passes.
-    struct Wrong {
-        inner: Cpu,
-        good_passes: u32,
-        wrong_forward: bool,
-    }
-
-    impl Engine for Wrong {
-        fn info(&self) -> &EngineInfo {
-            self.inner.info()
-        }
-        fn problem(&self) -> &Problem {
-            self.inner.problem()
-        }
-        fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
-            self.inner.loss_sums(at, over)
-        }
-        fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-            self.inner.moments(over)
-        }
-        fn loss_sums_at(&mut self, at: Affine) -> Result<LossSums, EngineError> {
-            let sums = self.inner.loss_sums_at(at)?;
-            let rx = if self.good_passes == 0 { sums.rx * 1.001 } else { sums.rx };
-            self.good_passes = self.good_passes.saturating_sub(1);
-            Ok(LossSums { rx, ..sums })
-        }
-        fn all_moments(&mut self) -> Result<Moments, EngineError> {
-            self.inner.all_moments()
-        }
-        fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-            let factor = if self.wrong_forward { 1.001 } else { 1.0 };
-            let mut scaled = |ys: &[f32]| sink(&ys.iter().map(|y| y * factor).collect::<Vec<_>>());
-            self.inner.predict(at, &mut scaled)
-        }
-    }
-
     #[test]
     fn each_wrong_pass_is_a_mismatch() {
         let subject = Subject::new(1000, ElementType::F32).unwrap();
         let quiet = Verbosity { quiet: true, verbose: false };
-        let check = |good_passes, wrong_forward| {
-            let mut engine = Wrong { inner: Cpu::new(&subject.data), good_passes, wrong_forward };
+        // One in a thousand off, in sums after a number of good passes.
+        let check = |mut good_passes: u32, wrong_forward| {
+            let alter = |found: Found<'_>| match found {
+                Found::Sums(sums) if good_passes == 0 => sums.rx *= 1.001,
+                Found::Sums(_) => good_passes -= 1,
+                Found::Predicted(ys) if wrong_forward => ys.iter_mut().for_each(|y| *y *= 1.001),
+                Found::Moments(_) | Found::Predicted(_) => {}
+            };
+            let mut engine = Altered::new(&subject.data, alter);
             subject.check(&mut engine, TOLERANCE, quiet).map_err(|error| error.to_string())
         };
         assert_eq!(check(u32::MAX, false), Ok(()));

@@ -26,7 +26,7 @@ pub(super) fn read_weights(frame: &Frame, data: &Problem, order: Order, start: u
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-fn widen<E: Element>(values: &[E], out: &mut [f64]) {
+pub(super) fn widen<E: Element>(values: &[E], out: &mut [f64]) {
     for (values, out) in values.chunks(GROUP_ELEMENTS).zip(out.chunks_mut(GROUP_ELEMENTS)) {
         prefetch(values);
         for (value, out) in values.iter().zip(out) {

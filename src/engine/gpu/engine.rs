@@ -12,10 +12,10 @@ use super::stream::Stream;
 use super::{Precision, Tuning};
 use crate::array::Problem;
 use crate::engine::{
-    Digits, Engine, EngineError, EngineInfo, Notice, Partials, RESOLVED_SHARE, Sink, Stepper, SumsAt,
-    check_one_fit, check_points, point_of,
+    Digits, Engine, EngineError, EngineInfo, Notice, Partials, RESOLVED_SHARE, Reweighting, Sink, Stepper,
+    SumsAt, check_one_fit, check_points, point_of,
 };
-use crate::math::{Affine, Line, LossSums, Moments, Readings, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange, SumsAccumulator};
 
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu {
@@ -76,16 +76,24 @@ impl Engine for Gpu {
         (self.data.len() * self.inputs.pair_bytes()) as u64
     }
 
-    fn loss_sums(&mut self, at: &[Affine], over: Range<u64>) -> Result<Partials<LossSums>, EngineError> {
+    fn loss_sums(
+        &mut self,
+        at: &[Affine],
+        loss: Loss,
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
         self.check_fits()?;
         check_points(&self.data, at)?;
+        if loss != Loss::Squared {
+            return self.host().cpu.loss_sums(at, loss, over);
+        }
         let (at, part) = (point_of(at, 0), self.part(&over)?);
         if part.n == 0 {
-            return self.partials(over, SumsAt { at, sums: SumsAccumulator::default() });
+            return self.partials(over, SumsAt { at, loss, sums: SumsAccumulator::default() });
         }
         let shift = self.inputs.shift(self.precision);
         let sums = shift.unshifted_sums(self.sums_at(shift.shifted(at), &part)?);
-        self.partials(over, SumsAt { at, sums: sums.into() })
+        self.partials(over, SumsAt { at, loss, sums: sums.into() })
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
@@ -105,6 +113,16 @@ impl Engine for Gpu {
         }
         self.check_squares(&moments, &part)?;
         self.partials(over, moments.of_readings(&self.readings, 0))
+    }
+
+    /// By the host, in f64.
+    fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        self.host().cpu.reweighted_moments(at)
+    }
+
+    /// By the host, in f64.
+    fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
+        self.host().cpu.residual_sizes(at)
     }
 
     /// Twice the digits of f64 are had on the host.

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::source::Source;
 use crate::array::CHUNK_ELEMENTS;
-use crate::math::Affine;
+use crate::math::{Affine, Loss};
 
 /// The version of the serialised form.
 pub(super) const VERSION: u32 = 1;
@@ -26,6 +26,12 @@ pub enum PartialsError {
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Points { one: Affine, other: Affine },
+    /// Sums of different losses.
+    #[error(
+        "partial sums of the loss {one} do not merge with those of {other}; compute all parts with one loss"
+    )]
+    #[expect(missing_docs, reason = "the message says what the fields hold")]
+    Losses { one: Loss, other: Loss },
     /// Elements that are in both parts.
     #[error("chunks {} to {} are in both parts; merge each part once", chunks.start, chunks.end - 1)]
     #[expect(missing_docs, reason = "the message says what the field holds")]

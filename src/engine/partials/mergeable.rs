@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::PartialsError;
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
+use crate::math::{Affine, Loss, LossSums, Moments, SumsAccumulator};
 
 /// A kind of result that merges.
 pub trait Mergeable: Sized {
@@ -15,7 +15,7 @@ pub trait Mergeable: Sized {
     /// The value of the elements of both; the first ones' come first.
     ///
     /// # Errors
-    /// [`PartialsError::Points`].
+    /// [`PartialsError::Points`], [`PartialsError::Losses`].
     fn merge(first: Self::Value, second: Self::Value) -> Result<Self::Value, PartialsError>;
 
     /// The result that a value stands for.
@@ -43,11 +43,19 @@ impl Mergeable for Moments {
     }
 }
 
-/// Loss sums and the W and b that they are at.
+/// Loss sums, the W and b that they are at, and the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SumsAt {
     pub(in crate::engine) at: Affine,
+    #[serde(default, skip_serializing_if = "is_squared")]
+    pub(in crate::engine) loss: Loss,
     pub(in crate::engine) sums: SumsAccumulator,
+}
+
+/// True for the loss of parts that name none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over so")]
+fn is_squared(loss: &Loss) -> bool {
+    *loss == Loss::Squared
 }
 
 impl Mergeable for LossSums {
@@ -58,6 +66,9 @@ impl Mergeable for LossSums {
         let bits = |at: Affine| [at.weight, at.bias].map(f64::to_bits);
         if bits(first.at) != bits(second.at) {
             return Err(PartialsError::Points { one: first.at, other: second.at });
+        }
+        if first.loss != second.loss {
+            return Err(PartialsError::Losses { one: first.loss, other: second.loss });
         }
         Ok(SumsAt { sums: first.sums.merge(second.sums), ..first })
     }

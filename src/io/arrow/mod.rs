@@ -1,5 +1,10 @@
 //! Columns of Arrow IPC files, which Feather (version 2) files are too, and of
-//! IPC streams: one column's buffers are read, piece by piece.
+//! IPC streams: one column's buffers are read, piece by piece. `arrow_ipc` has the
+//! format's metadata and is asked for no more: its decoders decompress every buffer of
+//! a whole batch to memory, into room for as many bytes as the file claims, so that a
+//! claim of a few bytes ends the program. A column is here decoded within the bound of
+//! memory, whatever the size of a batch, and no claim is believed before its bytes
+//! are there.
 
 mod batches;
 mod buffer;

@@ -141,9 +141,11 @@ pub(super) fn check_pages(
                 invalid(&format!("it claims {} bytes, where {left} are left", page.compressed_bytes))
             })?;
         page.check(chunk).map_err(|fault| invalid(&fault))?;
-        // A page that is too large for memory goes to a file, but the crate
-        // decodes a dictionary to memory, in a way that ends the program if
-        // there is not so much.
+        // A page that is too large for memory goes to a file. A dictionary can't:
+        // the crate holds its values in a vector of its own while it decodes the
+        // chunk, and ends the program if there is no room for that. To look values
+        // up in a file would take a decoder of keys of our own. The error says to
+        // raise the bound or to write the file again.
         let memory_bytes = input.memory().unit_bytes();
         if page.dictionary_values.is_some() {
             room::<u8>(input.path, "dictionary", page.uncompressed_bytes, memory_bytes).map(drop)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::array::mapping::Mapping;
 
-/// Bytes that are read before their memory is given back.
+/// Bytes that are read before their memory is released.
 const HELD_BYTES: usize = 1 << 20;
 
 /// All of a map, as what [`bytes::Bytes`] can own.
@@ -18,8 +18,8 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-/// A reader of bytes that gives their memory back as it goes, if they are a
-/// part of a map.
+/// A reader of bytes that releases their memory as it goes, if they are a part of
+/// a map.
 pub(super) struct Releasing<'a> {
     map: &'a Mapping,
     rest: &'a [u8],

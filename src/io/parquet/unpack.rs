@@ -2,20 +2,22 @@
 //! large for it, to a temporary file. Each gets exactly as many bytes as it
 //! claims.
 
-use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+mod bytes;
+mod lz4;
+mod snappy;
+mod unpacked;
+
+use std::io::{self, BufRead};
 
 use ::parquet::basic::Compression;
 
+use bytes::fault;
+use lz4::{lz4, lz4_of_hadoop};
+use snappy::snappy;
+pub(super) use unpacked::Unpacked;
+
 /// Bytes of a Brotli page that are looked at at a time.
 const BROTLI_BYTES: usize = 1 << 12;
-
-/// The distance that a copy may reach back in LZ4. Snappy's encoder divides its
-/// input into blocks of so many bytes, although its format could reach further.
-const WINDOW_BYTES: usize = 1 << 16;
-
-/// Decompressed bytes that are in memory, of a page that goes to a file.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// The least and the greatest bound of the window of a Zstandard page, as a power
 /// of two: the window of its levels up to 19, and the bound of the format's decoders.
@@ -77,246 +79,10 @@ fn zstd_window_bytes(frame: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(bytes) + if count == 2 { 256 } else { 0 })
 }
 
-fn fault(text: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text)
-}
-
-/// The bytes of a page so far, of which the last ones are in memory.
-pub(super) struct Unpacked {
-    recent: Vec<u8>,
-    /// The file of all but the recent ones, unless all are in memory.
-    file: Option<File>,
-    /// The bytes that are still to come.
-    left: u64,
-    /// Why the file could not be written.
-    failure: Option<io::Error>,
-}
-
-impl Unpacked {
-    /// Room for a page of so many bytes in memory.
-    pub(super) fn in_memory(bytes: u64) -> io::Result<Self> {
-        let mut recent = Vec::new();
-        let room = usize::try_from(bytes).map_err(|_| fault("it is larger than any memory"))?;
-        recent.try_reserve_exact(room)?;
-        Ok(Self { recent, file: None, left: bytes, failure: None })
-    }
-
-    /// Room for a page of so many bytes in a file.
-    pub(super) fn in_file(bytes: u64, file: File) -> Self {
-        Self { recent: Vec::new(), file: Some(file), left: bytes, failure: None }
-    }
-
-    /// Why the file could not be written, if it could not.
-    pub(super) fn failure(&mut self) -> Option<io::Error> {
-        self.failure.take()
-    }
-
-    /// The number of bytes that are still to come.
-    pub(super) fn left(&self) -> u64 {
-        self.left
-    }
-
-    /// Fails unless all bytes came, and writes out the last of them.
-    pub(super) fn end(&mut self) -> io::Result<()> {
-        if self.left > 0 {
-            return Err(fault("it has fewer bytes than it claims"));
-        }
-        self.flush(0)
-    }
-
-    /// The bytes that are in memory, and the file.
-    pub(super) fn into_parts(self) -> (Vec<u8>, Option<File>) {
-        (self.recent, self.file)
-    }
-
-    /// Appends what a decoder makes, which must not be more than is to come.
-    pub(super) fn append(&mut self, from: &mut impl Read) -> io::Result<()> {
-        while self.left > 0 {
-            let before = self.recent.len();
-            let most = self.left.min(WINDOW_BYTES as u64);
-            self.left -= from.by_ref().take(most).read_to_end(&mut self.recent)? as u64;
-            if self.recent.len() == before {
-                return Ok(());
-            }
-            self.keep_recent()?;
-        }
-        match from.read(&mut [0]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(fault("it has more bytes than it claims")),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Appends the next `count` bytes.
-    fn take(&mut self, from: &mut impl Read, count: u64) -> io::Result<()> {
-        self.spend(count)?;
-        let mut count = count;
-        while count > 0 {
-            let piece = count.min(WINDOW_BYTES as u64);
-            if from.by_ref().take(piece).read_to_end(&mut self.recent)? as u64 != piece {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            count -= piece;
-            self.keep_recent()?;
-        }
-        Ok(())
-    }
-
-    /// Appends `count` bytes of what is there, from `back` bytes before its end,
-    /// those among them that it appends itself.
-    fn copy(&mut self, back: usize, count: usize) -> io::Result<()> {
-        self.spend(count as u64)?;
-        let (mut back, mut count) = (back, count);
-        while count > 0 {
-            let start = self.recent.len().checked_sub(back).filter(|_| back > 0);
-            let start = start.ok_or_else(|| fault("a copy begins before its bytes do, or too far back"))?;
-            let piece = count.min(back).min(WINDOW_BYTES);
-            self.recent.try_reserve(piece)?;
-            self.recent.extend_from_within(start..start + piece);
-            count -= piece;
-            // The bytes before the end are now the same twice: a longer piece is
-            // faster.
-            if 2 * back <= WINDOW_BYTES {
-                back *= 2;
-            }
-            self.keep_recent()?;
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self, count: u64) -> io::Result<()> {
-        let left = self.left.checked_sub(count);
-        self.left = left.ok_or_else(|| fault("it has more bytes than it claims"))?;
-        Ok(())
-    }
-
-    /// Writes out what no copy can reach any longer.
-    fn keep_recent(&mut self) -> io::Result<()> {
-        if self.recent.len() >= BUFFER_BYTES { self.flush(WINDOW_BYTES) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, keep: usize) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let end = self.recent.len() - keep;
-        if let Err(e) = file.write_all(&self.recent[..end]) {
-            self.failure = Some(e);
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.recent.drain(..end);
-        Ok(())
-    }
-}
-
-/// Snappy's raw format: the length, then literals and copies.
-fn snappy(packed: &mut impl BufRead, out: &mut Unpacked) -> io::Result<()> {
-    let mut length = 0;
-    for k in 0..5 {
-        let byte = must(next(packed)?)?;
-        length |= u64::from(byte & 0x7f) << (7 * k);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    if length != out.left() {
-        return Err(fault("it claims another length than its page"));
-    }
-    while let Some(tag) = next(packed)? {
-        let high = usize::from(tag >> 2);
-        match tag & 3 {
-            0 if high < 60 => out.take(packed, high as u64 + 1)?,
-            0 => {
-                let count = little_endian(packed, high - 59)?;
-                out.take(packed, u64::from(count) + 1)?;
-            }
-            1 => {
-                let back = usize::from(tag >> 5) << 8 | usize::from(must(next(packed)?)?);
-                out.copy(back, (high & 7) + 4)?;
-            }
-            wide => {
-                let back = little_endian(packed, if wide == 2 { 2 } else { 4 })?;
-                out.copy(usize::try_from(back).unwrap_or(usize::MAX), high + 1)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// LZ4's block format: literals and a copy, again and again; the last copy is
-/// missing.
-fn lz4(packed: &mut impl BufRead, out: &mut Unpacked) -> io::Result<()> {
-    while let Some(token) = next(packed)? {
-        let literals = lz4_length(packed, token >> 4)?;
-        out.take(packed, literals)?;
-        let Some(low) = next(packed)? else { return Ok(()) };
-        let back = u16::from_le_bytes([low, must(next(packed)?)?]);
-        let count = lz4_length(packed, token & 15)? + 4;
-        out.copy(back.into(), usize::try_from(count).unwrap_or(usize::MAX))?;
-    }
-    Ok(())
-}
-
-fn lz4_length(packed: &mut impl BufRead, short: u8) -> io::Result<u64> {
-    let mut length = u64::from(short);
-    let mut more = short == 15;
-    while more {
-        let byte = must(next(packed)?)?;
-        length += u64::from(byte);
-        more = byte == u8::MAX;
-    }
-    Ok(length)
-}
-
-/// LZ4 as Hadoop frames it: blocks after their two lengths. Files of that name
-/// by early writers have LZ4's own frames, or a block without any.
-fn lz4_of_hadoop(mut packed: impl BufRead, out: &mut Unpacked) -> io::Result<()> {
-    const FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
-    let mut head = [0; 8];
-    let mut read = 0;
-    while let count @ 1.. = packed.read(&mut head[read..])? {
-        read += count;
-    }
-    let begins = head;
-    let mut rest = (&begins[..read]).chain(&mut packed);
-    if begins.starts_with(&FRAME) {
-        return out.append(&mut lz4_flex::frame::FrameDecoder::new(rest));
-    }
-    let [a, b, c, d, e, f, g, h] = begins;
-    let (bytes, packed_bytes) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-    // A block that begins with zeros would have no literals and a copy of
-    // nothing.
-    if read < 8 || u64::from(bytes) > out.left() || a >= 0x80 || packed_bytes == 0 {
-        return lz4(&mut rest, out);
-    }
-    loop {
-        let Some(first) = next(&mut rest)? else { return Ok(()) };
-        let mut lengths = [first, 0, 0, 0, 0, 0, 0, 0];
-        rest.read_exact(&mut lengths[1..])?;
-        let [a, b, c, d, e, f, g, h] = lengths;
-        let left = out.left().checked_sub(u32::from_be_bytes([a, b, c, d]).into());
-        lz4(&mut (&mut rest).take(u32::from_be_bytes([e, f, g, h]).into()), out)?;
-        if left != Some(out.left()) {
-            return Err(fault("a block has another length than it claims"));
-        }
-    }
-}
-
-/// The next byte, if there is one.
-fn next(from: &mut impl BufRead) -> io::Result<Option<u8>> {
-    let byte = from.fill_buf()?.first().copied();
-    from.consume(byte.is_some().into());
-    Ok(byte)
-}
-
-fn must(byte: Option<u8>) -> io::Result<u8> {
-    byte.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-}
-
-fn little_endian(from: &mut impl BufRead, bytes: usize) -> io::Result<u32> {
-    (0..bytes).try_fold(0, |number, k| Ok(number | u32::from(must(next(from)?)?) << (8 * k)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use ::parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
 
     use super::*;

@@ -8,6 +8,7 @@ mod engine_choice;
 mod explain;
 mod fit;
 mod generate;
+mod lines;
 mod missing;
 mod models;
 mod notes;
