@@ -68,6 +68,11 @@ class Fit:
     lr_max: float
     lr_best: float
     condition: float
+    #: Of a robust fit: the scale of the residuals (NaN of others), the rounds, and the
+    #: pairs that have the weight 0.
+    scale: float
+    rounds: int
+    rejected: int
     #: The engine, in words.
     engine: str
 
@@ -87,7 +92,10 @@ class Fit:
         "p_value",
         "r",
         "r2",
+        "rejected",
         "residual_std",
+        "rounds",
+        "scale",
         "solver",
         "stderr_bias",
         "stderr_weight",
@@ -99,7 +107,9 @@ class Fit:
     def __init__(self, result: _linfit.Result) -> None:
         self._result = result
         numbers = result.numbers()
-        far_by = numbers.pop("far_by")
+        far_by, unsettled = numbers.pop("far_by"), numbers.pop("unsettled")
+        if unsettled is not None:
+            warnings.warn(unsettled, FitWarning, stacklevel=3)
         for name, value in numbers.items():
             setattr(self, name, value)
         self._warn(far_by)
@@ -164,6 +174,9 @@ def fit(
     t_nodata: float | None = None,
     valid_range: tuple[float, float] | None = None,
     solver: SolverName = "exact",
+    line: str = "least-squares",
+    robust: str | None = None,
+    loss: str | None = None,
     engine: EngineName = "auto",
     adapter: int | str | None = None,
     precision: PrecisionName | None = None,
@@ -200,6 +213,11 @@ def fit(
     the data, after one pass. lr (0.01; "auto" is the fastest), steps (1,000), tol, rtol,
     w0 and b0 are for the two that descend, and mean what they mean to ``linfit fit``.
 
+    line: "least-squares"; "through-origin" (W alone, b is b0); "offset" (b alone, W is w0,
+    or 1); or, with errors in X too: "rma", "major-axis", "deming:DELTA". robust: "huber",
+    "tukey" or "clip", perhaps with a constant ("huber:1.5"): weighs residuals less the
+    larger they are, round after round. loss: "huber:DELTA" for "sgd".
+
     engine: "auto" is a real GPU for "sgd", if there is one, and the CPU for all else.
     adapter, precision: of a GPU; see :func:`linfit.devices`. memory: the most bytes of
     arrays of files, and of a device, such as "4GB"; larger ones are streamed.
@@ -215,7 +233,9 @@ def fit(
     x, t, valid = as_pair(x, t, bound)
     settings = validity(weights, mask, valid, nodata, x_nodata, t_nodata, valid_range, bound)
     settings |= engine_settings(engine, adapter, precision, bound, threads)
-    settings |= solver_settings(solver, lr, steps, tol, rtol, w0, b0, standardize, force, update, steps_per_submit)
+    settings |= solver_settings(
+        solver, line, lr, steps, tol, rtol, w0, b0, standardize, force, update, steps_per_submit, robust, loss
+    )
     bar, callback = _bar(progress and solver != "exact", steps, callback)
     settings |= {"history": history, "callback": callback}
     try:
@@ -273,6 +293,7 @@ def engine_settings(
 
 def solver_settings(
     solver: str,
+    line: str,
     lr: float | str | None,
     steps: int | None,
     tol: float | None,
@@ -283,6 +304,8 @@ def solver_settings(
     force: bool | None,
     update: str | None = None,
     steps_per_submit: int | None = None,
+    robust: str | None = None,
+    loss: str | None = None,
 ) -> dict[str, Any]:
     """The keywords of a solver as the extension module takes them."""
     for name, number in (("steps", steps), ("steps_per_submit", steps_per_submit)):
@@ -290,6 +313,9 @@ def solver_settings(
             raise ValueError(f"{name}={number!r}: expected a number of 0 or more")
     return {
         "solver": solver,
+        "line": line,
+        "robust": robust,
+        "loss": loss,
         "lr": lr,
         "steps": steps,
         "tol": tol,

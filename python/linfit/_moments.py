@@ -62,6 +62,7 @@ class Moments:
         self,
         *,
         solver: Literal["exact", "moments"] = "exact",
+        line: str = "least-squares",
         lr: float | Literal["auto"] | None = None,
         steps: int | None = None,
         tol: float | None = None,
@@ -76,7 +77,7 @@ class Moments:
         Loss and statistics are those of the moments: of a line through nearly all
         points they have fewer digits than a fit over the data finds.
         """
-        settings = solver_settings(solver, lr, steps, tol, rtol, w0, b0, standardize, force)
+        settings = solver_settings(solver, line, lr, steps, tol, rtol, w0, b0, standardize, force)
         return Fit(self._moments._fit(settings))
 
     @property

@@ -46,6 +46,7 @@ def fit(
     t_nodata: float | None = None,
     valid_range: tuple[float, float] | None = None,
     solver: Literal["exact", "moments"] = "exact",
+    line: str = "least-squares",
     lr: float | Literal["auto"] | None = None,
     steps: int | None = None,
     tol: float | None = None,
@@ -75,6 +76,7 @@ def fit(
         raise ValueError("no pair of elements of x and t is valid; check nodata=, mask=, weights= and valid_range=")
     return merged.fit(
         solver=solver,
+        line=line,
         lr=lr,
         steps=steps,
         tol=tol,

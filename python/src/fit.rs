@@ -5,7 +5,7 @@ use std::time::Instant;
 use linfit::array::Validity as ValidPairs;
 use linfit::engine::{Engine, EngineError, Notice};
 use linfit::fit::{FitError, Method, Solution, Solver};
-use linfit::report::{FitReport, Solved, Timings};
+use linfit::report::{FitReport, Robustness, Solved, Timings};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -73,6 +73,11 @@ fn fitted(
             Timings { load_s, prepare_s, moments_s: solution.moments_seconds, ..Timings::default() };
         let mut report = report_of(&solution, solver.method, engine.as_ref(), timings);
         report.excluded = data.validity().map(ValidPairs::excluded);
+        report.robust = solution
+            .robust
+            .as_ref()
+            .zip(solver.rounds())
+            .map(|(found, rounds)| Robustness::of(&rounds, found));
         report.weight_sum = data.weights().map(|_| data.weight_sum());
         Ok(Done { report, notices: engine.take_notices() })
     };

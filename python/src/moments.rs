@@ -67,6 +67,9 @@ impl Moments {
                  steps from the moments",
             ));
         }
+        if solver.robust.is_some() {
+            return Err(PyValueError::new_err("robust= passes over the data in rounds; use linfit.fit"));
+        }
         let moments = self.0;
         let watch = Watch::new(solver.method != Method::Exact, None);
         let work = move |cancelled: &crate::run::Cancelled| {

@@ -1,7 +1,7 @@
 //! The result of a fit.
 
 use linfit::fit::StopReason;
-use linfit::report::FitReport;
+use linfit::report::{FitReport, Robustness};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -43,6 +43,10 @@ impl Result {
         numbers.set_item("lr_max", known(statistics.lr_max))?;
         numbers.set_item("lr_best", known(statistics.lr_best))?;
         numbers.set_item("condition", known(statistics.condition))?;
+        numbers.set_item("scale", known(report.robust.map(|robust| robust.scale)))?;
+        numbers.set_item("rounds", report.robust.map_or(0, |robust| robust.rounds))?;
+        numbers.set_item("rejected", report.robust.map_or(0, |robust| robust.rejected))?;
+        numbers.set_item("unsettled", report.robust.and_then(Robustness::unsettled))?;
         numbers.set_item("far_by", known(report.far_by))?;
         numbers.set_item("engine", report.engine.to_string())?;
         Ok(numbers)

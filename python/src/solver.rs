@@ -1,7 +1,10 @@
 //! The solver that keywords ask for.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use linfit::fit::{GradientDescent, Method, Solver, StepsPerSubmit, Update};
-use linfit::math::Affine;
+use linfit::math::{Affine, LineKind, Loss, RobustWeight};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -13,6 +16,9 @@ use crate::error::{of_choice, of_fit, of_value};
 #[pyo3(from_item_all)]
 pub(crate) struct Settings {
     solver: String,
+    line: String,
+    robust: Option<String>,
+    loss: Option<String>,
     lr: Option<Rate>,
     steps: Option<u64>,
     tol: Option<f64>,
@@ -40,7 +46,12 @@ impl Settings {
             "sgd" => Method::GradientDescent,
             other => return Err(of_choice("solver", other, &["exact", "moments", "sgd"])),
         };
-        self.refuse_unused(method)?;
+        let line = parsed("line", &self.line)?;
+        let robust: Option<RobustWeight> =
+            self.robust.as_deref().map(|text| parsed("robust", text)).transpose()?;
+        let loss = self.loss.as_deref().map(|text| parsed("loss", text)).transpose()?.unwrap_or_default();
+        self.refuse_unused(method, line)?;
+        refuse_contradictions(method, line, robust, loss)?;
         let default = GradientDescent::default();
         let best_rate = match &self.lr {
             Some(Rate::Named(name)) if name == "auto" => true,
@@ -53,16 +64,23 @@ impl Settings {
             Some(Rate::Fixed(rate)) => rate,
             _ => default.learning_rate,
         };
+        let first_weight = match line {
+            LineKind::Offset { weight } => weight,
+            _ => default.start.weight,
+        };
         let descent = GradientDescent {
             learning_rate,
             steps: self.steps.unwrap_or(default.steps),
             tolerance: self.tol.unwrap_or(default.tolerance),
-            start: Affine::new(self.w0.unwrap_or(0.0), self.b0.unwrap_or(0.0)),
+            start: Affine::new(self.w0.unwrap_or(first_weight), self.b0.unwrap_or(0.0)),
+            loss,
             update: self.update()?,
             ..default
         };
         let solver = Solver {
             method,
+            line,
+            robust,
             descent,
             best_rate,
             relative_tolerance: self.rtol.unwrap_or(0.0),
@@ -74,15 +92,17 @@ impl Settings {
     }
 
     /// Refuses keywords that have no meaning for the solver.
-    fn refuse_unused(&self, method: Method) -> PyResult<()> {
+    fn refuse_unused(&self, method: Method, line: LineKind) -> PyResult<()> {
+        let (fixes_weight, fixes_bias) =
+            (matches!(line, LineKind::Offset { .. }), matches!(line, LineKind::ThroughOrigin { .. }));
         let given = |given: bool, keyword| given.then_some(keyword);
         let steps = [
             given(self.steps.is_some(), "steps"),
             given(self.lr.is_some(), "lr"),
             given(self.tol.is_some(), "tol"),
             given(self.rtol.is_some(), "rtol"),
-            given(self.w0.is_some(), "w0"),
-            given(self.b0.is_some(), "b0"),
+            given(self.w0.is_some() && !fixes_weight, "w0"),
+            given(self.b0.is_some() && !fixes_bias, "b0"),
             given(self.standardize.is_some(), "standardize"),
             given(self.force.is_some(), "force"),
         ];
@@ -120,4 +140,35 @@ impl Settings {
             (other, _) => Err(of_choice("update", other, &["auto", "host", "device"])),
         }
     }
+}
+
+/// The value of a keyword that is a text.
+fn parsed<T: FromStr<Err: Display>>(keyword: &str, text: &str) -> PyResult<T> {
+    text.parse().map_err(|error| of_value(&format!("{keyword}={text:?}: {error}")))
+}
+
+/// Refuses lines and losses that the method does not find.
+fn refuse_contradictions(
+    method: Method,
+    line: LineKind,
+    robust: Option<RobustWeight>,
+    loss: Loss,
+) -> PyResult<()> {
+    let without_steps = if let Some(weight) = robust {
+        Some(format!("robust=\"{}\"", weight.name()))
+    } else {
+        line.is_symmetric().then(|| format!("line=\"{line}\""))
+    };
+    if let Some(keyword) = without_steps.filter(|_| method != Method::Exact) {
+        return Err(PyValueError::new_err(format!(
+            "{keyword} is found without steps, not by descent; use solver=\"exact\""
+        )));
+    }
+    if loss != Loss::Squared && method != Method::GradientDescent {
+        return Err(PyValueError::new_err(format!(
+            "solver=\"{method}\" takes the mean squared error, and not loss=\"{loss}\"; use solver=\"sgd\", or \
+             robust=\"huber\", which needs no learning rate"
+        )));
+    }
+    Ok(())
 }

@@ -137,6 +137,10 @@ def test_faults_of_files_are_os_errors(tmp_path):
         ({"memory": "lots"}, "memory='lots'"),
         ({"valid_range": (3, 1)}, "valid_range"),
         ({"weights": -X}, "weights"),
+        ({"line": "curve"}, "line=\"curve\""),
+        ({"robust": "huber", "solver": "sgd"}, "robust=\"huber\" is found without steps"),
+        ({"robust": "huber", "line": "rma"}, "rma"),
+        ({"loss": "huber:1"}, "loss=\"huber:1\"; use solver=\"sgd\""),
     ],
 )
 def test_settings_that_mean_nothing(keywords, text):
@@ -278,3 +282,29 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+def test_other_lines_and_robust_fits(pair):
+    """By their formulas: W = Σxt/Σx², σt/σx, and the eigenvector of the covariance."""
+    x, t = pair
+    dx, dt = x - x.mean(), t - t.mean()
+    xx, xt, tt = (dx * dx).sum(), (dx * dt).sum(), (dt * dt).sum()
+    assert linfit.fit(x, t, line="through-origin").weight == pytest.approx((x * t).sum() / (x * x).sum(), rel=1e-12)
+    fixed = linfit.fit(x, t, line="offset", w0=3.0)
+    assert (fixed.weight, fixed.bias) == pytest.approx((3.0, (t - 3 * x).mean()), rel=1e-12)
+    rma = linfit.fit(x, t, line="rma")
+    assert rma.weight == pytest.approx(math.sqrt(tt / xx), rel=1e-12)
+    major = linfit.fit(x, t, line="major-axis")
+    _, axes = np.linalg.eigh([[xx, xt], [xt, tt]])
+    assert major.weight == pytest.approx(axes[1, 1] / axes[0, 1], rel=1e-9)
+    parts = linfit.Moments.of(x[:3], t[:3]) + linfit.Moments.of(x[3:], t[3:])
+    again = parts.fit(line="rma")
+    assert (again.weight, again.bias, again.loss) == pytest.approx((rma.weight, rma.bias, rma.loss), rel=1e-9)
+
+    t = t.copy()
+    t[2, 3] = 1e6
+    robust = linfit.fit(x, t, robust="tukey")
+    assert robust.weight == pytest.approx(2.0, abs=1e-2) and (robust.rejected, robust.rounds > 1) == (1, True)
+    assert math.isnan(rma.scale) and robust.scale > 0
+    huber = linfit.fit(x, t, solver="sgd", loss="huber:1.0", lr="auto", standardize=True, force=True)
+    assert abs(huber.weight - 2.0) < abs(linfit.fit(x, t).weight - 2.0)
