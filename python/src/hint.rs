@@ -44,6 +44,8 @@ fn keyword(hint: Hint) -> String {
         Hint::Standardize => "use standardize=True",
         Hint::ExactSolver => "use solver=\"exact\"",
         Hint::DescentSolver => "use solver=\"sgd\", which finds one of the best lines",
+        Hint::DescentByPasses => "use solver=\"sgd\", which passes over the data for each step",
+        Hint::LeastSquares => "use line=\"least-squares\"",
         Hint::Force => "use force=True to run it anyway",
         Hint::SavedModel => "give a file written by linfit fit --save or Fit.save",
         Hint::SavedMoments => "give a file written by linfit fit --save-moments",

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &MergeArguments) -> Result<Outcome, CliError> {
     let merged = merge_shards(shards)?;
     if !merged.is_as_one {
         arguments.verbosity.note(
-            "a part but the last ends within 65536 elements, so that the last digits may differ from those of one \
+            &"a part but the last ends within 65536 elements, so that the last digits may differ from those of one \
              fit over all of them",
         );
     }
