@@ -17,12 +17,13 @@ fn descend(@builtin(local_invocation_index) local: u32) {
         next_follows = goes_on();
     }
     let most_steps = descent.most_steps;
+    let elements = descent.elements;
     for (var step = 0u; step < most_steps; step++) {
         // Also the barrier between the update and the next pass.
         if !workgroupUniformLoad(&next_follows) {
             break;
         }
-        let sums = walk(local, parameters);
+        let sums = walk(0u, elements, local, WIDTH, parameters);
         totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
         merge_totals(local);
         if local == 0u {

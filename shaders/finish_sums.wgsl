@@ -1,16 +1,19 @@
 // parts: {part}
 //
-// Adds up the partial sums of all windows into FINISHERS sums, which the host
-// reads back and merges in f64.
+// Adds up the partial sums of each run, in the order of its pieces, to the sums
+// that the host reads back.
 //
-// A partial sum may consist of several parts; FINISHERS being a multiple of
-// their number, each finisher's sum is of parts of one kind.
+// A partial sum may consist of several parts, PARTS, which are added up apart.
 
-// Invocations of the one workgroup.
+// Invocations of a workgroup.
 override FINISHERS: u32;
+// Parts of a partial sum.
+override PARTS: u32;
+// Pieces of a run.
+override PIECES: u32;
 
 struct Finish {
-    part_count: u32,
+    sums: u32,           // of all runs: PARTS of each
     zero: u32,           // what `run_time_zero` returns
     unused: vec2<u32>,
 }
@@ -24,11 +27,29 @@ fn run_time_zero() -> u32 {
 }
 
 @compute @workgroup_size(FINISHERS)
-fn finish_sums(@builtin(local_invocation_index) local: u32) {
-    let count = finish.part_count;
-    var total = Finished();
-    for (var k = local; k < count; k += FINISHERS) {
-        total = plus_part(total, parts[k]);
+fn finish_sums(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let number = (workgroup.y * workgroups.x + workgroup.x) * FINISHERS + local;
+    if number >= finish.sums {
+        return;
     }
-    sums[local] = total;
+    let first = number / PARTS * PIECES * PARTS + number % PARTS;
+    var total = Finished();
+    var k = 0u;
+    // Four at a time, so that memory answers them side by side.
+    for (; k + 4u <= PIECES; k += 4u) {
+        let place = first + k * PARTS;
+        let a = parts[place];
+        let b = parts[place + PARTS];
+        let c = parts[place + 2u * PARTS];
+        let d = parts[place + 3u * PARTS];
+        total = plus_part(plus_part(plus_part(plus_part(total, a), b), c), d);
+    }
+    for (; k < PIECES; k++) {
+        total = plus_part(total, parts[first + k * PARTS]);
+    }
+    sums[number] = total;
 }

@@ -1,11 +1,14 @@
-// parts: window walk sums {quantity}
+// parts: window sums {quantity}
 //
-// A pass over a window that adds up subgroups in registers, then their sums in
-// the workgroup's memory, and leaves a partial sum for each workgroup: for GPUs
-// that have subgroups, and totals that are a vec4<f32>.
+// A pass that sums each piece in a workgroup: its subgroups in registers, then
+// their sums in the workgroup's memory. For GPUs that have subgroups, and totals
+// that are a vec4<f32>.
 //
-// The number of subgroups and that of an invocation's subgroup are asked for,
-// not computed from a size: drivers run subgroups narrower than they announce.
+// The number of subgroups is asked for, not computed from a size: drivers run
+// subgroups narrower than they announce. Where an invocation has not the number
+// of its subgroup from the device, as on HLSL, it is its place in the workgroup
+// divided by the subgroup's size, which is right for the workgroups of one
+// dimension that there are here.
 
 var<workgroup> totals: array<Total, WORKGROUP_SIZE>;
 
@@ -18,21 +21,28 @@ fn sums_by_subgroup(
     @builtin(num_subgroups) subgroups: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let group = number_of(workgroup, workgroups);
-    let sum = subgroupAdd(walk(group * WORKGROUP_SIZE + local, point));
-    if lane == 0u {
-        totals[subgroup] = sum;
-    }
-    // Any number of them, not only a power of two.
-    for (var left = subgroups; left > 1u; left = (left + 1u) / 2u) {
-        workgroupBarrier();
-        let half = (left + 1u) / 2u;
-        if local < left / 2u {
-            totals[local] = combine(totals[local], totals[local + half]);
+    let share = window.share;
+    let begin = number_of(workgroup, workgroups) * share;
+    let end = min(begin + share, window.pieces);
+    let first_partial = window.first_partial;
+    for (var k = begin; k < end; k++) {
+        let sum = subgroupAdd(sum_of(k, local, WORKGROUP_SIZE));
+        if lane == 0u {
+            totals[subgroup] = sum;
         }
-    }
-    workgroupBarrier();
-    if local == 0u && group * WORKGROUP_SIZE < window.invocations {
-        partials[window.first_partial + group] = totals[0];
+        // Any number of them, not only a power of two.
+        for (var left = subgroups; left > 1u; left = (left + 1u) / 2u) {
+            workgroupBarrier();
+            let half = (left + 1u) / 2u;
+            if local < left / 2u {
+                totals[local] = combine(totals[local], totals[local + half]);
+            }
+        }
+        workgroupBarrier();
+        if local == 0u {
+            partials[first_partial + k] = totals[0];
+        }
+        // The next piece's totals take the place of these.
+        workgroupBarrier();
     }
 }

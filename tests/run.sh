@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
 # Runs every test, the documentation's examples included:
 #
-#     tests/run.sh [arguments of cargo test]
+#     tests/run.sh [--adapter NAME] [arguments of cargo test]
 #
 # Without arguments, the tests of the Python package too, in an environment of
 # its own under target/; where Python is missing, it is installed first.
 #
 # The tests of the GPU engine need a Vulkan adapter that is the same on every
 # machine: Mesa's software adapter, lavapipe. Where it is missing, it is
-# installed first.
+# installed first. With --adapter they run on another one, named as
+# `linfit fit --adapter` names it.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [[ ${1:-} == --adapter ]]; then
+    export LINFIT_TEST_ADAPTER="${2:?--adapter takes the name or the number of an adapter}"
+    shift 2
+fi
 
 # Whether Vulkan's loader finds a driver for lavapipe.
 has_software_adapter() {

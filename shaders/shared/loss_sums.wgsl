@@ -1,4 +1,4 @@
-// parts: window shift {load} {real} {residual}
+// parts: shift {load} {real} {residual}
 // twin: src/engine/reference.rs loss_sums
 //
 // The loss sums (Σw·r², Σw·r·(x − p), Σw·r) of r = x·W + b − t, with p the shift
@@ -20,8 +20,9 @@ fn accumulate_residuals(block: ptr<function, Block>, xs: vec4<f32>, rs: Reals, w
 }
 
 fn accumulate(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    let dx = shifted(xs, window.x_shift);
-    let rs = residual(at, dx, shifted(ts, window.t_shift));
+    let shift = shift_of(at);
+    let dx = shifted(xs, shift.x);
+    let rs = residual(at, dx, shifted(ts, shift.y));
     accumulate_residuals(block, dx, rs, rs);
 }
 
@@ -34,8 +35,9 @@ fn accumulate_valid(
     valid: vec4<bool>,
 ) {
     let none = vec4<f32>();
-    let dx = select(none, shifted(xs, window.x_shift), valid);
-    let rs = selected(residual(at, dx, shifted(ts, window.t_shift)), valid);
+    let shift = shift_of(at);
+    let dx = select(none, shifted(xs, shift.x), valid);
+    let rs = selected(residual(at, dx, shifted(ts, shift.y)), valid);
     if WEIGHTED {
         accumulate_residuals(block, dx, rs, product(reals(select(none, ws, valid)), rs));
     } else {

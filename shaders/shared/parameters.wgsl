@@ -8,5 +8,5 @@ struct Parameters {
     // W and b with so few digits that f32 rounds residuals this way and that.
     // The readers of such sums add the omitted digits' share.
     coarse: vec2<f32>,
-    unused: vec2<f32>,
+    shift: vec2<f32>,     // (p, q): what residuals in f32 take off X and T
 }

@@ -5,6 +5,11 @@
 
 alias Model = Parameters;
 
+// These numbers have the digits to compute about 0.
+fn shift_of(at: Model) -> vec2<f32> {
+    return vec2<f32>();
+}
+
 fn residual(at: Model, xs: vec4<f32>, ts: vec4<f32>) -> Reals {
     let product = two_product(vec4(at.weight.x), xs);
     let y = two_sum(product.hi, vec4(at.bias.x));

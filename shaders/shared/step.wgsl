@@ -28,6 +28,9 @@ struct Descent {
     has_tolerance: u32,
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
+    elements: u32,        // of the data, if one workgroup passes over all of them
+    unused: u32,
+    more_unused: vec2<u32>,
 }
 
 struct Row {

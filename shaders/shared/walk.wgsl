@@ -1,6 +1,6 @@
-// parts: window {load} {pass} {quantity}
+// parts: {load} {pass} {quantity}
 //
-// One invocation's part of a window: the elements that it passes over, and the
+// One invocation's part of a piece: the elements that it passes over, and the
 // order in which they are summed.
 //
 // The pass is two functions: `pass_group` does its work on a group of four
@@ -17,24 +17,27 @@ override CONTIGUOUS: bool;
 // Groups that are loaded before the first of them is used, so that memory
 // answers them side by side: 1 or 4.
 override LOADS: u32;
-// Groups that are summed before they are flushed into their run's total. Short
-// sums keep f32's rounding error down; the host counts these loops too.
+// Groups that are summed before they are flushed into their total. Short sums
+// keep f32's rounding error down; the host counts these loops too.
 override BLOCK: u32;
 
-// The pass at a point over this invocation's part of the window.
-fn walk(invocation: u32, at: Point) -> Total {
-    let elements = window.elements;
-    let invocations = window.invocations;
-    let run = window.run;
-    let whole = elements / 4u;
-    let first = select(invocation, invocation * run, CONTIGUOUS);
+// The pass at a point over the part of the elements from number `first` on that
+// falls to one of `invocations` invocations.
+fn walk(first: u32, elements: u32, lane: u32, invocations: u32, at: Point) -> Total {
+    let end = first + elements;
+    // The groups of which all four elements are passed over.
+    let whole = (first + 3u) / 4u;
+    let wholes = max(end / 4u, whole) - whole;
+    let most = (wholes + invocations - 1u) / invocations;
+    let skipped = select(lane, lane * most, CONTIGUOUS);
     let stride = select(invocations, 1u, CONTIGUOUS);
-    // How many of first, first + stride, … lie below `whole`, at most `run`.
+    // How many of skipped, skipped + stride, … lie below `wholes`, at most `most`.
     var within = 0u;
-    if invocation < invocations && first < whole {
-        within = min((whole - first + stride - 1u) / stride, run);
+    if skipped < wholes {
+        within = min((wholes - skipped + stride - 1u) / stride, most);
     }
     let count = within;
+    let begin = whole + skipped;
 
     var total = Total();
     for (var start = 0u; start < count; start += BLOCK) {
@@ -44,7 +47,7 @@ fn walk(invocation: u32, at: Point) -> Total {
         if LOADS == 4u {
             let fours = start + ((end - start) & ~3u);
             for (; k < fours; k += 4u) {
-                let i0 = first + k * stride;
+                let i0 = begin + k * stride;
                 let i1 = i0 + stride;
                 let i2 = i1 + stride;
                 let i3 = i2 + stride;
@@ -67,20 +70,28 @@ fn walk(invocation: u32, at: Point) -> Total {
             }
         }
         for (; k < end; k++) {
-            let i = first + k * stride;
+            let i = begin + k * stride;
             pass_group(&block, at, i, load_x(i), load_t(i), load_weights(i));
         }
         total = flush(total, block);
     }
 
-    // The last 1 to 3 elements share a group with padding: selected, not
-    // multiplied, so that nothing of the padding gets in.
-    let rest = elements % 4u;
-    if invocation == 0u && rest > 0u {
-        var block = Block();
-        let some = vec4(0u, 1u, 2u, 3u) < vec4(rest);
-        pass_some(&block, at, whole, load_x(whole), load_t(whole), load_weights(whole), some);
-        total = flush(total, block);
+    // At either end, 1 to 3 elements may share a group with others or with
+    // padding: selected, not multiplied, so that nothing of those gets in.
+    if lane == 0u {
+        for (var edge = 0u; edge < 2u; edge++) {
+            let place = select(end, first, edge == 0u);
+            let i = place / 4u;
+            // Where both ends are in one group, it is passed over once.
+            let is_other = edge == 0u || first % 4u == 0u || i != first / 4u;
+            if place % 4u != 0u && is_other {
+                let numbers = vec4(4u * i) + vec4(0u, 1u, 2u, 3u);
+                let some = (numbers >= vec4(first)) & (numbers < vec4(end));
+                var block = Block();
+                pass_some(&block, at, i, load_x(i), load_t(i), load_weights(i), some);
+                total = flush(total, block);
+            }
+        }
     }
     return total;
 }

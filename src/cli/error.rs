@@ -22,6 +22,9 @@ pub(super) enum CliError {
     Document(#[from] DocumentError),
     #[error(transparent)]
     Shard(#[from] ShardError),
+    #[cfg(feature = "plot")]
+    #[error(transparent)]
+    Picture(#[from] crate::report::pictures::PictureError),
     /// An engine's result is not the reference's.
     #[error("{0}")]
     Mismatch(String),
@@ -47,6 +50,8 @@ impl Hinted for CliError {
             Self::Engine(error) => error.hints(),
             Self::Fit(error) | Self::FitBySubmits(error) => error.hints(),
             Self::Document(error) => error.hints(),
+            #[cfg(feature = "plot")]
+            Self::Picture(_) => Vec::new(),
             Self::Shard(_) | Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => {
                 Vec::new()
             }

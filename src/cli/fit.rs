@@ -8,19 +8,19 @@ use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
+use super::pictures::{Found, PictureArguments};
 use super::progress::Progress;
+use super::shards::ShardArguments;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print, tell, to_json};
-use crate::array::{Array, DataError, Validity, shown};
+use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
+use crate::array::{DataError, Validity, shown};
 use crate::engine::{EngineError, EngineKind};
-use crate::fit::{
-    ClosedForm, Coordinates, Fit, GradientDescent, Method, Shard, ShardNumber, State, Statistics, StopReason,
-};
+use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, Method, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{Curvature, RobustWeight, six_digits_below};
-use crate::report::{FitReport, History, Robustness, Solved, Timings};
+use crate::report::{FitReport, History, Robustness, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ Examples:
   linfit fit image.tif:1 image.tif:2 --line rma
   linfit fit image.tif:1 image.tif:2 --robust tukey
   linfit fit today.tif:1 reference.tif:1 --lr 1e-7
-  linfit fit table.parquet:height table.parquet:weight
+  linfit fit table.parquet --x height --t weight
   linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
@@ -55,13 +55,15 @@ pub(super) struct FitArguments {
     #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
-    /// Write the moments of X and T to this file, as those of a shard, for `linfit merge`
-    #[arg(long, help_heading = "Output", value_name = "PART.json")]
-    save_moments: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArguments,
 
-    /// The number of the shard that X and T are, from 1, and that of all: 3/8
-    #[arg(long, help_heading = "Output", value_name = "K/N", requires = "save_moments")]
-    shard: Option<ShardNumber>,
+    #[command(flatten)]
+    shards: ShardArguments,
+
+    /// Say what would be read, where it would be computed and how long a pass should take, and do no more
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
 
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
@@ -76,20 +78,25 @@ pub(super) struct FitArguments {
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solver = arguments.solver.checked()?;
-    let outputs = [
-        ("--history", arguments.history.as_deref()),
-        ("--save", arguments.save.as_deref()),
-        ("--save-moments", arguments.save_moments.as_deref()),
-    ];
+    arguments.pictures.check()?;
+    let mut outputs =
+        vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    outputs.extend(arguments.pictures.outputs());
+    outputs.push(arguments.shards.output());
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
     let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
+    if arguments.dry_run {
+        let (method, most) = (arguments.solver.method(), arguments.solver.passes());
+        let memory_bytes = arguments.engine.host_bytes();
+        return dry_run::run(&arguments.pair, memory_bytes, &engine, most, method, arguments.json);
+    }
 
     let started = Instant::now();
-    let LoadedPair { problem: data, masked_by } =
+    let LoadedPair { problem: data, masked_by, files } =
         arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
-    let data = if arguments.save_moments.is_some() { data.with_chunks_apart() } else { data };
+    let data = arguments.shards.prepared(data);
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -100,10 +107,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
-    let part = arguments.save_moments.as_deref().map(OutputFile::create).transpose()?;
+    let pictures = arguments.pictures.begin()?;
+    let shard = arguments.shards.begin()?;
 
     let started = Instant::now();
-    let partials = engine.moments(data.grid().chunks())?;
+    let partials = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
     let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
     let (method, kind) = (arguments.solver.method(), solver.line());
@@ -130,7 +138,10 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     drop(listening);
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
-    watch.finish()?;
+    let trace = watch.finish()?;
+    if let Some(advice) = advice::on_time(&fit, method) {
+        arguments.verbosity.note(&advice);
+    }
     let statistics = match &robust {
         // Of the pairs that are left.
         Some(found) if matches!(solver.robust().map(|robust| robust.weight), Some(RobustWeight::Clip(_))) => {
@@ -152,11 +163,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.note(&note);
     }
     report.weight_sum = data.weights().map(|_| data.weight_sum());
-    if let Some(file) = part {
-        let inputs = [Some(data.x()), data.t()].map(|array| array.map_or("", Array::label).to_owned());
-        let shard = Shard { shard: arguments.shard, inputs, elements: data.len() as u64, moments: partials };
-        file.finish_with(to_json(&shard)?.as_bytes())?;
-    }
+    arguments.shards.finish(shard, &data, partials)?;
     if let Some(file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {
@@ -167,6 +174,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         };
         file.finish_with(&model)?;
     }
+    let found =
+        Found { engine: engine.as_mut(), report: &report, moments: &moments, trace: trace.clone(), files };
+    pictures.draw(found)?;
     if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
         arguments.verbosity.note(&note);
     }
@@ -187,6 +197,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         tell(&divergence(&fit, rate, curvature, engine.info().kind));
     }
     print(&report, arguments.json)?;
+    arguments.verbosity.curve(&trace);
     Ok(match fit.stop_reason {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
@@ -253,16 +264,18 @@ struct Watch<'a> {
     history: Option<History>,
     failed: Option<DataError>,
     progress: Progress,
+    trace: Trace,
 }
 
 impl<'a> Watch<'a> {
     fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
         let progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-        Self { arguments, history, failed: None, progress }
+        Self { arguments, history, failed: None, progress, trace: Trace::default() }
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
         let State { step, model, evaluation } = state;
+        self.trace.add(state);
         if let Some(history) = &mut self.history
             && let Err(error) = history.add(state)
         {
@@ -279,8 +292,9 @@ impl<'a> Watch<'a> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Puts the history in its place, unless it couldn't be written.
-    fn finish(self) -> Result<(), CliError> {
+    /// Puts the history in its place, unless it couldn't be written; the course of
+    /// the descent.
+    fn finish(self) -> Result<Trace, CliError> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
@@ -291,6 +305,6 @@ impl<'a> Watch<'a> {
                 self.arguments.verbosity.note(&format!("history written to {}", shown(&path)));
             }
         }
-        Ok(())
+        Ok(self.trace)
     }
 }

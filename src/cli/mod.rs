@@ -1,28 +1,37 @@
 //! The command line: one file a command. Each parses its arguments, calls the
 //! library and prints; results go to stdout, everything else to stderr.
 
+mod advice;
 mod bench;
 mod cache;
+mod columns;
 mod compare;
+mod completions;
 mod devices;
 mod drivers;
+mod dry_run;
 mod engine;
 mod error;
 mod explain;
 mod fit;
 mod generate;
+mod help;
 mod hint;
 mod interrupt;
 mod line;
+mod man;
 mod memory;
 mod merge;
 mod pair;
+mod passes;
 mod paths;
+mod pictures;
 mod place;
 mod precision;
 mod predict;
 mod progress;
 mod reading;
+mod shards;
 mod solver;
 mod threads;
 mod tuning;
@@ -34,6 +43,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
@@ -82,6 +92,8 @@ enum Command {
     Devices(devices::DevicesArguments),
     Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
     #[command(name = drivers::COMMAND, hide = true)]
     TryDrivers(drivers::TryDriversArguments),
 }
@@ -111,6 +123,8 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::TryDrivers(arguments) => drivers::run(&arguments),
     };
     match result {
@@ -127,16 +141,27 @@ pub fn run() -> ExitCode {
 /// The arguments; without them the process ends with help, the version or a
 /// usage error.
 fn parse(arguments: &[OsString]) -> Arguments {
-    let wrong = match Arguments::try_parse_from(arguments) {
+    let wrong = match parsed(arguments) {
         Ok(arguments) => return arguments,
         Err(wrong) => wrong,
     };
     // The message repeats the arguments as they were typed.
-    let shown = arguments.iter().map(|argument| shown(argument.as_ref()).to_string());
-    match Arguments::try_parse_from(shown) {
+    let shown: Vec<_> =
+        arguments.iter().map(|argument| shown(argument.as_ref()).to_string().into()).collect();
+    match parsed(&shown) {
         Err(shown) => shown.exit(),
         Ok(_) => wrong.exit(),
     }
+}
+
+/// The same; a short help has the common arguments alone.
+fn parsed(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let is_short = |argument: &OsString| argument == "-h";
+    Arguments::try_parse_from(arguments).map_err(|error| {
+        let is_help = error.kind() == ErrorKind::DisplayHelp && arguments.iter().any(is_short);
+        let brief = is_help.then(|| help::brief_command().try_get_matches_from(arguments).err());
+        brief.flatten().unwrap_or(error)
+    })
 }
 
 /// A key in stdin, `-:KEY`, would be taken for options.

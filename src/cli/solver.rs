@@ -157,6 +157,16 @@ impl SolverArguments {
         }
     }
 
+    /// The passes over the data, at most: one for the moments, one for each step
+    /// or the result, and one for the residuals of a line that fits very well.
+    pub(super) fn passes(&self) -> u64 {
+        let of_steps = match self.choice() {
+            SolverChoice::GradientDescent => self.steps().saturating_add(1),
+            SolverChoice::Moments | SolverChoice::Exact => 1,
+        };
+        of_steps.saturating_add(2)
+    }
+
     /// Reads the settings, before any data are read, and refuses options that have
     /// no meaning or do not go together. The model to start from is read here and
     /// only here: a pipe can't be read twice, and a file may change.

@@ -25,10 +25,6 @@ pub enum EngineError {
     #[error("there are no chunks {} to {}: the data have {} to {}", over.start, over.end, all.start, all.end)]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Chunks { over: Range<u64>, all: Range<u64> },
-    /// A pass over more than one fit on a device.
-    #[error("the GPU engine computes one fit, not {fits}")]
-    #[expect(missing_docs, reason = "the message says what the field holds")]
-    ManyFits { fits: u64 },
     /// A pass of a robust fit on an engine that has none.
     #[error("the {} engine has no passes for robust fits", .0.name())]
     NoRobustPass(EngineKind),
@@ -55,7 +51,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::ManyFits { .. } | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
+            Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

@@ -102,24 +102,6 @@ impl Facts {
     }
 }
 
-/// One frame for all elements, of an engine that needs no more than that.
-pub(super) fn whole_readings(data: &Problem) -> Readings {
-    let reading = |array: &Array| {
-        let is_rounded = data.t().is_some() && rounded_elements(data, array, 0) > 0;
-        let shift = is_rounded.then(|| first_whole(data, array, &(0..data.len()))).flatten();
-        Reading { shift: shift.unwrap_or(0), exponent: 0 }
-    };
-    Readings { x: reading(data.x()), t: data.t().map(reading).unwrap_or_default() }
-}
-
-/// A notice for each array with elements that are not exact in f64, all of them
-/// read in one way.
-pub(super) fn notices(data: &Problem, readings: &Readings) -> Vec<Notice> {
-    let x = rounded_elements(data, data.x(), readings.x.shift);
-    let t = data.t().map_or(0, |t| rounded_elements(data, t, readings.t.shift));
-    all_notices(data, readings, [x, t])
-}
-
 /// The notices of so many rounded elements of X and T, and those of the weights.
 fn all_notices(data: &Problem, readings: &Readings, [x, t]: [u64; 2]) -> Vec<Notice> {
     let notice = |array: &Array, reading: Reading, count: u64| {
@@ -212,16 +194,5 @@ mod tests {
         let notices = facts.notices(&data);
         let [Notice::Rounded { shift, count: 1, .. }] = &notices[..] else { panic!("{notices:?}") };
         assert_eq!(*shift, 2f64.powi(60));
-        // Less the first of all, small numbers are rounded, too.
-        let readings = whole_readings(&data);
-        assert_eq!(readings.x.shift, 1 << 60);
-        let notices = super::notices(&data, &readings);
-        let [Notice::Rounded { count, .. }] = &notices[..] else { panic!("{notices:?}") };
-        let small = values_rounded(1 << 60, (0..CHUNK as i128).chain([0, 1]));
-        assert_eq!(*count, small);
-    }
-
-    fn values_rounded(shift: i128, values: impl Iterator<Item = i128>) -> u64 {
-        values.filter(|value| (value - shift) as f64 as i128 != value - shift).count() as u64
     }
 }

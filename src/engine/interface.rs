@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use super::bins::{self, BinPlan, Binned, Extremes};
+use super::pass::check_points;
 use super::{EngineError, EngineInfo, Notice, Partials, Reweighting, Stepper};
 use crate::array::{Array, Problem};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
@@ -133,6 +135,26 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
     fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+
+    /// The extremes of x, t and the residuals at a W and b, over the valid pairs of
+    /// the one fit. Computed on the host.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; those of the data.
+    fn extremes(&mut self, at: Affine) -> Result<Extremes, EngineError> {
+        check_points(self.problem(), &[at])?;
+        bins::extremes(self.problem(), at)
+    }
+
+    /// Histograms of x, t and the residuals: exact counts of the valid pairs of the
+    /// one fit, the same for any number of threads. Computed on the host.
+    ///
+    /// # Errors
+    /// Those of [`extremes`](Self::extremes).
+    fn binned(&mut self, plan: &BinPlan) -> Result<Binned, EngineError> {
+        check_points(self.problem(), &[plan.at])?;
+        bins::binned(self.problem(), plan)
+    }
 
     /// Starts to add up the time that passes take by the device's own clock;
     /// false if it has none.

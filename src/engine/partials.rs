@@ -11,8 +11,10 @@
 //! That needs the value of a chunk to depend on nothing but the chunk: engines
 //! whose parts merge so ([`Tree::Dyadic`]) decide for each chunk by itself what
 //! they take off its elements and in which units they compute, and undo it
-//! before they hand out the value. A device splits its work by its launch
-//! configuration; its parts merge to the same numbers but for rounding ([`Tree::Ranges`]).
+//! before they hand out the value. All engines here do, each for the same
+//! arithmetic and, on a device, the same launch configuration. Parts that were
+//! written otherwise merge to the same numbers but for rounding
+//! ([`Tree::Ranges`]).
 
 mod apart;
 mod error;
@@ -32,6 +34,22 @@ pub use source::{Source, Tree};
 use stored::Stored;
 
 use crate::array::CHUNK_ELEMENTS;
+
+/// The merged value of a node, from those of its chunks, a power of two of them.
+fn merge_tree<S: Mergeable>(values: &[S::Value]) -> Result<S::Value, PartialsError> {
+    /// Below so many, waking other threads costs more than they help.
+    const PARALLEL: usize = 1024;
+    if let [one] = values {
+        return Ok(one.clone());
+    }
+    let (first, second) = values.split_at(values.len() / 2);
+    let (first, second) = if values.len() < PARALLEL {
+        (merge_tree::<S>(first), merge_tree::<S>(second))
+    } else {
+        rayon::join(|| merge_tree::<S>(first), || merge_tree::<S>(second))
+    };
+    S::merge(first?, second?)
+}
 
 /// Results of some chunks of the data that merge with those of others: one for
 /// each fit. Serialised, they are for other processes and later days.
@@ -65,6 +83,27 @@ impl<S: Mergeable> Partials<S> {
         let node = Node { first_chunk: chunks.start, chunks: chunks.end - chunks.start, first_fit, values };
         self.end = self.end.or(end);
         self.insert(node)
+    }
+
+    /// Adds the values of each of a range of chunks, for the one fit, on all
+    /// cores. They merge as they would one by one.
+    pub(super) fn push_each(
+        &mut self,
+        chunks: Range<u64>,
+        first_fit: u64,
+        values: Vec<S::Value>,
+        end: Option<u64>,
+    ) -> Result<(), PartialsError> {
+        let (mut start, mut rest) = (chunks.start, values.as_slice());
+        while start < chunks.end && !rest.is_empty() {
+            // The largest node that starts here and is all there.
+            let most = (chunks.end - start).ilog2().min(rest.len().ilog2());
+            let level = if start == 0 { most } else { most.min(start.trailing_zeros()) };
+            let (node, others) = rest.split_at(1 << level);
+            self.push(start..start + (1 << level), first_fit, vec![merge_tree::<S>(node)?], end)?;
+            (start, rest) = (start + (1 << level), others);
+        }
+        Ok(())
     }
 
     /// The results of the chunks of both parts.

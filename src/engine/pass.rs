@@ -1,6 +1,7 @@
 //! A pass of the host: the chunks of its range, and the values that it finds of
 //! each.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{EngineError, Mergeable, Partials, Source, Tree};
@@ -66,7 +67,7 @@ impl<V> Leaf<V> {
 /// Partial results from the values of all chunks of a range, in order.
 pub(super) fn partials_of<S: Mergeable>(
     data: &Problem,
-    arithmetic: &'static str,
+    arithmetic: impl Into<Cow<'static, str>>,
     over: Range<u64>,
     leaves: impl IntoIterator<Item = Leaf<S::Value>>,
 ) -> Result<Partials<S>, EngineError> {

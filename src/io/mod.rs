@@ -28,6 +28,7 @@ mod georeference;
 mod input;
 mod metadata;
 mod model;
+mod nearest;
 mod nodata;
 mod note;
 pub mod npy;

@@ -12,6 +12,7 @@
 //! (`least_squares`, `lines`, `quadratic`).
 
 mod affine;
+mod bins;
 mod compensated;
 mod curvature;
 mod double;
@@ -32,6 +33,7 @@ mod sums;
 mod units;
 
 pub use affine::Affine;
+pub use bins::{BinAxis, Bins};
 pub use compensated::Compensated;
 pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled, two_sum};

@@ -356,7 +356,7 @@ fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
 }
 
 /// Y = X·W + b with the numbers in.
-fn line(model: Affine) -> String {
+pub(super) fn line(model: Affine) -> String {
     let sign = if model.bias < 0.0 { '-' } else { '+' };
     format!("Y = X·{} {sign} {}", short(model.weight), short(model.bias.abs()))
 }

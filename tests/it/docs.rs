@@ -37,7 +37,7 @@ fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = guide.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
     pages.sort();
     pages.insert(0, root().join("README.md"));
-    assert_eq!(pages.len(), 12, "README.md and eleven pages: {pages:?}");
+    assert_eq!(pages.len(), 13, "README.md and twelve pages: {pages:?}");
     pages
 }
 
@@ -367,7 +367,9 @@ fn options(text: &str) -> BTreeSet<String> {
 /// The guide tells every option that a command has, and no other.
 #[test]
 fn the_guide_tells_the_options_that_there_are() {
-    let help = ["fit", "predict", "compare", "bench", "devices", "explain", "generate"].map(|command| {
+    let commands =
+        ["fit", "predict", "compare", "bench", "devices", "explain", "generate", "completions", "man"];
+    let help = commands.map(|command| {
         let mut program = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
         String::from_utf8(program.args([command, "--help"]).output().unwrap().stdout).unwrap()
     });

@@ -14,12 +14,13 @@
 )]
 
 mod bench;
+mod bins;
 mod cli;
 mod common;
 mod descent;
 mod differential;
 mod digits;
-#[cfg(all(unix, feature = "parquet", feature = "tiff"))]
+#[cfg(all(unix, feature = "parquet", feature = "plot", feature = "tiff"))]
 mod docs;
 mod drivers;
 mod engines;

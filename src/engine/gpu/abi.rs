@@ -91,14 +91,23 @@ macro_rules! shared_struct {
 shared_struct! {
     /// The uniform of one window.
     WindowUniform = "Window" {
-        elements: u32,
-        invocations: u32,
-        run: u32,
+        first_run: u32,
+        pieces: u32,
+        share: u32,
         first_partial: u32,
         /// Always 0; the shader's compiler must not know.
         zero: u32,
-        x_shift: f32,
-        t_shift: f32,
+        unused: u32,
+        more_unused: [u32; 2],
+    }
+}
+
+shared_struct! {
+    /// A run of a window's elements.
+    RunOfWindow = "Run" {
+        first: u32,
+        elements: u32,
+        point: u32,
         unused: u32,
     }
 }
@@ -110,7 +119,7 @@ shared_struct! {
         weight: [f32; 2],
         bias: [f32; 2],
         coarse: [f32; 2],
-        unused: [f32; 2],
+        shift: [f32; 2],
     }
 }
 
@@ -133,7 +142,7 @@ shared_struct! {
 shared_struct! {
     /// The uniform of the finishing kernel.
     FinishUniform = "Finish" {
-        part_count: u32,
+        sums: u32,
         /// Always 0; the shader's compiler must not know.
         zero: u32,
         unused: [u32; 2],
@@ -168,6 +177,9 @@ shared_struct! {
         /// Always 0; the shader's compiler must not know.
         zero: u32,
         most_steps: u32,
+        elements: u32,
+        unused: u32,
+        more_unused: [u32; 2],
     }
 }
 
@@ -297,19 +309,24 @@ pub(super) mod binding {
         use crate::engine::gpu::abi::Binding;
         pub(in crate::engine::gpu) const X: Binding = Binding::read("x", 0);
         pub(in crate::engine::gpu) const T: Binding = Binding::read("t", 1);
-        pub(in crate::engine::gpu) const WINDOW: Binding = Binding::uniform("window", 3);
         pub(in crate::engine::gpu) const VALIDITY: Binding = Binding::read("validity", 6);
         pub(in crate::engine::gpu) const WEIGHTS: Binding = Binding::read("weights", 7);
+    }
+    /// Those of every kernel over the runs of a window.
+    pub(in crate::engine::gpu) mod window {
+        use crate::engine::gpu::abi::Binding;
+        pub(in crate::engine::gpu) const WINDOW: Binding = Binding::uniform("window", 3);
+        pub(in crate::engine::gpu) const RUNS: Binding = Binding::read("runs", 9);
     }
     pub(in crate::engine::gpu) mod predict {
         use crate::engine::gpu::abi::Binding;
         pub(in crate::engine::gpu) const Y: Binding = Binding::read_write("y", 2);
-        pub(in crate::engine::gpu) const PARAMETERS: Binding = Binding::read("parameters", 4);
+        pub(in crate::engine::gpu) const POINTS: Binding = Binding::read("points", 4);
     }
     pub(in crate::engine::gpu) mod sums {
         use crate::engine::gpu::abi::Binding;
         pub(in crate::engine::gpu) const PARTIALS: Binding = Binding::read_write("partials", 2);
-        pub(in crate::engine::gpu) const POINT: Binding = Binding::read("point", 4);
+        pub(in crate::engine::gpu) const POINTS: Binding = Binding::read("points", 4);
     }
     pub(in crate::engine::gpu) mod descend {
         use crate::engine::gpu::abi::Binding;

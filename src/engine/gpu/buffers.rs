@@ -32,6 +32,13 @@ pub(super) fn uniform(device: &Device, label: &str, contents: &[u8]) -> Result<w
     Ok(buffer)
 }
 
+/// A buffer that kernels read, with these contents.
+pub(super) fn storage(device: &Device, label: &str, contents: &[u8]) -> Result<wgpu::Buffer, GpuError> {
+    let buffer = create_buffer(device, label, contents.len() as u64, STORAGE_INPUT)?;
+    device.scoped(0, |_, queue| queue.write_buffer(&buffer, 0, contents))?;
+    Ok(buffer)
+}
+
 /// A number as the unevaluated sum of two f32.
 #[expect(clippy::cast_possible_truncation, reason = "the rounding error is kept in the second part")]
 pub(super) fn split(value: f64) -> [f32; 2] {

@@ -1,21 +1,23 @@
 use std::iter::successors;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use bytemuck::Zeroable;
 
 use super::abi::outcome::{DIVERGED, STEP, TOLERANCE};
-use super::abi::{DescentUniform, HistoryHead, HistoryRow, WindowUniform, binding};
+use super::abi::{DescentUniform, HistoryHead, HistoryRow, binding};
 use super::buffers::{STORAGE, create_buffer, split, uniform};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
-use super::inputs::ResidualShift;
-use super::kernels;
+use super::frames::Frame;
+use super::kernels::{self, Quantity};
 use super::partials::whole;
-use super::pipelines::Kernel;
-use super::plan;
+use super::pipelines::{Kernel, SumsKernel};
+use super::plan::{self, UPDATED_PARTIALS};
 use super::readback::Staging;
-use super::resident::Resident;
-use super::{Gpu, GpuError, Held};
+use super::resident::{Resident, ResidentPass};
+use super::shift::ResidualShift;
+use super::{Gpu, GpuError, Held, Precision};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, Stepper};
 use crate::math::{Affine, Evaluation};
 
@@ -32,12 +34,16 @@ pub(super) struct Descent {
     staging: Staging,
     /// The part of the uniform that no rule changes.
     partials: Partials,
-    /// The shift of X and T, about which residuals are computed.
-    shift: ResidualShift,
-    /// The sizes of X and T about it.
-    sizes: Sizes,
+    /// The way in which all elements came to the device.
+    frame: Frame,
+    /// The spread of X about the shift of that, once it is known.
+    spread: Option<Spread>,
+    /// The elements that one workgroup passes over, if one does.
+    elements: u32,
     /// Steps since the start, by the host's count.
     step: u32,
+    /// Seconds of a step in the last submission, with the way there and back.
+    step_seconds: Option<f64>,
     /// The evaluation of which the host says that no step follows, where the
     /// device has gone on.
     stopped: Option<Evaluated>,
@@ -48,7 +54,7 @@ enum Way {
     /// For few elements: one workgroup takes up to `most_steps` in a dispatch.
     Alone { descend: Kernel, most_steps: u32 },
     /// For many: the dispatches of a pass, then one that steps.
-    Dispatched { update: Kernel },
+    Dispatched { sums: Box<ResidentPass>, update: Kernel },
 }
 
 /// The partial sums of a pass, as a step adds them up.
@@ -71,7 +77,7 @@ impl Partials {
 }
 
 impl Descent {
-    fn new(gpu: &Gpu, resident: &Resident) -> Result<Self, EngineError> {
+    fn new(gpu: &Gpu, resident: &Resident, frame: &Frame) -> Result<Self, EngineError> {
         let device = &gpu.device;
         let row_bytes = size_of::<HistoryRow>() as u64;
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
@@ -81,21 +87,19 @@ impl Descent {
         let rates = create_buffer(device, "rates", rates_bytes, usage)?;
         let descent = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
         let n = gpu.data.len();
+        let is_shifted = frame.device_shift() != [0.0; 2];
+        let form = gpu.form(is_shifted);
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
-            Some((dispatch, most_steps)) if resident.windows.len() == 1 => {
-                let window = WindowUniform::new(&dispatch, 0, &gpu.inputs);
+            Some(most_steps) if resident.windows.len() == 1 => {
                 let groups = resident.windows[0].groups(&gpu.inputs);
-                dispatch.check_buffers(groups, 0, u64::MAX).map_err(|reason| device.limit(reason))?;
-                let window = uniform(device, "window", bytemuck::bytes_of(&window))?;
+                plan::check_buffers(groups, n).map_err(|reason| device.limit(reason))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
-                    use binding::elements::WINDOW;
-                    let source = kernels::descend(&gpu.tuning, (&gpu.inputs).into());
+                    let source = kernels::descend(&gpu.tuning, form);
                     let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
                         (HISTORY, history.as_entire_binding()),
-                        (WINDOW, window.as_entire_binding()),
                         (PARAMETERS, gpu.point.as_entire_binding()),
                         (DESCENT, descent.as_entire_binding()),
                         (RATES, rates.as_entire_binding()),
@@ -103,16 +107,17 @@ impl Descent {
                     let bindings = kernel.bind(device, &resources);
                     (kernel, bindings)
                 })?;
-                (Way::Alone { descend: kernel, most_steps }, bindings, dispatch.invocations)
+                (Way::Alone { descend: kernel, most_steps }, bindings, gpu.tuning.workgroup_size)
             }
             _ => {
+                let (sums, count) = Self::pass(gpu, resident, is_shifted)?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
                     let kernel = Kernel::compile(device, &kernels::update());
                     let bindings = kernel.bind(
                         device,
                         &[
-                            (PARTIALS, resident.passes.loss_sums.partials.buffer.as_entire_binding()),
+                            (PARTIALS, sums.partials.buffer.as_entire_binding()),
                             (HISTORY, history.as_entire_binding()),
                             (PARAMETERS, gpu.point.as_entire_binding()),
                             (DESCENT, descent.as_entire_binding()),
@@ -121,11 +126,11 @@ impl Descent {
                     );
                     (kernel, bindings)
                 })?;
-                (Way::Dispatched { update: kernel }, bindings, resident.passes.loss_sums.partial_count)
+                (Way::Dispatched { sums: Box::new(sums), update: kernel }, bindings, count)
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
-        let partials = Partials::new(count, gpu.data.weight_sum() * gpu.inputs.weight_scale());
+        let partials = Partials::new(count, gpu.data.weight_sum() * frame.weight_scale());
         Ok(Self {
             way,
             rule: DescentRule::default(),
@@ -135,29 +140,58 @@ impl Descent {
             history,
             staging,
             partials,
-            shift: gpu.inputs.shift(gpu.precision),
-            sizes: gpu.inputs.sizes(),
+            frame: *frame,
+            spread: None,
+            elements: u32::try_from(n).unwrap_or(u32::MAX),
             step: 0,
+            step_seconds: None,
             stopped: None,
         })
+    }
+
+    /// The pass of a step, and the partial sums that it leaves: in pieces so large
+    /// that these are added up soon.
+    fn pass(gpu: &Gpu, resident: &Resident, is_shifted: bool) -> Result<(ResidentPass, u32), EngineError> {
+        let (device, runs, precision) = (&gpu.device, &gpu.frames.runs, gpu.precision);
+        let (quantity, form) = (Quantity::LossSums, gpu.form(is_shifted));
+        let kernel = gpu.compile(quantity, is_shifted)?;
+        let mut pieces = kernel.pieces;
+        let count = |pieces: plan::Pieces| runs.len() as u64 * u64::from(pieces.per_run);
+        while let Some(larger) = pieces.larger().filter(|_| count(pieces) > UPDATED_PARTIALS) {
+            pieces = larger;
+        }
+        let kernel = if pieces == kernel.pieces {
+            kernel
+        } else {
+            SumsKernel::in_pieces(device, kernel.tuning, precision, quantity, form, pieces)?
+        };
+        let pass = resident.pass_at(device, &gpu.inputs, &gpu.frames, kernel, &gpu.point)?;
+        let count =
+            u32::try_from(count(pieces)).map_err(|_| device.limit("too many partial sums".to_owned()))?;
+        Ok((pass, count))
+    }
+
+    fn shift(&self) -> ResidualShift {
+        self.frame.shift(Precision::Fast)
     }
 
     /// Starts over with a rule, over data of which X has this spread about the
     /// shift.
     fn start(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
         (self.step, self.rule, self.stopped) = (0, *rule, None);
+        let sizes: Sizes = self.frame.sizes();
         let uniform = DescentUniform {
             mean: self.partials.mean,
             momentum: split(rule.momentum),
             gradient_share: split(1.0 - rule.dampening),
             tolerance: split_below(rule.tolerance[0]),
             bias_tolerance: split_below(rule.tolerance[1]),
-            x_shift: split(self.shift.x.value()),
+            x_shift: split(self.shift().x.value()),
             x_mean: split(spread.mean),
             x_square: split(spread.square),
-            x_size: self.sizes.x,
-            x_reciprocal: 1.0 / self.sizes.x,
-            t_size: self.sizes.t,
+            x_size: sizes.x,
+            x_reciprocal: 1.0 / sizes.x,
+            t_size: sizes.t,
             partial_scale: self.partials.scale,
             partial_count: self.partials.count,
             has_tolerance: u32::from(rule.has_tolerance()),
@@ -166,6 +200,9 @@ impl Descent {
                 Way::Alone { most_steps, .. } => most_steps,
                 Way::Dispatched { .. } => 1,
             },
+            elements: self.elements,
+            unused: 0,
+            more_unused: [0; 2],
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
@@ -173,13 +210,35 @@ impl Descent {
         })
     }
 
+    /// Evaluations at these rates, by one submission.
+    fn submit(&mut self, device: &Device, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
+        if let Some(last) = self.stopped {
+            return Ok(vec![last]);
+        }
+        let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
+        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
+        // All of the head but `step` and `velocity`, which are the device's own.
+        let asked: [u32; 3] = [wanted, 0, 0];
+        device.scoped(0, |_, queue| {
+            queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(&table));
+            queue.write_buffer(&self.history, 0, bytemuck::bytes_of(&asked));
+        })?;
+        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
+        let started = Instant::now();
+        let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted);
+        let history = self.staging.run(device, &self.history, bytes, record, |bytes| History::read(bytes))?;
+        self.step_seconds = Some(started.elapsed().as_secs_f64() / f64::from(wanted.max(1)));
+        let stalled = EngineError::Stalled { taken: history.head.count, wanted };
+        let rows = history.evaluated(&self.rule, self.shift(), wanted, self.step).ok_or(stalled)?;
+        self.step = history.head.step;
+        let has_gone_on = history.head.stopped == 0 || rows.len() < history.rows.len();
+        let is_end = |row: &Evaluated| row.outcome != StepOutcome::Step;
+        self.stopped = rows.last().copied().filter(|row| has_gone_on && is_end(row));
+        Ok(rows)
+    }
+
     /// Records `count` evaluations, each with its step.
-    fn record(
-        &self,
-        pass: &mut wgpu::ComputePass<'_>,
-        count: u32,
-        sums: impl Fn(&mut wgpu::ComputePass<'_>),
-    ) {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, count: u32) {
         match &self.way {
             Way::Alone { descend, most_steps } => {
                 pass.set_pipeline(&descend.pipeline);
@@ -188,9 +247,9 @@ impl Descent {
                     pass.dispatch_workgroups(1, 1, 1);
                 }
             }
-            Way::Dispatched { update } => {
+            Way::Dispatched { sums, update } => {
                 for _ in 0..count {
-                    sums(pass);
+                    sums.dispatch(pass);
                     pass.set_pipeline(&update.pipeline);
                     pass.set_bind_group(0, &self.bindings, &[]);
                     pass.dispatch_workgroups(1, 1, 1);
@@ -202,47 +261,40 @@ impl Descent {
 
 impl Stepper for Gpu {
     fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
-        let all = self.all();
-        let spread = self.spread(&all)?;
+        let Some(frame) = self.common_frame() else { return Err(EngineError::NoTarget) };
+        let spread = match self.descent.as_ref().and_then(|descent| descent.spread) {
+            Some(spread) => spread,
+            None => self.spread_about(&frame)?,
+        };
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
         let mut descent = match self.descent.take() {
             Some(descent) => descent,
-            None => Descent::new(self, resident)?,
+            None => Descent::new(self, resident, &frame)?,
         };
+        descent.spread = Some(spread);
         descent.start(&self.device, rule, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(self.inputs.shift(self.precision).shifted(at))?)
+        Ok(self.set_model(frame.shift(self.precision).shifted(at), &frame)?)
     }
 
+    /// In submissions that are too short for a system's watchdog.
     fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
         let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
-        let (Held::Resident(resident), Some(descent)) = (&self.held, &mut self.descent) else {
-            return Err(EngineError::Stalled { taken: 0, wanted });
-        };
         check_rates(rates).map_err(|reason| self.device.limit(reason))?;
-        if let Some(last) = descent.stopped {
-            return Ok(vec![last]);
+        let mut all = Vec::with_capacity(rates.len());
+        let mut rates = rates;
+        while !rates.is_empty() {
+            let elements = self.data.len();
+            let Some(descent) = &mut self.descent else {
+                return Err(EngineError::Stalled { taken: 0, wanted });
+            };
+            let (now, rest) = rates.split_at(rates.len().min(most_steps(elements, descent.step_seconds)));
+            let rows = descent.submit(&self.device, now)?;
+            let goes_on = rows.last().is_some_and(|row| row.outcome == StepOutcome::Step);
+            all.extend(rows);
+            rates = if goes_on { rest } else { &[] };
         }
-        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
-        // All of the head but `step` and `velocity`, which are the device's own.
-        let asked: [u32; 3] = [wanted, 0, 0];
-        self.device.scoped(0, |_, queue| {
-            queue.write_buffer(&descent.rates, 0, bytemuck::cast_slice(&table));
-            queue.write_buffer(&descent.history, 0, bytemuck::bytes_of(&asked));
-        })?;
-        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
-        let record = |pass: &mut wgpu::ComputePass<'_>| {
-            descent.record(pass, wanted, |pass| resident.passes.loss_sums.dispatch(pass));
-        };
-        let read = |bytes: &[u8]| History::read(bytes);
-        let history = descent.staging.run(&self.device, &descent.history, bytes, record, read)?;
-        let stalled = EngineError::Stalled { taken: history.head.count, wanted };
-        let rows = history.evaluated(&descent.rule, descent.shift, wanted, descent.step).ok_or(stalled)?;
-        descent.step = history.head.step;
-        let has_gone_on = history.head.stopped == 0 || rows.len() < history.rows.len();
-        let is_end = |row: &Evaluated| row.outcome != StepOutcome::Step;
-        descent.stopped = rows.last().copied().filter(|row| has_gone_on && is_end(row));
-        Ok(rows)
+        Ok(all)
     }
 
     fn takes_rate(&self, rate: f64) -> bool {
@@ -252,6 +304,22 @@ impl Stepper for Gpu {
     fn elements(&self) -> u64 {
         self.data.valid_len()
     }
+}
+
+/// The steps that a submission takes at most, over so many elements, by the time
+/// that steps took before: some systems reset a device that does not answer for
+/// two seconds.
+fn most_steps(elements: usize, step_seconds: Option<f64>) -> usize {
+    const MOST_SECONDS: f64 = 0.5;
+    /// Elements of all steps of a first submission: slow devices take so many in a
+    /// part of a second.
+    const FIRST_ELEMENTS: usize = 1 << 28;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of steps")]
+    let most = match step_seconds {
+        None => FIRST_ELEMENTS / elements.max(1),
+        Some(seconds) => (MOST_SECONDS / seconds.max(1e-9)) as usize,
+    };
+    most.clamp(1, MOST_EVALUATIONS as usize)
 }
 
 /// Learning rates of which two f32 hold all digits, with room for products.
@@ -321,8 +389,9 @@ impl History {
         for row in &self.rows {
             let evaluated = evaluated(row, rule, shift);
             let agrees = match row.outcome {
-                // In f64 a gradient may be within where in two f32 it isn't.
-                STEP => evaluated.outcome != StepOutcome::Diverged,
+                // In f64 a gradient may be within where in two f32 it isn't. And
+                // compilers that assume finite numbers find all of them finite.
+                STEP => true,
                 TOLERANCE => evaluated.outcome == StepOutcome::Tolerance,
                 DIVERGED => evaluated.outcome == StepOutcome::Diverged,
                 _ => false,
@@ -400,7 +469,9 @@ mod tests {
         assert_eq!(outcomes(TOLERANCE, 1.0), None, "the gradients are not within the tolerance");
         assert_eq!(outcomes(TOLERANCE, 0.25), Some(vec![StepOutcome::Tolerance]), "they were before");
         assert_eq!(outcomes(7, 1.0), None);
-        assert_eq!(understood(rows(10..14), 14, STEP, f32::NAN), None, "a step from what is no number");
+        let diverged = understood(rows(10..14), 14, STEP, f32::NAN).unwrap();
+        let outcomes: Vec<_> = diverged.iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes, [StepOutcome::Diverged], "a step from what is no number");
     }
 
     /// Whole numbers: N = 2¹⁶ + 1 and less, residuals at most 13 in size, so
@@ -472,6 +543,16 @@ mod tests {
         assert_eq!(gpu.advance(&[0.01; 3]).unwrap(), rows, "the last row again");
         gpu.start(&DescentRule::default(), at).unwrap();
         assert_eq!(gpu.advance(&[0.01; 3]).unwrap().len(), 3, "a new start");
+    }
+
+    #[test]
+    fn a_submission_is_short() {
+        assert_eq!(most_steps(1000, None), MOST_EVALUATIONS as usize);
+        assert_eq!(most_steps(1 << 26, None), 4);
+        assert_eq!(most_steps(1 << 40, None), 1);
+        assert_eq!(most_steps(1 << 26, Some(0.01)), 50);
+        assert_eq!(most_steps(1000, Some(20.0)), 1);
+        assert_eq!(most_steps(1000, Some(0.0)), MOST_EVALUATIONS as usize);
     }
 
     /// The shaders read a table of rates without a look at its length.

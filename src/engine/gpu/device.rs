@@ -3,8 +3,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, TICKS_BYTES};
-use super::plan::{self, Dispatch};
-use super::tuning::Tuning;
 use super::{Adapter, GpuError};
 
 /// The longest wait for one submission. Every wait is finite: drivers have been
@@ -82,12 +80,6 @@ impl Device {
     /// A limit of this device that the work does not fit in.
     pub(super) fn limit(&self, reason: String) -> GpuError {
         GpuError::Limit { adapter: self.adapter(), reason }
-    }
-
-    /// A window's elements divided among invocations, within this device's
-    /// limits.
-    pub(super) fn dispatch(&self, elements: usize, tuning: &Tuning) -> Result<Dispatch, GpuError> {
-        plan::dispatch(elements, tuning, &self.limits).map_err(|reason| self.limit(reason))
     }
 
     /// The clock, while it runs.
@@ -175,8 +167,13 @@ pub(super) mod tests {
     use crate::array::{Hint, Hinted};
     use crate::engine::gpu::Adapters;
 
+    /// The adapter that `LINFIT_TEST_ADAPTER` names, or else a software adapter.
     pub(in super::super) fn software_adapter() -> Adapter {
         let adapters = Adapters::enumerate();
+        if let Ok(name) = std::env::var("LINFIT_TEST_ADAPTER") {
+            let Ok(choice) = name.parse::<crate::engine::gpu::AdapterChoice>();
+            return adapters.choose(Some(&choice)).expect("LINFIT_TEST_ADAPTER names no adapter").clone();
+        }
         let software = adapters.iter().find(|adapter| adapter.is_software());
         software.expect("no software Vulkan adapter: run tests/run.sh, which installs one").clone()
     }

@@ -1,8 +1,10 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::coarse::Spread;
 use super::descent::Descent;
 use super::device::Device;
+use super::frames::{Frame, Frames};
 use super::host::Host;
 use super::inputs::Inputs;
 use super::pipelines::Kernel;
@@ -13,16 +15,18 @@ use super::{Precision, Tuning};
 use crate::array::Problem;
 use crate::engine::{
     Digits, Engine, EngineError, EngineInfo, Notice, Partials, RESOLVED_SHARE, Reweighting, Sink, Stepper,
-    SumsAt, check_one_fit, check_points, point_of,
+    check_one_fit, check_points,
 };
-use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange, SumsAccumulator};
+use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
 
 /// X and T on a GPU, and the shaders to pass over them.
 pub struct Gpu {
     pub(super) data: Problem,
-    /// The readings of the data in f64, on their way to f32.
-    pub(super) readings: Readings,
     pub(super) inputs: Inputs,
+    pub(super) frames: Arc<Frames>,
+    /// One frame for all elements, if they come to the device in one way; found
+    /// when it is first asked for.
+    pub(super) common: Option<Option<Frame>>,
     pub(super) info: EngineInfo,
     pub(super) notices: Vec<Notice>,
     pub(super) device: Device,
@@ -33,13 +37,13 @@ pub struct Gpu {
     pub(super) predict: Kernel,
     /// Whether the elements that weigh most are too near one another for f32.
     pub(super) is_narrow: bool,
-    /// The point of a pass: W and b, or a shift.
+    /// W and b of the steps on the device.
     pub(super) point: wgpu::Buffer,
     pub(super) held: Held,
-    /// Found when they are first asked for.
-    pub(super) moments: Option<Moments>,
-    /// Found when it is first asked for; see [`coarse`].
-    pub(super) spread: Option<Spread>,
+    /// Those of all chunks, found when they are first asked for.
+    pub(super) moments: Option<Partials<Moments>>,
+    /// Those of runs, found when they are first asked for; see `coarse`.
+    pub(super) spreads: Vec<Option<Spread>>,
     /// The data as the host passes over them; made when it is first asked for.
     pub(super) host: Option<Host>,
     /// Made when it is first asked for.
@@ -57,6 +61,29 @@ pub(super) enum Held {
     Streamed(Box<Stream>),
     /// None: without T there are no such passes.
     InputsOnly,
+}
+
+impl Gpu {
+    /// The number of fits.
+    fn fits(&self) -> usize {
+        let fits = self.data.fits().range();
+        usize::try_from(fits.end - fits.start).unwrap_or(usize::MAX)
+    }
+
+    /// Y = X·W + b as f32, chunk by chunk, at the W and b of each fit.
+    ///
+    /// # Errors
+    /// [`EngineError::Points`]; [`EngineError::Sink`] if the sink fails; whatever
+    /// the device reports.
+    pub fn predict_fits(&mut self, at: &[Affine], sink: Sink<'_>) -> Result<(), EngineError> {
+        check_points(&self.data, at)?;
+        self.predict_all(at, sink)
+    }
+
+    /// One frame for all elements, if they come to the device in one way.
+    pub(super) fn common_frame(&mut self) -> Option<Frame> {
+        *self.common.get_or_insert_with(|| self.frames.common())
+    }
 }
 
 impl Engine for Gpu {
@@ -82,37 +109,14 @@ impl Engine for Gpu {
         loss: Loss,
         over: Range<u64>,
     ) -> Result<Partials<LossSums>, EngineError> {
-        self.check_fits()?;
-        check_points(&self.data, at)?;
         if loss != Loss::Squared {
             return self.host().cpu.loss_sums(at, loss, over);
         }
-        let (at, part) = (point_of(at, 0), self.part(&over)?);
-        if part.n == 0 {
-            return self.partials(over, SumsAt { at, loss, sums: SumsAccumulator::default() });
-        }
-        let shift = self.inputs.shift(self.precision);
-        let sums = shift.unshifted_sums(self.sums_at(shift.shifted(at), &part)?);
-        self.partials(over, SumsAt { at, loss, sums: sums.into() })
+        self.loss_sums_in(at, over)
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        self.check_fits()?;
-        let part = self.part(&over)?;
-        if part.n == 0 {
-            return self.partials(over, Moments::default());
-        }
-        let moments = self.moments_in_range(&part)?;
-        let is_narrow = self.is_narrow_in(&moments);
-        if part.elements.len() == self.data.len() {
-            self.is_narrow = is_narrow;
-        }
-        if is_narrow {
-            let moments = self.host_moments_of(&part.elements)?;
-            return self.partials(over, moments);
-        }
-        self.check_squares(&moments, &part)?;
-        self.partials(over, moments.of_readings(&self.readings, 0))
+        self.moments_in(over)
     }
 
     /// By the host, in f64.
@@ -129,19 +133,14 @@ impl Engine for Gpu {
     fn sums_about(&mut self, line: &Line, digits: Digits) -> Result<LossSums, EngineError> {
         check_one_fit(&self.data, line)?;
         match digits {
-            Digits::Usual => {
-                let shift = self.inputs.shift(self.precision);
-                let all = self.all();
-                let sums = self.sums_at(shift.shifted_line(line), &all)?;
-                Ok(line.in_units(shift.sums_about(line.x, sums), &Readings::default()))
-            }
+            Digits::Usual => Ok(line.in_units(self.sums_about_line(line)?, &Readings::default())),
             Digits::Double => self.host().cpu.sums_about(line, digits),
         }
     }
 
     fn host_moments(&mut self) -> Result<Option<Moments>, EngineError> {
-        let all = 0..self.data.len();
-        self.host_moments_of(&all).map(Some)
+        let all = self.data.grid().chunks();
+        Ok(Some(self.host().moments(&all)?.total()?))
     }
 
     fn resolved_share(&self) -> f64 {
@@ -155,7 +154,7 @@ impl Engine for Gpu {
     }
 
     fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        self.predict_all(at, sink)
+        self.predict_all(&vec![at; self.fits()], sink)
     }
 
     /// For data that are on the device.
@@ -177,9 +176,11 @@ impl Engine for Gpu {
     /// updates there have, if it keeps the rounding errors that they are made of.
     fn stepper(&mut self) -> Option<&mut dyn Stepper> {
         let is_held = matches!(self.held, Held::Resident(_));
-        if self.check_fits().is_err() || !is_held || self.precision != Precision::Fast {
+        if self.fits() != 1 || !is_held || self.precision != Precision::Fast {
             return None;
         }
+        // Steps there compute with all elements as one.
+        self.common_frame()?;
         let device = &self.device;
         let keeps = *self.keeps_rounding.get_or_insert_with(|| self_test(device).is_ok());
         keeps.then_some(self)

@@ -3,48 +3,56 @@
 use std::ops::Range;
 
 use crate::array::Problem;
-use crate::engine::{CHUNK, Cpu, Engine, EngineError, Leaf, partials_of};
+use crate::engine::{Cpu, Engine, EngineError, Leaf, Partials, partials_of};
 use crate::math::Moments;
 
 /// The data on the host. Mini-batches come again and again, so that what was
 /// found of a chunk is kept.
 pub(super) struct Host {
     pub(super) cpu: Cpu,
-    /// The moments of each chunk that was asked for.
-    chunks: Vec<Option<Moments>>,
-    /// The range that was asked for last.
-    last: Option<(Range<usize>, Moments)>,
+    /// The moments of the runs of each chunk that was asked for, and the first
+    /// one's fit.
+    chunks: Vec<Option<(u64, Vec<Moments>)>>,
 }
 
 impl Host {
     pub(super) fn new(data: &Problem) -> Self {
-        Self { cpu: Cpu::new(data), chunks: vec![None; data.len().div_ceil(CHUNK)], last: None }
+        let chunks = data.grid().chunks();
+        let count = usize::try_from(chunks.end - chunks.start).unwrap_or(0);
+        Self { cpu: Cpu::new(data), chunks: vec![None; count] }
     }
 
-    /// The moments of a range of elements, which starts with a chunk and ends with
-    /// one: those of its chunks, merged as [`Cpu`] merges them.
-    pub(super) fn moments(&mut self, elements: &Range<usize>) -> Result<Moments, EngineError> {
-        if let Some((_, moments)) = self.last.as_ref().filter(|(range, _)| range == elements) {
-            return Ok(*moments);
-        }
-        let data = self.cpu.problem();
-        let range = elements.start / CHUNK..elements.end.div_ceil(CHUNK);
-        let first = data.grid().chunks().start;
-        let numbers = |range: &Range<usize>| first + range.start as u64..first + range.end as u64;
+    /// The moments of a range of chunks, merged as [`Cpu`] merges them.
+    pub(super) fn moments(&mut self, over: &Range<u64>) -> Result<Partials<Moments>, EngineError> {
+        let first = self.first_chunk();
+        let place = |chunk: u64| usize::try_from(chunk - first).unwrap_or(usize::MAX);
+        let range = place(over.start)..place(over.end);
+        self.find(range.clone())?;
+        let leaves = self.chunks[range].iter().flatten();
+        let leaves = leaves.map(|(first_fit, values)| Leaf { first_fit: *first_fit, values: values.clone() });
+        partials_of::<Moments>(self.cpu.problem(), "host f64", over.clone(), leaves)
+    }
+
+    /// The moments of the runs of the chunk in some place.
+    pub(super) fn chunk(&mut self, place: usize) -> Result<&[Moments], EngineError> {
+        self.find(place..place + 1)?;
+        Ok(self.chunks[place].as_ref().map_or(&[], |(_, values)| values))
+    }
+
+    fn first_chunk(&self) -> u64 {
+        self.cpu.problem().grid().chunks().start
+    }
+
+    fn find(&mut self, range: Range<usize>) -> Result<(), EngineError> {
         let is_missing = |place: &usize| self.chunks[*place].is_none();
-        if let Some(start) = range.clone().find(is_missing) {
-            let end = range.clone().rfind(is_missing).map_or(range.end, |last| last + 1);
-            let leaves = self.cpu.moments_of_chunks(&numbers(&(start..end)))?;
-            for (known, leaf) in self.chunks[start..end].iter_mut().zip(leaves) {
-                *known = leaf.values.first().copied();
-            }
+        let Some(start) = range.clone().find(is_missing) else { return Ok(()) };
+        let end = range.clone().rfind(is_missing).map_or(start + 1, |last| last + 1);
+        let first = self.first_chunk();
+        let leaves = self.cpu.moments_of_chunks(&(first + start as u64..first + end as u64))?;
+        for (known, leaf) in self.chunks[start..end].iter_mut().zip(leaves) {
+            *known = Some((leaf.first_fit, leaf.values));
         }
-        let first_fit = data.fits().range().start;
-        let known = self.chunks[range.clone()].iter();
-        let leaves = known.map(|known| Leaf { first_fit, values: known.iter().copied().collect() });
-        let moments = partials_of::<Moments>(data, "host f64", numbers(&range), leaves)?.total()?;
-        self.last = Some((elements.clone(), moments));
-        Ok(moments)
+        Ok(())
     }
 }
 
@@ -58,6 +66,7 @@ impl Host {
 mod tests {
     use super::*;
     use crate::array::Array;
+    use crate::engine::CHUNK;
 
     /// Ranges that overlap, in an order in which some chunks between others are
     /// known; to the bits of an engine that is asked for each range alone.
@@ -71,17 +80,15 @@ mod tests {
         let data = Problem::pair(column("x", 0.618_034), column("t", 0.414_21)).unwrap();
         let data = data.starting_at(3).unwrap();
         let mut host = Host::new(&data);
-        for range in [2..4, 1..2, 0..7, 5..7, 2..4, 6..7, 1..6, 0..7] {
-            let elements = range.start * CHUNK..n.min(range.end * CHUNK);
-            let want = Cpu::new(&data).moments(3 + range.start as u64..3 + range.end as u64).unwrap();
-            let want = want.total().unwrap();
-            assert_eq!(host.moments(&elements).unwrap(), want, "{range:?}");
+        for range in [2..4u64, 1..2, 0..7, 5..7, 2..4, 6..7, 1..6, 0..7] {
+            let over = 3 + range.start..3 + range.end;
+            let want = Cpu::new(&data).moments(over.clone()).unwrap().total().unwrap();
+            assert_eq!(host.moments(&over).unwrap().total().unwrap(), want, "{range:?}");
             // A second time from what is kept.
-            assert_eq!(host.moments(&elements).unwrap(), want, "{range:?}");
+            assert_eq!(host.moments(&over).unwrap().total().unwrap(), want, "{range:?}");
         }
         assert_eq!(host.chunks.len(), 7);
-        host.last = None;
-        host.chunks[6] = host.chunks[0];
-        assert_eq!(host.moments(&(6 * CHUNK..n)).unwrap().n, CHUNK as u64, "nothing is found again");
+        host.chunks[6] = host.chunks[0].clone();
+        assert_eq!(host.chunk(6).unwrap()[0].n, CHUNK as u64, "nothing is found again");
     }
 }

@@ -5,12 +5,12 @@
 use super::Precision;
 use super::abi::{
     Binding, Contents, DescentUniform, FinishUniform, FinishedSum, HistoryHead, HistoryRow, Parameters,
-    SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct, Shift, WideParameters, WindowUniform,
-    binding,
+    RunOfWindow, SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct, Shift, WideParameters,
+    WindowUniform, binding,
 };
 use super::inputs::Inputs;
 use super::packing::Packing;
-use super::plan::{BLOCK_VECTORS, FINISHERS};
+use super::plan::{BLOCK_VECTORS, FINISHERS, Pieces, UPDATERS};
 use super::shaders::{Choices, PARTS};
 use super::tuning::{Reduction, Tuning};
 
@@ -44,19 +44,12 @@ pub(super) struct Form {
     pub(super) is_shifted: bool,
 }
 
-impl From<&Inputs> for Form {
-    fn from(inputs: &Inputs) -> Self {
-        Self {
-            x: inputs.x.packing,
-            t: inputs.t.packing,
-            weights: inputs.weights.map(|weights| weights.packing),
-            has_validity: inputs.has_validity,
-            is_shifted: inputs.is_shifted(),
-        }
-    }
-}
-
 impl Form {
+    pub(super) fn of(inputs: &Inputs, is_shifted: bool) -> Self {
+        let Inputs { x, t, weights, has_validity, .. } = *inputs;
+        Self { x, t, weights, has_validity, is_shifted }
+    }
+
     fn choices(self) -> Choices {
         let mut packings = [Some(self.x), Some(self.t), self.weights].into_iter().flatten();
         let used = packings.find_map(Packing::part).unwrap_or("none");
@@ -77,10 +70,9 @@ impl Form {
     }
 
     fn bindings(self) -> Vec<(Binding, Contents)> {
-        use binding::elements::{T, VALIDITY, WEIGHTS, WINDOW, X};
+        use binding::elements::{T, VALIDITY, WEIGHTS, X};
         let array_of = |packing: Packing| Contents::Array(4 * packing.size());
-        let mut bindings =
-            vec![(X, array_of(self.x)), (T, array_of(self.t)), (WINDOW, Contents::one::<WindowUniform>())];
+        let mut bindings = vec![(X, array_of(self.x)), (T, array_of(self.t))];
         bindings.extend(self.has_validity.then(|| (VALIDITY, Contents::array_of::<u32>())));
         bindings.extend(self.weights.map(|weights| (WEIGHTS, array_of(weights))));
         bindings
@@ -106,11 +98,11 @@ impl Quantity {
         }
     }
 
-    fn point(self, precision: Precision) -> Contents {
+    pub(super) fn points(self, precision: Precision) -> Contents {
         match (self, precision) {
-            (Self::Moments, _) => Contents::one::<Shift>(),
-            (Self::LossSums, Precision::F64) => Contents::one::<WideParameters>(),
-            (Self::LossSums, _) => Contents::one::<Parameters>(),
+            (Self::Moments, _) => Contents::array_of::<Shift>(),
+            (Self::LossSums, Precision::F64) => Contents::array_of::<WideParameters>(),
+            (Self::LossSums, _) => Contents::array_of::<Parameters>(),
         }
     }
 }
@@ -156,13 +148,32 @@ fn walk_constants(tuning: &Tuning, block: u32) -> Vec<(&'static str, f64)> {
     ]
 }
 
+/// The constants of pieces.
+fn piece_constants(pieces: Pieces) -> [(&'static str, f64); 2] {
+    [("PIECE", f64::from(pieces.elements)), ("PIECES", f64::from(pieces.per_run))]
+}
+
+/// The bindings of kernels over the runs of a window.
+fn window_bindings() -> [(Binding, Contents); 2] {
+    use binding::window::{RUNS, WINDOW};
+    [(WINDOW, Contents::one::<WindowUniform>()), (RUNS, Contents::array_of::<RunOfWindow>())]
+}
+
 /// The pass that leaves partial sums of a quantity.
-pub(super) fn sums(tuning: &Tuning, precision: Precision, quantity: Quantity, form: Form) -> KernelSource {
-    use binding::sums::{PARTIALS, POINT};
+pub(super) fn sums(
+    tuning: &Tuning,
+    precision: Precision,
+    quantity: Quantity,
+    form: Form,
+    pieces: Pieces,
+) -> KernelSource {
+    use binding::sums::{PARTIALS, POINTS};
     let mut bindings = form.bindings();
     let partial = Contents::Array((quantity.parts() * part_bytes(precision)) as usize);
-    bindings.extend([(PARTIALS, partial), (POINT, quantity.point(precision))]);
+    bindings.extend(window_bindings());
+    bindings.extend([(PARTIALS, partial), (POINTS, quantity.points(precision))]);
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
+    constants.extend(piece_constants(pieces));
     constants.push(("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)));
     if quantity == Quantity::LossSums {
         constants.push(("SHIFTED", flag(form.is_shifted && precision == Precision::Fast)));
@@ -180,7 +191,7 @@ pub(super) fn sums(tuning: &Tuning, precision: Precision, quantity: Quantity, fo
 }
 
 /// The kernel that adds up partial sums.
-pub(super) fn finish(precision: Precision) -> KernelSource {
+pub(super) fn finish(precision: Precision, quantity: Quantity, pieces: Pieces) -> KernelSource {
     use binding::finish::{FINISH, PARTS, SUMS};
     let part = match precision {
         Precision::Fast => "part_f32",
@@ -195,14 +206,23 @@ pub(super) fn finish(precision: Precision) -> KernelSource {
             (SUMS, Contents::array_of::<FinishedSum>()),
             (FINISH, Contents::one::<FinishUniform>()),
         ],
-        constants: vec![("FINISHERS", f64::from(FINISHERS))],
+        constants: vec![
+            ("FINISHERS", f64::from(FINISHERS)),
+            ("PARTS", f64::from(quantity.parts())),
+            ("PIECES", f64::from(pieces.per_run)),
+        ],
     }
 }
 
 /// The kernel that predicts.
-pub(super) fn predict(tuning: &Tuning, x: Packing, is_shifted: bool) -> KernelSource {
-    use binding::elements::{T, WEIGHTS, WINDOW, X};
-    use binding::predict::{PARAMETERS, Y};
+pub(super) fn predict(
+    tuning: &Tuning,
+    x: Packing,
+    is_shifted: bool,
+    fits_share_groups: bool,
+) -> KernelSource {
+    use binding::elements::{T, WEIGHTS, X};
+    use binding::predict::{POINTS, Y};
     /// Groups in a block: none is ever full, since there is nothing to flush.
     const BLOCK: u32 = 1 << 31;
     let load = [
@@ -214,18 +234,21 @@ pub(super) fn predict(tuning: &Tuning, x: Packing, is_shifted: bool) -> KernelSo
     let mut constants = walk_constants(tuning, BLOCK);
     constants.push(("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)));
     constants.push(("SHIFTED", flag(is_shifted)));
+    constants.extend(piece_constants(Pieces::PREDICTED));
+    let mut bindings = vec![
+        (X, Contents::Array(4 * x.size())),
+        (Y, if fits_share_groups { Contents::array_of::<f32>() } else { Contents::array_of::<[f32; 4]>() }),
+        (POINTS, Contents::array_of::<Parameters>()),
+    ];
+    bindings.extend(window_bindings());
     KernelSource {
         name: "predict",
         choices: Choices::default()
             .with_text("load", load.join("\n\n"))
             .with("pass", "predict")
+            .with("store", if fits_share_groups { "store_elements" } else { "store_groups" })
             .with("quantity", "predict"),
-        bindings: vec![
-            (X, Contents::Array(4 * x.size())),
-            (Y, Contents::array_of::<[f32; 4]>()),
-            (WINDOW, Contents::one::<WindowUniform>()),
-            (PARAMETERS, Contents::one::<Parameters>()),
-        ],
+        bindings,
         constants,
     }
 }
@@ -261,7 +284,7 @@ pub(super) fn update() -> KernelSource {
             (DESCENT, Contents::one::<DescentUniform>()),
             (RATES, Contents::array_of::<[f32; 2]>()),
         ],
-        constants: vec![("WIDTH", f64::from(FINISHERS))],
+        constants: vec![("WIDTH", f64::from(UPDATERS))],
     }
 }
 

@@ -10,14 +10,17 @@
 //! their bindings and constants, `abi` has the memory that both sides share,
 //! `pipelines` compiles. Tests hold the two sides together (`reflection`).
 //!
-//! The data: `inputs` says what of them is sent and in which form (`packing`),
-//! `plan` divides the elements among windows (buffers as large as the device
-//! binds), workgroups and invocations, `upload` sends them.
+//! The data: `inputs` says what of them is sent and in which form (`packing`).
+//! They are summed in `runs`, the elements of one fit within one chunk, and each
+//! run has a way of its own to the device (`frames`: a `passage` for X and one for
+//! T, with the `shift` that residuals are computed with). `plan` divides the
+//! elements among windows (buffers as large as the device binds), pieces,
+//! workgroups and invocations, `upload` sends them.
 //!
 //! A pass is over data that are `resident` on the device or are sent through it
 //! (`stream`): one dispatch a `window` leaves partial sums, a last dispatch adds
-//! them up (`partials`), and one small read-back (`readback`) brings them to the
-//! host. `passes` and `moments` make loss sums and moments of them; `coarse`
+//! up those of each run (`partials`), and one small read-back (`readback`) brings
+//! them to the host, which merges chunks as all engines do. `passes` and `moments` make loss sums and moments of them; `coarse`
 //! adds the share of the digits of W and b that residuals in f32 are computed
 //! without; `host` finds moments in f64 for them. `predict` predicts. `descent` runs
 //! many passes, each with the update that follows, for one read-back.
@@ -32,6 +35,7 @@ mod device;
 mod drivers;
 mod engine;
 mod error;
+mod frames;
 mod host;
 mod inputs;
 mod kernels;
@@ -41,6 +45,7 @@ mod moments;
 mod open;
 mod packing;
 mod partials;
+mod passage;
 mod passes;
 mod pipelines;
 mod plan;
@@ -50,8 +55,10 @@ mod readback;
 #[cfg(test)]
 mod reflection;
 mod resident;
+mod runs;
 mod self_test;
 mod shaders;
+mod shift;
 mod stream;
 mod trial;
 mod tuning;

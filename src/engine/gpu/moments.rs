@@ -1,19 +1,49 @@
-//! Moments on the device: the point that they are summed about, and the checks
+//! Moments on the device: the points that they are summed about, and the checks
 //! that f32 did not lose them.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::abi::Shift;
 use super::buffers::split;
 use super::coarse::Spread;
+use super::frames::Frame;
 use super::kernels::Quantity;
-use super::passes::Part;
+use super::partials::Sums;
 use super::{Gpu, Held, Precision};
 use crate::array::DataError;
-use crate::engine::{EngineError, targets};
-use crate::math::{Affine, Compensated, LossSums, Moments, ShiftedSums};
+use crate::engine::{EngineError, Partials, targets};
+use crate::math::{Moments, Reading, Readings, ShiftedSums};
 
 impl Gpu {
+    /// The moments of a range of chunks, one result for each fit.
+    pub(super) fn moments_in(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
+        let is_all = over == self.data.grid().chunks();
+        if let Some(moments) = self.moments.as_ref().filter(|_| is_all) {
+            return Ok(moments.clone());
+        }
+        let runs = self.runs_of(&over)?;
+        let mut values = self.moments_of_runs(runs.clone())?;
+        let narrow: Vec<usize> = (runs.clone().zip(&values))
+            .filter(|(k, moments)| self.is_narrow_in(self.frames.get(*k), moments))
+            .map(|(k, _)| k)
+            .collect();
+        if is_all {
+            self.is_narrow = !narrow.is_empty();
+        }
+        for k in narrow {
+            values[k - runs.start] = self.host_moments_of_run(k)?;
+        }
+        let partials = self.partials::<Moments>(Quantity::Moments, over.clone(), values)?;
+        self.check_squares(&partials, &over)?;
+        if is_all {
+            self.moments = Some(partials.clone());
+        }
+        Ok(partials)
+    }
+
     /// The least sum of squares of which no digit was lost below f32's range.
-    fn least_squares(&self, moments: &Moments) -> f64 {
+    fn least_squares(&self, weight_sum: f64) -> f64 {
         // The least that every device keeps is 2⁻¹²⁶: of a mean square, the last
         // of 24 bits, or of 48. With f64 it is the elements that are lost.
         let bits = match self.precision {
@@ -21,131 +51,141 @@ impl Gpu {
             Precision::Compensated => 48 - 126,
             Precision::F64 => 2 * (24 - 126),
         };
-        f64::from(bits).exp2() * moments.weight_sum
+        f64::from(bits).exp2() * weight_sum
     }
 
     /// Fails if squares were lost in f32, whose range is that of their roots
     /// squared. The host decides what looks like it: data may have no spread,
     /// and f64 may be too small as well.
-    pub(super) fn check_squares(&mut self, moments: &Moments, part: &Part) -> Result<(), EngineError> {
-        let least = self.least_squares(moments);
-        let how = if !moments.is_finite() {
-            "overflow"
-        } else if moments.xx < least || moments.tt < least {
-            "vanish"
-        } else {
-            return Ok(());
-        };
-        let exact = self.host_moments_of(&part.elements)?;
-        let vanished = |exact: f64| exact > 0.0 && exact < least;
-        let is_lost = match how {
-            // Scaled, nothing overflows.
-            "overflow" => exact.is_finite(),
-            _ => exact.units() != [0; 2] || vanished(exact.xx) || vanished(exact.tt),
-        };
-        if !is_lost {
-            return Ok(());
+    fn check_squares(&mut self, partials: &Partials<Moments>, over: &Range<u64>) -> Result<(), EngineError> {
+        let totals = if over.is_empty() { Vec::new() } else { partials.totals()?.1 };
+        let mut exact = None;
+        for (k, moments) in totals.iter().enumerate().filter(|(_, moments)| moments.n > 0) {
+            let least = self.least_squares(moments.weight_sum);
+            let how = if !moments.is_finite() {
+                "overflow"
+            } else if moments.xx < least || moments.tt < least {
+                "vanish"
+            } else {
+                continue;
+            };
+            let exact = match &exact {
+                Some(exact) => exact,
+                None => exact.insert(self.host().moments(over)?.totals()?.1),
+            };
+            let Some(exact) = exact.get(k) else { continue };
+            let vanished = |exact: f64| exact > 0.0 && exact < least;
+            let is_lost = match how {
+                // Scaled, nothing overflows.
+                "overflow" => exact.is_finite(),
+                _ => exact.units() != [0; 2] || vanished(exact.xx) || vanished(exact.tt),
+            };
+            if is_lost {
+                let (x, t) = (self.data.x().label().to_owned(), targets(&self.data)?.label().to_owned());
+                return Err(DataError::SquaresBeyondF32 { x, t, how }.into());
+            }
         }
-        let (x, t) = (self.data.x().label().to_owned(), targets(&self.data)?.label().to_owned());
-        Err(DataError::SquaresBeyondF32 { x, t, how }.into())
+        Ok(())
     }
 
     /// Whether weights leave hardly any spread: the elements that weigh most are
     /// then so near one another that f32, which holds all of them, has too few
     /// digits for what is between those.
-    pub(super) fn is_narrow_in(&self, moments: &Moments) -> bool {
+    fn is_narrow_in(&self, frame: &Frame, moments: &Moments) -> bool {
         /// A share of the spread of all for which f32 leaves 18 bits.
         const NARROW: f64 = 1.0 / 64.0;
         /// Below this, squares vanish, and residuals with them.
         const LEAST_SPREAD: f64 = 1e-18;
         let is_narrow = |squares: f64, spread: f64| (squares / moments.weight_sum).sqrt() < NARROW * spread;
-        let least = self.inputs.x.spread.min(self.inputs.t.spread);
+        let least = frame.x.spread.min(frame.t.spread);
         self.inputs.weights.is_some()
+            && moments.n > 0
             && least > LEAST_SPREAD
-            && (is_narrow(moments.xx, self.inputs.x.spread) || is_narrow(moments.tt, self.inputs.t.spread))
+            && (is_narrow(moments.xx, frame.x.spread) || is_narrow(moments.tt, frame.t.spread))
     }
 
-    /// The moments as the device has them, of which squares may be lost.
-    pub(super) fn moments_in_range(&mut self, part: &Part) -> Result<Moments, EngineError> {
-        let is_all = part.elements.len() == self.data.len();
-        if let Some(moments) = self.moments.filter(|_| is_all) {
-            return Ok(moments);
-        }
+    /// The moments of some runs as the device has them, of which squares may be
+    /// lost.
+    fn moments_of_runs(&mut self, runs: Range<usize>) -> Result<Vec<Moments>, EngineError> {
         self.prepare_moments()?;
-        let shift = [self.inputs.x.device_shift, self.inputs.t.device_shift];
-        let mut moments = self.moments_about(shift, part)?;
-        // Elements may be elsewhere than a sample of them was.
-        if let Some(shift) = self.better_shift(shift, &moments) {
-            moments = self.moments_about(shift, part)?;
-        }
-        if is_all {
-            self.moments = Some(moments);
-        }
-        Ok(moments)
-    }
-
-    /// The spread of X about the shift of residuals.
-    pub(super) fn spread(&mut self, part: &Part) -> Result<Spread, EngineError> {
-        let shift = self.inputs.shift(self.precision).x;
-        if part.elements.len() < self.data.len() {
-            return Ok(Spread::about(shift, &self.host_moments_of(&part.elements)?));
-        }
-        if let Some(spread) = self.spread {
-            return Ok(spread);
-        }
-        let moments = self.moments_in_range(part)?;
-        let moments = if moments.is_finite() && moments.xx >= self.least_squares(&moments) {
-            moments.of_readings(&self.readings, 0)
-        } else {
-            self.host_moments_of(&part.elements)?
+        let frames = Arc::clone(&self.frames);
+        let usual = |k: usize| {
+            let frame = frames.get(k);
+            [frame.x.device_shift, frame.t.device_shift]
         };
-        let spread = Spread::about(shift, &moments);
-        Ok(*self.spread.insert(spread))
-    }
-
-    /// The sums at W and b from those at what of them residuals in f32 are
-    /// computed at, all less the shift.
-    pub(super) fn with_left_out(
-        &mut self,
-        sums: LossSums,
-        at: Affine,
-        part: &Part,
-    ) -> Result<LossSums, EngineError> {
-        let left_out = self.inputs.sizes().left_out(at);
-        if self.precision != Precision::Fast || left_out == Affine::default() {
-            return Ok(sums);
+        let of = |k: usize, shift: [f32; 2], sums: &[Sums]| moments_about(frames.get(k), shift, sums);
+        let sums = self.sums(Quantity::Moments, runs.clone(), &|k: usize| {
+            let [x, t] = usual(k);
+            Shift { x, t }
+        })?;
+        let mut all: Vec<Moments> =
+            runs.clone().zip(sums.chunks_exact(2)).map(|(k, sums)| of(k, usual(k), sums)).collect();
+        // Elements may be elsewhere than a sample of them was.
+        let better: Vec<Option<[f32; 2]>> = (runs.clone().zip(&all))
+            .map(|(k, moments)| better_shift(frames.get(k), usual(k), moments))
+            .collect();
+        let Some(first) = better.iter().position(Option::is_some) else {
+            return Ok(all.into_iter().zip(runs).map(|(moments, k)| read(frames.get(k), moments)).collect());
+        };
+        let last = better.iter().rposition(Option::is_some).unwrap_or(first);
+        // Streams begin and end with chunks.
+        let again = frames.runs.whole_chunks(runs.start + first..runs.start + last + 1);
+        let shift = |k: usize| better.get(k.wrapping_sub(runs.start)).copied().flatten();
+        let sums = self.sums(Quantity::Moments, again.clone(), &|k: usize| {
+            let [x, t] = shift(k).unwrap_or(usual(k));
+            Shift { x, t }
+        })?;
+        for (k, sums) in again.zip(sums.chunks_exact(2)) {
+            if let Some(shift) = shift(k) {
+                all[k - runs.start] = of(k, shift, sums);
+            }
         }
-        Ok(self.spread(part)?.moved(sums, left_out))
+        Ok(all.into_iter().zip(runs).map(|(moments, k)| read(frames.get(k), moments)).collect())
     }
 
-    /// The moments from sums about a point on the device.
-    fn moments_about(&mut self, shift: [f32; 2], part: &Part) -> Result<Moments, EngineError> {
-        let [x, t] = shift;
-        self.set_point(&Shift { x, t })?;
-        let mut sums = [Compensated::default(); 5];
-        for pair in self.sums(Quantity::Moments, &part.elements)?.chunks_exact(2) {
-            let [linear, quadratic] = [pair[0], pair[1]];
-            let terms = [linear[0], linear[1], quadratic[0], quadratic[1], quadratic[2]];
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| sum.add(term));
+    /// Finds the spread of X of each of some runs about its shift of residuals,
+    /// where it is not known.
+    pub(super) fn find_spreads(&mut self, runs: Range<usize>) -> Result<(), EngineError> {
+        let is_unknown = |k: &usize| self.spreads[*k].is_none();
+        let Some(first) = runs.clone().find(is_unknown) else { return Ok(()) };
+        let last = runs.clone().rfind(is_unknown).unwrap_or(first);
+        let runs = self.frames.runs.whole_chunks(first..last + 1);
+        let moments = self.moments_of_runs(runs.clone())?;
+        for (k, moments) in runs.zip(moments) {
+            if self.spreads[k].is_some() {
+                continue;
+            }
+            let frame = *self.frames.get(k);
+            let is_there = moments.is_finite() && moments.xx >= self.least_squares(moments.weight_sum);
+            let moments = if moments.n == 0 || is_there || is_constant(&frame, &moments) {
+                moments
+            } else {
+                self.host_moments_of_run(k)?
+            };
+            self.spreads[k] = Some(if moments.n == 0 {
+                Spread { mean: 0.0, square: 0.0 }
+            } else {
+                Spread::about(frame.shift(self.precision).x, &moments)
+            });
         }
-        let scale = self.inputs.weight_scale();
-        let [x, t, xx, xt, tt] = sums.map(|sum| sum.value() / scale);
-        let [x_shift, t_shift] =
-            [self.inputs.x.fraction + f64::from(shift[0]), self.inputs.t.fraction + f64::from(shift[1])];
-        let (n, weight_sum) = (part.n, part.weight_sum);
-        Ok(Moments::from_shifted_sums(&ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt }))
+        Ok(())
     }
 
-    /// A better shift, if this one was far from the means that were found.
-    fn better_shift(&self, shift: [f32; 2], moments: &Moments) -> Option<[f32; 2]> {
-        /// Standard deviations: with so many, the sums of squares lose 17 times
-        /// their rounding.
-        const FAR: f64 = 4.0;
-        let means = [moments.x_mean() - self.inputs.x.fraction, moments.t_mean() - self.inputs.t.fraction];
-        let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
-        let is_far = |k: usize| (means[k] - f64::from(shift[k])).powi(2) > FAR * FAR * squares[k];
-        let better = means.map(|mean| split(mean)[0]);
-        (moments.is_finite() && (is_far(0) || is_far(1)) && better != shift).then_some(better)
+    /// The moments of a run in f64.
+    fn host_moments_of_run(&mut self, k: usize) -> Result<Moments, EngineError> {
+        let (chunk, place) = self.frames.runs.place(k);
+        Ok(self.host().chunk(chunk)?.get(place).copied().unwrap_or_default())
+    }
+
+    /// The spread of X about the shift of the steps on the device.
+    pub(super) fn spread_about(&mut self, frame: &Frame) -> Result<Spread, EngineError> {
+        let all = self.data.grid().chunks();
+        let runs = self.runs_of(&all)?;
+        let values = self.moments_of_runs(runs)?;
+        let moments = self.partials::<Moments>(Quantity::Moments, all.clone(), values)?.total()?;
+        let is_there = moments.is_finite() && moments.xx >= self.least_squares(moments.weight_sum);
+        let moments = if is_there { moments } else { self.host().moments(&all)?.total()? };
+        Ok(Spread::about(frame.shift(self.precision).x, &moments))
     }
 
     /// Compiles the moments pass, which is not always wanted.
@@ -158,14 +198,61 @@ impl Gpu {
         if is_ready {
             return Ok(());
         }
-        let kernel = self.compile(Quantity::Moments)?;
+        let kernel = self.compile(Quantity::Moments, true)?;
         match &mut self.held {
             Held::Resident(resident) => {
-                resident.add_moments(&self.device, &self.inputs, kernel, &self.point)?;
+                resident.add_moments(&self.device, &self.inputs, &self.frames, kernel)?;
             }
-            Held::Streamed(stream) => stream.add_moments(&self.device, kernel, &self.point)?,
+            Held::Streamed(stream) => stream.add_moments(&self.device, kernel)?,
             Held::InputsOnly => {}
         }
         Ok(())
     }
+}
+
+/// The moments of a run, less what the host took off as whole numbers, from its
+/// sums about a shift on the device.
+fn moments_about(frame: &Frame, shift: [f32; 2], sums: &[Sums]) -> Moments {
+    if frame.n == 0 {
+        return Moments::default();
+    }
+    let [linear, quadratic] = [sums[0], sums[1]].map(|sums| sums.map(|sum| sum / frame.weight_scale()));
+    let there = |fraction: f64, shift: f32| fraction + f64::from(shift);
+    Moments::from_shifted_sums(&ShiftedSums {
+        n: frame.n,
+        weight_sum: frame.weight_sum,
+        x_shift: there(frame.x.fraction, shift[0]),
+        t_shift: there(frame.t.fraction, shift[1]),
+        x: linear[0],
+        t: linear[1],
+        xx: quadratic[0],
+        xt: quadratic[1],
+        tt: quadratic[2],
+    })
+}
+
+/// The moments of the data.
+fn read(frame: &Frame, moments: Moments) -> Moments {
+    let reading = |whole: i128| Reading { shift: whole, exponent: 0 };
+    let readings = Readings { x: reading(frame.x.whole), t: reading(frame.t.whole) };
+    if moments.n == 0 { moments } else { moments.of_readings(&readings, 0) }
+}
+
+/// A better shift, if this one was far from the means that were found.
+fn better_shift(frame: &Frame, shift: [f32; 2], moments: &Moments) -> Option<[f32; 2]> {
+    /// Standard deviations: with so many, the sums of squares lose 17 times
+    /// their rounding.
+    const FAR: f64 = 4.0;
+    let means = [moments.x_mean() - frame.x.fraction, moments.t_mean() - frame.t.fraction];
+    let squares = [moments.xx, moments.tt].map(|squares| squares / moments.weight_sum);
+    let is_far = |k: usize| (means[k] - f64::from(shift[k])).powi(2) > FAR * FAR * squares[k];
+    let better = means.map(|mean| split(mean)[0]);
+    (moments.n > 0 && moments.is_finite() && (is_far(0) || is_far(1)) && better != shift).then_some(better)
+}
+
+/// Whether X is the same number throughout, and not one of which squares vanish.
+fn is_constant(frame: &Frame, moments: &Moments) -> bool {
+    /// Far above the roots of what vanishes.
+    const LEAST_SIZE: f32 = 1e-12;
+    moments.xx == 0.0 && frame.x.size > LEAST_SIZE
 }

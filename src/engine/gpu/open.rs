@@ -1,8 +1,11 @@
 //! A device is opened, and the data brought to it.
 
+use std::sync::Arc;
+
 use super::abi::Parameters;
 use super::buffers::{STORAGE_INPUT, create_buffer};
 use super::device::Device;
+use super::frames::Frames;
 use super::inputs::Inputs;
 use super::kernels::{self, Quantity};
 use super::pipelines::Kernel;
@@ -12,9 +15,7 @@ use super::stream::Stream;
 use super::window::Window;
 use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning};
 use crate::array::Problem;
-use crate::engine::facts::{notices, whole_readings};
 use crate::engine::{EngineError, EngineInfo, EngineKind, Notice};
-use crate::math::Readings;
 
 /// The settings that a GPU is opened with.
 #[derive(Debug, Clone, Copy)]
@@ -87,25 +88,24 @@ impl Gpu {
             detail: None,
         };
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
-        let readings = whole_readings(data);
-        let inputs = Inputs::of(data, &readings);
+        let (inputs, frames) = (Inputs::of(data), Frames::of(data));
         data.check_intact()?;
-        let mut gpu = Self::empty(data, inputs, info, device, tuning, precision)?;
-        gpu.readings = readings;
+        let mut gpu = Self::empty(data, inputs, frames, info, device, tuning, precision)?;
         gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
-        gpu.notices = notices(data, &readings);
+        gpu.notices = gpu.frames.notices();
         if data.t().is_some() {
-            let kernel = gpu.compile(Quantity::LossSums)?;
             let uploaded = if inputs.padded_bytes(data.len()) <= memory_bytes {
                 gpu.upload_unless_full()?
             } else {
                 None
             };
             gpu.held = if let Some(windows) = uploaded {
-                Held::Resident(Box::new(Resident::new(&gpu.device, inputs, windows, kernel, &gpu.point)?))
+                gpu.resident(windows)?
             } else {
-                let stream = Stream::new(&gpu.device, kernel, &gpu.point, data, inputs, memory_bytes)?;
+                // Shifts are found as windows are sent.
+                let kernel = gpu.compile(Quantity::LossSums, true)?;
+                let stream = Stream::new(&gpu.device, kernel, data, inputs, &gpu.frames, memory_bytes)?;
                 Held::Streamed(Box::new(stream))
             };
         }
@@ -114,7 +114,7 @@ impl Gpu {
 
     /// Brings the data to the device; `None` if its memory doesn't hold them.
     fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
-        match resident::upload(&self.device, &self.data, &self.inputs) {
+        match resident::upload(&self.device, &self.data, &self.frames, &self.inputs) {
             Ok((windows, mut notices)) => {
                 self.notices.append(&mut notices);
                 Ok(Some(windows))
@@ -135,21 +135,26 @@ impl Gpu {
     pub fn retuned(&self, tuning: Tuning) -> Result<Option<Self>, EngineError> {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
         let (info, device) = (self.info.clone(), self.device.clone());
-        let mut gpu = Self::empty(&self.data, self.inputs, info, device, tuning, self.precision)?;
-        let (windows, kernel) = (resident.windows.clone(), gpu.compile(Quantity::LossSums)?);
-        gpu.held =
-            Held::Resident(Box::new(Resident::new(&gpu.device, gpu.inputs, windows, kernel, &gpu.point)?));
-        gpu.readings = self.readings;
-        // Of the data, which are the same; moments are what this tuning makes
-        // of them.
-        gpu.spread = self.spread;
+        let frames = Arc::clone(&self.frames);
+        let mut gpu = Self::empty(&self.data, self.inputs, frames, info, device, tuning, self.precision)?;
+        gpu.held = gpu.resident(resident.windows.clone())?;
         Ok(Some(gpu))
+    }
+
+    /// The data in these windows.
+    fn resident(&self, windows: Vec<Window>) -> Result<Held, EngineError> {
+        let (device, frames) = (&self.device, &self.frames);
+        frames.find(0..frames.runs.len());
+        let is_shifted = (0..frames.runs.len()).any(|k| frames.get(k).device_shift() != [0.0; 2]);
+        let kernel = self.compile(Quantity::LossSums, is_shifted)?;
+        Ok(Held::Resident(Box::new(Resident::new(device, &self.inputs, frames, windows, kernel)?)))
     }
 
     /// Without data yet.
     fn empty(
         data: &Problem,
         inputs: Inputs,
+        frames: Arc<Frames>,
         info: EngineInfo,
         device: Device,
         tuning: Tuning,
@@ -157,15 +162,18 @@ impl Gpu {
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let predict = {
-            let source = kernels::predict(&tuning, inputs.x.packing, inputs.x.residual_shift() != 0.0);
+            let fit_elements = data.fit_elements().filter(|elements| !elements.is_multiple_of(4));
+            let source = kernels::predict(&tuning, inputs.x, true, fit_elements.is_some());
             device.scoped(0, |device, _| Kernel::compile(device, &source))?
         };
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
         Ok(Self {
             data: data.clone(),
-            readings: Readings::default(),
             is_narrow: false,
             inputs,
+            spreads: vec![None; frames.runs.len()],
+            frames,
+            common: None,
             info,
             notices: Vec::new(),
             device,
@@ -176,7 +184,6 @@ impl Gpu {
             point,
             held: Held::InputsOnly,
             moments: None,
-            spread: None,
             host: None,
             descent: None,
             keeps_rounding: None,

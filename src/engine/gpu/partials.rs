@@ -2,19 +2,23 @@ use super::abi::{FinishUniform, FinishedSum, binding};
 use super::buffers::{STORAGE, create_buffer};
 use super::device::Device;
 use super::pipelines::SumsKernel;
-use super::plan::{self, FINISHERS};
+use super::plan;
 use super::readback::Staging;
 use super::{GpuError, Precision};
 
-/// Four sums in f64: one finisher's.
+/// Four sums in f64.
 pub(super) type Sums = [f64; 4];
 
-/// The partial sums of a pass on the device, and what adds them up and brings
-/// the result to the host.
+/// The most bytes of partial sums, or of sums, that one submission leaves: data
+/// that would leave more are passed over in several.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The partial sums of a pass on the device, and what adds up those of each run
+/// and brings the sums to the host.
 pub(super) struct Partials {
     pub(super) buffer: wgpu::Buffer,
-    /// Partial sums that the buffer has room for.
-    pub(super) room: u64,
+    /// Runs that there is room for.
+    pub(super) room: usize,
     kernel: SumsKernel,
     uniform: wgpu::Buffer,
     bindings: wgpu::BindGroup,
@@ -23,15 +27,17 @@ pub(super) struct Partials {
 }
 
 impl Partials {
-    /// Room for so many of them.
-    pub(super) fn new(device: &Device, kernel: &SumsKernel, room: u64) -> Result<Self, GpuError> {
-        plan::check_finish(room, kernel.parts()).map_err(|reason| device.limit(reason))?;
-        let bytes = room * u64::from(kernel.partial_bytes());
-        let buffer = create_buffer(device, "partials", bytes, STORAGE)?;
+    /// Room for so many runs, or for as many as a submission takes.
+    pub(super) fn new(device: &Device, kernel: &SumsKernel, runs: usize) -> Result<Self, GpuError> {
+        let partial_bytes = u64::from(kernel.pieces.per_run) * u64::from(kernel.partial_bytes());
+        let sum_bytes = u64::from(kernel.parts()) * size_of::<FinishedSum>() as u64;
+        let most = MOST_BYTES.min(device.limits.max_storage_buffer_binding_size);
+        let most = usize::try_from(most / partial_bytes.max(sum_bytes)).unwrap_or(usize::MAX);
+        let room = runs.min(most).max(1);
+        let buffer = create_buffer(device, "partials", room as u64 * partial_bytes, STORAGE)?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let uniform = create_buffer(device, "finish", size_of::<FinishUniform>() as u64, usage)?;
-        let sums_bytes = u64::from(FINISHERS) * size_of::<FinishedSum>() as u64;
-        let sums = create_buffer(device, "sums", sums_bytes, STORAGE)?;
+        let sums = create_buffer(device, "sums", room as u64 * sum_bytes, STORAGE)?;
         let bindings = device.scoped(0, |device, _| {
             use binding::finish::{FINISH, PARTS, SUMS};
             kernel.finish.bind(
@@ -43,33 +49,34 @@ impl Partials {
                 ],
             )
         })?;
-        let staging = Staging::new(device, "sums staging", sums_bytes)?;
+        let staging = Staging::new(device, "sums staging", sums.size())?;
         Ok(Self { buffer, room, kernel: kernel.clone(), uniform, bindings, sums, staging })
     }
 
-    /// Says how many partial sums the windows leave.
-    pub(super) fn set_count(&self, device: &Device, count: u32) -> Result<(), GpuError> {
-        if u64::from(count) > self.room {
-            let reason = format!("{count} partial sums do not fit where {} do", self.room);
-            return Err(device.limit(reason));
-        }
-        let part_count = count * self.kernel.parts();
-        let uniform = FinishUniform { part_count, zero: 0, unused: [0; 2] };
-        device.scoped(0, |_, queue| queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform)))
-    }
-
-    /// Submits what `record` records and the addition of what that leaves; the
-    /// sums of all finishers, those of parts of one kind `parts` apart.
+    /// Submits what `record` records, the pieces of so many runs, and the addition
+    /// of what that leaves; the sums of each run, those of its parts next to
+    /// another.
     pub(super) fn add_up(
         &self,
         device: &Device,
+        runs: usize,
         record: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<Vec<Sums>, GpuError> {
+        if runs > self.room {
+            let reason =
+                format!("the partial sums of {runs} runs do not fit where those of {} do", self.room);
+            return Err(device.limit(reason));
+        }
+        let count = runs as u64 * u64::from(self.kernel.parts());
+        let [x, y] = plan::finish(count, &device.limits).map_err(|reason| device.limit(reason))?;
+        let sums = u32::try_from(count).unwrap_or(u32::MAX);
+        let uniform = FinishUniform { sums, zero: 0, unused: [0; 2] };
+        device.scoped(0, |_, queue| queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform)))?;
         let record = |pass: &mut wgpu::ComputePass<'_>| {
             record(pass);
             pass.set_pipeline(&self.kernel.finish.pipeline);
             pass.set_bind_group(0, &self.bindings, &[]);
-            pass.dispatch_workgroups(1, 1, 1);
+            pass.dispatch_workgroups(x, y, 1);
         };
         let precision = self.kernel.precision;
         let read = |bytes: &[u8]| -> Vec<Sums> {
@@ -81,7 +88,7 @@ impl Partials {
                 Precision::F64 => sums.map(bytemuck::pod_read_unaligned).collect(),
             }
         };
-        self.staging.run(device, &self.sums, self.sums.size(), record, read)
+        self.staging.run(device, &self.sums, count * size_of::<FinishedSum>() as u64, record, read)
     }
 }
 

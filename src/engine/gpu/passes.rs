@@ -1,84 +1,194 @@
-//! A pass over the data at a point, wherever they are.
+//! Passes over the data at points, wherever they are.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use rayon::prelude::*;
 
 use super::abi::{Parameters, WideParameters};
 use super::buffers::split;
+use super::frames::{Frame, Frames};
 use super::host::Host;
-use super::kernels::Quantity;
+use super::kernels::{Form, Quantity};
 use super::partials::Sums;
 use super::pipelines::SumsKernel;
+use super::window::PointOf;
 use super::{Gpu, GpuError, Held, Precision};
-use crate::engine::{EngineError, Mergeable, Partials, Source, Tree, elements_of};
-use crate::math::{Affine, LossSums, Moments, SumsAccumulator};
+use crate::engine::{
+    EngineError, Leaf, Mergeable, Partials, Source, SumsAt, Tree, check_points, elements_of, partials_of,
+};
+use crate::math::{Affine, Line, Loss, LossSums, SumsAccumulator};
 
-/// The elements of a pass, and the host's sums over them.
-pub(super) struct Part {
-    pub(super) elements: Range<usize>,
-    pub(super) n: u64,
-    pub(super) weight_sum: f64,
+/// Runs whose sums a thread understands at a time.
+const LEAST_RUNS: usize = 256;
+
+/// W and b as a pass is asked for them.
+#[derive(Clone, Copy)]
+enum Model<'a> {
+    /// One for each fit.
+    Points(&'a [Affine]),
+    /// A line, which has more digits, for the one fit.
+    Line(&'a Line),
+}
+
+impl Model<'_> {
+    /// W and b of a fit for the elements of a run as the device has them, less
+    /// the shift.
+    fn there(self, fit: u32, frame: &Frame, precision: Precision) -> Affine {
+        let shift = frame.shift(precision);
+        match self {
+            Self::Points(at) => shift.shifted(at[fit as usize]),
+            Self::Line(line) => shift.shifted_line(line),
+        }
+    }
+}
+
+impl Parameters {
+    /// W and b of the elements of a run.
+    fn new(there: Affine, frame: &Frame, precision: Precision) -> Self {
+        Self {
+            weight: split(there.weight),
+            bias: split(there.bias),
+            coarse: frame.sizes().coarse(there),
+            shift: if precision == Precision::Fast { frame.device_shift() } else { [0.0; 2] },
+        }
+    }
 }
 
 impl Gpu {
-    /// The result of a pass over a range of chunks, as a part. Passes over the
-    /// chunks of it would have been rounded elsewhere.
+    /// The loss sums of a range of chunks, one result for each fit.
+    pub(super) fn loss_sums_in(
+        &mut self,
+        at: &[Affine],
+        over: Range<u64>,
+    ) -> Result<Partials<LossSums>, EngineError> {
+        check_points(&self.data, at)?;
+        let runs = self.runs_of(&over)?;
+        let sums = self.sums_of_runs(Model::Points(at), runs.clone())?;
+        let (frames, precision) = (&*self.frames, self.precision);
+        let value = |(k, sums): (usize, LossSums)| {
+            let (run, frame) = (frames.runs.get(k..k + 1)[0], frames.get(k));
+            let sums = SumsAccumulator::from(frame.shift(precision).unshifted_sums(sums));
+            SumsAt {
+                at: at[run.fit as usize],
+                loss: Loss::Squared,
+                sums: if frame.n == 0 { SumsAccumulator::default() } else { sums },
+            }
+        };
+        let values = runs.into_par_iter().zip(sums).with_min_len(LEAST_RUNS).map(value).collect();
+        self.partials(Quantity::LossSums, over, values)
+    }
+
+    /// The sums of all elements about the point of a line, in its own scale.
+    pub(super) fn sums_about_line(&mut self, line: &Line) -> Result<LossSums, EngineError> {
+        let runs = 0..self.frames.runs.len();
+        let sums = self.sums_of_runs(Model::Line(line), runs.clone())?;
+        let shifted = runs.zip(sums).map(|(k, sums)| {
+            let shift = self.frames.get(k).shift(self.precision);
+            SumsAccumulator::from(shift.sums_about(line.x, sums))
+        });
+        Ok(shifted.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
+    }
+
+    /// The sums of some runs, all less the shift of each.
+    fn sums_of_runs(&mut self, model: Model<'_>, runs: Range<usize>) -> Result<Vec<LossSums>, EngineError> {
+        let (frames, precision) = (std::sync::Arc::clone(&self.frames), self.precision);
+        let there = |k: usize| {
+            let (run, frame) = (frames.runs.get(k..k + 1)[0], frames.get(k));
+            (model.there(run.fit, frame, precision), frame)
+        };
+        let sums = if precision == Precision::F64 {
+            let point = |k: usize| {
+                let (there, _) = there(k);
+                WideParameters { weight: there.weight, bias: there.bias }
+            };
+            self.sums(Quantity::LossSums, runs.clone(), &point)?
+        } else {
+            let point = |k: usize| {
+                let (there, frame) = there(k);
+                Parameters::new(there, frame, precision)
+            };
+            self.sums(Quantity::LossSums, runs.clone(), &point)?
+        };
+        let left_out = |k: usize| match precision {
+            Precision::Fast => {
+                let (there, frame) = there(k);
+                frame.sizes().left_out(there)
+            }
+            Precision::Compensated | Precision::F64 => Affine::default(),
+        };
+        let lacks = |k: usize| frames.get(k).n > 0 && left_out(k) != Affine::default();
+        if runs.clone().into_par_iter().with_min_len(LEAST_RUNS).any(lacks) {
+            self.find_spreads(runs.clone())?;
+        }
+        let spreads = &self.spreads;
+        let value = |(k, sums): (usize, Sums)| {
+            let frame = frames.get(k);
+            let [rr, rx, r, _] = sums.map(|sum| sum / frame.weight_scale());
+            let sums = LossSums { n: frame.n, weight_sum: frame.weight_sum, rr, rx, r };
+            match (left_out(k), spreads.get(k).copied().flatten()) {
+                (left_out, Some(spread)) if left_out != Affine::default() => spread.moved(sums, left_out),
+                _ => sums,
+            }
+        };
+        Ok(runs.into_par_iter().zip(sums).with_min_len(LEAST_RUNS).map(value).collect())
+    }
+
+    /// The numbers of the runs in a range of chunks.
+    pub(super) fn runs_of(&self, over: &Range<u64>) -> Result<Range<usize>, EngineError> {
+        Ok(self.frames.runs.within(&elements_of(&self.data, over)?))
+    }
+
+    /// The results of a pass over a range of chunks from the values of its runs.
     pub(super) fn partials<S: Mergeable>(
         &self,
+        quantity: Quantity,
         over: Range<u64>,
-        value: S::Value,
+        values: Vec<S::Value>,
     ) -> Result<Partials<S>, EngineError> {
-        let arithmetic = match self.precision {
+        let (fits, arithmetic) = (self.data.fits().range(), self.arithmetic(quantity));
+        if fits.end - fits.start == 1 {
+            let mut partials = Partials::new(Source::of(&self.data, Tree::Dyadic, arithmetic));
+            let end = self.data.grid().end_after(&over);
+            partials.push_each(over, fits.start, values, end)?;
+            return Ok(partials);
+        }
+        let first_chunk = self.data.grid().chunks().start;
+        let mut values = values.into_iter();
+        let leaves = over.clone().map(|chunk| {
+            let runs = self.frames.runs.of_chunk(usize::try_from(chunk - first_chunk).unwrap_or(usize::MAX));
+            let first_fit = self.frames.runs.get(runs.clone()).first().map_or(0, |run| run.fit.into());
+            Leaf { first_fit: fits.start + first_fit, values: values.by_ref().take(runs.len()).collect() }
+        });
+        partials_of(&self.data, arithmetic, over, leaves)
+    }
+
+    /// The name of what decides the bits of a pass, beside the device's own
+    /// arithmetic.
+    fn arithmetic(&self, quantity: Quantity) -> Cow<'static, str> {
+        let numbers = match self.precision {
             Precision::Fast => "gpu f32",
             Precision::Compensated => "gpu compensated f32",
             Precision::F64 => "gpu f64",
         };
-        let mut partials = Partials::new(Source::of(&self.data, Tree::Ranges, arithmetic));
-        if !over.is_empty() {
-            let end = self.data.grid().end_after(&over);
-            partials.push(over, self.data.fits().range().start, vec![value], end)?;
-        }
-        Ok(partials)
+        let tuning = SumsKernel::tuning_for(
+            &self.device,
+            &self.tuning,
+            self.precision,
+            quantity,
+            self.frames.runs.longest,
+        );
+        format!("{numbers} summed {}", tuning.order_name()).into()
     }
 
-    /// Fails if there is more than one fit.
-    pub(super) fn check_fits(&self) -> Result<(), EngineError> {
-        let fits = self.data.fits().range();
-        match fits.end - fits.start {
-            1 => Ok(()),
-            fits => Err(EngineError::ManyFits { fits }),
-        }
+    /// The form of the data that kernels over them are compiled for.
+    pub(super) fn form(&self, is_shifted: bool) -> Form {
+        Form::of(&self.inputs, is_shifted)
     }
 
-    pub(super) fn compile(&self, quantity: Quantity) -> Result<SumsKernel, GpuError> {
-        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, &self.inputs)
-    }
-
-    /// All elements, and what the host knows of them.
-    pub(super) fn all(&self) -> Part {
-        let (n, weight_sum) = (self.data.valid_len(), self.data.weight_sum());
-        Part { elements: 0..self.data.len(), n, weight_sum }
-    }
-
-    /// The elements of a range of chunks.
-    pub(super) fn part(&mut self, over: &Range<u64>) -> Result<Part, EngineError> {
-        let elements = elements_of(&self.data, over)?;
-        if elements.len() == self.data.len() {
-            return Ok(self.all());
-        }
-        let n = self.data.validity().map_or(elements.len() as u64, |validity| {
-            validity.words(&elements).iter().map(|word| u64::from(word.count_ones())).sum()
-        });
-        #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
-        let weight_sum = match self.data.weights() {
-            Some(_) if n > 0 => self.host_moments_of(&elements)?.weight_sum,
-            _ => n as f64,
-        };
-        Ok(Part { elements, n, weight_sum })
-    }
-
-    /// The moments of a range of elements, which starts with a chunk, in f64.
-    pub(super) fn host_moments_of(&mut self, elements: &Range<usize>) -> Result<Moments, EngineError> {
-        self.host().moments(elements)
+    pub(super) fn compile(&self, quantity: Quantity, is_shifted: bool) -> Result<SumsKernel, GpuError> {
+        let (form, longest) = (self.form(is_shifted), self.frames.runs.longest);
+        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, form, longest)
     }
 
     /// The data as the host passes over them.
@@ -86,59 +196,44 @@ impl Gpu {
         self.host.get_or_insert_with(|| Host::new(&self.data))
     }
 
-    /// The residual sums at W and b less the shift, with x less it.
-    pub(super) fn sums_at(&mut self, there: Affine, part: &Part) -> Result<LossSums, EngineError> {
-        self.set_model(there)?;
-        let sums = self.sums(Quantity::LossSums, &part.elements)?;
-        let scale = self.inputs.weight_scale();
-        let sums = sums.iter().map(|sums| {
-            let [rr, rx, r, _] = sums.map(|sum| sum / scale);
-            LossSums { rr, rx, r, ..LossSums::default() }
-        });
-        let sums = sums.collect::<SumsAccumulator>().total();
-        self.with_left_out(LossSums { n: part.n, weight_sum: part.weight_sum, ..sums }, there, part)
-    }
-
-    /// Sets W and b, for elements less the shift, for a residual pass.
-    pub(super) fn set_model(&self, at: Affine) -> Result<(), GpuError> {
-        if self.precision == Precision::F64 {
-            return self.set_point(&WideParameters { weight: at.weight, bias: at.bias });
-        }
-        self.set_point(&Parameters {
-            weight: split(at.weight),
-            bias: split(at.bias),
-            coarse: self.inputs.sizes().coarse(at),
-            unused: [0.0; 2],
-        })
-    }
-
     pub(super) fn set_point<P: bytemuck::NoUninit>(&self, point: &P) -> Result<(), GpuError> {
         self.device.scoped(0, |_, queue| queue.write_buffer(&self.point, 0, bytemuck::bytes_of(point)))
     }
 
-    /// The sums of a pass at the point that was set, those of parts of one kind
-    /// next to another.
+    /// Sets W and b of the steps on the device, for elements that all come there
+    /// in one way, less the shift.
+    pub(super) fn set_model(&self, there: Affine, frame: &Frame) -> Result<(), GpuError> {
+        self.set_point(&Parameters::new(there, frame, self.precision))
+    }
+
+    /// The sums of some runs, which are those of whole chunks, at their points;
+    /// those of parts of one kind next to another.
     pub(super) fn sums(
         &mut self,
         quantity: Quantity,
-        elements: &Range<usize>,
+        runs: Range<usize>,
+        points: &impl PointOf,
     ) -> Result<Vec<Sums>, EngineError> {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
         match &mut self.held {
             Held::Resident(resident) => {
-                let pass = resident.passes.of(quantity)?;
-                let windows = &resident.windows;
-                let part = (elements.len() < self.data.len())
-                    .then(|| pass.over(&self.device, &self.inputs, windows, elements, &self.point));
-                let part = part.transpose()?;
-                let pass = part.as_ref().unwrap_or(pass);
-                Ok(pass.partials.add_up(&self.device, |recorded| pass.dispatch(recorded))?)
+                Ok(resident.passes.of_mut(quantity)?.sums(&self.device, runs, points)?)
             }
             Held::Streamed(stream) => {
-                let sums = stream.sums(&self.device, quantity, elements)?;
+                let sums = stream.sums(&self.device, quantity, &elements(&self.frames, &runs), points)?;
                 self.notices.append(&mut stream.take_notices());
                 Ok(sums)
             }
             Held::InputsOnly => Err(EngineError::NoTarget),
         }
     }
+}
+
+/// The elements of some runs.
+fn elements(frames: &Frames, runs: &Range<usize>) -> Range<usize> {
+    let list = frames.runs.get(runs.clone());
+    let first = list.first().map_or(0, |run| run.elements().start);
+    first..list.last().map_or(first, |run| run.elements().end)
 }

@@ -2,9 +2,9 @@
 
 use super::abi::{Access, Binding, Contents};
 use super::device::Device;
-use super::inputs::Inputs;
 use super::kernels::{self, Form, KernelSource, Quantity, part_bytes};
-use super::tuning::Tuning;
+use super::plan::{self, Dispatch, Pieces};
+use super::tuning::{Reduction, Tuning};
 use super::{GpuError, Precision};
 
 /// A compiled kernel and the layout of its bindings.
@@ -101,6 +101,8 @@ pub(super) struct SumsKernel {
     pub(super) finish: Kernel,
     /// The launch configuration, within what its partial sums leave room for.
     pub(super) tuning: Tuning,
+    /// The pieces that runs are summed in.
+    pub(super) pieces: Pieces,
     pub(super) precision: Precision,
     quantity: Quantity,
 }
@@ -111,16 +113,45 @@ impl SumsKernel {
         tuning: &Tuning,
         precision: Precision,
         quantity: Quantity,
-        inputs: &Inputs,
+        form: Form,
+        longest_run: usize,
     ) -> Result<Self, GpuError> {
+        let tuning = Self::tuning_for(device, tuning, precision, quantity, longest_run);
+        let pieces = Pieces::of(&tuning, [form.x, form.t], longest_run);
+        Self::in_pieces(device, tuning, precision, quantity, form, pieces)
+    }
+
+    /// The launch configuration of a pass over runs of at most so many elements,
+    /// within what its partial sums leave room for.
+    pub(super) fn tuning_for(
+        device: &Device,
+        tuning: &Tuning,
+        precision: Precision,
+        quantity: Quantity,
+        longest_run: usize,
+    ) -> Tuning {
         let partial_bytes = quantity.parts() * part_bytes(precision);
         // Only four f32 can be added up by a subgroup.
         let tuning = tuning.with_partials_of(partial_bytes, partial_bytes == 16, &device.limits);
-        let sums = kernels::sums(&tuning, precision, quantity, Form::from(inputs));
+        tuning.for_runs_of(longest_run)
+    }
+
+    /// A pass in other pieces.
+    pub(super) fn in_pieces(
+        device: &Device,
+        tuning: Tuning,
+        precision: Precision,
+        quantity: Quantity,
+        form: Form,
+        pieces: Pieces,
+    ) -> Result<Self, GpuError> {
+        let sums = kernels::sums(&tuning, precision, quantity, form, pieces);
+        let finish = kernels::finish(precision, quantity, pieces);
         device.scoped(0, |device, _| Self {
             sums: Kernel::compile(device, &sums),
-            finish: Kernel::compile(device, &kernels::finish(precision)),
+            finish: Kernel::compile(device, &finish),
             tuning,
+            pieces,
             precision,
             quantity,
         })
@@ -129,6 +160,19 @@ impl SumsKernel {
     /// Parts of four sums that a partial sum consists of.
     pub(super) fn parts(&self) -> u32 {
         self.quantity.parts()
+    }
+
+    /// Bytes of a point.
+    pub(super) fn point_bytes(&self) -> u64 {
+        self.quantity.points(self.precision).least_bytes()
+    }
+
+    /// The pieces of so many runs divided among workgroups, within the device's
+    /// limits.
+    pub(super) fn dispatch(&self, device: &Device, runs: usize) -> Result<Dispatch, GpuError> {
+        let by_invocation = self.tuning.reduction == Reduction::Invocation;
+        plan::dispatch(runs, self.pieces, by_invocation, &self.tuning, &device.limits)
+            .map_err(|reason| device.limit(reason))
     }
 
     /// Bytes of a partial sum.

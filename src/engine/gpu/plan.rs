@@ -1,26 +1,36 @@
-//! Elements divided among buffers, workgroups and invocations: arithmetic only,
-//! no device.
+//! Elements divided among buffers, pieces, workgroups and invocations: arithmetic
+//! only, no device.
+//!
+//! A pass sums each run (the elements of one fit within one chunk) in pieces of a
+//! fixed number of elements, and the pieces of a run in their order. Which
+//! additions are made, and so the bits of a run's sums, depend on the run, on the
+//! size of a piece and on the invocations that share one; not on how pieces are
+//! divided among workgroups, and not on other runs.
 //!
 //! The shaders are compiled without bounds checks and without a bound on their
 //! loops. What keeps every index of theirs inside its buffer:
 //!
 //! | index | lies inside because |
 //! |---|---|
-//! | `x[i]`, `t[i]`, `weights[i]`, `y[i]` | the shader counts its run so that `i` < ⌈`elements` / 4⌉; the buffers hold as many groups of four ([`Dispatch::check_buffers`]) |
-//! | `validity[i / 8]` | the buffer has bits for as many groups of four ([`Dispatch::check_buffers`]) |
-//! | `first + k * stride` does not wrap | `invocations` · `run` fits into a u32 ([`dispatch`]) |
-//! | `partials[first_partial + …]`, written | an invocation below `invocations` or its workgroup leaves one; there is room for [`Dispatch::partials`] of them ([`Dispatch::check_buffers`]) |
-//! | `parts[k]`, `partials[k]`, read | `k` < `part_count`, of the partial sums that the windows left together (`Partials`) |
-//! | `sums[local]` | as many sums as invocations: [`FINISHERS`] of both |
+//! | `runs[first_run + k / PIECES]` | the shader counts `k` below `pieces`, which are those of as many runs as the host dispatches |
+//! | `points[…]` | the host writes a point for every number in `runs` |
+//! | `x[i]`, `t[i]`, `weights[i]`, `y[i]` | `i` < ⌈end of the last run / 4⌉; the buffers hold as many groups of four ([`check_buffers`]) |
+//! | `validity[i / 8]` | the buffer has bits for as many groups of four ([`check_buffers`]) |
+//! | `partials[first_partial + k]`, written | `k` < `pieces`; there is room for all of them (`Partials`) |
+//! | `parts[…]`, read | the parts of the pieces of a run below `sums / PARTS`, which were written |
+//! | `sums[number]` | `number` < `sums`, for which there is room (`Partials`) |
+//! | `partials[k]`, read by `update` | `k` < `partial_count`, of the partial sums that the windows left together |
 //! | `totals[…]` | as long as the workgroup; halves of it and numbers of subgroups are shorter |
 //! | `history.rows[count]`, `rates[count]` | `count` < `wanted`, which the host checks against the rows and rates there are |
 //!
 //! Every loop counts to one of these bounds, by 1 or more. All divisors are
-//! constants but for `stride`, which is at least 1 where it divides.
+//! constants but for `stride` and `invocations`, which are at least 1.
 
 use std::ops::Range;
 
+use super::packing::Packing;
 use super::tuning::{Reduction, Tuning};
+use crate::engine::CHUNK;
 
 /// llvmpipe, Mesa's software renderer, silently ends an invocation's loops
 /// after 65,535 iterations, all its loops together
@@ -34,9 +44,16 @@ pub(super) const VECTOR: u32 = 4;
 /// (`BLOCK` in `shared/walk.wgsl`).
 pub(super) const BLOCK_VECTORS: u32 = 16;
 
-/// Invocations of the finishing kernel (`FINISHERS` in `finish_sums.wgsl`), each of
-/// which leaves a partial sum for the host.
+/// Invocations in a workgroup of the finishing kernel (`FINISHERS` in
+/// `finish_sums.wgsl`).
 pub(super) const FINISHERS: u32 = 64;
+
+/// Invocations of the updating kernel (`WIDTH` in `update.wgsl`).
+pub(super) const UPDATERS: u32 = 256;
+
+/// Partial sums that the updating kernel adds up without much ado: a few loads
+/// for each invocation.
+pub(super) const UPDATED_PARTIALS: u64 = 1 << 14;
 
 /// Elements of Y computed and read back at a time, if X is on the device: 16 MiB.
 pub(super) const PREDICTED_ELEMENTS: u32 = 1 << 22;
@@ -45,46 +62,88 @@ pub(super) const PREDICTED_ELEMENTS: u32 = 1 << 22;
 /// seen to fail at 1 GiB and above.
 const MAX_WINDOW_BYTES: u64 = 512 << 20;
 
-/// vec4s an invocation should have to do before another one is started.
-const MIN_RUN: u32 = 16;
+/// Elements of a piece that an invocation sums alone.
+const PIECE_OF_INVOCATION: u32 = 1024;
 
-/// One dispatch over a window.
+/// vec4s of a piece that fall to each invocation of a workgroup: few enough for
+/// 2²⁰ elements to fill a large GPU, and so many that adding up the workgroup is
+/// little beside them. Small types leave fewer instructions to spare.
+const VECTORS_OF_INVOCATION: u32 = 8;
+const SMALL_VECTORS_OF_INVOCATION: u32 = 16;
+
+/// Pieces that a workgroup of a CPU adapter takes at least: as many as its
+/// vectors have lanes.
+const LEAST_SHARE: u32 = 8;
+
+/// The pieces that runs are summed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dispatch {
-    /// Elements of the window.
+pub(super) struct Pieces {
+    /// Elements of a piece; only the last one of a run may be shorter.
     pub(super) elements: u32,
-    /// Workgroups in x and y; more than needed if y > 1.
-    pub(super) workgroups: [u32; 2],
-    /// Invocations that have work, a multiple of the workgroup size.
-    pub(super) invocations: u32,
-    /// vec4s that an invocation passes over at most.
-    pub(super) run: u32,
-    /// Partial sums that are left.
-    pub(super) partials: u32,
+    /// Pieces of the longest run; shorter ones are filled up with empty ones.
+    pub(super) per_run: u32,
 }
 
-impl Dispatch {
-    fn new(elements: u32, groups: u32, run: u32, workgroups: [u32; 2], tuning: &Tuning) -> Self {
-        let invocations = groups * tuning.workgroup_size;
-        let partials = if tuning.reduction == Reduction::Invocation { invocations } else { groups };
-        Self { elements, workgroups, invocations, run, partials }
+impl Pieces {
+    /// Those of predictions, a workgroup's each.
+    pub(super) const PREDICTED: Self = Self::new(1 << 14, CHUNK);
+
+    /// The pieces of runs of at most so many elements.
+    pub(super) fn of(tuning: &Tuning, packings: [Packing; 2], longest_run: usize) -> Self {
+        let elements = match tuning.reduction {
+            Reduction::Invocation => PIECE_OF_INVOCATION,
+            Reduction::Workgroup | Reduction::Subgroup => {
+                let is_small = packings != [Packing::F32; 2];
+                let vectors = if is_small { SMALL_VECTORS_OF_INVOCATION } else { VECTORS_OF_INVOCATION };
+                VECTOR * vectors * tuning.workgroup_size
+            }
+        };
+        Self::new(elements, longest_run)
     }
 
-    /// Checks that buffers of so many `groups` of four hold every element, and
-    /// one for `room` partial sums those from `first_partial` on.
-    ///
-    /// # Errors
-    /// The buffer that is too short.
-    pub(super) fn check_buffers(&self, groups: u64, first_partial: u32, room: u64) -> Result<(), String> {
-        if groups < u64::from(self.elements.div_ceil(VECTOR)) {
-            return Err(format!("{} elements do not fit into {groups} groups of four", self.elements));
-        }
-        let partials = u64::from(first_partial) + u64::from(self.partials);
-        if room < partials {
-            return Err(format!("{partials} partial sums do not fit where {room} do"));
-        }
-        Ok(())
+    /// The same runs in pieces twice as large, unless they are in one piece.
+    pub(super) fn larger(self) -> Option<Self> {
+        let larger = Self { elements: self.elements * 2, per_run: self.per_run.div_ceil(2) };
+        (self.per_run > 1).then_some(larger)
     }
+
+    #[expect(clippy::cast_possible_truncation, reason = "runs lie within chunks of 2^16 elements")]
+    const fn new(elements: u32, longest_run: usize) -> Self {
+        let longest = longest_run as u32;
+        let elements = if elements < CHUNK as u32 { elements } else { CHUNK as u32 };
+        let elements = if elements < PIECE_OF_INVOCATION { PIECE_OF_INVOCATION } else { elements };
+        Self { elements, per_run: longest.div_ceil(elements) }
+    }
+
+    /// Iterations of all loops over a piece, for one of so many invocations.
+    fn iterations(self, lanes: u32) -> u32 {
+        let vectors = self.elements.div_ceil(VECTOR * lanes) + 1;
+        // One iteration a vec4, one a block of them, the ends, and the piece's
+        // own; the halvings of the workgroup.
+        vectors + vectors.div_ceil(BLOCK_VECTORS) + 3 + lanes.ilog2() + 1
+    }
+}
+
+/// One dispatch over the pieces of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dispatch {
+    /// Pieces of all runs together.
+    pub(super) pieces: u32,
+    /// Pieces that a workgroup takes.
+    pub(super) share: u32,
+    /// Workgroups in x and y; more than needed if y > 1.
+    pub(super) workgroups: [u32; 2],
+}
+
+/// Checks that buffers of so many `groups` of four hold the first `elements`.
+///
+/// # Errors
+/// The reason why they do not.
+pub(super) fn check_buffers(groups: u64, elements: usize) -> Result<(), String> {
+    if groups < elements.div_ceil(VECTOR as usize) as u64 {
+        return Err(format!("{elements} elements do not fit into {groups} groups of four"));
+    }
+    Ok(())
 }
 
 /// The ranges of elements that each get buffers of their own: as large as the
@@ -97,14 +156,23 @@ pub(super) fn windows(elements: usize, limits: &wgpu::Limits) -> Vec<Range<usize
     super::super::chunks(0..elements, window).collect()
 }
 
-/// Divides a window's elements among invocations.
+/// Divides the pieces of so many runs among workgroups. In kernels that sum by
+/// invocation each piece is one invocation's, in others a workgroup's.
 ///
 /// # Errors
 /// The reason why no legal dispatch covers them.
-pub(super) fn dispatch(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Result<Dispatch, String> {
+pub(super) fn dispatch(
+    runs: usize,
+    pieces: Pieces,
+    by_invocation: bool,
+    tuning: &Tuning,
+    limits: &wgpu::Limits,
+) -> Result<Dispatch, String> {
     let size = tuning.workgroup_size;
-    let Ok(elements) = u32::try_from(elements) else {
-        return Err(format!("{elements} elements are more than a window holds"));
+    let count = (runs as u64).checked_mul(pieces.per_run.into());
+    let Some(count) = count.and_then(|count| u32::try_from(count).ok()).filter(|&count| count < 1 << 30)
+    else {
+        return Err(format!("{runs} groups of elements are more than a window holds"));
     };
     if size > limits.max_compute_invocations_per_workgroup || size > limits.max_compute_workgroup_size_x {
         return Err(format!("it does not run workgroups of {size} invocations"));
@@ -112,41 +180,51 @@ pub(super) fn dispatch(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) 
     if u64::from(size) * 16 > u64::from(limits.max_compute_workgroup_storage_size) {
         return Err(format!("it lacks the workgroup memory for {size} invocations"));
     }
-    let vectors = elements.div_ceil(VECTOR).max(1);
-    let wanted = vectors.div_ceil(MIN_RUN * size).clamp(1, tuning.workgroups);
-    // The loops of a run: one iteration a vec4, and one a block of them.
-    let longest = MAX_LOOP_ITERATIONS / (BLOCK_VECTORS + 1) * BLOCK_VECTORS;
-    let groups = wanted.max(vectors.div_ceil(longest * size));
-    let run = vectors.div_ceil(groups * size);
-    let iterations = run + run.div_ceil(BLOCK_VECTORS);
+    let (wanted, lanes, at_once) =
+        if by_invocation { (count.div_ceil(LEAST_SHARE), 1, size) } else { (count, size, 1) };
+    let iterations = pieces.iterations(lanes);
     if iterations > MAX_LOOP_ITERATIONS {
-        return Err(format!("{elements} elements in one window need loops of {iterations} iterations"));
+        return Err(format!("pieces of {} elements need loops of {iterations} iterations", pieces.elements));
     }
-    let workgroups = workgroups_2d(groups, limits)?;
-    let dispatched = u64::from(workgroups[0]) * u64::from(workgroups[1]) * u64::from(size);
-    if dispatched * u64::from(run) > u64::from(u32::MAX) {
-        return Err(format!("{elements} elements in one window are more than a shader counts"));
+    let most_share = u64::from(MAX_LOOP_ITERATIONS / iterations) * u64::from(at_once);
+    let least = u64::from(count).div_ceil(most_share);
+    let groups = u64::from(wanted.clamp(1, tuning.workgroups)).max(least);
+    // Fits, because neither is more than `count`, or 1.
+    let share = u32::try_from(u64::from(count).div_ceil(groups)).unwrap_or(1).max(1);
+    let workgroups = workgroups_2d(count.div_ceil(share).max(1), limits)?;
+    let dispatched = u64::from(workgroups[0]) * u64::from(workgroups[1]);
+    // What a shader counts to: the pieces of all workgroups, and of an invocation
+    // beyond its workgroup's.
+    if dispatched * u64::from(share) + 2 * u64::from(size) * u64::from(share) > u64::from(u32::MAX) {
+        return Err(format!("{count} pieces in one window are more than a shader counts"));
     }
-    Ok(Dispatch::new(elements, groups, run, workgroups, tuning))
+    Ok(Dispatch { pieces: count, share, workgroups })
 }
 
-/// Divides all elements among the one workgroup of a descent, if they are few
-/// enough for one: the dispatch, and the steps it takes at most.
-pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Option<(Dispatch, u32)> {
+/// The steps that the one workgroup of a descent takes at most in a dispatch, if
+/// so many elements are few enough for one.
+pub(super) fn alone(elements: usize, tuning: &Tuning, limits: &wgpu::Limits) -> Option<u32> {
     let elements = u32::try_from(elements).ok().filter(|&elements| elements <= tuning.alone_elements)?;
     let size = tuning.workgroup_size;
     // Two vec4s an invocation.
     if u64::from(size) * 32 > u64::from(limits.max_compute_workgroup_storage_size) {
         return None;
     }
-    let run = elements.div_ceil(VECTOR).div_ceil(size).max(1);
-    // The loops of a step: its run, the blocks of that, the halvings of the
-    // workgroup, and itself.
-    let iterations = run + run.div_ceil(BLOCK_VECTORS) + size.ilog2() + 1;
+    // The loops of a step are those of a piece, and itself.
+    let iterations = Pieces { elements, per_run: 1 }.iterations(size) + 1;
     let steps = MAX_LOOP_ITERATIONS / iterations;
-    // As in `dispatch`: what an invocation counts to fits into a u32.
-    let counted = u32::try_from(u64::from(size) * u64::from(run)).is_ok();
-    (steps > 0 && counted).then_some((Dispatch::new(elements, 1, run, [1, 1], tuning), steps))
+    (steps > 0).then_some(steps)
+}
+
+/// The workgroups that add up the partial sums of so many runs.
+///
+/// # Errors
+/// More than one dispatch adds up.
+pub(super) fn finish(sums: u64, limits: &wgpu::Limits) -> Result<[u32; 2], String> {
+    match u32::try_from(sums.div_ceil(FINISHERS.into())) {
+        Ok(groups) if sums < 1 << 31 => workgroups_2d(groups.max(1), limits),
+        _ => Err(format!("{sums} sums are more than one dispatch adds up")),
+    }
 }
 
 /// Workgroups in two dimensions where one can't count them. May be more than
@@ -158,18 +236,6 @@ fn workgroups_2d(groups: u32, limits: &wgpu::Limits) -> Result<[u32; 2], String>
         return Err(format!("{groups} workgroups are more than it dispatches"));
     }
     Ok([groups.div_ceil(rows.max(1)), rows])
-}
-
-/// The number of parts that one workgroup adds up, of partial sums of so many
-/// `parts` each.
-///
-/// # Errors
-/// More parts than one dispatch adds up.
-pub(super) fn check_finish(partials: u64, parts: u32) -> Result<u32, String> {
-    match u32::try_from(partials.saturating_mul(u64::from(parts))) {
-        Ok(count) if count / FINISHERS < MAX_LOOP_ITERATIONS => Ok(count),
-        _ => Err(format!("the data leave {partials} partial sums, more than one dispatch adds up")),
-    }
 }
 
 #[cfg(test)]
@@ -189,97 +255,96 @@ mod tests {
         assert_eq!(windows(1, &lavapipe()), [0..1; 1]);
     }
 
+    const F32: [Packing; 2] = [Packing::F32; 2];
+    const U8: [Packing; 2] = [Packing::U8; 2];
+
     #[test]
-    fn every_element_has_an_invocation_and_no_loop_is_too_long() {
+    fn pieces_cover_runs() {
+        let of = |tuning, packings, run| {
+            let Pieces { elements, per_run } = Pieces::of(tuning, packings, run);
+            (elements, per_run)
+        };
+        assert_eq!(of(&Tuning::SOFTWARE, F32, CHUNK), (1024, 64));
+        assert_eq!(of(&Tuning::SOFTWARE, F32, 10), (1024, 1));
+        assert_eq!(of(&Tuning::DISCRETE, F32, CHUNK), (8192, 8));
+        assert_eq!(of(&Tuning::DISCRETE, U8, CHUNK), (16384, 4));
+        assert_eq!(of(&Tuning { workgroup_size: 1, ..Tuning::DISCRETE }, F32, 3000), (1024, 3));
+        assert_eq!(of(&Tuning { workgroup_size: 1024, ..Tuning::UNKNOWN }, U8, CHUNK), (65536, 1));
+        let pieces = Pieces::of(&Tuning::DISCRETE, F32, CHUNK);
+        assert_eq!(pieces.larger(), Some(Pieces { elements: 16384, per_run: 4 }));
+        assert_eq!(Pieces { per_run: 1, ..pieces }.larger(), None);
+    }
+
+    #[test]
+    fn every_piece_has_an_invocation_and_no_loop_is_too_long() {
         let gpu = wgpu::Limits { max_compute_invocations_per_workgroup: 1024, ..lavapipe() };
         let few_groups = wgpu::Limits { max_compute_workgroups_per_dimension: 7, ..gpu.clone() };
         let one_group = Tuning { workgroups: 1, ..Tuning::SOFTWARE };
+        let narrow = Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE };
+        let mut refused = 0;
         for limits in [&gpu, &few_groups] {
-            for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE, one_group] {
-                for elements in [1, 2, 3, 63, 64, 65, 4095, 65_537, (1 << 25) - 1, 1 << 25, 1usize << 27] {
-                    let Ok(plan) = dispatch(elements, &tuning, limits) else {
-                        assert_eq!(limits.max_compute_workgroups_per_dimension, 7);
-                        continue;
-                    };
-                    let reached = u64::from(plan.invocations) * u64::from(plan.run) * 4;
-                    assert!(reached >= elements as u64, "{elements} {plan:?}");
-                    assert!(plan.run + plan.run.div_ceil(BLOCK_VECTORS) <= MAX_LOOP_ITERATIONS);
-                    let groups = plan.workgroups[0] * plan.workgroups[1];
-                    assert!(groups * tuning.workgroup_size >= plan.invocations, "{plan:?}");
-                    assert!(
-                        plan.workgroups.iter().all(|&g| g <= limits.max_compute_workgroups_per_dimension)
-                    );
+            for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE, one_group, narrow] {
+                for runs in [1, 2, 3, 63, 512, 70_000, 1 << 20] {
+                    for longest in [3, 2000, CHUNK] {
+                        let pieces = Pieces::of(&tuning, F32, longest);
+                        let by_invocation = tuning.reduction == Reduction::Invocation;
+                        let Ok(plan) = dispatch(runs, pieces, by_invocation, &tuning, limits) else {
+                            refused += 1;
+                            continue;
+                        };
+                        assert_eq!(u64::from(plan.pieces), runs as u64 * u64::from(pieces.per_run));
+                        let groups = plan.workgroups[0] * plan.workgroups[1];
+                        assert!(u64::from(groups) * u64::from(plan.share) >= plan.pieces.into(), "{plan:?}");
+                        let (lanes, each) = if by_invocation {
+                            (1, plan.share.div_ceil(tuning.workgroup_size))
+                        } else {
+                            (tuning.workgroup_size, plan.share)
+                        };
+                        assert!(each * pieces.iterations(lanes) <= MAX_LOOP_ITERATIONS, "{plan:?}");
+                        let most = limits.max_compute_workgroups_per_dimension;
+                        assert!(plan.workgroups.iter().all(|&groups| groups <= most));
+                    }
                 }
             }
         }
+        assert!((1..40).contains(&refused), "{refused}");
     }
 
     #[test]
-    fn a_run_too_long_for_llvmpipe_gets_more_workgroups() {
-        let narrow = Tuning { workgroup_size: 1, workgroups: 1, ..Tuning::SOFTWARE };
-        let plan = dispatch(1 << 25, &narrow, &lavapipe()).unwrap();
-        assert!(plan.invocations > 100 && plan.run < MAX_LOOP_ITERATIONS, "{plan:?}");
-    }
-
-    #[test]
-    fn one_workgroup_reaches_all_of_a_few_elements() {
-        for tuning in [Tuning::SOFTWARE, Tuning::DISCRETE] {
-            for elements in [1, 4, 255, 4_096, 4_097, tuning.alone_elements] {
-                let (plan, steps) = alone(elements as usize, &tuning, &lavapipe()).unwrap();
-                assert!(plan.invocations * plan.run * 4 >= elements && plan.workgroups == [1, 1], "{plan:?}");
-                let halvings = tuning.workgroup_size.ilog2();
-                let iterations = plan.run + plan.run.div_ceil(BLOCK_VECTORS) + halvings + 1;
-                assert!(steps >= 1 && steps * iterations <= MAX_LOOP_ITERATIONS, "{steps} {plan:?}");
-            }
-            assert_eq!(alone(tuning.alone_elements as usize + 1, &tuning, &lavapipe()), None);
-        }
-    }
-
-    #[test]
-    fn groups_beyond_one_dimension_go_into_two() {
-        assert_eq!(workgroups_2d(65_535, &lavapipe()), Ok([65_535, 1]));
-        assert_eq!(workgroups_2d(65_536, &lavapipe()), Ok([32_768, 2]));
-    }
-
-    #[test]
-    fn a_workgroup_the_device_cannot_run_is_refused() {
-        let small = wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..lavapipe() };
-        assert!(dispatch(100, &Tuning::DISCRETE, &small).unwrap_err().contains("256"));
-        let partials = u64::from(MAX_LOOP_ITERATIONS) * 64;
-        assert!(check_finish(partials, 1).unwrap_err().contains("more than one dispatch"));
-        assert!(check_finish(partials / 2, 2).unwrap_err().contains("more than one dispatch"));
-        assert_eq!(check_finish(5, 2), Ok(10));
-    }
-
-    /// The shaders check nothing: what is too short must not get there.
-    #[test]
-    fn a_buffer_too_short_for_a_dispatch_is_refused() {
-        let plan = dispatch(4_097, &Tuning::SOFTWARE, &lavapipe()).unwrap();
-        let (elements, partials) = (1_025, u64::from(plan.partials));
-        assert_eq!(plan.check_buffers(elements, 0, partials), Ok(()));
-        assert_eq!(plan.check_buffers(elements, 3, partials + 3), Ok(()));
-        for (elements, first, partials, what) in [
-            (elements - 1, 0, partials, "groups of four"),
-            (elements, 0, partials - 1, "partial sums"),
-            (elements, 1, partials, "partial sums"),
-            (0, 0, 0, "groups of four"),
-        ] {
-            let error = plan.check_buffers(elements, first, partials).unwrap_err();
-            assert!(error.contains("do not fit") && error.contains(what), "{error}");
-        }
-        let wide = Tuning { workgroups: 1 << 16, workgroup_size: 1 << 10, ..Tuning::SOFTWARE };
-        let limits = wgpu::Limits {
-            max_compute_invocations_per_workgroup: 1 << 10,
-            max_compute_workgroup_size_x: 1 << 10,
-            ..lavapipe()
+    fn work_is_spread_over_many_workgroups() {
+        let groups = |runs, tuning: Tuning| {
+            let pieces = Pieces::of(&tuning, F32, CHUNK);
+            let by_invocation = tuning.reduction == Reduction::Invocation;
+            dispatch(runs, pieces, by_invocation, &tuning, &lavapipe()).unwrap().workgroups
         };
-        for elements in [1, 1 << 27, u32::MAX as usize, u32::MAX as usize + 1] {
-            if let Ok(plan) = dispatch(elements, &wide, &limits) {
-                let highest = (u64::from(plan.workgroups[0]) * u64::from(plan.workgroups[1])) << 10;
-                assert!(u32::try_from(highest * u64::from(plan.run)).is_ok(), "{plan:?}");
-            } else {
-                assert!(elements > 1 << 27);
-            }
-        }
+        assert_eq!(groups(16, Tuning::DISCRETE), [128, 1], "2^20 elements");
+        assert_eq!(groups(1 << 10, Tuning::DISCRETE), [2048, 1]);
+        assert_eq!(groups(1, Tuning::SOFTWARE), [8, 1]);
+        assert_eq!(groups(256, Tuning::SOFTWARE), [64, 1]);
+    }
+
+    #[test]
+    fn a_descent_alone_counts_its_loops() {
+        let steps = alone(65_536, &Tuning::SOFTWARE, &lavapipe()).unwrap();
+        // 256 vec4s and one more, 17 blocks, 3 ends and 7 halvings, and the step.
+        assert_eq!(steps, MAX_LOOP_ITERATIONS / (257 + 17 + 3 + 7 + 1));
+        assert_eq!(alone(65_537, &Tuning::SOFTWARE, &lavapipe()), None);
+        let narrow = Tuning { workgroup_size: 1, alone_elements: 1 << 20, ..Tuning::SOFTWARE };
+        assert_eq!(alone(1 << 20, &narrow, &lavapipe()), None);
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        let refused = |runs, tuning: &Tuning, limits: &wgpu::Limits| {
+            dispatch(runs, Pieces::of(tuning, F32, CHUNK), false, tuning, limits).unwrap_err()
+        };
+        assert!(refused(1 << 40, &Tuning::DISCRETE, &lavapipe()).contains("more than a window"));
+        let wide = Tuning { workgroup_size: 512, ..Tuning::DISCRETE };
+        assert!(refused(1, &wide, &lavapipe()).contains("512"));
+        let small = wgpu::Limits { max_compute_workgroup_storage_size: 1000, ..lavapipe() };
+        assert!(refused(1, &Tuning::DISCRETE, &small).contains("memory"));
+        assert!(check_buffers(16, 64).is_ok() && check_buffers(15, 61).is_err());
+        assert!(finish(1 << 31, &lavapipe()).is_err());
+        assert_eq!(finish(65_535 * 64 + 1, &lavapipe()), Ok([32_768, 2]));
     }
 }

@@ -1,9 +1,10 @@
 //! Predictions: Y = X·W + b, from X on the device or sent through it.
 
-use super::abi::{Parameters, WindowUniform, binding};
-use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer, split, uniform};
+use super::abi::{Parameters, RunOfWindow, WindowUniform, binding};
+use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer, split, storage, uniform};
+use super::frames::Frame;
 use super::packing::Packing;
-use super::plan::PREDICTED_ELEMENTS;
+use super::plan::{self, PREDICTED_ELEMENTS, Pieces};
 use super::readback::{Pending, Staging};
 use super::stream::elements_within;
 use super::upload::{Column, Uploader};
@@ -18,24 +19,30 @@ struct PredictSlot {
     staging: Staging,
 }
 
+impl Parameters {
+    /// W and b that predict from the elements of a run as the device has them.
+    fn to_predict(at: Affine, frame: &Frame) -> Self {
+        let [weight, bias] =
+            [at.weight, frame.bias_to_predict(at.weight, at.bias)].map(|value| [split(value)[0], 0.0]);
+        Self { weight, bias, coarse: [0.0; 2], shift: frame.device_shift() }
+    }
+}
+
 impl Gpu {
-    /// Y = X·W + b, chunk by chunk.
-    pub(super) fn predict_all(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError> {
-        let there = self.inputs.to_predict(at);
-        let [weight, bias] = [there.weight, there.bias].map(|value| [split(value)[0], 0.0]);
-        self.set_point(&Parameters { weight, bias, coarse: [0.0; 2], unused: [0.0; 2] })?;
+    /// Y = X·W + b, chunk by chunk, at the W and b of each fit.
+    pub(super) fn predict_all(&mut self, at: &[Affine], sink: Sink<'_>) -> Result<(), EngineError> {
         // Chunks that are sent take turns in two slots of half the size: while
         // the device computes one, the one before is taken and the next is read.
         let slots = if matches!(self.held, Held::Resident(_)) { 1 } else { 2 };
         let most = match self.held {
             Held::Resident(_) => PREDICTED_ELEMENTS as usize,
             // Of X, of Y, and of Y on its way back.
-            _ => elements_within(self.memory_bytes, slots, self.inputs.x.packing.size() as u64 + 8)
+            _ => elements_within(self.memory_bytes, slots, self.inputs.x.size() as u64 + 8)
                 .min(PREDICTED_ELEMENTS as usize / slots),
         };
         let most = self.data.len().min(most);
-        let packing = self.inputs.x.packing;
-        let mut uploader = Uploader::new(Column::X, &self.data, self.inputs.x);
+        let packing = self.inputs.x;
+        let mut uploader = Uploader::new(Column::X, &self.data, &self.frames, packing);
         let slots: Vec<PredictSlot> = (0..slots).map(|_| self.slot(most)).collect::<Result<_, _>>()?;
         let mut under_way: Option<(&PredictSlot, Pending, usize)> = None;
         let mut take = |(slot, pending, elements): (&PredictSlot, Pending, usize)| {
@@ -54,18 +61,31 @@ impl Gpu {
                 (_, None) => return Err(EngineError::NoTarget),
             };
             let x_bytes = packing.padded_bytes(range.len());
-            let dispatch = self.device.dispatch(range.len(), &self.tuning)?;
-            dispatch
-                .check_buffers(packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size())), 0, u64::MAX)
-                .map_err(|reason| self.device.limit(reason))?;
-            let window = uniform(
-                &self.device,
-                "window",
-                bytemuck::bytes_of(&WindowUniform::new(&dispatch, 0, &self.inputs)),
-            )?;
+            let runs = self.frames.runs.within(&range);
+            let dispatch =
+                plan::dispatch(runs.len(), Pieces::PREDICTED, false, &self.tuning, &self.device.limits)
+                    .map_err(|reason| self.device.limit(reason))?;
+            let groups = packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size()));
+            plan::check_buffers(groups, range.len()).map_err(|reason| self.device.limit(reason))?;
+            self.frames.find(runs.clone());
+            let (mut table, mut points) = (Vec::new(), Vec::<Parameters>::new());
+            let mut last = None;
+            for (run, frame) in self.frames.over(runs) {
+                let key = frame.point_key(run.fit);
+                if last != Some(key) {
+                    points.push(Parameters::to_predict(at[run.fit as usize], frame));
+                    last = Some(key);
+                }
+                table.push(RunOfWindow::new(run, range.start, points.len() - 1));
+            }
+            let uniform_of = WindowUniform::new(&dispatch, 0, 0);
+            let window = uniform(&self.device, "window", bytemuck::bytes_of(&uniform_of))?;
+            let table = storage(&self.device, "runs", bytemuck::cast_slice(&table))?;
+            let points = storage(&self.device, "points", bytemuck::cast_slice(&points))?;
             let bindings = self.device.scoped(0, |device, _| {
-                use binding::elements::{WINDOW, X};
-                use binding::predict::{PARAMETERS, Y};
+                use binding::elements::X;
+                use binding::predict::{POINTS, Y};
+                use binding::window::{RUNS, WINDOW};
                 let x = wgpu::BufferBinding { buffer: x, offset, size: std::num::NonZeroU64::new(x_bytes) };
                 self.predict.bind(
                     device,
@@ -73,7 +93,8 @@ impl Gpu {
                         (X, wgpu::BindingResource::Buffer(x)),
                         (Y, slot.y.as_entire_binding()),
                         (WINDOW, window.as_entire_binding()),
-                        (PARAMETERS, self.point.as_entire_binding()),
+                        (RUNS, table.as_entire_binding()),
+                        (POINTS, points.as_entire_binding()),
                     ],
                 )
             })?;
@@ -101,7 +122,7 @@ impl Gpu {
     /// Room for a chunk; of X only where it isn't there yet.
     fn slot(&self, elements: usize) -> Result<PredictSlot, GpuError> {
         let y_bytes = Packing::F32.padded_bytes(elements);
-        let x_bytes = self.inputs.x.packing.padded_bytes(elements);
+        let x_bytes = self.inputs.x.padded_bytes(elements);
         let x = match self.held {
             Held::Resident(_) => None,
             _ => Some(create_buffer(&self.device, "x chunk", x_bytes, STORAGE_INPUT)?),

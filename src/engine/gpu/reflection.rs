@@ -10,6 +10,7 @@ use super::Precision;
 use super::abi::{Access, Contents, Layout, Shape, outcome};
 use super::kernels::{self, Form, KernelSource, Quantity};
 use super::packing::Packing;
+use super::plan::Pieces;
 use super::tuning::{Reduction, Tuning};
 
 /// A shader's module, and what the host is to find in it.
@@ -209,21 +210,29 @@ fn tunings() -> Vec<Tuning> {
     tunings
 }
 
+const QUANTITIES: [Quantity; 2] = [Quantity::LossSums, Quantity::Moments];
+
+const PIECES: Pieces = Pieces { elements: 1024, per_run: 64 };
+
 /// Every kernel that the host can ask for.
 pub(super) fn kernels() -> Vec<KernelSource> {
     let mut kernels = vec![kernels::self_test(), kernels::update()];
-    kernels.extend(Precision::ALL.map(kernels::finish));
+    for precision in Precision::ALL {
+        kernels.extend(QUANTITIES.map(|quantity| kernels::finish(precision, quantity, PIECES)));
+    }
     for tuning in tunings() {
         for x in PACKINGS {
-            kernels.extend([false, true].map(|is_shifted| kernels::predict(&tuning, x, is_shifted)));
+            for share_groups in [false, true] {
+                kernels.push(kernels::predict(&tuning, x, share_groups, share_groups));
+            }
         }
         for form in forms() {
             kernels.push(kernels::descend(&tuning, form));
             for precision in Precision::ALL {
-                for quantity in [Quantity::LossSums, Quantity::Moments] {
+                for quantity in QUANTITIES {
                     let by_subgroup = tuning.reduction == Reduction::Subgroup;
                     if !by_subgroup || (precision, quantity) == (Precision::Fast, Quantity::LossSums) {
-                        kernels.push(kernels::sums(&tuning, precision, quantity, form));
+                        kernels.push(kernels::sums(&tuning, precision, quantity, form, PIECES));
                     }
                 }
             }
@@ -237,9 +246,9 @@ fn examples() -> [KernelSource; 5] {
     let weights = Some(Packing::F16);
     let form = Form { x: Packing::F32, t: Packing::U8, weights, has_validity: true, is_shifted: true };
     [
-        kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, form),
-        kernels::predict(&Tuning::DISCRETE, Packing::F32, true),
-        kernels::finish(Precision::Fast),
+        kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, form, PIECES),
+        kernels::predict(&Tuning::DISCRETE, Packing::F32, true, false),
+        kernels::finish(Precision::Fast, Quantity::LossSums, PIECES),
         kernels::descend(&Tuning::SOFTWARE, form),
         kernels::self_test(),
     ]
@@ -261,24 +270,29 @@ fn a_kernel_that_differs_from_the_host_is_noticed() {
     for (source, from, to, error) in [
         (
             &sums,
-            "elements: u32,\n    invocations: u32,",
-            "invocations: u32,\n    elements: u32,",
+            "share: u32,          // pieces that a workgroup takes\n    first_partial: u32,",
+            "first_partial: u32,\n    share: u32,",
             "fields of Window",
         ),
         (&sums, "    zero: u32,           // what", "    zero: f32,           // what", ""),
         (&sums, "first_partial: u32", "first: u32", "first_partial"),
         (
             &sums,
-            "x_shift: f32,        // what",
-            "@align(16) x_shift: f32,        // what",
-            "offset of Window.x_shift",
+            "share: u32,          // pieces",
+            "@align(16) share: u32,          // pieces",
+            "offset of Window.share",
         ),
-        (&sums, "    unused: u32,\n}", "    unused: u32,\n    more: vec4<f32>,\n}", "fields of Window"),
         (
             &sums,
-            "@binding(4) var<storage, read> point",
-            "@binding(5) var<storage, read> point",
-            "number of point",
+            "    more_unused: vec2<u32>,\n}",
+            "    more_unused: vec2<u32>,\n    more: vec4<f32>,\n}",
+            "fields of Window",
+        ),
+        (
+            &sums,
+            "@binding(4) var<storage, read> points",
+            "@binding(5) var<storage, read> points",
+            "number of points",
         ),
         (&sums, "@binding(1) var<storage, read> t:", "@binding(8) var<storage, read> t:", "number of t"),
         (
@@ -295,7 +309,7 @@ fn a_kernel_that_differs_from_the_host_is_noticed() {
         ),
         (&sums, "override LOADS: u32;", "const LOADS = 1u;", "override constants"),
         (&predict, "y: array<vec4<f32>>", "y: array<array<vec4<f32>, 2>>", ""),
-        (&predict, "coarse: vec2<f32>", "coarse: vec2<u32>", "type of Parameters.coarse"),
+        (&predict, "array<Run>", "array<Piece>", "stride of runs"),
         (&finish, "zero: u32,           // what `run_time_zero` returns\n", "", ""),
         (&descend, "stopped: u32,", "stopped: vec2<u32>,", ""),
         (

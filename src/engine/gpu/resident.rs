@@ -1,18 +1,23 @@
 //! X, T and the weights on the device, and the passes over them.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::GpuError;
-use super::abi::WindowUniform;
-use super::buffers::{STORAGE_INPUT, create_buffer, uniform};
+use rayon::prelude::*;
+
+use super::abi::{RunOfWindow, WindowUniform};
+use super::buffers::{STORAGE_INPUT, create_buffer, storage, uniform};
 use super::device::Device;
+use super::frames::Frames;
 use super::inputs::Inputs;
 use super::packing::Packing;
-use super::partials::Partials;
+use super::partials::{Partials, Sums};
 use super::pipelines::SumsKernel;
-use super::plan::{self, Dispatch};
+use super::plan;
 use super::upload::{Uploader, Uploaders};
-use super::window::{Passes, Slice, Window};
+use super::window::{Passes, PointOf, Slice, Tables, Window};
+use super::{GpuError, kernels::Quantity};
 use crate::array::Problem;
 use crate::engine::{EngineError, Notice};
 
@@ -20,10 +25,11 @@ use crate::engine::{EngineError, Notice};
 pub(super) fn upload(
     device: &Device,
     data: &Problem,
+    frames: &Arc<Frames>,
     inputs: &Inputs,
 ) -> Result<(Vec<Window>, Vec<Notice>), EngineError> {
     let needed_bytes = inputs.padded_bytes(data.len());
-    let mut uploaders = Uploaders::new(data, inputs)?;
+    let mut uploaders = Uploaders::new(data, frames, inputs)?;
     let mut windows = Vec::new();
     for range in plan::windows(data.len(), &device.limits) {
         let send =
@@ -51,12 +57,13 @@ pub(super) struct Resident {
 impl Resident {
     pub(super) fn new(
         device: &Device,
-        inputs: Inputs,
+        inputs: &Inputs,
+        frames: &Frames,
         windows: Vec<Window>,
         loss_sums: SumsKernel,
-        point: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
-        let loss_sums = ResidentPass::new(device, &inputs, &windows, loss_sums, point)?;
+        let quantity = Quantity::LossSums;
+        let loss_sums = ResidentPass::new(device, inputs, frames, &windows, loss_sums, quantity, None)?;
         Ok(Self { windows, passes: Passes { loss_sums, moments: None } })
     }
 
@@ -65,11 +72,32 @@ impl Resident {
         &mut self,
         device: &Device,
         inputs: &Inputs,
+        frames: &Frames,
+        kernel: SumsKernel,
+    ) -> Result<(), GpuError> {
+        let quantity = Quantity::Moments;
+        let moments = ResidentPass::new(device, inputs, frames, &self.windows, kernel, quantity, None)?;
+        self.passes.moments = Some(moments);
+        Ok(())
+    }
+
+    /// A pass that has all runs at the one point in a buffer, whatever writes it.
+    pub(super) fn pass_at(
+        &self,
+        device: &Device,
+        inputs: &Inputs,
+        frames: &Frames,
         kernel: SumsKernel,
         point: &wgpu::Buffer,
-    ) -> Result<(), GpuError> {
-        self.passes.moments = Some(ResidentPass::new(device, inputs, &self.windows, kernel, point)?);
-        Ok(())
+    ) -> Result<ResidentPass, GpuError> {
+        let quantity = Quantity::LossSums;
+        let mut pass =
+            ResidentPass::new(device, inputs, frames, &self.windows, kernel, quantity, Some(point))?;
+        if pass.partials.room < frames.runs.len() {
+            return Err(device.limit("the data leave more partial sums than a step adds up".to_owned()));
+        }
+        pass.set_runs(device, &(0..frames.runs.len()))?;
+        Ok(pass)
     }
 
     /// The buffer that holds element number `k` of X, and its byte offset in it.
@@ -84,84 +112,164 @@ pub(super) struct ResidentPass {
     kernel: SumsKernel,
     windows: Vec<WindowPass>,
     pub(super) partials: Partials,
-    pub(super) partial_count: u32,
+    /// The runs that the windows' uniforms are set to.
+    set_to: Range<usize>,
 }
 
 /// A pass over one of them.
 struct WindowPass {
+    /// The numbers of its runs.
+    runs: Range<usize>,
+    /// A run for each of its points.
+    points: Vec<usize>,
+    points_buffer: wgpu::Buffer,
+    uniform: wgpu::Buffer,
     bindings: wgpu::BindGroup,
+    /// Of those of its runs that the uniform is set to.
     workgroups: [u32; 2],
 }
 
+impl WindowPass {
+    fn new(
+        device: &Device,
+        frames: &Frames,
+        window: &Window,
+        kernel: &SumsKernel,
+        quantity: Quantity,
+        partials: &Partials,
+        one_point: Option<&wgpu::Buffer>,
+    ) -> Result<Self, GpuError> {
+        let runs = frames.runs.within(&window.range);
+        let (mut points, mut table) = (Vec::new(), Vec::with_capacity(runs.len()));
+        let mut known = HashMap::new();
+        for (k, (run, frame)) in runs.clone().zip(frames.over(runs.clone())) {
+            let point = match quantity {
+                _ if one_point.is_some() => 0,
+                Quantity::LossSums => *known.entry(frame.point_key(run.fit)).or_insert_with(|| {
+                    points.push(k);
+                    points.len() - 1
+                }),
+                // Each run has its own shift.
+                Quantity::Moments => {
+                    points.push(k);
+                    points.len() - 1
+                }
+            };
+            table.push(RunOfWindow::new(run, window.range.start, point));
+        }
+        let point_bytes = kernel.point_bytes();
+        let points_buffer = match one_point {
+            Some(buffer) => buffer.clone(),
+            None => create_buffer(device, "points", points.len() as u64 * point_bytes, STORAGE_INPUT)?,
+        };
+        let table = storage(device, "runs", bytemuck::cast_slice(&table))?;
+        let uniform = uniform(device, "window", &[0; size_of::<WindowUniform>()])?;
+        let bindings = device.scoped(0, |device, _| {
+            let tables = Tables {
+                uniform: uniform.as_entire_binding(),
+                runs: table.as_entire_binding(),
+                points: points_buffer.as_entire_binding(),
+            };
+            window.bind(device, kernel, &tables, &partials.buffer)
+        })?;
+        Ok(Self { runs, points, points_buffer, uniform, bindings, workgroups: [0, 0] })
+    }
+}
+
 impl ResidentPass {
-    pub(super) fn new(
+    fn new(
         device: &Device,
         inputs: &Inputs,
+        frames: &Frames,
         windows: &[Window],
         kernel: SumsKernel,
-        point: &wgpu::Buffer,
+        quantity: Quantity,
+        one_point: Option<&wgpu::Buffer>,
     ) -> Result<Self, GpuError> {
-        let dispatches = Self::dispatches(device, windows, &kernel)?;
-        let room = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
-        let partials = Partials::new(device, &kernel, room)?;
-        let (mut window_passes, mut first_partial) = (Vec::new(), 0);
-        for (window, dispatch) in windows.iter().zip(&dispatches) {
-            dispatch
-                .check_buffers(window.groups(inputs), first_partial, partials.room)
+        frames.find(0..frames.runs.len());
+        let partials = Partials::new(device, &kernel, frames.runs.len())?;
+        let windows = windows.iter().map(|window| {
+            plan::check_buffers(window.groups(inputs), window.range.len())
                 .map_err(|reason| device.limit(reason))?;
-            let place = WindowUniform::new(dispatch, first_partial, inputs);
-            let place = uniform(device, "window", bytemuck::bytes_of(&place))?;
-            first_partial += dispatch.partials;
-            let bindings = device.scoped(0, |device, _| {
-                window.bind(device, &kernel, place.as_entire_binding(), &partials.buffer, point)
-            })?;
-            window_passes.push(WindowPass { bindings, workgroups: dispatch.workgroups });
-        }
-        partials.set_count(device, first_partial)?;
-        Ok(Self { kernel, windows: window_passes, partials, partial_count: first_partial })
+            WindowPass::new(device, frames, window, &kernel, quantity, &partials, one_point)
+        });
+        let windows = windows.collect::<Result<_, _>>()?;
+        Ok(Self { kernel, windows, partials, set_to: 0..0 })
     }
 
-    /// The dispatch of each window: by the tuning, or with fewer workgroups where
-    /// all windows together leave more partial sums than can be added up.
-    fn dispatches(
+    /// The sums of some runs at their points.
+    pub(super) fn sums(
+        &mut self,
         device: &Device,
-        windows: &[Window],
-        kernel: &SumsKernel,
-    ) -> Result<Vec<Dispatch>, GpuError> {
-        let mut tuning = kernel.tuning;
-        loop {
-            let dispatches: Vec<Dispatch> = windows
-                .iter()
-                .map(|window| device.dispatch(window.range.len(), &tuning))
-                .collect::<Result<_, _>>()?;
-            let partials = dispatches.iter().map(|dispatch| u64::from(dispatch.partials)).sum();
-            if tuning.workgroups == 1 || plan::check_finish(partials, kernel.parts()).is_ok() {
-                return Ok(dispatches);
+        runs: Range<usize>,
+        points: &impl PointOf,
+    ) -> Result<Vec<Sums>, GpuError> {
+        self.set_points(device, &runs, points)?;
+        let mut all = Vec::new();
+        for start in runs.clone().step_by(self.partials.room) {
+            let round = start..runs.end.min(start + self.partials.room);
+            self.set_runs(device, &round)?;
+            let sums = self.partials.add_up(device, round.len(), |pass| self.dispatch(pass))?;
+            if round == runs {
+                return Ok(sums);
             }
-            tuning.workgroups /= 2;
+            all.extend(sums);
         }
+        Ok(all)
     }
 
-    /// The same pass over a range of elements, which starts with a chunk.
-    pub(super) fn over(
+    /// Sets the points of the windows that have any of these runs.
+    fn set_points(
         &self,
         device: &Device,
-        inputs: &Inputs,
-        windows: &[Window],
-        range: &Range<usize>,
-        point: &wgpu::Buffer,
-    ) -> Result<Self, GpuError> {
-        let windows: Vec<Window> = windows.iter().filter_map(|window| window.part(range, inputs)).collect();
-        Self::new(device, inputs, &windows, self.kernel.clone(), point)
+        runs: &Range<usize>,
+        points: &impl PointOf,
+    ) -> Result<(), GpuError> {
+        for window in self.windows.iter().filter(|window| meet(&window.runs, runs).is_some()) {
+            let values: Vec<_> = window.points.par_iter().with_min_len(256).map(|&k| points.of(k)).collect();
+            device.scoped(0, |_, queue| {
+                queue.write_buffer(&window.points_buffer, 0, bytemuck::cast_slice(&values));
+            })?;
+        }
+        Ok(())
     }
 
-    /// The dispatches that leave the partial sums of all windows.
+    /// Sets what `dispatch` passes over: runs of which there is room for all.
+    fn set_runs(&mut self, device: &Device, runs: &Range<usize>) -> Result<(), GpuError> {
+        if self.set_to == *runs {
+            return Ok(());
+        }
+        self.set_to = 0..0;
+        let kernel = &self.kernel;
+        for window in &mut self.windows {
+            window.workgroups = [0, 0];
+            let Some(own) = meet(&window.runs, runs) else { continue };
+            let dispatch = kernel.dispatch(device, own.len())?;
+            let number = |k: usize| u32::try_from(k).unwrap_or(u32::MAX);
+            let first_partial = number(own.start - runs.start) * kernel.pieces.per_run;
+            let uniform = WindowUniform::new(&dispatch, number(own.start - window.runs.start), first_partial);
+            device.scoped(0, |_, queue| {
+                queue.write_buffer(&window.uniform, 0, bytemuck::bytes_of(&uniform));
+            })?;
+            window.workgroups = dispatch.workgroups;
+        }
+        self.set_to = runs.clone();
+        Ok(())
+    }
+
+    /// The dispatches that leave the partial sums of the runs that were set.
     pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.kernel.sums.pipeline);
-        for window in &self.windows {
+        for window in self.windows.iter().filter(|window| window.workgroups != [0, 0]) {
             pass.set_bind_group(0, &window.bindings, &[]);
             let [x, y] = window.workgroups;
             pass.dispatch_workgroups(x, y, 1);
         }
     }
+}
+
+/// What is in both ranges, if anything is.
+fn meet(one: &Range<usize>, other: &Range<usize>) -> Option<Range<usize>> {
+    let both = one.start.max(other.start)..one.end.min(other.end);
+    (!both.is_empty()).then_some(both)
 }

@@ -39,6 +39,8 @@ const FILES: &[(&str, &str)] = files![
     "shared/scalar_f64"
     "shared/shift"
     "shared/step"
+    "shared/store_elements"
+    "shared/store_groups"
     "shared/sums"
     "shared/two_float"
     "shared/validity_bits"

@@ -2,15 +2,16 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::GpuError;
-use super::abi::WindowUniform;
+use super::abi::{Parameters, RunOfWindow, WindowUniform};
 use super::device::Device;
+use super::frames::Frames;
 use super::inputs::Inputs;
 use super::kernels::Quantity;
 use super::partials::{Partials, Sums};
 use super::pipelines::SumsKernel;
-use super::plan::Dispatch;
+use super::plan::{self, Dispatch};
 use super::upload::{Uploader, Uploaders};
-use super::window::{Passes, Slice, Window};
+use super::window::{Passes, PointOf, Slice, Tables, Window};
 use crate::array::{MemoryPlan, Problem};
 use crate::engine::{EngineError, Notice, chunks};
 
@@ -30,6 +31,9 @@ const ROUND: usize = 64;
 /// The most that any device wants bindings to be aligned to, in bytes.
 const BINDING_ALIGNMENT: u64 = 256;
 
+/// Bytes of the largest points.
+const MOST_POINT_BYTES: u64 = size_of::<Parameters>() as u64;
+
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
 pub(super) struct Stream {
@@ -40,6 +44,9 @@ pub(super) struct Stream {
     passes: Passes<StreamPass>,
     data: Problem,
     inputs: Inputs,
+    frames: Arc<Frames>,
+    /// The most runs of a window.
+    runs: usize,
     /// True once the notices of what f32 loses were given.
     is_told: bool,
 }
@@ -52,20 +59,18 @@ struct StreamPass {
 }
 
 impl StreamPass {
-    fn new(
-        device: &Device,
-        kernel: SumsKernel,
-        longest: usize,
-        slots: &[Slot],
-        point: &wgpu::Buffer,
-    ) -> Result<Self, GpuError> {
-        let per_window = u64::from(device.dispatch(longest, &kernel.tuning)?.partials);
-        let partials = Partials::new(device, &kernel, per_window * ROUND as u64)?;
+    fn new(device: &Device, kernel: SumsKernel, runs: usize, slots: &[Slot]) -> Result<Self, GpuError> {
+        let partials = Partials::new(device, &kernel, runs * ROUND)?;
         let bindings = slots
             .iter()
             .map(|slot| {
                 device.scoped(0, |device, _| {
-                    slot.window.bind(device, &kernel, slot.uniform.binding(), &partials.buffer, point)
+                    let tables = Tables {
+                        uniform: slot.uniform.binding(),
+                        runs: slot.runs.binding(),
+                        points: slot.points.binding(),
+                    };
+                    slot.window.bind(device, &kernel, &tables, &partials.buffer)
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -73,12 +78,14 @@ impl StreamPass {
     }
 }
 
-/// Memory that windows take turns in: x, t, weights, validity bits and the
-/// uniform, one after the other in one buffer.
+/// Memory that windows take turns in: x, t, weights, validity bits, the uniform,
+/// the runs and their points, one after the other in one buffer.
 struct Slot {
     /// The slices of the buffer that the kernel reads.
     window: Window,
     uniform: Slice,
+    runs: Slice,
+    points: Slice,
     /// The buffer that the host writes to.
     mapped: wgpu::Buffer,
     /// The buffer that the kernel reads, unless it is the same.
@@ -98,7 +105,7 @@ fn part<'v>(view: &'v mut wgpu::BufferViewMut, slice: &Slice, bytes: usize) -> w
 }
 
 impl Slot {
-    fn new(device: &Device, elements: usize, inputs: &Inputs) -> Result<Self, GpuError> {
+    fn new(device: &Device, elements: usize, runs: usize, inputs: &Inputs) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
         let mut size = 0u64;
         let mut next = |bytes: u64| {
@@ -106,11 +113,13 @@ impl Slot {
             size = offset + bytes;
             (offset, bytes)
         };
-        let x = next(inputs.x.packing.padded_bytes(elements));
-        let t = next(inputs.t.packing.padded_bytes(elements));
-        let weights = inputs.weights.map(|weights| next(weights.packing.padded_bytes(elements)));
+        let x = next(inputs.x.padded_bytes(elements));
+        let t = next(inputs.t.padded_bytes(elements));
+        let weights = inputs.weights.map(|weights| next(weights.padded_bytes(elements)));
         let validity = inputs.has_validity.then(|| next(elements.div_ceil(32) as u64 * 4));
         let uniform = next(size_of::<WindowUniform>() as u64);
+        let table = next((runs * size_of::<RunOfWindow>()) as u64);
+        let points = next(runs as u64 * MOST_POINT_BYTES);
         let usage = Usage::STORAGE | Usage::UNIFORM;
         let maps_inputs = device.maps_inputs;
         device.scoped(size, |device, _| {
@@ -132,8 +141,17 @@ impl Slot {
                 weights: weights.map(slice),
                 validity: validity.map(slice),
             };
-            let uniform = slice(uniform);
-            Self { window, uniform, mapped, resident, under_way: None, unmapped: Arc::default() }
+            let [uniform, runs, points] = [uniform, table, points].map(slice);
+            Self {
+                window,
+                uniform,
+                runs,
+                points,
+                mapped,
+                resident,
+                under_way: None,
+                unmapped: Arc::default(),
+            }
         })
     }
 
@@ -142,7 +160,7 @@ impl Slot {
     fn fill(
         &mut self,
         device: &Device,
-        fill: impl FnOnce(&mut wgpu::BufferViewMut, &Window, &Slice) -> Result<(), EngineError>,
+        fill: impl FnOnce(&mut wgpu::BufferViewMut, &Window, [&Slice; 3]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         if let Some(submission) = self.under_way.take() {
             device.wait(submission)?;
@@ -152,7 +170,7 @@ impl Slot {
             return Err(failed(reason).into());
         }
         let mut view = self.mapped.get_mapped_range_mut(..).map_err(|e| failed(e.to_string()))?;
-        fill(&mut view, &self.window, &self.uniform)
+        fill(&mut view, &self.window, [&self.uniform, &self.runs, &self.points])
     }
 
     /// Submits the kernel over what was filled in.
@@ -202,20 +220,23 @@ impl Stream {
     pub(super) fn new(
         device: &Device,
         loss_sums: SumsKernel,
-        point: &wgpu::Buffer,
         data: &Problem,
         inputs: Inputs,
+        frames: &Arc<Frames>,
         memory_bytes: u64,
     ) -> Result<Self, EngineError> {
         let window = window_elements(memory_bytes, inputs.pair_bytes() as u64);
         let window = window.min(data.len());
+        let runs = frames.runs.most_within(window);
         let slots: Vec<Slot> = (0..SLOTS.min(data.len().div_ceil(window.max(1))))
-            .map(|_| Slot::new(device, window, &inputs))
+            .map(|_| Slot::new(device, window, runs, &inputs))
             .collect::<Result<_, _>>()?;
-        let loss_sums = StreamPass::new(device, loss_sums, window, &slots, point)?;
+        let loss_sums = StreamPass::new(device, loss_sums, runs, &slots)?;
         Ok(Self {
             window,
-            uploaders: Uploaders::again(data, &inputs)?,
+            runs,
+            uploaders: Uploaders::again(data, frames, &inputs)?,
+            frames: Arc::clone(frames),
             slots,
             passes: Passes { loss_sums, moments: None },
             data: data.clone(),
@@ -229,28 +250,25 @@ impl Stream {
     }
 
     /// Makes the moments pass ready.
-    pub(super) fn add_moments(
-        &mut self,
-        device: &Device,
-        kernel: SumsKernel,
-        point: &wgpu::Buffer,
-    ) -> Result<(), GpuError> {
-        self.passes.moments = Some(StreamPass::new(device, kernel, self.window, &self.slots, point)?);
+    pub(super) fn add_moments(&mut self, device: &Device, kernel: SumsKernel) -> Result<(), GpuError> {
+        self.passes.moments = Some(StreamPass::new(device, kernel, self.runs, &self.slots)?);
         Ok(())
     }
 
-    /// A pass over a range of elements, which starts with a chunk, at the point
-    /// that was set. The first one over a chunk counts what f32 loses of it.
+    /// The sums of the runs of a range of elements, which starts with a chunk, at
+    /// their points. The first pass over a chunk counts what f32 loses of it.
     pub(super) fn sums(
         &mut self,
         device: &Device,
         quantity: Quantity,
         range: &Range<usize>,
+        points: &impl PointOf,
     ) -> Result<Vec<Sums>, EngineError> {
         let mut all = Vec::new();
         let windows: Vec<Range<usize>> = chunks(range.clone(), self.window).collect();
-        for windows in windows.chunks(ROUND) {
-            all.append(&mut self.round(device, quantity, windows)?);
+        let round = (self.passes.of(quantity)?.partials.room / self.runs.max(1)).clamp(1, ROUND);
+        for windows in windows.chunks(round) {
+            all.append(&mut self.round(device, quantity, windows, points)?);
         }
         Ok(all)
     }
@@ -269,24 +287,39 @@ impl Stream {
         device: &Device,
         quantity: Quantity,
         windows: &[Range<usize>],
+        points: &impl PointOf,
     ) -> Result<Vec<Sums>, EngineError> {
         let pass = self.passes.of(quantity)?;
-        let mut partial_count = 0;
+        let mut done = 0;
         for (window, range) in windows.iter().enumerate() {
             let slot = &mut self.slots[window % SLOTS];
-            let dispatch = device.dispatch(range.len(), &pass.kernel.tuning)?;
-            dispatch
-                .check_buffers(slot.window.groups(&self.inputs), partial_count, pass.partials.room)
+            let runs = self.frames.runs.within(range);
+            self.frames.find(runs.clone());
+            let dispatch = pass.kernel.dispatch(device, runs.len())?;
+            plan::check_buffers(slot.window.groups(&self.inputs), range.len())
                 .map_err(|reason| device.limit(reason))?;
-            let uniform = WindowUniform::new(&dispatch, partial_count, &self.inputs);
-            partial_count += dispatch.partials;
-            slot.fill(device, |view, slices, place| {
+            if done + runs.len() > pass.partials.room || runs.len() > self.runs {
+                return Err(device
+                    .limit("a window has more groups of elements than there is room for".to_owned())
+                    .into());
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "there is no room for 2^32")]
+            let uniform = WindowUniform::new(&dispatch, 0, done as u32 * pass.kernel.pieces.per_run);
+            done += runs.len();
+            slot.fill(device, |view, slices, [place, table, of_points]| {
                 if let Some((validity, slice)) = self.data.validity().zip(slices.validity.as_ref()) {
                     let words: &[u8] = bytemuck::cast_slice(validity.words(range));
                     part(view, slice, words.len()).copy_from_slice(words);
                 }
                 let uniform = bytemuck::bytes_of(&uniform);
                 part(view, place, uniform.len()).copy_from_slice(uniform);
+                let list = self.frames.runs.get(runs.clone()).iter().enumerate();
+                let list: Vec<_> = list.map(|(k, &run)| RunOfWindow::new(run, range.start, k)).collect();
+                let list: &[u8] = bytemuck::cast_slice(&list);
+                part(view, table, list.len()).copy_from_slice(list);
+                let points: Vec<_> = runs.map(|k| points.of(k)).collect();
+                let points: &[u8] = bytemuck::cast_slice(&points);
+                part(view, of_points, points.len()).copy_from_slice(points);
                 let mut fill = |uploader: &mut Uploader, slice| {
                     uploader.fill(part(view, slice, range.len() * uploader.size()), range.clone())
                 };
@@ -298,29 +331,29 @@ impl Stream {
             })?;
             slot.submit(device, &pass.kernel, &pass.bindings[window % SLOTS], &dispatch)?;
         }
-        pass.partials.set_count(device, partial_count)?;
-        Ok(pass.partials.add_up(device, |_| {})?)
+        Ok(pass.partials.add_up(device, done, |_| {})?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::abi::Parameters;
-    use super::super::buffers::{STORAGE_INPUT, create_buffer};
     use super::super::device::tests::software_adapter;
+    use super::super::kernels::Form;
     use super::super::{Precision, Tuning};
     use super::*;
     use crate::array::Array;
-    use crate::math::Readings;
+    use crate::engine::CHUNK;
 
-    /// At W = b = 0, a new buffer holding zeros, and about 0.
     fn stream(device: &Device, data: &Problem) -> Stream {
-        let mut inputs = Inputs::of(data, &Readings::default());
-        (inputs.x.device_shift, inputs.t.device_shift) = (0.0, 0.0);
-        let (tuning, quantity) = (Tuning::SOFTWARE, Quantity::LossSums);
-        let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, &inputs).unwrap();
-        let point = create_buffer(device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT).unwrap();
-        Stream::new(device, kernel, &point, data, inputs, u64::MAX).unwrap()
+        let (inputs, frames) = (Inputs::of(data), Frames::of(data));
+        let (tuning, quantity, form) = (Tuning::SOFTWARE, Quantity::LossSums, Form::of(&inputs, true));
+        let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, form, CHUNK).unwrap();
+        Stream::new(device, kernel, data, inputs, &frames, u64::MAX).unwrap()
+    }
+
+    /// W = b = 0, and about 0.
+    fn zeros(_: usize) -> Parameters {
+        Parameters { weight: [0.0; 2], bias: [0.0; 2], coarse: [0.0; 2], shift: [0.0; 2] }
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more
@@ -344,7 +377,7 @@ mod tests {
             assert_eq!(stream.slots.len(), SLOTS);
             for _ in 0..3 {
                 let mut got = [0.0; 3];
-                for sums in stream.sums(&device, Quantity::LossSums, &(0..data.len())).unwrap() {
+                for sums in stream.sums(&device, Quantity::LossSums, &(0..data.len()), &zeros).unwrap() {
                     got.iter_mut().zip(sums).for_each(|(total, part)| *total += part);
                 }
                 assert_eq!(got, [squares, -sum, -sum], "mapped: {maps_inputs}");
@@ -358,7 +391,6 @@ mod tests {
     #[test]
     #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     fn what_parts_round_is_told_once() {
-        const CHUNK: usize = crate::engine::CHUNK;
         let n = WINDOW_ELEMENTS + 3 * CHUNK + 7;
         let column = |label, value: fn(usize) -> f64| {
             Array::from_vec(label, &[n as u64], (0..n).map(value).collect::<Vec<f64>>())
@@ -367,18 +399,18 @@ mod tests {
         let data = Problem::pair(x, column("t", |k| (k % 3) as f64)).unwrap();
         let device = Device::open(&software_adapter()).unwrap();
         let mut whole = self::stream(&device, &data);
-        whole.sums(&device, Quantity::LossSums, &(0..n)).unwrap();
+        whole.sums(&device, Quantity::LossSums, &(0..n), &zeros).unwrap();
         let want = whole.take_notices();
         assert!(matches!(&want[..], [Notice::Rounded { label, .. }] if label == "x"), "{want:?}");
         let mut stream = stream(&device, &data);
         let end = n / CHUNK + 1;
         for chunks in [0..2, 1..3, 3..end - 1, 2..4] {
             let range = chunks.start * CHUNK..chunks.end * CHUNK;
-            stream.sums(&device, Quantity::LossSums, &range).unwrap();
+            stream.sums(&device, Quantity::LossSums, &range, &zeros).unwrap();
             assert_eq!(stream.take_notices(), [], "{chunks:?}");
         }
         for is_first in [true, false] {
-            stream.sums(&device, Quantity::LossSums, &((end - 2) * CHUNK..n)).unwrap();
+            stream.sums(&device, Quantity::LossSums, &((end - 2) * CHUNK..n), &zeros).unwrap();
             let want = if is_first { &want[..] } else { &[] };
             assert_eq!(stream.take_notices(), want);
         }
@@ -408,7 +440,8 @@ mod tests {
         let device = Device::open(&software_adapter()).unwrap();
         let mut stream = stream(&device, &data);
         for _ in 0..2 {
-            let error = stream.sums(&device, Quantity::LossSums, &(0..data.len())).unwrap_err().to_string();
+            let error =
+                stream.sums(&device, Quantity::LossSums, &(0..data.len()), &zeros).unwrap_err().to_string();
             assert!(error.contains("1e300") || error.contains("f32"), "{error}");
         }
     }

@@ -140,32 +140,52 @@ fn every_type_is_exact_on_whole_numbers() {
     }
 }
 
-/// Each pattern of bits of the small types, brought to f32 by the shader: Y
-/// of W = 1, b = 0 is X.
+/// Y of W = 1, b = 0: X, as the shader brings it to f32.
+fn unpacked<E: crate::array::Element>(values: &[E]) -> Vec<f32> {
+    let data = Problem::inputs(Array::from_vec("x", &[values.len() as u64], values.to_vec())).unwrap();
+    let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+    let mut got = Vec::new();
+    let mut keep = |ys: &[f32]| {
+        got.extend_from_slice(ys);
+        Ok(())
+    };
+    gpu.predict(Affine::new(1.0, 0.0), &mut keep).unwrap();
+    assert!(gpu.take_notices().is_empty() && got.len() == values.len());
+    got
+}
+
+/// Each pattern of bits of the small types, but for numbers that f32 has as
+/// subnormal ones, which devices may take for 0.
 #[test]
 fn every_small_number_is_unpacked_exactly() {
-    fn check<E: crate::array::Element>(values: Vec<E>) {
-        let want: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
-        let data = Problem::inputs(Array::from_vec("x", &[values.len() as u64], values)).unwrap();
-        let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-        let mut got = Vec::new();
-        let mut keep = |ys: &[f32]| {
-            got.extend_from_slice(ys);
-            Ok(())
-        };
-        gpu.predict(Affine::new(1.0, 0.0), &mut keep).unwrap();
-        assert!(gpu.take_notices().is_empty() && got.len() == want.len());
-        for (got, want) in got.iter().zip(&want) {
-            assert!(got == want, "{:?}: {got:e} for {want:e}", E::TYPE);
+    fn check<E: crate::array::Element>(values: &[E]) {
+        for (got, value) in unpacked(values).into_iter().zip(values) {
+            assert!(got == value.to_f32(), "{:?}: {got:e} for {:e}", E::TYPE, value.to_f32());
         }
     }
-    check((0..=u8::MAX).collect());
-    check((i8::MIN..=i8::MAX).collect());
-    check((0..=u16::MAX).collect());
-    check((i16::MIN..=i16::MAX).collect());
-    let finite = |value: &f32| value.is_finite();
-    check((0..=u16::MAX).map(half::f16::from_bits).filter(|v| finite(&v.to_f32())).collect());
-    check((0..=u16::MAX).map(half::bf16::from_bits).filter(|v| finite(&v.to_f32())).collect());
+    check(&(0..=u8::MAX).collect::<Vec<_>>());
+    check(&(i8::MIN..=i8::MAX).collect::<Vec<_>>());
+    check(&(0..=u16::MAX).collect::<Vec<_>>());
+    check(&(i16::MIN..=i16::MAX).collect::<Vec<_>>());
+    let is_usual = |value: f32| value == 0.0 || value.is_normal();
+    let halves: Vec<_> = (0..=u16::MAX).map(half::f16::from_bits).filter(|v| is_usual(v.to_f32())).collect();
+    assert_eq!(halves.len(), 2 * 31 * 1024);
+    check(&halves);
+    let halves: Vec<_> = (0..=u16::MAX).map(half::bf16::from_bits).filter(|v| is_usual(v.to_f32())).collect();
+    assert_eq!(halves.len(), 2 * (254 * 128 + 1));
+    check(&halves);
+}
+
+/// Numbers that are subnormal in f32 are kept, or all taken for 0 of their sign.
+#[test]
+fn subnormal_numbers_are_kept_or_0() {
+    let subnormal = |bits: u16| half::bf16::from_bits(bits).to_f32().is_subnormal();
+    let values: Vec<_> = (0..=u16::MAX).filter(|&bits| subnormal(bits)).map(half::bf16::from_bits).collect();
+    assert_eq!(values.len(), 2 * 127);
+    let got = unpacked(&values);
+    let kept = got.iter().zip(&values).filter(|(got, value)| **got == value.to_f32()).count();
+    let zeros = got.iter().filter(|got| **got == 0.0).count();
+    assert!(kept == values.len() || zeros == values.len(), "{kept} kept, {zeros} zeros of {}", values.len());
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub enum Reduction {
 /// index in a shader comes near 2³².
 const MOST_WORKGROUPS: u32 = 1 << 16;
 
+/// Runs that are shorter are summed by one invocation each.
+const SHARED_RUN: usize = 2048;
+
 /// The most elements that one workgroup may be asked to walk alone.
 const MOST_ALONE: u32 = 1 << 20;
 
@@ -89,7 +92,9 @@ impl Tuning {
             wgpu::DeviceType::IntegratedGpu => Self::INTEGRATED,
             wgpu::DeviceType::Other => Self::UNKNOWN,
         };
-        tuning.within(&adapter.limits(), adapter.has_subgroups())
+        // There an invocation's subgroup is computed, and not asked for.
+        let knows_subgroups = adapter.info.backend != wgpu::Backend::Dx12;
+        tuning.within(&adapter.limits(), adapter.has_subgroups() && knows_subgroups)
     }
 
     fn within(self, limits: &wgpu::Limits, subgroups: bool) -> Self {
@@ -99,6 +104,25 @@ impl Tuning {
         };
         let workgroup_size = self.workgroup_size.min(most_invocations(limits).max(1));
         Self { workgroup_size, reduction, ..self }
+    }
+
+    /// The nearest to this for runs of at most so many elements: a workgroup has
+    /// nothing to share of short ones.
+    pub(super) fn for_runs_of(self, longest_run: usize) -> Self {
+        let reduction = if longest_run < SHARED_RUN { Reduction::Invocation } else { self.reduction };
+        Self { reduction, ..self }
+    }
+
+    /// The name of what decides the bits of a pass: the order in which the elements
+    /// of a run are summed.
+    pub(super) fn order_name(&self) -> String {
+        let Self { workgroup_size, contiguous, .. } = self;
+        let walk = if *contiguous { "neighbours" } else { "strides" };
+        match self.reduction {
+            Reduction::Invocation => "by invocation".to_owned(),
+            Reduction::Workgroup => format!("by workgroups of {workgroup_size} in {walk}"),
+            Reduction::Subgroup => format!("by subgroups of {workgroup_size} in {walk}"),
+        }
     }
 
     /// The nearest to this for partial sums of so many bytes, which take the

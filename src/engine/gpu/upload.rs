@@ -1,10 +1,13 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::device::Device;
-use super::inputs::{Inputs, Passage};
+use super::frames::{Frame, Frames};
+use super::inputs::Inputs;
 use super::packing::Packing;
+use super::passage::Passage;
 use crate::array::{Array, DataError, ElementType, Order, Problem, Rounding, Validity, with_element};
 use crate::engine::{CHUNK, EngineError, Notice, targets};
 
@@ -39,7 +42,7 @@ impl Column {
 pub(super) struct Uploader {
     column: Column,
     data: Problem,
-    passage: Passage,
+    frames: Arc<Frames>,
     packing: Packing,
     rounded: u64,
     /// The chunks that are uploaded again and again and were counted; none of an
@@ -49,9 +52,9 @@ pub(super) struct Uploader {
 }
 
 impl Uploader {
-    pub(super) fn new(column: Column, data: &Problem, passage: Passage) -> Self {
-        let (data, packing) = (data.clone(), passage.packing);
-        Self { column, data, passage, packing, rounded: 0, counted: Vec::new(), scratch: Vec::new() }
+    pub(super) fn new(column: Column, data: &Problem, frames: &Arc<Frames>, packing: Packing) -> Self {
+        let (data, frames) = (data.clone(), Arc::clone(frames));
+        Self { column, data, frames, packing, rounded: 0, counted: Vec::new(), scratch: Vec::new() }
     }
 
     fn matrix(&self) -> &Array {
@@ -181,15 +184,27 @@ impl Uploader {
     fn in_place(&self) -> Option<&[u8]> {
         let (matrix, order) = (self.matrix(), self.data.order());
         if self.packing == Packing::F32 {
-            let values = matrix.as_slice::<f32>(order).filter(|_| self.passage.is_plain());
-            return values.map(bytemuck::cast_slice);
+            // Weights may have to be scaled.
+            let is_plain = self.column != Column::Weights || self.frames.weights_are_plain();
+            return matrix.as_slice::<f32>(order).filter(|_| is_plain).map(bytemuck::cast_slice);
         }
         with_element!(matrix.element(), E => matrix.as_slice::<E>(order).map(bytemuck::cast_slice))
     }
 
     fn conversion(&self) -> Conversion<'_> {
         let (matrix, order, validity) = (self.matrix(), self.data.order(), self.data.validity());
-        Conversion { matrix, order, validity, passage: self.passage }
+        let (column, packing, frames) = (self.column, self.packing, &*self.frames);
+        Conversion { matrix, column, order, validity, packing, frames }
+    }
+
+    /// The first shift other than 0 that the host took off elements, or 0.
+    fn host_shift(&self) -> f64 {
+        let shift = |k: usize| match (self.column, self.frames.get(k)) {
+            (Column::X, frame) => frame.x.host_shift().value(),
+            (Column::T, frame) => frame.t.host_shift().value(),
+            (Column::Weights, _) => 0.0,
+        };
+        (0..self.frames.runs.len()).map(shift).find(|&shift| shift != 0.0).unwrap_or_default()
     }
 
     /// Counts what was lost, and gives back the mapped memory that elements
@@ -219,7 +234,7 @@ impl Uploader {
             label: self.matrix().label().to_owned(),
             from: self.matrix().element(),
             to: ElementType::F32,
-            shift: self.passage.host_shift().value(),
+            shift: self.host_shift(),
             count: self.rounded,
             n: self.matrix().len() as u64,
         })
@@ -234,18 +249,19 @@ pub(super) struct Uploaders {
 }
 
 impl Uploaders {
-    pub(super) fn new(data: &Problem, inputs: &Inputs) -> Result<Self, EngineError> {
+    pub(super) fn new(data: &Problem, frames: &Arc<Frames>, inputs: &Inputs) -> Result<Self, EngineError> {
         targets(data)?;
+        let of = |column, packing| Uploader::new(column, data, frames, packing);
         Ok(Self {
-            x: Uploader::new(Column::X, data, inputs.x),
-            t: Uploader::new(Column::T, data, inputs.t),
-            weights: inputs.weights.map(|passage| Uploader::new(Column::Weights, data, passage)),
+            x: of(Column::X, inputs.x),
+            t: of(Column::T, inputs.t),
+            weights: inputs.weights.map(|packing| of(Column::Weights, packing)),
         })
     }
 
     /// Uploaders of ranges that start with a chunk, again and again.
-    pub(super) fn again(data: &Problem, inputs: &Inputs) -> Result<Self, EngineError> {
-        let mut uploaders = Self::new(data, inputs)?;
+    pub(super) fn again(data: &Problem, frames: &Arc<Frames>, inputs: &Inputs) -> Result<Self, EngineError> {
+        let mut uploaders = Self::new(data, frames, inputs)?;
         let none = vec![false; data.len().div_ceil(CONVERT_ELEMENTS)];
         uploaders.all().for_each(|uploader| uploader.counted.clone_from(&none));
         Ok(uploaders)
@@ -274,16 +290,18 @@ impl Uploaders {
 #[derive(Clone, Copy)]
 struct Conversion<'m> {
     matrix: &'m Array,
+    column: Column,
     order: Order,
     validity: Option<&'m Validity>,
-    passage: Passage,
+    packing: Packing,
+    frames: &'m Frames,
 }
 
 impl Conversion<'_> {
     /// The elements from number `start` on, as many as `out` has room for, and
     /// what was lost of them.
     fn run(self, start: usize, out: &mut [u8]) -> Rounding {
-        if self.passage.packing == Packing::F32 {
+        if self.packing == Packing::F32 {
             return self.to_f32(start, bytemuck::cast_slice_mut(out));
         }
         let (matrix, order) = (self.matrix, self.order);
@@ -291,27 +309,46 @@ impl Conversion<'_> {
         Rounding::default()
     }
 
+    /// Each run by its own passage.
+    fn to_f32(self, start: usize, out: &mut [f32]) -> Rounding {
+        let (end, mut start, mut out) = (start + out.len(), start, out);
+        let mut rounding = Rounding::default();
+        let mut k = self.frames.runs.first_from(start);
+        while start < end {
+            let run = self.frames.runs.get(k..k + 1)[0].elements();
+            let (own, rest) = out.split_at_mut(run.end.min(end) - start);
+            let lost = self.run_to_f32(self.frames.get(k), start, own);
+            rounding.rounded += lost.rounded;
+            rounding.overflowed = rounding.overflowed.or(lost.overflowed);
+            (start, out, k) = (run.end, rest, k + 1);
+        }
+        rounding
+    }
+
     /// The loss is counted of valid elements only: those that are excluded may be
     /// beyond the range of f32.
-    fn to_f32(self, start: usize, out: &mut [f32]) -> Rounding {
+    fn run_to_f32(self, frame: &Frame, start: usize, out: &mut [f32]) -> Rounding {
         let (matrix, order) = (self.matrix, self.order);
         let range = start..start + out.len();
-        if range.is_empty() {
-            return Rounding::default();
-        }
-        if self.passage.is_plain() && self.validity.is_none_or(|validity| validity.contains_all(&range)) {
+        let (passage, scale) = match self.column {
+            Column::X => (frame.x, 1.0),
+            Column::T => (frame.t, 1.0),
+            Column::Weights => (Passage::default(), frame.weight_scale()),
+        };
+        let is_plain = passage.is_plain() && scale == 1.0;
+        if is_plain && self.validity.is_none_or(|validity| validity.contains_all(&range)) {
             matrix.read(order, start, out);
             return matrix.rounding_to_f32(order, range);
         }
         let mut exact = vec![0f64; out.len()];
-        matrix.read_shifted(order, start, self.passage.whole, &mut exact, None);
+        matrix.read_shifted(order, start, passage.whole, &mut exact, None);
         let mut rounding = Rounding::default();
         for (k, (out, exact)) in range.zip(out.iter_mut().zip(exact)) {
             if self.validity.is_some_and(|validity| !validity.contains(k)) {
                 *out = 0.0;
                 continue;
             }
-            let exact = self.passage.apply(exact);
+            let exact = (exact - passage.fraction) * scale;
             *out = to_nearest(exact);
             if (f64::from(*out) - exact).abs() > 0.0 {
                 rounding.rounded += 1;

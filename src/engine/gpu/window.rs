@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::abi::{Binding, binding};
+use super::abi::{Binding, RunOfWindow, WindowUniform, binding};
 use super::inputs::Inputs;
 use super::kernels::Quantity;
-use super::packing::Packing;
 use super::pipelines::SumsKernel;
+use super::plan::Dispatch;
+use super::runs::Run;
 use crate::engine::EngineError;
 
 /// A part of the data in the device's memory.
@@ -35,11 +36,6 @@ impl Slice {
         Self { buffer, offset: 0, bytes }
     }
 
-    /// Bytes of this slice, which has as many.
-    fn part(&self, offset: u64, bytes: u64) -> Self {
-        Self { offset: self.offset + offset, bytes, ..self.clone() }
-    }
-
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         let (offset, size) = (self.offset, std::num::NonZeroU64::new(self.bytes));
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.buffer, offset, size })
@@ -65,49 +61,66 @@ impl Window {
             .collect()
     }
 
-    /// The part of it within a range of elements, which starts with a chunk;
-    /// `None` if there is none.
-    pub(super) fn part(&self, range: &Range<usize>, inputs: &Inputs) -> Option<Self> {
-        let range = range.start.max(self.range.start)..range.end.min(self.range.end);
-        if range.is_empty() {
-            return None;
-        }
-        // A chunk is so long that its bytes and bits start where bindings may.
-        let (skipped, len) = (range.start - self.range.start, range.len());
-        let part = |slice: &Slice, packing: Packing| {
-            slice.part((skipped * packing.size()) as u64, packing.padded_bytes(len))
-        };
-        let weights = self.weights.as_ref().zip(inputs.weights);
-        Some(Self {
-            x: part(&self.x, inputs.x.packing),
-            t: part(&self.t, inputs.t.packing),
-            weights: weights.map(|(slice, passage)| part(slice, passage.packing)),
-            validity: self
-                .validity
-                .as_ref()
-                .map(|slice| slice.part(skipped as u64 / 8, len.div_ceil(32) as u64 * 4)),
-            range,
-        })
-    }
-
     /// Its bindings to a pass that leaves partial sums.
     pub(super) fn bind(
         &self,
         device: &wgpu::Device,
         kernel: &SumsKernel,
-        uniform: wgpu::BindingResource<'_>,
+        tables: &Tables<'_>,
         partials: &wgpu::Buffer,
-        point: &wgpu::Buffer,
     ) -> wgpu::BindGroup {
-        use binding::elements::WINDOW;
-        use binding::sums::{PARTIALS, POINT};
+        use binding::sums::{PARTIALS, POINTS};
+        use binding::window::{RUNS, WINDOW};
         let mut resources = self.resources();
         resources.extend([
             (PARTIALS, partials.as_entire_binding()),
-            (WINDOW, uniform),
-            (POINT, point.as_entire_binding()),
+            (WINDOW, tables.uniform.clone()),
+            (RUNS, tables.runs.clone()),
+            (POINTS, tables.points.clone()),
         ]);
         kernel.sums.bind(device, &resources)
+    }
+}
+
+/// What a dispatch reads beside elements.
+pub(super) struct Tables<'b> {
+    pub(super) uniform: wgpu::BindingResource<'b>,
+    pub(super) runs: wgpu::BindingResource<'b>,
+    pub(super) points: wgpu::BindingResource<'b>,
+}
+
+impl WindowUniform {
+    /// The window of a dispatch over runs from number `first_run` on, whose
+    /// partial sums start at number `first_partial`.
+    pub(super) fn new(dispatch: &Dispatch, first_run: u32, first_partial: u32) -> Self {
+        let Dispatch { pieces, share, .. } = *dispatch;
+        Self { first_run, pieces, share, first_partial, zero: 0, unused: 0, more_unused: [0; 2] }
+    }
+}
+
+impl RunOfWindow {
+    /// A run of a window that starts with element number `start`.
+    #[expect(clippy::cast_possible_truncation, reason = "no window has 2^31 elements")]
+    pub(super) fn new(run: Run, start: usize, point: usize) -> Self {
+        let elements = run.elements();
+        let (first, elements) = ((elements.start - start) as u32, elements.len() as u32);
+        Self { first, elements, point: point as u32, unused: 0 }
+    }
+}
+
+/// The points of a pass: that of each run, by the run's number.
+pub(super) trait PointOf: Sync {
+    /// Its form in the device's memory.
+    type Point: bytemuck::NoUninit + Send;
+
+    fn of(&self, run: usize) -> Self::Point;
+}
+
+impl<P: bytemuck::NoUninit + Send, F: Fn(usize) -> P + Sync> PointOf for F {
+    type Point = P;
+
+    fn of(&self, run: usize) -> P {
+        self(run)
     }
 }
 
@@ -123,6 +136,13 @@ impl<P> Passes<P> {
         match quantity {
             Quantity::LossSums => Ok(&self.loss_sums),
             Quantity::Moments => self.moments.as_ref().ok_or(EngineError::NoTarget),
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, quantity: Quantity) -> Result<&mut P, EngineError> {
+        match quantity {
+            Quantity::LossSums => Ok(&mut self.loss_sums),
+            Quantity::Moments => self.moments.as_mut().ok_or(EngineError::NoTarget),
         }
     }
 }

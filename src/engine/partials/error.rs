@@ -13,8 +13,8 @@ pub(super) const VERSION: u32 = 1;
 pub enum PartialsError {
     /// Results of different grids, groups, orders, engines or precisions.
     #[error(
-        "partial results of {one} do not merge with those of {other}; compute all parts with one engine and \
-         precision, grouped and stored alike"
+        "partial results of {one} do not merge with those of {other}; compute all parts with one engine, \
+         precision and launch configuration, grouped and stored alike"
     )]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Source { one: Box<Source>, other: Box<Source> },

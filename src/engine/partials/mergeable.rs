@@ -10,7 +10,7 @@ pub trait Mergeable: Sized {
     const KIND: &'static str;
 
     /// The value of a range of chunks.
-    type Value: Clone + std::fmt::Debug + PartialEq + Send + Serialize + DeserializeOwned;
+    type Value: Clone + std::fmt::Debug + PartialEq + Send + Sync + Serialize + DeserializeOwned;
 
     /// The value of the elements of both; the first ones' come first.
     ///

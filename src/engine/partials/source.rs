@@ -34,12 +34,12 @@ impl Source {
     /// The source of results for a problem by an engine with this arithmetic, in a
     /// word or two.
     #[must_use]
-    pub fn of(data: &Problem, tree: Tree, arithmetic: &'static str) -> Self {
+    pub fn of(data: &Problem, tree: Tree, arithmetic: impl Into<Cow<'static, str>>) -> Self {
         let tree = if tree == Tree::Dyadic && data.has_chunks_apart() { Tree::Apart } else { tree };
         Self {
             chunk_elements: CHUNK_ELEMENTS,
             tree,
-            arithmetic: Cow::Borrowed(arithmetic),
+            arithmetic: arithmetic.into(),
             fit_elements: data.fit_elements(),
             order: (!data.x().shape().is_linear()).then(|| data.order()),
         }

@@ -37,8 +37,10 @@ impl Column {
     pub(in super::super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
         let columns = schema.fields();
         let Found { index, fields, path, field, choice } = match input.key {
-            Some(key) => Found::by(input, schema, key)?
-                .ok_or_else(|| input.no_such("column", key, available(schema)))?,
+            Some(key) => Found::by(input, schema, key)?.ok_or_else(|| {
+                let names = columns.iter().map(|column| column.name().as_str());
+                input.no_such("column", key, names, available(schema))
+            })?,
             None if columns.len() == 1 => Found::column(schema, 0),
             None => {
                 return Err(DataError::WhichArray {

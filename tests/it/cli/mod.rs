@@ -2,6 +2,7 @@
 //! writes, how it ends.
 
 mod bad_input;
+mod comforts;
 mod compare;
 mod devices;
 mod engine_choice;
@@ -13,6 +14,8 @@ mod missing;
 mod models;
 mod notes;
 mod outputs;
+#[cfg(feature = "plot")]
+mod pictures;
 mod predict;
 mod process;
 #[cfg(any(feature = "parquet", feature = "tiff"))]

@@ -4,15 +4,19 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use linfit::engine::gpu::{Adapter, Adapters};
+use linfit::engine::gpu::{Adapter, AdapterChoice, Adapters};
 
 /// The message of a test that has no adapter to run on.
 pub const NO_SOFTWARE_ADAPTER: &str = "no software Vulkan adapter: run tests/run.sh, which installs one";
 
-/// A software adapter: every machine that runs the tests has one, or the
-/// tests fail and say how to get it.
+/// The adapter that `LINFIT_TEST_ADAPTER` names, or else a software adapter: every
+/// machine that runs the tests has one, or the tests fail and say how to get it.
 pub fn software_adapter() -> Adapter {
     let adapters = Adapters::enumerate();
+    if let Ok(name) = std::env::var("LINFIT_TEST_ADAPTER") {
+        let Ok(choice) = name.parse::<AdapterChoice>();
+        return adapters.choose(Some(&choice)).expect("LINFIT_TEST_ADAPTER names no adapter").clone();
+    }
     let software = adapters.iter().find(|adapter| adapter.is_software());
     software.expect(NO_SOFTWARE_ADAPTER).clone()
 }

@@ -53,3 +53,7 @@ pub const F32_MOMENTS: f64 = 1e-5;
 
 /// The same moments with two f32 for each number.
 pub const COMPENSATED_MOMENTS: f64 = 1e-12;
+
+/// Sums and moments of few elements in f32: each residual is rounded to 2⁻²⁴ of
+/// the largest term it is made of, and few of them do not average out.
+pub const DEVICE_FITS: f64 = 2e-6;
