@@ -205,7 +205,7 @@ impl<S: Mergeable> Partials<S> {
             return Ok((all.first_fit, all.values.iter().map(S::result).collect()));
         }
         if self.source.tree == Tree::Apart {
-            return self.clone().starting_at(0)?.totals();
+            return self.starting_at(0)?.totals();
         }
         if let [first, second, ..] = self.chunks().as_slice() {
             return Err(PartialsError::Gap { chunks: first.end..second.start });

@@ -13,7 +13,7 @@ impl<S: Mergeable> Partials<S> {
     /// # Errors
     /// [`PartialsError::Many`]: there are several fits. [`PartialsError::Merged`]: chunks
     /// were not kept apart. [`PartialsError::Beyond`]: no such whole can be numbered.
-    pub fn starting_at(self, first_chunk: u64) -> Result<Self, PartialsError> {
+    pub fn starting_at(&self, first_chunk: u64) -> Result<Self, PartialsError> {
         if self.source.fit_elements.is_some() {
             return Err(PartialsError::Many { fits: self.nodes.first().map_or(0, |node| node.values.len()) });
         }
@@ -26,9 +26,9 @@ impl<S: Mergeable> Partials<S> {
         let last = self.nodes.last().map_or(0, Node::end).checked_add(first_chunk).ok_or_else(beyond)?;
         last.checked_mul(CHUNK_ELEMENTS).ok_or_else(beyond)?;
         let end = self.end.map(|end| end.checked_add(first_element).ok_or_else(beyond)).transpose()?;
-        let mut placed = Self { end, ..Self::new(Source { tree, ..self.source }) };
-        for node in self.nodes {
-            placed.insert(Node { first_chunk: node.first_chunk + first_chunk, ..node })?;
+        let mut placed = Self { end, ..Self::new(Source { tree, ..self.source.clone() }) };
+        for node in &self.nodes {
+            placed.insert(Node { first_chunk: node.first_chunk + first_chunk, ..node.clone() })?;
         }
         Ok(placed)
     }
