@@ -87,6 +87,6 @@ fn fitted(
 
 fn report_of(solution: &Solution, method: Method, engine: &dyn Engine, timings: Timings) -> FitReport {
     let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
+    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
     FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings)
 }

@@ -154,7 +154,7 @@ const VERSION: u32 = 1;
 
 fn report_of(solution: &Solution, method: Method) -> FitReport {
     let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
+    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
     let engine = EngineInfo {
         kind: EngineKind::Cpu,
         adapter: None,

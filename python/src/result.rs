@@ -75,5 +75,6 @@ fn reason(reason: StopReason) -> &'static str {
         StopReason::Diverged => "diverged",
         StopReason::Interrupted => "interrupted",
         StopReason::Exact => "exact",
+        StopReason::Patience => "patience",
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn on_time(fit: &Fit, method: Method) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::StopReason;
+    use crate::fit::{Progress, StopReason};
     use crate::math::{Affine, Evaluation};
 
     #[test]
@@ -31,6 +31,8 @@ mod tests {
             model: Affine::default(),
             evaluation: Evaluation::default(),
             steps,
+            last: Affine::default(),
+            progress: Progress::default(),
             stop_reason: StopReason::Steps,
             n: 4,
             seconds,

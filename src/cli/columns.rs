@@ -7,11 +7,11 @@ use crate::io::Source;
 #[derive(Debug, Args)]
 pub(super) struct ColumnArguments {
     /// The column of X, where X and T are columns of one file: FILE --x COL --t COL
-    #[arg(long = "x", value_name = "COL", requires = "t_column", conflicts_with = "t")]
+    #[arg(long = "x", value_name = "COL", requires = "t_column", conflicts_with = "t", help_heading = None::<&'static str>)]
     x_column: Option<String>,
 
     /// The column of T in that file
-    #[arg(long = "t", value_name = "COL", requires = "x_column", conflicts_with = "t")]
+    #[arg(long = "t", value_name = "COL", requires = "x_column", conflicts_with = "t", help_heading = None::<&'static str>)]
     t_column: Option<String>,
 }
 

@@ -19,8 +19,8 @@ use crate::engine::{EngineError, EngineKind};
 use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, Method, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
-use crate::math::{Curvature, RobustWeight, six_digits_below};
-use crate::report::{FitReport, History, Robustness, Solved, Timings, Trace};
+use crate::math::{RobustWeight, six_digits_below};
+use crate::report::{Checkpoints, FitReport, History, Robustness, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -86,7 +86,14 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
-    let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
+    // A checkpoint may take the place of the one that the descent goes on from.
+    let checkpoint = ("--checkpoint", arguments.solver.checkpoint());
+    let all: Vec<_> = outputs.iter().copied().chain([checkpoint]).collect();
+    check_outputs(&all, &arguments.pair.paths())?;
+    let has_batches = arguments.solver.has_batches();
+    let auto = if has_batches { Auto::Cpu } else { Auto::Gpu };
+    let engine = arguments.engine.choose(auto, arguments.verbosity)?;
+
     if arguments.dry_run {
         let (method, most) = (arguments.solver.method(), arguments.solver.passes());
         let memory_bytes = arguments.engine.host_bytes();
@@ -95,7 +102,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 
     let started = Instant::now();
     let LoadedPair { problem: data, masked_by, files } =
-        arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
+        arguments.pair.load_in(has_batches, arguments.engine.host_bytes(), arguments.verbosity)?;
     let data = arguments.shards.prepared(data);
     let load_s = started.elapsed().as_secs_f64();
 
@@ -107,6 +114,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+    let checkpoints = arguments.solver.checkpoints()?;
     let pictures = arguments.pictures.begin()?;
     let shard = arguments.shards.begin()?;
 
@@ -123,23 +131,31 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         Method::Exact => (None, Coordinates::Original.curvature(&moments)),
     };
 
-    let mut watch = Watch::new(arguments, history);
+    let batches = sgd.map(|sgd| solver.batches(sgd)).transpose()?.flatten();
+    let last_step = match (&batches, &sgd) {
+        (Some(batches), _) => batches.last_step(data.len() as u64),
+        (None, Some(sgd)) => sgd.last_step(),
+        (None, None) => 0,
+    };
+    let mut watch = Watch::new(arguments, last_step, history, checkpoints);
     let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
     let mut robust = None;
-    let result = match (&sgd, method) {
-        (Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
-        (Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
-        (None, _) if let Some(rounds) = solver.robust() => {
+    let result = match (&batches, &sgd, method) {
+        (Some(batches), ..) => batches.fit(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
+        (None, None, _) if let Some(rounds) = solver.robust() => {
             rounds.fit(engine.as_mut(), &moments, &mut see).map(|found| robust.insert(found).fit.clone())
         }
-        (None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
+        (None, None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
     };
     drop(listening);
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
     let trace = watch.finish()?;
-    if let Some(advice) = advice::on_time(&fit, method) {
+    // The steps of batches are no others' steps.
+    if let Some(advice) = advice::on_time(&fit, method).filter(|_| batches.is_none()) {
         arguments.verbosity.note(&advice);
     }
     let statistics = match &robust {
@@ -153,7 +169,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, line: kind, sgd, moments, curvature, statistics };
+    let solved = Solved { method, line: kind, sgd, batches, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
@@ -194,14 +210,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
     if fit.stop_reason == StopReason::Diverged {
         let rate = sgd.map_or(f64::NAN, |sgd| sgd.learning_rate);
-        tell(&divergence(&fit, rate, curvature, engine.info().kind));
+        let bound = sgd.zip(curvature).map(|(sgd, curvature)| sgd.rate_bound(&curvature));
+        tell(&divergence(&fit, rate, bound, engine.info().kind));
     }
     print(&report, arguments.json)?;
     arguments.verbosity.curve(&trace);
     Ok(match fit.stop_reason {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
-        StopReason::Steps | StopReason::Tolerance | StopReason::Exact => Outcome::Done,
+        StopReason::Steps | StopReason::Tolerance | StopReason::Exact | StopReason::Patience => Outcome::Done,
     })
 }
 
@@ -209,7 +226,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<String> {
     // Without steps, the loss at the start is what was asked for.
     let ratio = report.far_by?;
-    if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
+    // Nor with a weight decay, which keeps W and b from that line.
+    if sgd.steps == 0 || sgd.weight_decay > 0.0 || fit.stop_reason == StopReason::Diverged {
         return None;
     }
     let how = if ratio == f64::MAX {
@@ -238,12 +256,12 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
 }
 
 /// The message of a descent that diverged, with the cause and a remedy.
-fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKind) -> String {
-    let (why, advice) = match curvature {
-        Some(curvature) if rate >= curvature.rate_bound() => (
+fn divergence(fit: &Fit, rate: f64, bound: Option<f64>, kind: EngineKind) -> String {
+    let (why, advice) = match bound {
+        Some(bound) if rate >= bound => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                six_digits_below(curvature.rate_bound())
+                six_digits_below(bound)
             ),
             "--lr auto",
         ),
@@ -262,23 +280,29 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKi
 struct Watch<'a> {
     arguments: &'a FitArguments,
     history: Option<History>,
+    checkpoints: Option<Checkpoints>,
     failed: Option<DataError>,
     progress: Progress,
     trace: Trace,
 }
 
 impl<'a> Watch<'a> {
-    fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
-        let progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-        Self { arguments, history, failed: None, progress, trace: Trace::default() }
+    fn new(
+        arguments: &'a FitArguments,
+        last_step: u64,
+        history: Option<History>,
+        checkpoints: Option<Checkpoints>,
+    ) -> Self {
+        let progress = Progress::new(arguments.verbosity.quiet, last_step, "steps");
+        Self { arguments, history, checkpoints, failed: None, progress, trace: Trace::default() }
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
-        let State { step, model, evaluation } = state;
+        let State { step, model, evaluation, .. } = state;
         self.trace.add(state);
-        if let Some(history) = &mut self.history
-            && let Err(error) = history.add(state)
-        {
+        let written = self.history.as_mut().map_or(Ok(()), |history| history.add(state));
+        let kept = self.checkpoints.as_ref().map_or(Ok(()), |checkpoints| checkpoints.see(state));
+        if let Err(error) = written.and(kept) {
             self.failed = Some(error);
             return ControlFlow::Break(());
         }

@@ -12,35 +12,18 @@ const COMMON: [(&str, &[&str]); 5] = [
     (
         "fit",
         &[
-            "x",
-            "t",
-            "x_column",
-            "t_column",
-            "solver",
-            "lr",
-            "steps",
-            "tol",
-            "standardize",
-            "nodata",
-            "mask",
-            "weights",
-            "engine",
-            "plot",
-            "report",
-            "save",
-            "json",
-            "quiet",
-            "verbose",
+            "x", "t", "x_column", "solver", "lr", "steps", "nodata", "mask", "weights", "engine", "plot",
+            "report", "save", "json", "quiet", "verbose",
         ],
     ),
     ("predict", &["model", "x", "output", "dtype", "clamp", "nodata", "engine", "quiet", "verbose"]),
-    ("compare", &["x", "t", "x_column", "t_column", "w0", "b0", "engine", "json", "quiet", "verbose"]),
+    ("compare", &["x", "t", "x_column", "w0", "b0", "engine", "json", "quiet", "verbose"]),
     ("bench", &["sizes", "passes", "engine", "dtype", "tune", "plot", "json", "quiet", "verbose"]),
     ("generate", &["x", "t", "shape", "w", "b", "noise", "dtype", "seed", "quiet", "verbose"]),
 ];
 
 /// The examples that a short help has.
-const EXAMPLES: usize = 2;
+const EXAMPLES: usize = 1;
 
 /// The command line with short helps.
 pub(super) fn brief_command() -> Command {
@@ -72,7 +55,7 @@ fn brief(command: Command, common: &[&str]) -> Command {
             return arg.hide(true);
         }
         match arg.get_help().map(ToString::to_string) {
-            Some(text) if !arg.is_positional() => arg.help(start(&text)),
+            Some(text) if !arg.is_positional() => arg.hide_default_value(true).help(start(&text)),
             _ => arg,
         }
     };

@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &MergeArguments) -> Result<Outcome, CliError> {
 
 fn report_of(solution: &Solution, method: Method, parts: usize) -> FitReport {
     let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, moments, curvature, statistics };
+    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
     let engine = EngineInfo {
         kind: EngineKind::Cpu,
         adapter: None,

@@ -7,6 +7,7 @@ mod cache;
 mod columns;
 mod compare;
 mod completions;
+mod descent;
 mod devices;
 mod drivers;
 mod dry_run;
@@ -84,7 +85,7 @@ Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad in
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Fit(fit::FitArguments),
+    Fit(Box<fit::FitArguments>),
     Predict(predict::PredictArguments),
     Merge(merge::MergeArguments),
     Compare(compare::CompareArguments),

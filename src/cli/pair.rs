@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
+use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
 use crate::io::{Opened, Source, check_keys};
 use crate::report::InputFile;
 
@@ -17,11 +17,11 @@ use crate::report::InputFile;
 #[derive(Debug, Args)]
 pub(super) struct PairArguments {
     /// The inputs: FILE or FILE:KEY, KEY a column, an array's name or a band; - is stdin
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", help_heading = None::<&'static str>)]
     x: Source,
 
     /// The targets, of the same shape
-    #[arg(value_name = "T", required_unless_present = "t_column")]
+    #[arg(value_name = "T", required_unless_present = "t_column", help_heading = None::<&'static str>)]
     t: Option<Source>,
 
     #[command(flatten)]
@@ -74,6 +74,16 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
+        self.load_in(false, memory_bytes, verbosity)
+    }
+
+    /// The same, gone through row by row if batches ask for that, however they are stored.
+    pub(super) fn load_in(
+        &self,
+        row_by_row: bool,
+        memory_bytes: u64,
+        verbosity: Verbosity,
+    ) -> Result<LoadedPair, CliError> {
         let piped: Vec<&str> =
             self.sources().filter(|(_, source)| source.is_stdin()).map(|(name, _)| name).collect();
         if let [first, second, ..] = piped[..] {
@@ -84,17 +94,22 @@ impl PairArguments {
         let progress = Progress::of_work(verbosity.quiet, &self.reads());
         let memory = MemoryPlan::new(memory_bytes);
         let reading = self.reading.within(memory.array_bytes(self.sources().count()));
-        let open = |source: &Option<Source>| source.as_ref().map(|source| reading.open(source)).transpose();
-        let (mask, weights) = (open(&self.validity.mask)?, open(&self.validity.weights)?);
-        let [x, t] = self.columns.of(&self.x, self.t.as_ref())?;
-        let (x, t) = reading.open_pair(&x, &t)?;
+        let named = self.resolved()?;
+        let sources: Vec<&Source> = named.iter().map(|(_, source)| source).collect();
+        let mut opened = reading.open_all(&sources)?.into_iter();
+        let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
+            return Err(DataError::Empty { path: self.x.path.clone() }.into());
+        };
+        let (mask, weights) = (
+            self.validity.mask.as_ref().and_then(|_| opened.next()),
+            self.validity.weights.as_ref().and_then(|_| opened.next()),
+        );
         progress.end();
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
         check_keys(all.iter().copied())?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
-        let named = self.resolved()?;
         let files =
             named.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened)).collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
@@ -104,7 +119,8 @@ impl PairArguments {
         tell_replaced(verbosity, &x, rules.x_nodata);
         tell_replaced(verbosity, &t, rules.t_nodata);
         let progress = Progress::of_work(verbosity.quiet, "looking for valid elements");
-        let problem = Problem::builder(x).target(t).rules(rules).memory(memory).build()?;
+        let builder = Problem::builder(x).target(t).rules(rules).memory(memory);
+        let problem = if row_by_row { builder.row_by_row() } else { builder }.build()?;
         progress.end();
         Ok(LoadedPair { problem, masked_by, files })
     }

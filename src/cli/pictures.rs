@@ -16,7 +16,7 @@ pub(super) struct PictureArguments {
     #[arg(long, value_name = "FILE.svg|png")]
     plot: Option<PathBuf>,
 
-    /// Write numbers and pictures to one page for a browser, which needs no other file
+    /// Write numbers and pictures to one page for a browser; it needs no other file
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }

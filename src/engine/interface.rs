@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::bins::{self, BinPlan, Binned, Extremes};
 use super::pass::check_points;
 use super::{EngineError, EngineInfo, Notice, Partials, Reweighting, Stepper};
-use crate::array::{Array, Problem};
+use crate::array::{Array, Batch, Problem};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
 
 /// Takes the predictions of a forward pass, in the problem's order.
@@ -52,6 +52,20 @@ pub trait Engine: Send {
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The sums of the squared loss over the elements of a batch of the one fit. A batch need not be made of
+    /// chunks, and does not merge with others; an engine may have passes over whole chunks
+    /// only. Whether the files are intact is for the caller to check, as often as it is
+    /// worth it: [`Problem::check_intact`].
+    ///
+    /// # Errors
+    /// [`EngineError::NoBatches`], or those of [`loss_sums`](Self::loss_sums).
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        let chunks = batch.chunks().ok_or_else(|| EngineError::NoBatches(self.info().kind))?;
+        let first = self.problem().grid().chunks().start;
+        let over = first + chunks.start..first + chunks.end;
+        Ok(self.loss_sums(&[at], Loss::Squared, over)?.total()?)
+    }
 
     /// The moments of all elements with every sample weight times that of its
     /// residual: one result for each fit, by what `at` has for it. Elements of weight

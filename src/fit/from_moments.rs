@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::host::{HostStepper, Replay};
-use super::{ClosedForm, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason};
+use super::{
+    ClosedForm, ConfigError, Fit, FitError, GradientDescent, Progress, State, StepsPerSubmit, StopReason,
+};
 use crate::engine::EngineKind;
-use crate::math::{Evaluation, LineKind, Moments, scaled};
+use crate::math::{Evaluation, LineKind, Loss, Moments, scaled};
 
 impl GradientDescent {
     /// Descends from the moments as [`replay`](Self::replay) does, but without a
@@ -20,8 +22,14 @@ impl GradientDescent {
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
         self.check()?;
+        if self.loss != Loss::Squared {
+            return Err(ConfigError::LossMoments(self.loss).into());
+        }
         let started = Instant::now();
-        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates);
+        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates)
+            .at_height(self.progress.height)
+            .fixing(self.fixed);
+        // The moments have the range of f64, whichever engine they come from.
         self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)
     }
 }
@@ -46,12 +54,15 @@ impl ClosedForm {
         } else {
             moments.quadratic().evaluate(model)
         };
-        let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
+        let interrupted =
+            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
         let seconds = started.elapsed().as_secs_f64();
         Ok(Fit {
             model,
             evaluation,
             steps: 0,
+            last: model,
+            progress: Progress::default(),
             stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
             n: moments.n,
             seconds,

@@ -12,6 +12,7 @@
 //! how far a descent gets; `refine` finds the line and its residuals with digits that
 //! the moments have not.
 
+mod batches;
 mod closed_form;
 mod coordinates;
 mod descend;
@@ -22,17 +23,21 @@ mod from_moments;
 mod gradient_descent;
 mod host;
 mod method;
+mod modes;
 mod normal;
 mod parameter;
+mod progress;
 mod refine;
 mod result;
 mod robust;
 mod robust_start;
+mod schedule;
 mod shard;
 mod solver;
 mod statistics;
 mod steps;
 
+pub use batches::BatchDescent;
 pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
 pub use error::{ConfigError, FitError};
@@ -42,8 +47,10 @@ pub use gradient_descent::{GradientDescent, Update};
 pub use method::Method;
 pub use normal::{normal_quantile, normal_share};
 pub use parameter::Parameter;
+pub use progress::Progress;
 pub use result::{Fit, State, StopReason};
 pub use robust::{Robust, RobustFit};
+pub use schedule::{Schedule, ScheduleError};
 pub use shard::{Merged, Shard, ShardError, ShardNumber, ShardNumberError, merge_shards};
 pub use solver::{Solution, Solver};
 pub use statistics::Statistics;

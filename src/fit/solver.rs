@@ -200,7 +200,8 @@ impl Solver {
         descent.check()?;
         let curvature = descent.curvature(moments);
         if self.best_rate {
-            descent.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+            let curvature = curvature.ok_or(FitError::MomentsOverflow)?;
+            descent.learning_rate = descent.best_rate(&curvature);
         }
         if self.relative_tolerance > 0.0 {
             // A share that is not 0 leaves a tolerance, however small.

@@ -77,14 +77,15 @@ fn rounded(loss: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::State;
+    use crate::fit::{Progress, State};
     use crate::math::{Affine, Evaluation};
 
     fn trace(losses: &[f64]) -> Trace {
         let mut trace = Trace::default();
         for (step, &loss) in (0..).zip(losses) {
             let evaluation = Evaluation { loss, ..Evaluation::default() };
-            trace.add(&State { step, model: Affine::default(), evaluation });
+            let progress = Progress::default();
+            trace.add(&State { step, model: Affine::default(), evaluation, progress });
         }
         trace
     }

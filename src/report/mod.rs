@@ -2,6 +2,7 @@
 //! file. Nothing here computes; everything here is text.
 
 mod bench;
+mod checkpoint;
 mod comparison;
 mod curve;
 mod devices;
@@ -21,6 +22,7 @@ mod tuning;
 mod view;
 
 pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};
+pub use checkpoint::{Checkpoints, resumed, saved};
 pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 pub use curve::loss_curve;
 pub use devices::{AdapterReport, DevicesReport};
@@ -31,7 +33,7 @@ pub(crate) use numbers::count;
 #[cfg(feature = "plot")]
 pub use page::{Provenance, page};
 pub use robustness::Robustness;
-pub use summary::{FitReport, Outlook, Solved, Timings};
+pub use summary::{BatchesReport, FitReport, Outlook, Solved, Timings};
 pub use trace::Trace;
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
 pub use view::{Bowl, FitView};

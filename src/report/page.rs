@@ -9,7 +9,7 @@ use super::pictures::{PictureError, density, descent, inline, residuals};
 use super::summary::{FitReport, line};
 use super::view::FitView;
 use crate::fit::StopReason;
-use crate::math::Affine;
+use crate::math::{Affine, Loss};
 
 /// The origin of a fit.
 #[derive(Debug, Clone)]
@@ -147,12 +147,16 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
         " The line was found from {}; {}.",
         counted(report.n, "pair"),
         match report.stop_reason {
-            StopReason::Exact => "it is the least-squares line, in closed form".to_owned(),
+            StopReason::Exact => format!("it is {}, in closed form", report.line_name()),
             StopReason::Tolerance =>
                 format!("the descent reached its tolerance after {}", counted(report.steps, "step")),
             StopReason::Diverged => "the descent diverged, and this is its last finite state".to_owned(),
             StopReason::Interrupted =>
                 format!("the descent was interrupted after {}", counted(report.steps, "step")),
+            StopReason::Patience => format!(
+                "the descent ended after {}, as its loss stopped shrinking",
+                counted(report.steps, "step")
+            ),
             StopReason::Steps => format!("the descent ended after {}", counted(report.steps, "step")),
         }
     );
@@ -160,7 +164,7 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
     let s = &report.statistics;
     if let Some(r2) = s.r2 {
         let mut second =
-            format!("The least-squares line explains {} of the variance of {t} (R²).", share(r2));
+            format!("{} explains {} of the variance of {t} (R²).", capital(&report.line_name()), share(r2));
         if let Some(deviation) = s.residual_std {
             let _ = write!(second, " Residuals have a standard deviation of {}.", short(deviation));
         }
@@ -171,7 +175,7 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
         sentences.push(second);
     }
     if report.far_by.is_some() {
-        sentences.push("This line is still far from the least-squares line.".to_owned());
+        sentences.push(format!("This line is still far from {}.", report.line_name()));
     }
     if let Some(excluded) = report.excluded {
         sentences.push(format!(
@@ -186,6 +190,12 @@ fn summary(report: &FitReport, view: &FitView) -> Vec<String> {
     sentences
 }
 
+/// A sentence that begins with these words.
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A share in percent, or how little is missing to all.
 fn share(value: f64) -> String {
     if value > 0.9995 && value < 1.0 {
@@ -196,10 +206,14 @@ fn share(value: f64) -> String {
 }
 
 fn numbers(report: &FitReport) -> Vec<Row> {
+    let loss = match report.loss_kind {
+        Loss::Squared => "loss, the mean squared error",
+        Loss::Huber { .. } => "loss, the mean Huber loss",
+    };
     let mut rows = vec![
         row("weight W", "weight", exact(report.weight)),
         row("bias b", "bias", exact(report.bias)),
-        row("loss, the mean squared error", "loss", exact(report.loss)),
+        row(loss, "loss", exact(report.loss)),
         row("gradient of W", "grad_weight", exact(report.grad_weight)),
         row("gradient of b", "grad_bias", exact(report.grad_bias)),
         row("pairs", "n", count(report.n)),
@@ -209,8 +223,8 @@ fn numbers(report: &FitReport) -> Vec<Row> {
     rows.extend(report.weight_sum.map(|sum| row("sum of the sample weights", "weight_sum", exact(sum))));
     let s = &report.statistics;
     let statistics = [
-        ("weight of the least-squares line", "statistics.weight", s.weight),
-        ("bias of the least-squares line", "statistics.bias", s.bias),
+        ("weight of the best line", "statistics.weight", s.weight),
+        ("bias of the best line", "statistics.bias", s.bias),
         ("standard deviation of the residuals", "statistics.residual_std", s.residual_std),
         ("standard error of the weight", "statistics.stderr_weight", s.stderr_weight),
         ("standard error of the bias", "statistics.stderr_bias", s.stderr_bias),

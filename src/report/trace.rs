@@ -42,6 +42,7 @@ impl Trace {
 #[allow(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use super::*;
+    use crate::fit::Progress;
     use crate::math::{Affine, Evaluation};
 
     #[test]
@@ -53,6 +54,7 @@ mod tests {
                 step,
                 model: Affine::new(step as f64, 0.0),
                 evaluation: Evaluation::default(),
+                progress: Progress::default(),
             });
         }
         let steps: Vec<u64> = trace.states().iter().map(|state| state.step).collect();

@@ -3,7 +3,7 @@ use super::numbers::{count, counted, near_one, short};
 use super::summary::{FitReport, line};
 use crate::array::Problem;
 use crate::engine::{BinPlan, Binned, Engine, EngineError, Extremes};
-use crate::math::{Affine, BinAxis, Moments, scaled};
+use crate::math::{Affine, BinAxis, LineKind, Loss, Moments, scaled};
 
 /// Bins of T and residuals against X, across and up.
 const CELLS: [usize; 2] = [96, 72];
@@ -15,7 +15,7 @@ const FINE: usize = 1 << 13;
 const FINE_REACH: f64 = 6.0;
 
 /// Rows and columns of the map of residuals, at most.
-const BLOCKS: [usize; 2] = [72, 96];
+const BLOCKS: [usize; 2] = [40, 54];
 
 /// Everything that the pictures of a fit show, beside its report: found by two
 /// passes over the data.
@@ -25,7 +25,7 @@ pub struct FitView {
     pub model: Affine,
     /// The least-squares line, if there is one.
     pub best: Option<Affine>,
-    /// The root of the loss: the size of a residual.
+    /// The size of a residual: the root of the mean squared error.
     pub deviation: f64,
     /// The line in words.
     pub heading: String,
@@ -56,14 +56,20 @@ impl FitView {
     ) -> Result<Self, EngineError> {
         let at = Affine::new(report.weight, report.bias);
         let statistics = &report.statistics;
-        let best = statistics.weight.zip(statistics.bias).map(|(weight, bias)| Affine::new(weight, bias));
+        // Contours are those of the squared loss.
+        let is_plain = report.line == LineKind::LeastSquares && report.robust.is_none();
+        let is_squared = report.loss_kind == Loss::Squared;
+        let best = statistics.weight.zip(statistics.bias).filter(|_| is_plain && is_squared);
+        let best = best.map(|(weight, bias)| Affine::new(weight, bias));
+        let deviation = if is_squared { None } else { statistics.residual_std };
+        let deviation = deviation.unwrap_or(report.loss.sqrt());
         let extremes = engine.extremes(at)?;
-        let binned = engine.binned(&Self::plan(at, &extremes, report.loss.sqrt()))?;
+        let binned = engine.binned(&Self::plan(at, &extremes, deviation))?;
         let names = names(engine.problem());
         Ok(Self {
             model: at,
             best,
-            deviation: report.loss.sqrt(),
+            deviation,
             heading: line(at),
             caption: caption(report),
             names,

@@ -197,7 +197,9 @@ fn matches<W, G>(want: &[W], got: &[G], is_any: fn(&W) -> bool, is_same: fn(&W, 
 
 fn prints(documented: &str, output: &str) -> bool {
     let want: Vec<Vec<Token>> = documented.lines().map(tokens).collect();
-    let got: Vec<Vec<Token>> = output.lines().map(tokens).collect();
+    // On a slow machine a descent is told that it could be faster.
+    let is_told = |line: &&str| !(line.starts_with("note: the ") && line.contains(" steps took "));
+    let got: Vec<Vec<Token>> = output.lines().filter(is_told).map(tokens).collect();
     matches(
         &want,
         &got,

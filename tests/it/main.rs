@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and its numbers are small"
 )]
 
+mod batches;
 mod bench;
 mod bins;
 mod cli;
@@ -39,4 +40,5 @@ mod precision;
 mod robust;
 mod solvers;
 mod stream;
+mod torch;
 mod weights;

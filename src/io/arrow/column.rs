@@ -25,7 +25,7 @@ pub(in super::super) struct Column {
     pub(in super::super) path: Vec<String>,
     /// Its name, `a.b` if it is the field b of the column a.
     pub(in super::super) name: String,
-    pub(super) element: ElementType,
+    pub(in super::super) element: ElementType,
     pub(in super::super) nodata: Option<Nodata>,
     /// The key by which it was chosen, if one was given.
     choice: Option<Choice>,
@@ -63,7 +63,7 @@ impl Column {
 
     /// The column that was read, with its null elements and the number of decimals
     /// that were rounded.
-    pub(super) fn opened(&self, array: Array, valid: Bitmap, rounded: u64) -> Opened {
+    pub(in super::super) fn opened(&self, array: Array, valid: Bitmap, rounded: u64) -> Opened {
         let rounded = Note::of_decimals(rounded, array.len() as u64);
         let note = self.choice.as_ref().and_then(Choice::note);
         Opened::from(array.keyed(&self.name))

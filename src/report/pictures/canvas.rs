@@ -116,6 +116,9 @@ pub(super) struct Pen {
 pub(super) const LEFT: u32 = 66;
 pub(super) const BELOW: u32 = 46;
 
+/// Room on the right of a chart, for half a number.
+pub(super) const RIGHT: u32 = 16;
+
 /// Room around a chart.
 pub(super) const MARGIN: u32 = 8;
 
@@ -160,6 +163,7 @@ impl Pen {
         let mut builder = ChartBuilder::on(area);
         let mut chart = builder
             .margin(self.px(MARGIN))
+            .margin_right(self.px(RIGHT))
             .set_label_area_size(LabelAreaPosition::Left, self.px(LEFT))
             .set_label_area_size(LabelAreaPosition::Bottom, self.px(BELOW))
             .build_cartesian_2d(x.range(), y.range())?;
@@ -304,6 +308,7 @@ impl Colors {
             .margin_top(pen.px(MARGIN))
             .margin_bottom(pen.px(MARGIN + BELOW))
             .margin_left(pen.px(MARGIN))
+            .margin_right(pen.px(MARGIN))
             .set_label_area_size(LabelAreaPosition::Right, pen.px(LEFT))
             .build_cartesian_2d(0.0..1.0, scale.range())?;
         let places = scale.range();

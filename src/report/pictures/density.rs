@@ -5,7 +5,8 @@ use plotters::prelude::{DrawingBackend, Rectangle};
 use plotters::style::Color;
 
 use super::canvas::{
-    Area, Axes, BELOW, Chart, Colors, Draw, FAINT, Failed, INK, LEFT, LINE, MARGIN, Pen, SECOND, Stroke,
+    Area, Axes, BELOW, Chart, Colors, Draw, FAINT, Failed, INK, LEFT, LINE, MARGIN, Pen, RIGHT, SECOND,
+    Stroke,
 };
 use super::scale::Scale;
 use crate::math::{Affine, BinAxis, Bins};
@@ -152,7 +153,7 @@ fn columns<DB: DrawingBackend>(area: &Area<DB>, pen: Pen, x: &Scale, bins: &Bins
     let mut builder = ChartBuilder::on(area);
     let mut chart = builder
         .margin_left(pen.px(MARGIN + LEFT))
-        .margin_right(pen.px(MARGIN))
+        .margin_right(pen.px(RIGHT))
         .margin_top(pen.px(MARGIN))
         .build_cartesian_2d(x.range(), 0.0..1.0)?;
     let bars = sizes.iter().enumerate().filter(|(_, size)| **size > 0.0);

@@ -80,7 +80,7 @@ fn path<DB: DrawingBackend>(
     states: &[State],
     bowl: Option<&Bowl>,
 ) -> Result<(), Failed<DB>> {
-    let body = titled(area, pen, "The path of W and b, over contours of the loss")?;
+    let body = titled(area, pen, "W and b over contours of the loss")?;
     let best = bowl.map(|bowl| bowl.best);
     let models = || states.iter().map(|state| state.model).chain(best);
     let range = |of: &dyn Fn(Affine) -> f64| {

@@ -27,7 +27,7 @@ fn a_short_help_fits_on_a_screen_and_the_long_one_has_every_option() {
         assert!(lab.run("fit --help").succeeds().stdout.contains(option));
     }
     let of = |heading: &str| short.find(heading).unwrap_or_else(|| panic!("no {heading} in\n{short}"));
-    assert!(of("Arguments:") < of("Solver:"), "{short}");
+    assert!(of("Arguments:") < of("Solver:") && of("<X>") < of("Solver:"), "{short}");
 }
 
 #[test]
