@@ -187,6 +187,11 @@ def fit(
     rtol: float | None = None,
     w0: float | None = None,
     b0: float | None = None,
+    momentum: float | None = None,
+    dampening: float | None = None,
+    nesterov: bool | None = None,
+    weight_decay: float | None = None,
+    schedule: str | None = None,
     standardize: bool | None = None,
     force: bool | None = None,
     update: UpdateName | None = None,
@@ -211,7 +216,9 @@ def fit(
     solver: "exact" takes the least-squares line in closed form; "sgd" descends, with a
     pass over the data for each step; "moments" takes the same steps from the moments of
     the data, after one pass. lr (0.01; "auto" is the fastest), steps (1,000), tol, rtol,
-    w0 and b0 are for the two that descend, and mean what they mean to ``linfit fit``.
+    w0 and b0 are for the two that descend, and mean what they mean to ``linfit fit``; so do
+    momentum, dampening, nesterov and weight_decay (those of torch.optim.SGD), and schedule
+    ("cosine:1000", …).
 
     line: "least-squares"; "through-origin" (W alone, b is b0); "offset" (b alone, W is w0,
     or 1); or, with errors in X too: "rma", "major-axis", "deming:DELTA". robust: "huber",
@@ -236,6 +243,13 @@ def fit(
     settings |= solver_settings(
         solver, line, lr, steps, tol, rtol, w0, b0, standardize, force, update, steps_per_submit, robust, loss
     )
+    settings |= {
+        "momentum": momentum,
+        "dampening": dampening,
+        "nesterov": nesterov,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+    }
     bar, callback = _bar(progress and solver != "exact", steps, callback)
     settings |= {"history": history, "callback": callback}
     try:
@@ -316,6 +330,11 @@ def solver_settings(
         "line": line,
         "robust": robust,
         "loss": loss,
+        "momentum": None,
+        "dampening": None,
+        "nesterov": None,
+        "weight_decay": None,
+        "schedule": None,
         "lr": lr,
         "steps": steps,
         "tol": tol,

@@ -25,6 +25,11 @@ pub(crate) struct Settings {
     rtol: Option<f64>,
     w0: Option<f64>,
     b0: Option<f64>,
+    momentum: Option<f64>,
+    dampening: Option<f64>,
+    nesterov: Option<bool>,
+    weight_decay: Option<f64>,
+    schedule: Option<String>,
     standardize: Option<bool>,
     force: Option<bool>,
     update: Option<String>,
@@ -68,7 +73,13 @@ impl Settings {
             LineKind::Offset { weight } => weight,
             _ => default.start.weight,
         };
+        let schedule = self.schedule.as_deref().map(|text| parsed("schedule", text)).transpose()?;
         let descent = GradientDescent {
+            momentum: self.momentum.unwrap_or(default.momentum),
+            dampening: self.dampening.unwrap_or(default.dampening),
+            nesterov: self.nesterov.unwrap_or(default.nesterov),
+            weight_decay: self.weight_decay.unwrap_or(default.weight_decay),
+            schedule: schedule.unwrap_or(default.schedule),
             learning_rate,
             steps: self.steps.unwrap_or(default.steps),
             tolerance: self.tol.unwrap_or(default.tolerance),
@@ -103,6 +114,11 @@ impl Settings {
             given(self.rtol.is_some(), "rtol"),
             given(self.w0.is_some() && !fixes_weight, "w0"),
             given(self.b0.is_some() && !fixes_bias, "b0"),
+            given(self.momentum.is_some(), "momentum"),
+            given(self.dampening.is_some(), "dampening"),
+            given(self.nesterov.is_some(), "nesterov"),
+            given(self.weight_decay.is_some(), "weight_decay"),
+            given(self.schedule.is_some(), "schedule"),
             given(self.standardize.is_some(), "standardize"),
             given(self.force.is_some(), "force"),
         ];

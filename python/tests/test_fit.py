@@ -308,3 +308,27 @@ def test_other_lines_and_robust_fits(pair):
     assert math.isnan(rma.scale) and robust.scale > 0
     huber = linfit.fit(x, t, solver="sgd", loss="huber:1.0", lr="auto", standardize=True, force=True)
     assert abs(huber.weight - 2.0) < abs(linfit.fit(x, t).weight - 2.0)
+
+
+@pytest.mark.filterwarnings("ignore::linfit.FitWarning")
+def test_the_steps_of_torch_optim_sgd():
+    """The rule written out, on the worked example: v = mu*v + (1 - tau)*g, and the
+    first gradient whole."""
+    mu, tau, decay, lr = 0.5, 0.25, 0.125, 0.03125
+    x, t = X.ravel(), T.ravel()
+    w = b = vw = vb = 0.0
+    states = []
+    for step in range(6):
+        states.append((w, b))
+        r = w * x + b - t
+        gw, gb = 2 * (r * x).mean() + decay * w, 2 * r.mean() + decay * b
+        share = 1.0 if step == 0 else 1 - tau
+        vw, vb = (mu * vw + share * gw, mu * vb + share * gb)
+        w, b = w - lr * 0.5**step * vw, b - lr * 0.5**step * vb
+    for solver in ("sgd", "moments"):
+        fit = linfit.fit(
+            X, T, solver=solver, lr=lr, steps=5, momentum=mu, dampening=tau, weight_decay=decay,
+            schedule="exponential:0.5", engine="cpu",
+        )
+        got = list(zip(fit.history["weight"], fit.history["bias"]))
+        assert np.allclose(got, states, rtol=1e-12), (got, states)
