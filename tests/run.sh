@@ -3,6 +3,9 @@
 #
 #     tests/run.sh [--adapter NAME] [arguments of cargo test]
 #
+# Without arguments, the tests of the Python package too, in an environment of
+# its own under target/; where Python is missing, it is installed first.
+#
 # The tests of the GPU engine need a Vulkan adapter that is the same on every
 # machine: Mesa's software adapter, lavapipe. Where it is missing, it is
 # installed first. With --adapter they run on another one, named as
@@ -82,3 +85,40 @@ if [[ -z ${XDG_RUNTIME_DIR:-} ]]; then
 fi
 
 cargo test --locked "$@"
+if (($# > 0)); then
+    exit
+fi
+
+# Whether there is a Python that makes environments.
+has_python() {
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+install_python() {
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update \
+            && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y python3 python3-venv
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y python3
+    elif command -v pacman >/dev/null; then
+        as_root pacman -Sy --needed --noconfirm python
+    else
+        return 1
+    fi
+}
+
+if ! has_python; then
+    echo 'tests/run.sh: installing Python' >&2
+    install_python >&2 || true
+    if ! has_python; then
+        echo 'tests/run.sh: Python 3.11 or later with its module venv is missing; install it, then run this again.' >&2
+        exit 3
+    fi
+fi
+
+environment="$PWD/target/venv"
+[[ -x $environment/bin/pip ]] || python3 -m venv "$environment"
+"$environment/bin/pip" install --quiet --disable-pip-version-check -r python/tests/requirements.txt
+# The profile and the folder of the tests above: dependencies are compiled once.
+VIRTUAL_ENV="$environment" "$environment/bin/maturin" develop --quiet --locked -m python/Cargo.toml
+"$environment/bin/python" -m pytest -q python

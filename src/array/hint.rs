@@ -77,6 +77,8 @@ pub enum Hint {
     Force,
     /// A model comes from a fit that was saved.
     SavedModel,
+    /// A shard's moments come from a fit that saved them.
+    SavedMoments,
     /// A baseline comes from a benchmark that was exported.
     ExportedBenchmark,
 }
@@ -121,6 +123,7 @@ impl fmt::Display for Hint {
             Self::LeastSquares => "fit the least-squares line",
             Self::Force => "skip this check",
             Self::SavedModel => "give the saved result of a fit",
+            Self::SavedMoments => "give the saved moments of a fit",
             Self::ExportedBenchmark => "give the exported results of a benchmark",
         })
     }

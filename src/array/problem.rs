@@ -16,6 +16,7 @@ pub struct Problem {
     grid: ChunkGrid,
     groups: Groups,
     fits: Fits,
+    chunks_apart: bool,
 }
 
 #[derive(Debug)]
@@ -212,7 +213,7 @@ impl Problem {
     fn of(parts: Parts) -> Self {
         let elements = parts.x.len() as u64;
         let (grid, groups, fits) = (ChunkGrid::of(elements), Groups::One, Fits::one(elements));
-        Self { parts: Arc::new(parts), grid, groups, fits }
+        Self { parts: Arc::new(parts), grid, groups, fits, chunks_apart: false }
     }
 
     /// The same data with a fit for each group of elements.
@@ -233,6 +234,19 @@ impl Problem {
         let grid = self.grid.starting_at(first_chunk).ok_or(GroupsError::TooFar { first_chunk })?;
         let groups = self.groups.clone();
         Self { grid, ..self }.grouped(groups)
+    }
+
+    /// The same data, of which partial results keep each chunk apart: for a shard of
+    /// which it is not known yet where in the whole it begins.
+    #[must_use]
+    pub fn with_chunks_apart(self) -> Self {
+        Self { chunks_apart: true, ..self }
+    }
+
+    /// Whether partial results keep each chunk apart.
+    #[must_use]
+    pub fn has_chunks_apart(&self) -> bool {
+        self.chunks_apart
     }
 
     /// The chunks that the elements are passed over in.

@@ -1,7 +1,7 @@
 //! Advice on a fit that could be had sooner.
 
-use crate::fit::Fit;
-use crate::report::{Method, count};
+use crate::fit::{Fit, Method};
+use crate::report::count;
 
 /// Seconds of a descent that are worth a word.
 const LONG: f64 = 2.0;

@@ -11,7 +11,8 @@ use super::pair::PairArguments;
 use super::print;
 use crate::array::{DataError, ElementType};
 use crate::engine::ReadProbe;
-use crate::report::{DryRun, InputFile, Method};
+use crate::fit::Method;
+use crate::report::{DryRun, InputFile};
 
 /// Memory that the speed of reading is measured on: more than most caches hold.
 const PROBE_BYTES: usize = 256 << 20;

@@ -3,7 +3,7 @@ use std::io;
 use crate::array::{DataError, Hint, Hinted};
 use crate::engine::EngineError;
 use crate::engine::gpu::GpuError;
-use crate::fit::FitError;
+use crate::fit::{FitError, ShardError};
 use crate::io::DocumentError;
 
 /// The failure of a command, with its exit code.
@@ -20,6 +20,8 @@ pub(super) enum CliError {
     FitBySubmits(FitError),
     #[error(transparent)]
     Document(#[from] DocumentError),
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     #[cfg(feature = "plot")]
     #[error(transparent)]
     Picture(#[from] crate::report::pictures::PictureError),
@@ -50,7 +52,9 @@ impl Hinted for CliError {
             Self::Document(error) => error.hints(),
             #[cfg(feature = "plot")]
             Self::Picture(_) => Vec::new(),
-            Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => Vec::new(),
+            Self::Shard(_) | Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => {
+                Vec::new()
+            }
         }
     }
 }

@@ -13,16 +13,17 @@ use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
 use super::pictures::{Found, PictureArguments};
 use super::progress::Progress;
+use super::shards::ShardArguments;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
 use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
-use crate::engine::EngineKind;
-use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, State, Statistics, StopReason};
+use crate::engine::{EngineError, EngineKind};
+use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, Method, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{RobustWeight, six_digits_below};
-use crate::report::{Checkpoints, FitReport, History, Method, Robustness, Solved, Timings, Trace};
+use crate::report::{Checkpoints, FitReport, History, Robustness, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -68,6 +69,9 @@ pub(super) struct FitArguments {
     #[command(flatten)]
     pictures: PictureArguments,
 
+    #[command(flatten)]
+    shards: ShardArguments,
+
     /// Say what would be read, where it would be computed and how long a pass should take, and do no more
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
@@ -89,6 +93,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let mut outputs =
         vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
     outputs.extend(arguments.pictures.outputs());
+    outputs.push(arguments.shards.output());
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     inputs.extend(arguments.grouping.groups.iter().map(|groups| ("--groups", groups.path.as_path())));
@@ -113,6 +118,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let started = Instant::now();
     let LoadedPair { problem: data, masked_by, files, .. } =
         arguments.pair.load_in(has_batches, arguments.engine.host_bytes(), arguments.verbosity)?;
+    let data = arguments.shards.prepared(data);
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -125,9 +131,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
     let checkpoints = arguments.solver.checkpoints()?;
     let pictures = arguments.pictures.begin()?;
+    let shard = arguments.shards.begin()?;
 
     let started = Instant::now();
-    let moments = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
+    let partials = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
+    let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
     let (method, kind) = (arguments.solver.method(), solver.line());
     let (sgd, curvature) = match method {
@@ -186,6 +194,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.note(&note);
     }
     report.weight_sum = data.weights().map(|_| data.weight_sum());
+    arguments.shards.finish(shard, &data, partials)?;
     if let Some(file) = save {
         let path = arguments.save.clone().unwrap_or_default();
         let model = match ModelFormat::of(&path) {

@@ -57,6 +57,7 @@ pub(super) fn flags(hint: Hint) -> String {
         Hint::LeastSquares => "use --line least-squares",
         Hint::Force => "use --force to run it anyway",
         Hint::SavedModel => "give a file written by `linfit fit --save`",
+        Hint::SavedMoments => "give a file written by `linfit fit --save-moments`",
         Hint::ExportedBenchmark => "give a file written by `linfit bench --export-json`",
         Hint::Do(_) => return hint.to_string(),
     };

@@ -23,6 +23,7 @@ mod interrupt;
 mod line;
 mod man;
 mod memory;
+mod merge;
 mod pair;
 mod passes;
 mod paths;
@@ -32,6 +33,7 @@ mod precision;
 mod predict;
 mod progress;
 mod reading;
+mod shards;
 mod solver;
 mod threads;
 mod tuning;
@@ -86,6 +88,7 @@ Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad in
 enum Command {
     Fit(Box<fit::FitArguments>),
     Predict(predict::PredictArguments),
+    Merge(merge::MergeArguments),
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),

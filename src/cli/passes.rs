@@ -1,7 +1,7 @@
 //! Passes that take long enough to be watched.
 
 use super::progress::Progress;
-use crate::engine::{Engine, EngineError, EngineKind};
+use crate::engine::{Engine, EngineError, EngineKind, Partials};
 use crate::math::Moments;
 
 /// Pieces that a watched pass is made of.
@@ -12,18 +12,18 @@ const LEAST_CHUNKS: u64 = 256;
 
 /// The moments of all elements. On a terminal the pass is made in pieces, which
 /// merge to the same bits; only a GPU's would merge to others.
-pub(super) fn moments(engine: &mut dyn Engine, quiet: bool) -> Result<Moments, EngineError> {
+pub(super) fn moments(engine: &mut dyn Engine, quiet: bool) -> Result<Partials<Moments>, EngineError> {
     let all = engine.problem().grid().chunks();
     let chunks = all.end - all.start;
     if engine.info().kind == EngineKind::Gpu {
         let progress = Progress::of_work(quiet, "one pass for the moments");
-        let moments = engine.all_moments();
+        let moments = engine.moments(all);
         progress.end();
         return moments;
     }
     let mut progress = Progress::new(quiet, chunks, "chunks");
     if progress.is_hidden() || chunks <= LEAST_CHUNKS {
-        return engine.all_moments();
+        return engine.moments(all);
     }
     let step = chunks.div_ceil(PIECES).max(LEAST_CHUNKS);
     let mut merged = engine.moments(all.start..all.end.min(all.start + step))?;
@@ -35,5 +35,5 @@ pub(super) fn moments(engine: &mut dyn Engine, quiet: bool) -> Result<Moments, E
         merged = merged.merge(engine.moments(piece)?)?;
     }
     progress.end();
-    Ok(merged.total()?)
+    Ok(merged)
 }

@@ -7,11 +7,11 @@ use super::descent::DescentArguments;
 use super::error::CliError;
 use super::line::LineArguments;
 use crate::fit::{
-    BatchDescent, Coordinates, FitError, GradientDescent, Progress, Robust, StepsPerSubmit, Update,
+    BatchDescent, Coordinates, FitError, GradientDescent, Method, Progress, Robust, StepsPerSubmit, Update,
 };
 use crate::io::load_descent;
 use crate::math::{Affine, Curvature, LineKind, Loss, Moments};
-use crate::report::{Checkpoints, Method, resumed};
+use crate::report::{Checkpoints, resumed};
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.

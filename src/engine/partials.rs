@@ -16,6 +16,7 @@
 //! written otherwise merge to the same numbers but for rounding
 //! ([`Tree::Ranges`]).
 
+mod apart;
 mod error;
 mod mergeable;
 mod node;
@@ -202,6 +203,9 @@ impl<S: Mergeable> Partials<S> {
         // Of what takes microseconds, a copy would be a part.
         if let [all] = self.nodes.as_slice() {
             return Ok((all.first_fit, all.values.iter().map(S::result).collect()));
+        }
+        if self.source.tree == Tree::Apart {
+            return self.starting_at(0)?.totals();
         }
         if let [first, second, ..] = self.chunks().as_slice() {
             return Err(PartialsError::Gap { chunks: first.end..second.start });

@@ -73,7 +73,7 @@ impl ClosedForm {
     }
 
     /// The reason why no single line is the best of its kind.
-    fn undetermined(self, moments: &Moments) -> FitError {
+    pub(super) fn undetermined(self, moments: &Moments) -> FitError {
         let lacks_spread = moments.n < 2 || (moments.is_finite() && moments.xx == 0.0);
         match self.kind {
             LineKind::ReducedMajorAxis | LineKind::Deming { .. } if !lacks_spread && moments.is_finite() => {

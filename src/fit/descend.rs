@@ -4,13 +4,13 @@ use std::time::Instant;
 use super::coordinates::{Coordinates, units_at};
 use super::error::{ConfigError, FitError};
 use super::gradient_descent::{GradientDescent, Update};
-use super::host::{HostStepper, Passes, Replay};
+use super::host::{HostStepper, Passes};
 use super::progress::Progress;
 use super::refine::hides;
 use super::result::{Fit, State, StopReason};
 use super::steps::StepsPerSubmit;
 use crate::engine::{Digits, Engine, EngineError, EngineKind, Evaluated, StepOutcome, StepState, Stepper};
-use crate::math::{Evaluation, Line, Loss, Moments};
+use crate::math::{Evaluation, Line, Moments};
 
 impl GradientDescent {
     /// Descends until the steps are used up, the tolerance is reached, the
@@ -55,16 +55,8 @@ impl GradientDescent {
         moments: &Moments,
         observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
     ) -> Result<Fit, FitError> {
-        self.check()?;
-        if self.loss != Loss::Squared {
-            return Err(ConfigError::LossMoments(self.loss).into());
-        }
         let started = Instant::now();
-        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates)
-            .at_height(self.progress.height)
-            .fixing(self.fixed);
-        // The moments have the range of f64, whichever engine they come from.
-        let fit = self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)?;
+        let fit = self.replay_moments(moments, observe)?;
         let evaluation = self.passed_over(&fit, engine, moments)?;
         Ok(Fit { evaluation, seconds: started.elapsed().as_secs_f64(), ..fit })
     }
@@ -98,7 +90,7 @@ impl GradientDescent {
 
     /// The loop of every descent: as many steps at a time as `per_submit` says,
     /// and a state for each.
-    fn follow(
+    pub(super) fn follow(
         &self,
         stepper: &mut dyn Stepper,
         kind: EngineKind,

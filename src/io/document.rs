@@ -14,6 +14,8 @@ pub enum Document {
     Model,
     /// The durations that a benchmark measured.
     Benchmark,
+    /// The moments of a shard.
+    Part,
 }
 
 /// A file that is not a document of a kind.
@@ -32,6 +34,7 @@ impl Hinted for DocumentError {
         match self {
             Self::Invalid { kind: Document::Model, .. } => vec![Hint::SavedModel],
             Self::Invalid { kind: Document::Benchmark, .. } => vec![Hint::ExportedBenchmark],
+            Self::Invalid { kind: Document::Part, .. } => vec![Hint::SavedMoments],
             Self::Read { .. } => Vec::new(),
         }
     }
@@ -42,6 +45,7 @@ impl Document {
         match self {
             Self::Model => "a model",
             Self::Benchmark => "a benchmark's results",
+            Self::Part => "the moments of a shard",
         }
     }
 
@@ -51,6 +55,8 @@ impl Document {
         match self {
             Self::Model => 1 << 20,
             Self::Benchmark => 16 << 20,
+            // A chunk of 65,536 elements takes some 300 bytes.
+            Self::Part => 4 << 30,
         }
     }
 
@@ -72,6 +78,14 @@ impl Document {
         };
         parsed.map_err(|reason| DocumentError::Invalid { path: path.to_owned(), kind: self, reason })
     }
+}
+
+/// Reads a document that is a JSON object.
+///
+/// # Errors
+/// [`DocumentError`]: the file can't be read, or isn't such an object.
+pub fn read_object<T: DeserializeOwned>(kind: Document, path: &Path) -> Result<T, DocumentError> {
+    kind.read(path, from_object)
 }
 
 /// A struct from a JSON object; by way of a map, since a bare list would pass

@@ -62,7 +62,7 @@ mod xml;
 
 pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, read_object};
 pub use georeference::Georeference;
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};

@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Method;
 use super::numbers::{bytes, count, seconds};
+use crate::fit::Method;
 
 /// A file that a fit reads.
 #[derive(Debug, Clone, Serialize)]

@@ -3,11 +3,12 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::Timings;
 use super::numbers::{count, seconds, short};
 use super::table::{Column, Table};
-use super::{Method, Timings};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
+use crate::fit::Method;
 use crate::fit::{FitRow, ManyFits, StopReason};
 use crate::io::fits::Keys;
 

@@ -7,7 +7,7 @@ use super::checkpoint::saved;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{BatchDescent, Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::fit::{BatchDescent, Coordinates, Fit, Forecast, GradientDescent, Method, Statistics, StopReason};
 use crate::io::SavedDescent;
 use crate::math::{Affine, Curvature, LineKind, Loss, Moments, scaled, six_digits_below};
 
@@ -27,30 +27,6 @@ pub struct Timings {
     /// The bytes of X and T that the median step reads, in 10⁹ a second; where
     /// steps read none, those of the moments' pass.
     pub bandwidth_gb_s: f64,
-}
-
-/// The solver that found W and b.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Gradient descent, a pass for each step.
-    #[serde(rename = "sgd")]
-    GradientDescent,
-    /// Gradient descent from the moments.
-    Moments,
-    /// The closed form.
-    Exact,
-}
-
-/// The name used on the command line.
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GradientDescent => "sgd",
-            Self::Moments => "moments",
-            Self::Exact => "exact",
-        })
-    }
 }
 
 /// The solver, its settings and the data's statistics.

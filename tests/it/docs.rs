@@ -37,7 +37,7 @@ fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = guide.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
     pages.sort();
     pages.insert(0, root().join("README.md"));
-    assert_eq!(pages.len(), 12, "README.md and eleven pages: {pages:?}");
+    assert_eq!(pages.len(), 14, "README.md and thirteen pages: {pages:?}");
     pages
 }
 

@@ -14,10 +14,10 @@ use crate::cli::progress::Progress;
 use crate::cli::solver::Solver;
 use crate::cli::{Outcome, interrupt, print, tell, to_json};
 use crate::engine::{Engine, EngineError};
-use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, StopReason};
+use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, StopReason};
 use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
 use crate::math::{LineKind, Moments};
-use crate::report::{ManyReport, Method, Timings};
+use crate::report::{ManyReport, Timings};
 
 /// The most fits whose history is written.
 const MOST_HISTORIES: u64 = 1_000;

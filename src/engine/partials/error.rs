@@ -58,6 +58,11 @@ pub enum PartialsError {
     #[error("there are {fits} fits, not one; ask for all totals")]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     Many { fits: usize },
+    /// Chunks that have merged where they are not to be.
+    #[error(
+        "the chunks of these partial results have merged in another place; compute them again, kept apart"
+    )]
+    Merged,
     /// Serialised results that were not written so.
     #[error("these are no partial results of {expected}: {reason}; write them again")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]

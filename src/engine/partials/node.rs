@@ -29,7 +29,12 @@ impl<V> Node<V> {
         let are_neighbours = self.end() == next.first_chunk;
         let are_siblings =
             self.chunks == next.chunks && self.first_chunk.is_multiple_of(2 * self.chunks.max(1));
-        are_neighbours && (tree == Tree::Ranges || are_siblings)
+        are_neighbours
+            && match tree {
+                Tree::Dyadic => are_siblings,
+                Tree::Ranges => true,
+                Tree::Apart => false,
+            }
     }
 
     /// Merges the node that follows: the values of fits that both have, those of

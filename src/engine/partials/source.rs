@@ -12,6 +12,8 @@ pub enum Tree {
     Dyadic,
     /// As neighbours: to the same numbers but for rounding.
     Ranges,
+    /// Not yet: chunks are kept apart until their place in a whole is known.
+    Apart,
 }
 
 /// The origin of results: the grid, the order and the arithmetic. Only those of
@@ -36,6 +38,7 @@ impl Source {
     /// word or two.
     #[must_use]
     pub fn of(data: &Problem, tree: Tree, arithmetic: impl Into<Cow<'static, str>>) -> Self {
+        let tree = if tree == Tree::Dyadic && data.has_chunks_apart() { Tree::Apart } else { tree };
         Self {
             chunk_elements: CHUNK_ELEMENTS,
             tree,

@@ -69,7 +69,7 @@ fn check_node<S: Mergeable>(node: &Node<S::Value>, tree: Tree) -> Result<(), Par
     if elements.is_none_or(|elements| elements.is_none()) || node.chunks == 0 {
         return Err(malformed::<S>("a range of chunks is none"));
     }
-    if tree == Tree::Dyadic && !is_node {
+    if tree != Tree::Ranges && !is_node {
         return Err(malformed::<S>("a range of chunks is no node of the tree"));
     }
     if node.values.is_empty() || node.first_fit.checked_add(node.values.len() as u64).is_none() {

@@ -4,7 +4,7 @@ use std::io::pipe;
 
 use crate::cli::Lab;
 
-const COMMANDS: [&str; 6] = ["fit", "predict", "compare", "bench", "devices", "generate"];
+const COMMANDS: [&str; 7] = ["fit", "merge", "predict", "compare", "bench", "devices", "generate"];
 
 #[test]
 fn help_has_examples_and_version_a_number() {

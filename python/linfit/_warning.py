@@ -1,0 +1,2 @@
+class FitWarning(UserWarning):
+    """Something that does not stop a fit but that its user should know."""

@@ -1,0 +1,72 @@
+//! Fits of data of which there are only the moments.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::host::{HostStepper, Replay};
+use super::{
+    ClosedForm, ConfigError, Fit, FitError, GradientDescent, Progress, State, StepsPerSubmit, StopReason,
+};
+use crate::engine::EngineKind;
+use crate::math::{Evaluation, LineKind, Loss, Moments, scaled};
+
+impl GradientDescent {
+    /// Descends from the moments as [`replay`](Self::replay) does, but without a
+    /// pass at the end: loss and gradients are those of the moments.
+    ///
+    /// # Errors
+    /// The errors of [`fit`](Self::fit).
+    pub fn replay_moments(
+        &self,
+        moments: &Moments,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
+        self.check()?;
+        if self.loss != Loss::Squared {
+            return Err(ConfigError::LossMoments(self.loss).into());
+        }
+        let started = Instant::now();
+        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates)
+            .at_height(self.progress.height)
+            .fixing(self.fixed);
+        // The moments have the range of f64, whichever engine they come from.
+        self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)
+    }
+}
+
+impl ClosedForm {
+    /// The line that moments determine, and the mean squared error and its gradients
+    /// there as they have them. `observe` sees that one state.
+    ///
+    /// # Errors
+    /// Those of [`fit`](Self::fit) but for a pass's.
+    pub fn of_moments(
+        self,
+        moments: &Moments,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Fit, FitError> {
+        let started = Instant::now();
+        let line = self.kind.of(moments).ok_or_else(|| self.undetermined(moments))?;
+        let model = line.affine();
+        let evaluation = if self.kind == LineKind::LeastSquares {
+            let loss = scaled(moments.least_squares_rr() / moments.weight_sum, -2 * moments.units()[1]);
+            Evaluation { loss, ..Evaluation::default() }
+        } else {
+            moments.quadratic().evaluate(model)
+        };
+        let interrupted =
+            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Fit {
+            model,
+            evaluation,
+            steps: 0,
+            last: model,
+            progress: Progress::default(),
+            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
+            n: moments.n,
+            seconds,
+            step_median_seconds: seconds,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Shards: `fit --save-moments`, and `merge`.
+
+use linfit::array::ElementType;
+
+use crate::cli::{Lab, number, values};
+use crate::common::Number;
+
+/// X and T = 2·X + 1 with noise, in `x.npy` and `t.npy`, and, row by row, in shards of
+/// so many rows of 256 elements.
+fn shards(lab: &Lab, rows: &[usize]) {
+    let all: usize = rows.iter().sum();
+    lab.run(&format!("generate -x x.npy -t t.npy --shape {all}x256 --seed 4")).succeeds();
+    for file in ["x", "t"] {
+        let numbers = values(&lab.read_npy(&format!("{file}.npy")));
+        let mut start = 0;
+        for (k, rows) in rows.iter().enumerate() {
+            let end = start + rows * 256;
+            let part: Vec<Number> = numbers[start..end].iter().map(|&value| Number::Float(value)).collect();
+            lab.npy(&format!("{file}{}.npy", k + 1), ElementType::F32, &[*rows as u64, 256], &part);
+            start = end;
+        }
+    }
+    let count = rows.len();
+    for k in 1..=count {
+        let fit = format!(
+            "fit x{k}.npy t{k}.npy --solver exact --save-moments part{k}.json --shard {k}/{count} -q"
+        );
+        lab.run(&fit).succeeds();
+    }
+}
+
+/// Shards of 1, 3 and 2 chunks, and of a part of one.
+#[test]
+fn shards_have_the_bits_of_one_fit() {
+    let lab = Lab::new();
+    shards(&lab, &[256, 768, 512, 100]);
+    let whole = lab.run("fit x.npy t.npy --solver exact --engine cpu --json").succeeds().json();
+    let merged = lab.run("merge part3.json part1.json part4.json part2.json --json").succeeds().json();
+    for field in ["weight", "bias", "n"] {
+        assert_eq!(number(&whole, field).to_bits(), number(&merged, field).to_bits(), "{field}");
+    }
+    let (one, other) = (number(&whole, "loss"), number(&merged, "loss"));
+    assert!((one / other - 1.0).abs() < 1e-9, "{one} {other}");
+    assert_eq!(whole["statistics"]["r2"], merged["statistics"]["r2"]);
+    assert_eq!(merged["stop_reason"], "exact");
+
+    let stepped = lab
+        .run("merge part1.json part2.json part3.json part4.json --solver moments --json")
+        .succeeds()
+        .json();
+    assert!((number(&stepped, "weight") / number(&whole, "weight") - 1.0).abs() < 1e-9);
+    lab.run("merge part1.json part2.json part3.json part4.json --save model.json -q").succeeds();
+    lab.run("predict model.json x.npy -o y.npy").succeeds();
+}
+
+#[test]
+fn what_is_not_one_whole_is_refused() {
+    let lab = Lab::new();
+    shards(&lab, &[256, 256, 100]);
+    lab.run("merge part1.json part3.json").ends_refused(&["missing: 2"]);
+    lab.run("merge part1.json part2.json part3.json part2.json").ends_refused(&["both shard 2/3"]);
+    lab.run("fit x2.npy t2.npy --solver exact --save-moments part2.json --shard 2/4 -q").succeeds();
+    lab.run("merge part1.json part2.json part3.json").ends_refused(&["another number of shards"]);
+    lab.run("fit x2.npy t2.npy --solver exact --engine reference --save-moments part2.json --shard 2/3 -q")
+        .succeeds();
+    lab.run("merge part1.json part2.json part3.json").ends_refused(&["do not merge with"]);
+    lab.run("merge x1.npy").ends_refused(&["x1.npy", "--save-moments"]);
+    lab.run("merge none.json").ends_refused(&["none.json"]);
+    lab.run("merge part1.json --lr 0.1").ends_refused(&["--lr", "--solver moments"]);
+    lab.run("merge part1.json --save part1.json").ends_refused(&["--save"]);
+    lab.run("fit x1.npy t1.npy --shard 1/2").ends_refused(&["--save-moments"]);
+    lab.run("fit x1.npy t1.npy --save-moments p.json --shard 3/2").ends_refused(&["3/8"]);
+}
+
+/// A shard that ends within a chunk, and no numbers: merged in the order given.
+#[test]
+fn shards_of_any_size_merge_but_for_rounding() {
+    let lab = Lab::new();
+    shards(&lab, &[100, 300]);
+    let whole = lab.run("fit x.npy t.npy --solver exact --json").succeeds().json();
+    for k in [1, 2] {
+        lab.run(&format!("fit x{k}.npy t{k}.npy --solver exact --save-moments part{k}.json -q")).succeeds();
+    }
+    let merged = lab.run("merge part1.json part2.json --json").exits(0);
+    assert!(merged.stderr.contains("last digits"), "{merged:?}");
+    let merged = merged.json();
+    for field in ["weight", "bias", "loss"] {
+        assert!((number(&merged, field) / number(&whole, field) - 1.0).abs() < 1e-12, "{field}");
+    }
+    lab.run("merge part1.json part1.json").ends_refused(&["the same moments"]);
+}
