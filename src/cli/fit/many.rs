@@ -55,24 +55,21 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     let listening = interrupt::Watch::patient();
     let started = Instant::now();
     let mut timings = Timings { load_s, prepare_s, ..Timings::default() };
-    let fits = match grouping {
-        Grouping::Window(window) => {
-            let shape = data.x().shape().clone();
-            let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
-            timings.moments_s = started.elapsed().as_secs_f64();
-            timings.fit_s = timings.moments_s;
-            rows
-        }
-        _ => {
-            let over = data.grid().chunks();
-            let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
-            timings.moments_s = started.elapsed().as_secs_f64();
-            let started = Instant::now();
-            let shape = data.fits().shape().clone();
-            let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
-            timings.fit_s = started.elapsed().as_secs_f64();
-            fits
-        }
+    let fits = if let Grouping::Window(window) = grouping {
+        let shape = data.x().shape().clone();
+        let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
+        timings.moments_s = started.elapsed().as_secs_f64();
+        timings.fit_s = timings.moments_s;
+        rows
+    } else {
+        let over = data.grid().chunks();
+        let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
+        timings.moments_s = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let shape = data.fits().shape().clone();
+        let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
+        timings.fit_s = started.elapsed().as_secs_f64();
+        fits
     };
     drop(listening);
     arguments.verbosity.notices_of(engine.as_mut());

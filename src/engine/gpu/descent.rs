@@ -240,7 +240,7 @@ impl Descent {
         let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
         let started = Instant::now();
         let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted);
-        let history = self.staging.run(device, &self.history, bytes, record, |bytes| History::read(bytes))?;
+        let history = self.staging.run(device, &self.history, bytes, record, History::read)?;
         self.step_seconds = Some(started.elapsed().as_secs_f64() / f64::from(wanted.max(1)));
         let stalled = EngineError::Stalled { taken: history.head.count, wanted };
         let rows = history.evaluated(&self.rule, self.shift(), wanted, self.step).ok_or(stalled)?;

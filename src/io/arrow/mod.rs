@@ -119,7 +119,7 @@ fn decode(
         whole.filter(|(_, (rest, opened))| rest.is_none() && opened.is_none()).map(|(k, _)| Work::Column(k)),
     );
     let mut found: Vec<Part> = readers.iter().map(|_| Part::default()).collect();
-    let run = |_: &mut (), work: Work<'_>| match work {
+    let run = |(): &mut (), work: Work<'_>| match work {
         Work::Column(k) => readers[k].read(messages, described).map(|opened| Done::Column(k, opened)),
         Work::Batch(k, number, place) => {
             readers[k].fill(&messages[number], place).map(|part| Done::Batch(k, part))

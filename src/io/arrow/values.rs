@@ -100,7 +100,10 @@ impl Column {
             array =
                 array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
             let nulls = nulls(array);
-            nulls.iter().flat_map(|nulls| nulls.excluded()).for_each(|k| part.valid.exclude(part.rows + k));
+            nulls
+                .iter()
+                .flat_map(crate::array::bitmap::Bitmap::excluded)
+                .for_each(|k| part.valid.exclude(part.rows + k));
         }
         let places = with_element!(self.element, E => {
             // Of unaligned bytes there are none: they are a vector's of elements, or held.
@@ -149,7 +152,7 @@ fn copy<E: Element>(array: &dyn arrow_array::Array, to: &mut [E]) -> Option<Vec<
         }
     }
     // Whatever the file has in their place.
-    nulls(array).iter().flat_map(|nulls| nulls.excluded()).for_each(|k| to[k] = E::zeroed());
+    nulls(array).iter().flat_map(crate::array::bitmap::Bitmap::excluded).for_each(|k| to[k] = E::zeroed());
     Some(rounded)
 }
 
