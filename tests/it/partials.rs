@@ -462,18 +462,18 @@ fn parts_on_a_device_have_the_bits_of_the_whole() {
         let whole = case.whole();
         for (name, settings) in device_settings() {
             let mut gpu = Gpu::open_with(&adapter, &whole, &settings).unwrap();
-            let want_sums = bits(&gpu.loss_sums(&[AT], 0..16).unwrap());
+            let want_sums = bits(&gpu.loss_sums(&[AT], Loss::Squared, 0..16).unwrap());
             let want_moments = bits(&gpu.moments(0..16).unwrap());
             let (mut sums, mut moments) = (Vec::new(), Vec::new());
             for (k, over) in [13..16, 3..8, 0..3, 8..9, 9..13].into_iter().enumerate() {
                 if k % 2 == 0 {
-                    sums.push(gpu.loss_sums(&[AT], over.clone()).unwrap());
+                    sums.push(gpu.loss_sums(&[AT], Loss::Squared, over.clone()).unwrap());
                     moments.push(gpu.moments(over).unwrap());
                 } else {
                     let part = case.part(over.start as usize * CHUNK..N.min(over.end as usize * CHUNK));
                     let part = part.starting_at(over.start).unwrap();
                     let mut gpu = Gpu::open_with(&adapter, &part, &settings).unwrap();
-                    sums.push(sent(&gpu.loss_sums(&[AT], over.clone()).unwrap()));
+                    sums.push(sent(&gpu.loss_sums(&[AT], Loss::Squared, over.clone()).unwrap()));
                     moments.push(sent(&gpu.moments(over).unwrap()));
                 }
             }
@@ -491,7 +491,7 @@ fn a_launch_configuration_changes_no_bits_or_the_name() {
     let data = excluded_case().whole();
     let sums = |tuning: Tuning, memory_bytes| {
         let settings = GpuSettings { tuning: Some(tuning), ..GpuSettings::within(memory_bytes) };
-        Gpu::open_with(&adapter, &data, &settings).unwrap().loss_sums(&[AT], 0..16).unwrap()
+        Gpu::open_with(&adapter, &data, &settings).unwrap().loss_sums(&[AT], Loss::Squared, 0..16).unwrap()
     };
     let software = Tuning::default_for(&adapter);
     let shared =
@@ -528,7 +528,8 @@ fn fits_on_a_device_are_those_of_the_processor() {
             let all = grouped.grid().chunks();
             let points: Vec<Affine> = (0..k).map(|k| Affine::new(1.5 + 0.1 * (k % 7) as f64, 0.5)).collect();
             let mut cpu = Cpu::new(&grouped);
-            let (_, want_sums) = cpu.loss_sums(&points, all.clone()).unwrap().totals().unwrap();
+            let (_, want_sums) =
+                cpu.loss_sums(&points, Loss::Squared, all.clone()).unwrap().totals().unwrap();
             let (_, want_moments) = cpu.moments(all.clone()).unwrap().totals().unwrap();
             for (name, settings) in device_settings() {
                 // Once for many fits, by whatever way they go.
@@ -536,7 +537,8 @@ fn fits_on_a_device_are_those_of_the_processor() {
                     continue;
                 }
                 let mut gpu = Gpu::open_with(&adapter, &grouped, &settings).unwrap();
-                let (first, sums) = gpu.loss_sums(&points, all.clone()).unwrap().totals().unwrap();
+                let (first, sums) =
+                    gpu.loss_sums(&points, Loss::Squared, all.clone()).unwrap().totals().unwrap();
                 let (_, moments) = gpu.moments(all.clone()).unwrap().totals().unwrap();
                 assert_eq!((first, sums.len(), moments.len()), (0, k, k));
                 for (fit, (sums, want)) in sums.iter().zip(&want_sums).enumerate() {
@@ -587,7 +589,7 @@ fn small_fits_of_bytes_are_exact() {
         }
         for (name, settings) in device_settings() {
             let mut gpu = Gpu::open_with(&adapter, &data, &settings).unwrap();
-            let (_, got) = gpu.loss_sums(&points, all.clone()).unwrap().totals().unwrap();
+            let (_, got) = gpu.loss_sums(&points, Loss::Squared, all.clone()).unwrap().totals().unwrap();
             assert!(got == want, "{name}, {k} × {run}");
             let mut ys = Vec::new();
             gpu.predict_fits(&points, &mut |chunk| {
