@@ -270,10 +270,19 @@ fn examples() -> [KernelSource; 5] {
     ]
 }
 
+/// Writes all kernels down for `tests/drivers/naga`, if `LINFIT_KERNELS` says where.
 #[test]
 fn every_kernel_has_what_the_host_says() {
     let kernels = kernels();
     assert!(kernels.len() > 1_000, "{}", kernels.len());
+    if let Ok(file) = std::env::var("LINFIT_KERNELS") {
+        let lines = kernels.iter().map(|source| {
+            let constants: std::collections::BTreeMap<_, _> = source.constants.iter().copied().collect();
+            let line = serde_json::json!({ "name": source.name, "text": source.text(), "constants": constants });
+            format!("{line}\n")
+        });
+        std::fs::write(file, lines.collect::<String>()).unwrap();
+    }
     for source in kernels {
         check(&source).unwrap_or_else(|error| panic!("{}: {error}\n{}", source.name, source.text()));
     }
