@@ -278,7 +278,8 @@ fn every_kernel_has_what_the_host_says() {
     if let Ok(file) = std::env::var("LINFIT_KERNELS") {
         let lines = kernels.iter().map(|source| {
             let constants: std::collections::BTreeMap<_, _> = source.constants.iter().copied().collect();
-            let line = serde_json::json!({ "name": source.name, "text": source.text(), "constants": constants });
+            let line =
+                serde_json::json!({ "name": source.name, "text": source.text(), "constants": constants });
             format!("{line}\n")
         });
         std::fs::write(file, lines.collect::<String>()).unwrap();

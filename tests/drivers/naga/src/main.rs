@@ -65,7 +65,12 @@ fn all_back_ends(kernel: &Kernel) -> Result<(Vec<&'static str>, Vec<u32>), Strin
     let (module, info) = pipeline_constants::process_overrides(&module, &info, entry_point, &values)
         .map_err(|error| format!("overrides: {error:?}"))?;
 
-    let options = spv::Options::default();
+    // As the program has them: without checks, and without zeros in shared memory.
+    let options = spv::Options {
+        force_loop_bounding: false,
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        ..Default::default()
+    };
     let entry = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: kernel.name.clone() };
     let words = spv::write_vec(&module, &info, &options, Some(&entry)).map_err(|error| format!("SPIR-V: {error}"))?;
     let mut written = vec!["SPIR-V"];
