@@ -30,5 +30,7 @@ unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 export TORCHINDUCTOR_COMPILE_THREADS=1
 
 "$venv/bin/python" "$here/peers.py" --linfit "$target/release/linfit" --data "$data" "$@" >"$data/results.md"
+echo >>"$data/results.md"
+"$venv/bin/python" "$here/files.py" --linfit "$target/release/linfit" --data "$data" >>"$data/results.md"
 cat "$data/results.md"
 mv "$data/results.md" "$here/RESULTS.md"

@@ -23,7 +23,17 @@ fn splat(v: vec2<f32>) -> Sum {
     return Sum(vec4(v.x), vec4(v.y));
 }
 
-// The twin of `step` in src/engine/rule.rs.
+// A gradient with the part of the weight decay; `decaying` says what W and b are
+// in the coordinates that they are held in. The twin of `decayed` in
+// src/engine/rule.rs.
+fn decayed(gradient: Sum, model: Sum) -> Sum {
+    if descent.weight_decay.x == 0.0 {
+        return gradient;
+    }
+    return add(gradient, multiply(decaying(model), splat(descent.weight_decay)));
+}
+
+// The twin of `step` in src/engine/rule.rs, from a decayed gradient on.
 fn stepped(state: StepState, gradient: Sum, rate: vec2<f32>) -> StepState {
     var velocity = gradient;
     if state.step != 0u && descent.momentum.x != 0.0 {
@@ -32,18 +42,23 @@ fn stepped(state: StepState, gradient: Sum, rate: vec2<f32>) -> StepState {
             multiply(gradient, splat(descent.gradient_share)),
         );
     }
-    let displacement = multiply(velocity, splat(-rate));
+    var direction = velocity;
+    if descent.is_nesterov != 0u {
+        direction = add(gradient, multiply(velocity, splat(descent.momentum)));
+    }
+    let displacement = multiply(direction, splat(-rate));
     // After 2³² − 1 comes 1: there is one first step.
     return StepState(moved(state.model, displacement), velocity, max(state.step + 1u, 1u));
 }
 
-fn outcome(evaluation: Sum, next: Sum) -> u32 {
+// `gradient` is the decayed one.
+fn outcome(evaluation: Sum, gradient: Sum, next: Sum) -> u32 {
     if !(is_finite(evaluation.hi.xyz) && is_finite(evaluation.lo.xyz)) {
         return DIVERGED;
     }
     if descent.has_tolerance != 0u
-        && is_tolerable(evaluation.hi.y, evaluation.lo.y, descent.tolerance)
-        && is_tolerable(evaluation.hi.z, evaluation.lo.z, descent.bias_tolerance) {
+        && is_tolerable(gradient.hi.y, gradient.lo.y, descent.tolerance)
+        && is_tolerable(gradient.hi.z, gradient.lo.z, descent.bias_tolerance) {
         return TOLERANCE;
     }
     if !(is_finite(next.hi.yyz) && is_finite(next.lo.yyz)) {

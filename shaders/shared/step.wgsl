@@ -15,7 +15,9 @@ struct Descent {
     gradient_share: vec2<f32>, // (hi, lo) of 1 − τ
     tolerance: vec2<f32>, // (hi, lo) of that of |∂L/∂W|
     bias_tolerance: vec2<f32>, // (hi, lo) of that of |∂L/∂b|
+    weight_decay: vec2<f32>, // (hi, lo) of δ
     x_shift: vec2<f32>,   // (hi, lo) of p, which was taken off X on its way here
+    t_shift: vec2<f32>,   // (hi, lo) of q, which was taken off T
     x_mean: vec2<f32>,    // (hi, lo) of the mean of x − p
     x_square: vec2<f32>,  // (hi, lo) of the mean of (x − p)²
     x_size: f32,          // size of x − p, a power of two
@@ -29,14 +31,16 @@ struct Descent {
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
     elements: u32,        // of the data, if one workgroup passes over all of them
-    unused: u32,
-    more_unused: vec2<u32>,
+    is_nesterov: u32,
+    unused: vec2<u32>,
 }
 
 struct Row {
     evaluation: Sum,      // (L, ∂L/∂W, ∂L/∂b, –) at the W and b below
     weight: vec2<f32>,
     bias: vec2<f32>,
+    velocity_weight: vec2<f32>, // with which the descent came there
+    velocity_bias: vec2<f32>,
     step: u32,            // steps that led to this W and b
     outcome: u32,         // STEP, or why no step follows
     unused: vec2<u32>,
@@ -47,8 +51,8 @@ struct History {
     count: u32,           // rows there are
     stopped: u32,         // whether a row says that no step follows
     step: u32,            // steps so far
-    velocity_weight: vec2<f32>, // (hi, lo) of what moved W in the last of them
-    velocity_bias: vec2<f32>,   // and b
+    velocity_weight: vec2<f32>, // (hi, lo) of that of W after the last of them
+    velocity_bias: vec2<f32>,   // and of b
     rows: array<Row>,
 }
 
@@ -137,6 +141,19 @@ fn moved(model: Sum, displacement: Sum) -> Sum {
     return add(model, add(displacement, more));
 }
 
+// (–, W, b, –) of a model: b is that here less p·W − q.
+fn decaying(model: Sum) -> Sum {
+    let shift = descent.x_shift;
+    if shift.x == 0.0 && descent.t_shift.x == 0.0 {
+        return model;
+    }
+    let rise = add(
+        multiply(of_w_and_b(vec2(0.0, 0.0), shift), Sum(vec4(model.hi.y), vec4(model.lo.y))),
+        of_w_and_b(vec2(0.0, 0.0), -descent.t_shift),
+    );
+    return add(model, Sum(-rise.hi, -rise.lo));
+}
+
 // Evaluates `totals[0]`, writes it down and takes the step that follows, unless
 // the descent has stopped. For the first invocation only.
 fn advance() {
@@ -167,9 +184,19 @@ fn advance() {
     let velocity = of_w_and_b(history.velocity_weight, history.velocity_bias);
     let state = StepState(of_w_and_b(weight, bias), velocity, history.step);
     // The host has checked that there is a rate for every row.
-    let next = stepped(state, evaluation, rates[row]);
-    let follows = outcome(evaluation, next.model);
-    history.rows[row] = Row(evaluation, weight, bias, history.step, follows, vec2<u32>());
+    let gradient = decayed(evaluation, state.model);
+    let next = stepped(state, gradient, rates[row]);
+    let follows = outcome(evaluation, gradient, next.model);
+    history.rows[row] = Row(
+        evaluation,
+        weight,
+        bias,
+        history.velocity_weight,
+        history.velocity_bias,
+        history.step,
+        follows,
+        vec2<u32>(),
+    );
     history.count = row + 1u;
     if follows != STEP {
         history.stopped = 1u;

@@ -36,10 +36,60 @@ impl Bitmap {
         self.words[k / WORD] &= !(1 << (k % WORD));
     }
 
+    /// The elements up to the last one that was noted.
+    #[allow(dead_code, reason = "the formats that need it are features")]
+    pub(crate) fn noted(&self) -> usize {
+        self.elements
+    }
+
+    /// Notes the elements of a part, of which the first is number `start` here. All
+    /// elements noted so far must be before it.
+    pub(crate) fn append(&mut self, start: usize, part: &Self) {
+        if part.elements == 0 {
+            return;
+        }
+        while self.elements < start {
+            let more = (WORD - self.elements % WORD).min(start - self.elements);
+            self.push(u32::MAX >> (WORD - more), more);
+        }
+        for (k, &word) in part.words.iter().enumerate() {
+            self.push(word, WORD.min(part.elements - k * WORD));
+        }
+    }
+
+    /// Notes the next so many elements, up to a word of them; bits beyond them are 0.
+    fn push(&mut self, bits: u32, count: usize) {
+        let place = self.elements % WORD;
+        match self.words.last_mut().filter(|_| place > 0) {
+            None => self.words.push(bits),
+            Some(last) => {
+                *last |= bits << place;
+                if place + count > WORD {
+                    self.words.push(bits >> (WORD - place));
+                }
+            }
+        }
+        self.elements += count;
+    }
+
     /// Whether element number `k` is valid. Twin of `shared/validity_bits.wgsl`.
     #[must_use]
     pub fn contains(&self, k: usize) -> bool {
         k >= self.elements || self.words[k / WORD] >> (k % WORD) & 1 == 1
+    }
+
+    /// The elements noted as missing, in order.
+    #[allow(dead_code, reason = "the formats that need it are features")]
+    pub(crate) fn excluded(&self) -> impl Iterator<Item = usize> + '_ {
+        let rest = |k: usize| u32::MAX >> (WORD - WORD.min(self.elements - k * WORD));
+        self.words.iter().enumerate().flat_map(move |(k, word)| {
+            let mut bits = !word & rest(k);
+            std::iter::from_fn(move || {
+                let place = (bits != 0).then(|| k * WORD + bits.trailing_zeros() as usize)?;
+                bits &= bits - 1;
+                Some(place)
+            })
+        })
     }
 
     /// The number of elements noted as missing.
@@ -117,8 +167,24 @@ mod tests {
             assert_eq!(bitmap.missing(), 0);
             orders.into_iter().for_each(|k| bitmap.exclude(k));
             let missing: Vec<usize> = (0..2_000).filter(|&k| !bitmap.contains(k)).collect();
+            assert!(bitmap.excluded().eq(missing.iter().copied()));
             assert_eq!((&missing[..], bitmap.missing()), (&places[..], 8));
             assert_eq!(bitmap, without(&places, 1_001));
+        }
+    }
+
+    #[test]
+    fn parts_are_noted_as_their_elements_are() {
+        let missing = [0, 1, 30, 31, 33, 64, 99];
+        for start in [0, 1, 31, 32, 33, 100] {
+            let (mut parts, mut single) = (Bitmap::default(), Bitmap::default());
+            let part = without(&missing, 100);
+            for first in [start, start + 100, start + 231] {
+                parts.append(first, &part);
+                parts.append(first + 100, &Bitmap::default());
+                missing.iter().for_each(|k| single.exclude(first + k));
+            }
+            assert_eq!(parts, single, "{start}");
         }
     }
 

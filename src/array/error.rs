@@ -120,8 +120,11 @@ pub enum DataError {
     #[error("{}: holds no {what}s", shown(path))]
     NoArrays { path: PathBuf, what: &'static str },
 
-    #[error("{}: no {what} {key:?}; its {what}s are: {available}", shown(path))]
-    NoSuchArray { path: PathBuf, what: &'static str, key: String, available: String },
+    #[error(
+        "{}: no {what} {key:?}{}; its {what}s are: {available}",
+        shown(path), nearest.as_ref().map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+    )]
+    NoSuchArray { path: PathBuf, what: &'static str, key: String, nearest: Option<String>, available: String },
 
     #[error(
         "{}: no column {key:?}; its columns are: {available}; the first row has it, but is read as data",

@@ -13,12 +13,15 @@
 
 #[allow(clippy::module_inception, reason = "the type that the room is named after")]
 mod array;
-mod bitmap;
+mod batches;
+pub(crate) mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
 mod excluded;
 mod grid;
 mod groups;
+#[cfg(any(feature = "parquet", feature = "tiff"))]
+pub(crate) mod held;
 pub(crate) mod hint;
 pub(crate) mod identity;
 pub(crate) mod mapping;
@@ -35,6 +38,7 @@ mod whole;
 
 pub use array::read::Rounding;
 pub use array::{Array, Layout};
+pub use batches::{Batch, Batches, Epoch, Shuffle};
 pub use bitmap::Bitmap;
 pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;

@@ -45,6 +45,12 @@ impl<E: Element> Spool<E> {
         self.len = self.len.max(end);
         if let Place::Memory(all) = &mut self.place {
             if bytes(end) <= self.memory_bytes {
+                if start == all.len() {
+                    let full = |_| failed(&self.path, io::ErrorKind::OutOfMemory.into());
+                    all.try_reserve(elements.len()).map_err(full)?;
+                    all.extend_from_slice(elements);
+                    return Ok(());
+                }
                 if end > all.len() {
                     let full = |_| failed(&self.path, io::ErrorKind::OutOfMemory.into());
                     all.try_reserve(end - all.len()).map_err(full)?;

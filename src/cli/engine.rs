@@ -10,7 +10,7 @@ use super::tuning::TuningArguments;
 use super::verbosity::Verbosity;
 use crate::array::Problem;
 use crate::engine::gpu::{Adapter, AdapterChoice, Adapters, GpuSettings};
-use crate::engine::{Engine, EngineKind, Notice, Reference};
+use crate::engine::{Cpu, Engine, EngineKind, Notice, Reference};
 
 /// The values of `--engine`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -122,6 +122,27 @@ impl EngineChosen<'_> {
         }
         verbosity.notices_of(opened.engine.as_mut());
         Ok(opened)
+    }
+
+    /// The engine that would be opened, and whether it is the CPU's.
+    pub(super) fn described(&self) -> Result<(String, bool), CliError> {
+        let cpu = || format!("cpu ({})", Cpu::describe());
+        let Some(drivers) = &self.drivers else {
+            return Ok(match self.arguments.engine {
+                EngineChoice::Reference => ("reference".to_owned(), false),
+                _ => (cpu(), true),
+            });
+        };
+        let choice = self.arguments.adapter.as_ref();
+        if self.arguments.engine == EngineChoice::Gpu || choice.is_some() {
+            let adapters = drivers.adapters();
+            return Ok((drivers.choose(&adapters, choice)?.name().to_owned(), false));
+        }
+        let adapters = drivers.may_have_real_gpu().then(|| drivers.adapters());
+        Ok(match adapters.as_ref().and_then(Adapters::real_gpu) {
+            Some(adapter) => (format!("{}; the best GPU found", adapter.name()), false),
+            None => (format!("{}; {}", cpu(), drivers.no_gpu_reason(adapters.as_ref())), true),
+        })
     }
 
     fn open_with(&self, drivers: &Drivers, data: &Problem, verbosity: Verbosity) -> Result<Opened, CliError> {

@@ -20,6 +20,9 @@ pub(super) enum CliError {
     FitBySubmits(FitError),
     #[error(transparent)]
     Document(#[from] DocumentError),
+    #[cfg(feature = "plot")]
+    #[error(transparent)]
+    Picture(#[from] crate::report::pictures::PictureError),
     /// An engine's result is not the reference's.
     #[error("{0}")]
     Mismatch(String),
@@ -45,6 +48,8 @@ impl Hinted for CliError {
             Self::Engine(error) => error.hints(),
             Self::Fit(error) | Self::FitBySubmits(error) => error.hints(),
             Self::Document(error) => error.hints(),
+            #[cfg(feature = "plot")]
+            Self::Picture(_) => Vec::new(),
             Self::Mismatch(_) | Self::Usage(_) | Self::Stdout(_) | Self::Interrupted => Vec::new(),
         }
     }

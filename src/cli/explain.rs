@@ -2,6 +2,7 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
+use super::descent::RuleArguments;
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::verbosity::Verbosity;
@@ -20,6 +21,7 @@ Without X and T it explains X = [[1, 2], [3, 4]] and T = [[3, 5], [7, 9]], which
 Examples:
   linfit explain
   linfit explain --steps 3 --lr 0.0625
+  linfit explain --steps 3 --lr 0.0625 --momentum 0.5
   linfit explain x.npy t.npy --w0 1 --b0 -1 --engine gpu")]
 pub(super) struct ExplainArguments {
     /// The inputs, at most 16 elements: an .npy file, or a column of a .csv or
@@ -70,6 +72,19 @@ pub(super) struct ExplainArguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    /// The momentum μ, from 0 (none) to below 1
+    #[arg(
+        long,
+        help_heading = "Descent",
+        default_value_t = 0.0,
+        value_name = "M",
+        allow_hyphen_values = true
+    )]
+    momentum: f64,
+
+    #[command(flatten)]
+    rule: RuleArguments,
 }
 
 /// The elements that fit on a blackboard: 4×4.
@@ -85,6 +100,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
         start: Affine::new(arguments.w0, arguments.b0),
         ..GradientDescent::default()
     };
+    let sgd = arguments.rule.applied(sgd, arguments.momentum);
     sgd.check().map_err(FitError::from)?;
     if sgd.steps > MOST_STEPS {
         return Err(CliError::Usage(format!("--steps: at most {MOST_STEPS} are explained; use linfit fit")));
@@ -110,7 +126,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<Outcome, CliError> {
         x,
         t,
         columns: data.x().shape().0.last().map_or(1, |&extent| usize::try_from(extent).unwrap_or(usize::MAX)),
-        learning_rate: sgd.learning_rate,
+        descent: sgd,
         states,
         diverged,
         engine: engine.info().clone(),

@@ -8,17 +8,18 @@ use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::pair::{LoadedPair, PairArguments};
 use super::paths::check_outputs;
+use super::pictures::{Found, PictureArguments};
 use super::progress::Progress;
 use super::solver::SolverArguments;
 use super::verbosity::Verbosity;
-use super::{Outcome, interrupt, print, tell, to_json};
+use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
 use crate::engine::EngineKind;
 use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, State, Statistics, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
-use crate::math::{Curvature, RobustWeight, six_digits_below};
-use crate::report::{FitReport, History, Method, Robustness, Solved, Timings};
+use crate::math::{RobustWeight, six_digits_below};
+use crate::report::{Checkpoints, FitReport, History, Method, Robustness, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ Examples:
   linfit fit image.tif:1 image.tif:2 --line rma
   linfit fit image.tif:1 image.tif:2 --robust tukey
   linfit fit today.tif:1 reference.tif:1 --lr 1e-7
-  linfit fit table.parquet:height table.parquet:weight
+  linfit fit table.parquet --x height --t weight
   linfit fit x.npy t.npy --weights inverse_variance.npy --mask clouds.tif --nodata -9999
   linfit fit x.raw t.raw --raw-dtype u16be --raw-shape 512x512
   linfit fit x.npy t.npy --engine gpu --json")]
@@ -53,6 +54,13 @@ pub(super) struct FitArguments {
     #[arg(long, help_heading = "Output", value_name = "MODEL")]
     save: Option<PathBuf>,
 
+    #[command(flatten)]
+    pictures: PictureArguments,
+
+    /// Say what would be read, where it would be computed and how long a pass should take, and do no more
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
+
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -66,15 +74,30 @@ pub(super) struct FitArguments {
 
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solver = arguments.solver.checked()?;
-    let outputs = [("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    arguments.pictures.check()?;
+    let mut outputs =
+        vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    outputs.extend(arguments.pictures.outputs());
     let mut inputs = arguments.pair.paths();
     inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
     check_outputs(&outputs, &inputs)?;
-    let engine = arguments.engine.choose(Auto::Gpu, arguments.verbosity)?;
+    // A checkpoint may take the place of the one that the descent goes on from.
+    let checkpoint = ("--checkpoint", arguments.solver.checkpoint());
+    let all: Vec<_> = outputs.iter().copied().chain([checkpoint]).collect();
+    check_outputs(&all, &arguments.pair.paths())?;
+    let has_batches = arguments.solver.has_batches();
+    let auto = if has_batches { Auto::Cpu } else { Auto::Gpu };
+    let engine = arguments.engine.choose(auto, arguments.verbosity)?;
+
+    if arguments.dry_run {
+        let (method, most) = (arguments.solver.method(), arguments.solver.passes());
+        let memory_bytes = arguments.engine.host_bytes();
+        return dry_run::run(&arguments.pair, memory_bytes, &engine, most, method, arguments.json);
+    }
 
     let started = Instant::now();
-    let LoadedPair { problem: data, masked_by } =
-        arguments.pair.load(arguments.engine.host_bytes(), arguments.verbosity)?;
+    let LoadedPair { problem: data, masked_by, files } =
+        arguments.pair.load_in(has_batches, arguments.engine.host_bytes(), arguments.verbosity)?;
     let load_s = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
@@ -85,9 +108,11 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     // Only now: a driver that fails leaves none behind.
     let history = arguments.history.as_deref().map(History::create).transpose()?;
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
+    let checkpoints = arguments.solver.checkpoints()?;
+    let pictures = arguments.pictures.begin()?;
 
     let started = Instant::now();
-    let moments = engine.all_moments()?;
+    let moments = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
     let moments_s = started.elapsed().as_secs_f64();
     let (method, kind) = (arguments.solver.method(), solver.line());
     let (sgd, curvature) = match method {
@@ -98,22 +123,33 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         Method::Exact => (None, Coordinates::Original.curvature(&moments)),
     };
 
-    let mut watch = Watch::new(arguments, history);
+    let batches = sgd.map(|sgd| solver.batches(sgd)).transpose()?.flatten();
+    let last_step = match (&batches, &sgd) {
+        (Some(batches), _) => batches.last_step(data.len() as u64),
+        (None, Some(sgd)) => sgd.last_step(),
+        (None, None) => 0,
+    };
+    let mut watch = Watch::new(arguments, last_step, history, checkpoints);
     let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
     let mut robust = None;
-    let result = match (&sgd, method) {
-        (Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
-        (Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
-        (None, _) if let Some(rounds) = solver.robust() => {
+    let result = match (&batches, &sgd, method) {
+        (Some(batches), ..) => batches.fit(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
+        (None, Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
+        (None, None, _) if let Some(rounds) = solver.robust() => {
             rounds.fit(engine.as_mut(), &moments, &mut see).map(|found| robust.insert(found).fit.clone())
         }
-        (None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
+        (None, None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
     };
     drop(listening);
     watch.progress.end();
     let fit = result.map_err(|error| arguments.solver.failed(error))?;
-    watch.finish()?;
+    let trace = watch.finish()?;
+    // The steps of batches are no others' steps.
+    if let Some(advice) = advice::on_time(&fit, method).filter(|_| batches.is_none()) {
+        arguments.verbosity.note(&advice);
+    }
     let statistics = match &robust {
         // Of the pairs that are left.
         Some(found) if matches!(solver.robust().map(|robust| robust.weight), Some(RobustWeight::Clip(_))) => {
@@ -125,7 +161,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, line: kind, sgd, moments, curvature, statistics };
+    let solved = Solved { method, line: kind, sgd, batches, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
@@ -145,6 +181,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         };
         file.finish_with(&model)?;
     }
+    let found =
+        Found { engine: engine.as_mut(), report: &report, moments: &moments, trace: trace.clone(), files };
+    pictures.draw(found)?;
     if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
         arguments.verbosity.note(&note);
     }
@@ -162,13 +201,15 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
     if fit.stop_reason == StopReason::Diverged {
         let rate = sgd.map_or(f64::NAN, |sgd| sgd.learning_rate);
-        tell(&divergence(&fit, rate, curvature, engine.info().kind));
+        let bound = sgd.zip(curvature).map(|(sgd, curvature)| sgd.rate_bound(&curvature));
+        tell(&divergence(&fit, rate, bound, engine.info().kind));
     }
     print(&report, arguments.json)?;
+    arguments.verbosity.curve(&trace);
     Ok(match fit.stop_reason {
         StopReason::Diverged => Outcome::CheckFailed,
         StopReason::Interrupted => Outcome::Interrupted,
-        StopReason::Steps | StopReason::Tolerance | StopReason::Exact => Outcome::Done,
+        StopReason::Steps | StopReason::Tolerance | StopReason::Exact | StopReason::Patience => Outcome::Done,
     })
 }
 
@@ -176,7 +217,8 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
 fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<String> {
     // Without steps, the loss at the start is what was asked for.
     let ratio = report.far_by?;
-    if sgd.steps == 0 || fit.stop_reason == StopReason::Diverged {
+    // Nor with a weight decay, which keeps W and b from that line.
+    if sgd.steps == 0 || sgd.weight_decay > 0.0 || fit.stop_reason == StopReason::Diverged {
         return None;
     }
     let how = if ratio == f64::MAX {
@@ -205,12 +247,12 @@ fn far_off(fit: &Fit, sgd: &GradientDescent, report: &FitReport) -> Option<Strin
 }
 
 /// The message of a descent that diverged, with the cause and a remedy.
-fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKind) -> String {
-    let (why, advice) = match curvature {
-        Some(curvature) if rate >= curvature.rate_bound() => (
+fn divergence(fit: &Fit, rate: f64, bound: Option<f64>, kind: EngineKind) -> String {
+    let (why, advice) = match bound {
+        Some(bound) if rate >= bound => (
             format!(
                 "the learning rate {rate:?} is not below {:?}, as these data demand",
-                six_digits_below(curvature.rate_bound())
+                six_digits_below(bound)
             ),
             "--lr auto",
         ),
@@ -229,21 +271,29 @@ fn divergence(fit: &Fit, rate: f64, curvature: Option<Curvature>, kind: EngineKi
 struct Watch<'a> {
     arguments: &'a FitArguments,
     history: Option<History>,
+    checkpoints: Option<Checkpoints>,
     failed: Option<DataError>,
     progress: Progress,
+    trace: Trace,
 }
 
 impl<'a> Watch<'a> {
-    fn new(arguments: &'a FitArguments, history: Option<History>) -> Self {
-        let progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-        Self { arguments, history, failed: None, progress }
+    fn new(
+        arguments: &'a FitArguments,
+        last_step: u64,
+        history: Option<History>,
+        checkpoints: Option<Checkpoints>,
+    ) -> Self {
+        let progress = Progress::new(arguments.verbosity.quiet, last_step, "steps");
+        Self { arguments, history, checkpoints, failed: None, progress, trace: Trace::default() }
     }
 
     fn see(&mut self, state: &State) -> ControlFlow<()> {
-        let State { step, model, evaluation } = state;
-        if let Some(history) = &mut self.history
-            && let Err(error) = history.add(state)
-        {
+        let State { step, model, evaluation, .. } = state;
+        self.trace.add(state);
+        let written = self.history.as_mut().map_or(Ok(()), |history| history.add(state));
+        let kept = self.checkpoints.as_ref().map_or(Ok(()), |checkpoints| checkpoints.see(state));
+        if let Err(error) = written.and(kept) {
             self.failed = Some(error);
             return ControlFlow::Break(());
         }
@@ -257,8 +307,9 @@ impl<'a> Watch<'a> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Puts the history in its place, unless it couldn't be written.
-    fn finish(self) -> Result<(), CliError> {
+    /// Puts the history in its place, unless it couldn't be written; the course of
+    /// the descent.
+    fn finish(self) -> Result<Trace, CliError> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
@@ -269,6 +320,6 @@ impl<'a> Watch<'a> {
                 self.arguments.verbosity.note(&format!("history written to {}", shown(&path)));
             }
         }
-        Ok(())
+        Ok(self.trace)
     }
 }

@@ -68,7 +68,7 @@ impl LineArguments {
     pub(super) fn check_loss(&self, solver: &str) -> Result<(), CliError> {
         match self.loss() {
             Loss::Squared => Ok(()),
-            loss => Err(CliError::Usage(format!(
+            loss @ Loss::Huber { .. } => Err(CliError::Usage(format!(
                 "--solver {solver} takes the mean squared error, and not --loss {loss}; use --solver sgd, or \
                  --robust huber, which needs no learning rate"
             ))),

@@ -1,22 +1,31 @@
 //! The command line: one file a command. Each parses its arguments, calls the
 //! library and prints; results go to stdout, everything else to stderr.
 
+mod advice;
 mod bench;
 mod cache;
+mod columns;
 mod compare;
+mod completions;
+mod descent;
 mod devices;
 mod drivers;
+mod dry_run;
 mod engine;
 mod error;
 mod explain;
 mod fit;
 mod generate;
+mod help;
 mod hint;
 mod interrupt;
 mod line;
+mod man;
 mod memory;
 mod pair;
+mod passes;
 mod paths;
+mod pictures;
 mod place;
 mod precision;
 mod predict;
@@ -33,6 +42,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
@@ -73,13 +83,15 @@ Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad in
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Fit(fit::FitArguments),
+    Fit(Box<fit::FitArguments>),
     Predict(predict::PredictArguments),
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
     Devices(devices::DevicesArguments),
     Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
     #[command(name = drivers::COMMAND, hide = true)]
     TryDrivers(drivers::TryDriversArguments),
 }
@@ -108,6 +120,8 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::TryDrivers(arguments) => drivers::run(&arguments),
     };
     match result {
@@ -124,16 +138,27 @@ pub fn run() -> ExitCode {
 /// The arguments; without them the process ends with help, the version or a
 /// usage error.
 fn parse(arguments: &[OsString]) -> Arguments {
-    let wrong = match Arguments::try_parse_from(arguments) {
+    let wrong = match parsed(arguments) {
         Ok(arguments) => return arguments,
         Err(wrong) => wrong,
     };
     // The message repeats the arguments as they were typed.
-    let shown = arguments.iter().map(|argument| shown(argument.as_ref()).to_string());
-    match Arguments::try_parse_from(shown) {
+    let shown: Vec<_> =
+        arguments.iter().map(|argument| shown(argument.as_ref()).to_string().into()).collect();
+    match parsed(&shown) {
         Err(shown) => shown.exit(),
         Ok(_) => wrong.exit(),
     }
+}
+
+/// The same; a short help has the common arguments alone.
+fn parsed(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let is_short = |argument: &OsString| argument == "-h";
+    Arguments::try_parse_from(arguments).map_err(|error| {
+        let is_help = error.kind() == ErrorKind::DisplayHelp && arguments.iter().any(is_short);
+        let brief = is_help.then(|| help::brief_command().try_get_matches_from(arguments).err());
+        brief.flatten().unwrap_or(error)
+    })
 }
 
 /// A key in stdin, `-:KEY`, would be taken for options.

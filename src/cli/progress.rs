@@ -25,12 +25,31 @@ impl Progress {
     pub(super) fn new(quiet: bool, length: u64, unit: &str) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(length), target);
-        let template = format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}  {{msg}}  {{eta}} left");
+        let template =
+            format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}  {{msg}}  {{per_sec}}  {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         let now = Instant::now();
         Self { hidden: bar.is_hidden(), bar, next: now + INTERVAL, stride: 1, left: 1, looked: now }
+    }
+
+    /// A sign of work of which it is not known how far it is.
+    pub(super) fn of_work(quiet: bool, what: &str) -> Self {
+        let progress = Self::new(quiet, 0, "");
+        if !progress.hidden {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+                progress.bar.set_style(style);
+            }
+            progress.bar.set_message(what.to_owned());
+            progress.bar.enable_steady_tick(INTERVAL);
+        }
+        progress
+    }
+
+    /// Whether nobody sees it.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.hidden
     }
 
     /// Shows how far it is, with a word about it.

@@ -3,12 +3,15 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::descent::DescentArguments;
 use super::error::CliError;
 use super::line::LineArguments;
-use crate::fit::{Coordinates, FitError, GradientDescent, Robust, StepsPerSubmit, Update};
-use crate::io::load_model;
+use crate::fit::{
+    BatchDescent, Coordinates, FitError, GradientDescent, Progress, Robust, StepsPerSubmit, Update,
+};
+use crate::io::load_descent;
 use crate::math::{Affine, Curvature, LineKind, Moments};
-use crate::report::Method;
+use crate::report::{Checkpoints, Method, resumed};
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
 /// given, so that none is ignored where there are no steps.
@@ -69,6 +72,9 @@ pub(super) struct SolverArguments {
     /// the same. auto: as many as take 50 ms
     #[arg(long, value_name = "K|auto")]
     steps_per_submit: Option<StepsPerSubmit>,
+
+    #[command(flatten)]
+    descent: DescentArguments,
 
     // Last, as its heading is for all that follows.
     #[command(flatten)]
@@ -144,6 +150,22 @@ impl SolverArguments {
         self.init.as_deref()
     }
 
+    /// Whether the steps are made from batches.
+    pub(super) fn has_batches(&self) -> bool {
+        self.descent.batch_option().is_some()
+    }
+
+    /// The file of the checkpoints.
+    pub(super) fn checkpoint(&self) -> Option<&Path> {
+        self.descent.checkpoint.as_deref()
+    }
+
+    /// The checkpoints of a descent, if they are asked for.
+    pub(super) fn checkpoints(&self) -> Result<Option<Checkpoints>, CliError> {
+        let given = self.checkpoint().zip(self.descent.checkpoint_every);
+        Ok(given.map(|(path, every)| Checkpoints::new(path, every)).transpose()?)
+    }
+
     /// The failure of a descent.
     pub(super) fn failed(&self, error: FitError) -> CliError {
         if self.steps_per_submit.is_some() { CliError::FitBySubmits(error) } else { error.into() }
@@ -156,6 +178,16 @@ impl SolverArguments {
         } else {
             self.steps.unwrap_or(GradientDescent::default().steps)
         }
+    }
+
+    /// The passes over the data, at most: one for the moments, one for each step
+    /// or the result, and one for the residuals of a line that fits very well.
+    pub(super) fn passes(&self) -> u64 {
+        let of_steps = match self.choice() {
+            SolverChoice::GradientDescent => self.steps().saturating_add(1),
+            SolverChoice::Moments | SolverChoice::Exact => 1,
+        };
+        of_steps.saturating_add(2)
     }
 
     /// Reads the settings, before any data are read, and refuses options that have
@@ -180,10 +212,12 @@ impl SolverArguments {
             given(self.init.is_some(), "--init"),
             given(self.standardize, "--standardize"),
             given(self.force, "--force"),
+            self.descent.first_given(),
         ];
         let passes = [
             given(self.update.is_some(), "--update"),
             given(self.steps_per_submit.is_some(), "--steps-per-submit"),
+            self.descent.batch_option(),
         ];
         let (out_of_place, why) = match self.choice() {
             SolverChoice::GradientDescent => (None, ""),
@@ -201,6 +235,7 @@ impl SolverArguments {
         settings.check().map_err(FitError::from)?;
         let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
         relative.check().map_err(FitError::from)?;
+        self.descent.batches(settings)?;
         Ok(Solver { arguments: self, settings })
     }
 
@@ -215,23 +250,28 @@ impl SolverArguments {
             Some(LearningRate::Fixed(rate)) => rate,
             Some(LearningRate::Auto) | None => default.learning_rate,
         };
-        Ok(GradientDescent {
+        let (start, progress) = match &self.init {
+            Some(path) => match load_descent(path)? {
+                (_, Some(saved)) => resumed(&saved),
+                (model, None) => (model, Progress::default()),
+            },
+            None => {
+                let weight = self.w0.unwrap_or(self.line.first_weight());
+                (Affine::new(weight, self.b0.unwrap_or(default.start.bias)), Progress::default())
+            }
+        };
+        let sgd = GradientDescent {
             learning_rate,
             steps: self.steps(),
             tolerance: self.tol.unwrap_or(default.tolerance),
-            tolerances: default.tolerances,
-            start: match &self.init {
-                Some(path) => load_model(path)?,
-                None => Affine::new(
-                    self.w0.unwrap_or(self.line.first_weight()),
-                    self.b0.unwrap_or(default.start.bias),
-                ),
-            },
+            start,
+            progress,
             update: self.update()?,
-            coordinates: Coordinates::Original,
             loss: self.line.loss(),
             fixed: self.line.fixed(),
-        })
+            ..default
+        };
+        self.descent.applied(sgd, self.chooses_rate(), self.standardize)
     }
 
     fn update(&self) -> Result<Update, CliError> {
@@ -288,7 +328,12 @@ impl Solver<'_> {
         sgd.check().map_err(FitError::from)?;
         let curvature = sgd.curvature(moments);
         if arguments.chooses_rate() {
-            sgd.learning_rate = curvature.ok_or(FitError::MomentsOverflow)?.best_rate();
+            let curvature = curvature.ok_or(FitError::MomentsOverflow)?;
+            sgd = if arguments.descent.chooses_momentum() {
+                sgd.with_best_momentum(&curvature)
+            } else {
+                GradientDescent { learning_rate: sgd.best_rate(&curvature), ..sgd }
+            };
         }
         if let Some(share) = arguments.rtol.filter(|&share| share > 0.0) {
             // A share that is not 0 leaves a tolerance, however small.
@@ -301,10 +346,16 @@ impl Solver<'_> {
         }
         if let Some(curvature) = curvature
             && !arguments.force
+            && !arguments.has_batches()
         {
             sgd.check_rate(&curvature)?;
         }
         Ok((sgd, curvature))
+    }
+
+    /// The same descent over batches, if it is asked for.
+    pub(super) fn batches(&self, sgd: GradientDescent) -> Result<Option<BatchDescent>, CliError> {
+        self.arguments.descent.batches(sgd)
     }
 }
 

@@ -1,10 +1,13 @@
 use std::fmt::Display;
+use std::io;
 
 use clap::Args;
+use terminal_size::{Width, terminal_size_of};
 
 use super::hint::told;
 use super::tell;
 use crate::engine::Engine;
+use crate::report::{Trace, loss_curve};
 
 /// The amount of text on stderr.
 #[derive(Debug, Clone, Copy, Args)]
@@ -35,6 +38,17 @@ impl Verbosity {
             if !notices[..k].contains(notice) {
                 self.note(&told(notice));
             }
+        }
+    }
+
+    /// Draws the loss of a descent on a terminal that is wide enough.
+    pub(super) fn curve(self, trace: &Trace) {
+        if !self.verbose {
+            return;
+        }
+        let Some((Width(width), _)) = terminal_size_of(io::stderr()) else { return };
+        if let Some(curve) = loss_curve(trace, width.into()) {
+            tell(&curve);
         }
     }
 

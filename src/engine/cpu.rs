@@ -1,3 +1,4 @@
+mod batches;
 mod blocks;
 mod deviations;
 mod lanes;
@@ -20,7 +21,7 @@ use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
-use crate::array::{Array, Order, Problem, Real};
+use crate::array::{Array, Batch, Order, Problem, Real};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, SizeCounts, SizeRange, SumsAccumulator, scaled};
 use blocks::{Blocks, for_each_block};
 use lanes::BLOCK_ELEMENTS;
@@ -226,6 +227,10 @@ impl Engine for Cpu {
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
         partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)
+    }
+
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        self.sums_of_batch(at, batch)
     }
 
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::gpu::GpuError;
 use super::{EngineKind, PartialsError};
-use crate::array::{DataError, GroupsError, Hint, Hinted};
+use crate::array::{CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,13 @@ pub enum EngineError {
     #[error("there are no chunks {} to {}: the data have {} to {}", over.start, over.end, all.start, all.end)]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     Chunks { over: Range<u64>, all: Range<u64> },
+    /// A pass over a batch with an engine that has passes over whole chunks only.
+    #[error(
+        "the {} engine has passes over batches of whole chunks in their order only: a multiple of {CHUNK_ELEMENTS} \
+         elements, not shuffled",
+        .0.name()
+    )]
+    NoBatches(EngineKind),
     /// A pass of a robust fit on an engine that has none.
     #[error("the {} engine has no passes for robust fits", .0.name())]
     NoRobustPass(EngineKind),
@@ -51,7 +58,7 @@ impl Hinted for EngineError {
             Self::Data(error) => error.hints(),
             Self::Gpu(error) => error.hints(),
             Self::Stalled { .. } => vec![Hint::UpdateOnHost],
-            Self::NoRobustPass(_) => vec![Hint::CpuEngine],
+            Self::NoBatches(_) | Self::NoRobustPass(_) => vec![Hint::CpuEngine],
             Self::NoTarget
             | Self::Sink(_)
             | Self::Points { .. }

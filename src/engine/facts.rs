@@ -84,9 +84,14 @@ impl Facts {
         Self { x: of(data.x()), t: data.t().map(of).unwrap_or_default() }
     }
 
+    /// Whether every number is read as it is, wherever its range allows it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.x.shifted.is_empty() && self.t.shifted.is_empty()
+    }
+
     /// The frame of a run, which lies within a chunk.
     pub(super) fn frame(&self, data: &Problem, run: &Range<usize>) -> Frame {
-        if self.x.shifted.is_empty() && self.t.shifted.is_empty() {
+        if self.is_plain() {
             return Frame::default();
         }
         let x = self.x.reading(data, data.x(), run);

@@ -3,8 +3,10 @@
 use std::io;
 use std::ops::Range;
 
+use super::bins::{self, BinPlan, Binned, Extremes};
+use super::pass::check_points;
 use super::{EngineError, EngineInfo, Notice, Partials, Reweighting, Stepper};
-use crate::array::{Array, Problem};
+use crate::array::{Array, Batch, Problem};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, Readings, SizeCounts, SizeRange};
 
 /// Takes the predictions of a forward pass, in the problem's order.
@@ -50,6 +52,20 @@ pub trait Engine: Send {
     /// [`EngineError::NoTarget`] if the problem has no T; [`EngineError::Chunks`];
     /// whatever a device reports.
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError>;
+
+    /// The sums of the squared loss over the elements of a batch of the one fit. A batch need not be made of
+    /// chunks, and does not merge with others; an engine may have passes over whole chunks
+    /// only. Whether the files are intact is for the caller to check, as often as it is
+    /// worth it: [`Problem::check_intact`].
+    ///
+    /// # Errors
+    /// [`EngineError::NoBatches`], or those of [`loss_sums`](Self::loss_sums).
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        let chunks = batch.chunks().ok_or_else(|| EngineError::NoBatches(self.info().kind))?;
+        let first = self.problem().grid().chunks().start;
+        let over = first + chunks.start..first + chunks.end;
+        Ok(self.loss_sums(&[at], Loss::Squared, over)?.total()?)
+    }
 
     /// The moments of all elements with every sample weight times that of its
     /// residual: one result for each fit, by what `at` has for it. Elements of weight
@@ -133,6 +149,26 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError::Sink`] if the sink fails; whatever a device reports.
     fn predict(&mut self, at: Affine, sink: Sink<'_>) -> Result<(), EngineError>;
+
+    /// The extremes of x, t and the residuals at a W and b, over the valid pairs of
+    /// the one fit. Computed on the host.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; those of the data.
+    fn extremes(&mut self, at: Affine) -> Result<Extremes, EngineError> {
+        check_points(self.problem(), &[at])?;
+        bins::extremes(self.problem(), at)
+    }
+
+    /// Histograms of x, t and the residuals: exact counts of the valid pairs of the
+    /// one fit, the same for any number of threads. Computed on the host.
+    ///
+    /// # Errors
+    /// Those of [`extremes`](Self::extremes).
+    fn binned(&mut self, plan: &BinPlan) -> Result<Binned, EngineError> {
+        check_points(self.problem(), &[plan.at])?;
+        bins::binned(self.problem(), plan)
+    }
 
     /// Starts to add up the time that passes take by the device's own clock;
     /// false if it has none.

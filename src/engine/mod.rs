@@ -14,6 +14,7 @@
 
 #[cfg(test)]
 mod altered;
+mod bins;
 mod check;
 mod cpu;
 mod error;
@@ -36,6 +37,7 @@ mod stepper;
 
 #[cfg(test)]
 pub(crate) use altered::{Altered, Found};
+pub use bins::{BinPlan, Binned, BlockMeans, Extremes};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;

@@ -10,7 +10,7 @@ use super::{
     CHUNK, Digits, Engine, EngineError, EngineInfo, EngineKind, Leaf, Notice, Partials, Sink, check_one_fit,
     check_points, chunks, elements_of, partials_of, point_of, targets,
 };
-use crate::array::{Array, Problem};
+use crate::array::{Array, Batch, Problem};
 use crate::math::{
     Affine, Compensated, Double, Line, Loss, LossSums, Moments, ShiftedSums, SizeCounts, SizeRange,
     SumsAccumulator, scaled,
@@ -231,6 +231,20 @@ impl Engine for Reference {
             self.facts.moments_of(data, &run, |frame| self.framed_moments(frame, t, &run))
         })?;
         partials_of(data, ARITHMETIC, over, leaves)
+    }
+
+    /// A run of neighbours after the other.
+    fn batch_sums(&mut self, at: Affine, batch: &Batch<'_>) -> Result<LossSums, EngineError> {
+        check_points(&self.data, &[at])?;
+        let (data, t) = (&self.data, targets(&self.data)?);
+        let sums = batch.runs().map(|run| {
+            self.facts
+                .sums_of(data, &run, at, Loss::Squared, |frame| {
+                    self.framed_sums(frame, t, &run, at, Loss::Squared)
+                })
+                .sums
+        });
+        Ok(sums.fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
     }
 
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {

@@ -139,6 +139,13 @@ impl Facts {
     }
 }
 
+/// Whether f64 holds sums of numbers as they are, and the squares in them.
+pub(super) fn holds(sums: &LossSums) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
+    let weight = sums.weight_sum / sums.n as f64;
+    sums.n == 0 || (is_safe(sums.rr / sums.weight_sum) && weight_exponent(weight) == 0)
+}
+
 /// The power of two that brings weights of such a size near 1; 0 if sums with
 /// them are within f64 anyway.
 fn weight_exponent(size: f64) -> i32 {

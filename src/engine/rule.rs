@@ -12,6 +12,10 @@ pub struct DescentRule {
     pub(crate) momentum: f64,
     /// Dampening τ.
     pub(crate) dampening: f64,
+    /// Whether the momentum is Nesterov's.
+    pub(crate) nesterov: bool,
+    /// Weight decay δ.
+    pub(crate) weight_decay: f64,
 }
 
 /// The state of a descent after some steps.
@@ -19,8 +23,8 @@ pub struct DescentRule {
 pub struct StepState<P = Affine> {
     /// W and b.
     pub model: P,
-    /// The velocity v, by which the last step moved them: its gradient, if
-    /// there is no momentum. Meaningless before the first step.
+    /// The velocity v after the last step: its gradient, if there is no momentum.
+    /// Meaningless before the first step.
     pub velocity: Affine,
     /// Steps so far.
     pub step: u64,
@@ -31,11 +35,19 @@ pub trait Movable {
     /// W and b, moved by a displacement.
     #[must_use]
     fn moved(self, by: Affine) -> Self;
+
+    /// What a weight decay pulls to 0: W and b.
+    #[must_use]
+    fn decaying(&self) -> Affine;
 }
 
 impl Movable for Affine {
     fn moved(self, by: Affine) -> Self {
         Self { weight: self.weight + by.weight, bias: self.bias + by.bias }
+    }
+
+    fn decaying(&self) -> Affine {
+        *self
     }
 }
 
@@ -55,12 +67,14 @@ impl DescentRule {
         Self { tolerance, ..Self::default() }
     }
 
-    /// Moves W and b by a gradient g at a rate η: v ← μ·v + (1 − τ)·g, in the
-    /// first step v ← g; then (W, b) ← (W, b) − η·v. This is `torch.optim.SGD`,
-    /// which without momentum has no dampening either. Twin: `stepped` in
-    /// `shaders/shared/rule.wgsl`.
+    /// Moves W and b by a gradient g at a rate η: g ← g + δ·(W, b); v ← μ·v +
+    /// (1 − τ)·g, in the first step v ← g; then (W, b) ← (W, b) − η·v, or with
+    /// Nesterov's momentum (W, b) ← (W, b) − η·(g + μ·v). This is
+    /// `torch.optim.SGD`, which without momentum has no dampening either. Twin:
+    /// `stepped` in `shaders/shared/rule.wgsl`.
     #[inline]
     pub fn step<P: Movable + Copy>(&self, state: &mut StepState<P>, gradient: Affine, rate: f64) {
+        let gradient = self.decayed(gradient, &state.model);
         if state.step == 0 || self.momentum == 0.0 {
             state.velocity = gradient;
         } else {
@@ -69,18 +83,42 @@ impl DescentRule {
             state.velocity.bias = kept * state.velocity.bias + share * gradient.bias;
         }
         let Affine { weight, bias } = state.velocity;
+        let Affine { weight, bias } = if self.nesterov {
+            Affine {
+                weight: gradient.weight + self.momentum * weight,
+                bias: gradient.bias + self.momentum * bias,
+            }
+        } else {
+            state.velocity
+        };
         state.model = state.model.moved(Affine { weight: -(rate * weight), bias: -(rate * bias) });
         state.step += 1;
     }
 
-    /// The outcome of an evaluation, if W and b would be finite numbers after a
-    /// step or not. Twin: `outcome` in `shaders/shared/rule.wgsl`.
+    /// A gradient with the part of the weight decay, δ·(W, b): the gradient of
+    /// L + δ/2·(W² + b²). Twin: `decayed` in `shaders/shared/rule.wgsl`.
+    #[inline]
+    fn decayed<P: Movable>(&self, gradient: Affine, at: &P) -> Affine {
+        if self.weight_decay == 0.0 {
+            return gradient;
+        }
+        let Affine { weight, bias } = at.decaying();
+        Affine {
+            weight: gradient.weight + self.weight_decay * weight,
+            bias: gradient.bias + self.weight_decay * bias,
+        }
+    }
+
+    /// The outcome of an evaluation at W and b, if they would be finite numbers
+    /// after a step or not. Tolerances are of the gradients with the part of the
+    /// weight decay: those vanish where a descent arrives. Twin: `outcome` in
+    /// `shaders/shared/rule.wgsl`.
     #[must_use]
     #[inline]
-    pub fn outcome(&self, evaluation: &Evaluation, stays_finite: bool) -> StepOutcome {
+    pub fn outcome(&self, evaluation: &Evaluation, at: Affine, stays_finite: bool) -> StepOutcome {
         if !evaluation.is_finite() {
             StepOutcome::Diverged
-        } else if self.tolerates(evaluation) {
+        } else if self.tolerates(evaluation, at) {
             StepOutcome::Tolerance
         } else if !stays_finite {
             StepOutcome::Diverged
@@ -95,8 +133,8 @@ impl DescentRule {
         self.tolerance.iter().all(|&tolerance| tolerance > 0.0)
     }
 
-    fn tolerates(&self, evaluation: &Evaluation) -> bool {
-        let Affine { weight, bias } = evaluation.gradient();
+    fn tolerates(&self, evaluation: &Evaluation, at: Affine) -> bool {
+        let Affine { weight, bias } = self.decayed(evaluation.gradient(), &at);
         self.has_tolerance() && weight.abs() <= self.tolerance[0] && bias.abs() <= self.tolerance[1]
     }
 }
@@ -152,6 +190,25 @@ mod tests {
         assert_eq!(state, want);
     }
 
+    /// Steps from (2, −4) with Nesterov's μ = ½ and decay δ = ¼ at the rate ½:
+    /// step 1: g = (1, 3) + ¼·(2, −4) = (1.5, 2), v = g, g + ½·v = (2.25, 3):
+    ///   (2, −4) − ½·(2.25, 3) = (0.875, −5.5)
+    /// step 2: g = (0.78125, −0.625) + ¼·(0.875, −5.5) = (1, −2),
+    ///   v = ½·(1.5, 2) + (1, −2) = (1.75, −1), g + ½·v = (1.875, −2.5):
+    ///   (0.875, −5.5) − ½·(1.875, −2.5) = (−0.0625, −4.25)
+    #[test]
+    fn steps_with_nesterovs_momentum_and_decay_by_hand() {
+        let rule =
+            DescentRule { momentum: 0.5, nesterov: true, weight_decay: 0.25, ..DescentRule::default() };
+        let mut state = StepState::start(Affine::new(2.0, -4.0));
+        rule.step(&mut state, Affine::new(1.0, 3.0), 0.5);
+        let (model, velocity) = (Affine::new(0.875, -5.5), Affine::new(1.5, 2.0));
+        assert_eq!(state, StepState { model, velocity, step: 1 });
+        rule.step(&mut state, Affine::new(0.78125, -0.625), 0.5);
+        let (model, velocity) = (Affine::new(-0.0625, -4.25), Affine::new(1.75, -1.0));
+        assert_eq!(state, StepState { model, velocity, step: 2 });
+    }
+
     #[test]
     fn a_descent_stops_where_both_gradients_are_within_or_a_number_is_not_finite() {
         let rule = DescentRule::within([0.5, 0.25]);
@@ -166,11 +223,18 @@ mod tests {
             (at(1.0, f64::NAN, 0.0), true, StepOutcome::Diverged),
             (at(1.0, 0.0, f64::NEG_INFINITY), true, StepOutcome::Diverged),
         ] {
-            assert_eq!(rule.outcome(&evaluation, stays_finite), want, "{evaluation:?}, {stays_finite}");
+            let outcome = rule.outcome(&evaluation, Affine::new(1.0, 1.0), stays_finite);
+            assert_eq!(outcome, want, "{evaluation:?}, {stays_finite}");
         }
+        // −0.5·(1, 0.5) + (0.5, −0.25) = (0, −0.5), and with (1, −0.5) it is 0.
+        let rule = DescentRule { weight_decay: 0.5, ..rule };
+        let evaluation = at(1.0, -0.5, 0.25);
+        assert_eq!(rule.outcome(&evaluation, Affine::new(1.0, 0.5), true), StepOutcome::Step);
+        assert_eq!(rule.outcome(&evaluation, Affine::new(1.0, -0.5), true), StepOutcome::Tolerance);
         for tolerance in [[0.0; 2], [1.0, 0.0], [0.0, 1.0]] {
             let rule = DescentRule::within(tolerance);
-            assert_eq!(rule.outcome(&Evaluation::default(), true), StepOutcome::Step, "{tolerance:?}");
+            let outcome = rule.outcome(&Evaluation::default(), Affine::default(), true);
+            assert_eq!(outcome, StepOutcome::Step, "{tolerance:?}");
         }
     }
 }

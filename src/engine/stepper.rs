@@ -1,5 +1,5 @@
-use super::{DescentRule, EngineError, StepOutcome};
-use crate::math::{Affine, Evaluation};
+use super::{DescentRule, EngineError, StepOutcome, StepState};
+use crate::math::{Affine, Double, Evaluation};
 
 /// The most evaluations that a stepper is asked for at a time.
 pub const MOST_EVALUATIONS: u32 = 1024;
@@ -14,11 +14,19 @@ pub const MOST_EVALUATIONS: u32 = 1024;
 /// the same [`DescentRule`] as the host. A solver has steppers of its own for
 /// the other ways to an evaluation, and one loop over all of them.
 pub trait Stepper {
-    /// Goes to a start, from where [`advance`](Self::advance) goes on by `rule`.
+    /// Goes to a state, from where [`advance`](Self::advance) goes on by `rule`.
     ///
     /// # Errors
     /// An error of the device.
-    fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError>;
+    fn resume(&mut self, rule: &DescentRule, from: &StepState) -> Result<(), EngineError>;
+
+    /// Goes to a start, before the first step.
+    ///
+    /// # Errors
+    /// Those of [`resume`](Self::resume).
+    fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
+        self.resume(rule, &StepState::start(at))
+    }
 
     /// Evaluates at the current W and b and takes the step that follows, once
     /// for each learning rate η in `rates`, or until an evaluation says that no
@@ -45,6 +53,11 @@ pub trait Stepper {
 pub struct Evaluated {
     /// W and b.
     pub model: Affine,
+    /// The velocity with which a descent came there.
+    pub velocity: Affine,
+    /// The prediction at x̄, of which b is what is left, in coordinates that hold
+    /// it instead of b.
+    pub height: Option<Double>,
     /// Loss and gradients there.
     pub evaluation: Evaluation,
     /// The outcome: a step, or the reason why none follows.

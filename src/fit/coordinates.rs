@@ -89,6 +89,20 @@ impl Position {
         Self { coordinates, model, height }
     }
 
+    /// The same W with this prediction at x̄, in coordinates that hold it.
+    pub(super) fn at_height(self, height: Option<Double>) -> Self {
+        match (self.coordinates, height) {
+            (Coordinates::Standardized { .. }, Some(height)) => Self { height, ..self },
+            _ => self,
+        }
+    }
+
+    /// The prediction at x̄, in coordinates that hold it.
+    #[inline]
+    pub(super) fn height(&self) -> Option<Double> {
+        (self.coordinates != Coordinates::Original).then_some(self.height)
+    }
+
     /// The same with a parameter of another position, in original coordinates.
     pub(super) fn keeping(self, fixed: Parameter, of: &Self) -> Self {
         let model = match fixed {
@@ -160,6 +174,12 @@ impl Movable for Position {
                 Self { model: Affine { weight, bias }, height, ..self }
             }
         }
+    }
+
+    /// In the original coordinates: settings with a decay refuse others.
+    #[inline]
+    fn decaying(&self) -> Affine {
+        self.model
     }
 }
 

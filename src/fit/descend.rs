@@ -5,10 +5,11 @@ use super::coordinates::{Coordinates, units_at};
 use super::error::{ConfigError, FitError};
 use super::gradient_descent::{GradientDescent, Update};
 use super::host::{HostStepper, Passes, Replay};
+use super::progress::Progress;
 use super::refine::hides;
 use super::result::{Fit, State, StopReason};
 use super::steps::StepsPerSubmit;
-use crate::engine::{Digits, Engine, EngineError, EngineKind, StepOutcome, Stepper};
+use crate::engine::{Digits, Engine, EngineError, EngineKind, Evaluated, StepOutcome, StepState, Stepper};
 use crate::math::{Evaluation, Line, Loss, Moments};
 
 impl GradientDescent {
@@ -31,8 +32,9 @@ impl GradientDescent {
             let stepper = engine.stepper().ok_or(FitError::NoDeviceUpdate(kind))?;
             return self.follow(stepper, kind, per_submit, started, observe);
         }
-        let mut stepper =
-            HostStepper::new(Passes::of_loss(engine, self.loss), self.coordinates).fixing(self.fixed);
+        let mut stepper = HostStepper::new(Passes::of_loss(engine, self.loss), self.coordinates)
+            .at_height(self.progress.height)
+            .fixing(self.fixed);
         self.follow(&mut stepper, kind, StepsPerSubmit::Fixed(1), started, observe)
     }
 
@@ -58,7 +60,9 @@ impl GradientDescent {
             return Err(ConfigError::LossMoments(self.loss).into());
         }
         let started = Instant::now();
-        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates).fixing(self.fixed);
+        let mut stepper = HostStepper::new(Replay::of(moments), self.coordinates)
+            .at_height(self.progress.height)
+            .fixing(self.fixed);
         // The moments have the range of f64, whichever engine they come from.
         let fit = self.follow(&mut stepper, EngineKind::Cpu, StepsPerSubmit::Auto, started, observe)?;
         let evaluation = self.passed_over(&fit, engine, moments)?;
@@ -105,10 +109,12 @@ impl GradientDescent {
         let (mut rates, mut durations) = (Vec::new(), Durations::default());
         let mut seconds = None;
         let mut last: Option<State> = None;
-        stepper.start(&self.rule(), self.start)?;
+        let Progress { step: first, velocity, .. } = self.progress;
+        let end = self.last_step();
+        stepper.resume(&self.rule(), &StepState { model: self.start, velocity, step: first })?;
         let (state, stop_reason) = 'descent: loop {
-            let next = last.map_or(0, |state| state.step + 1);
-            let wanted = per_submit.next(seconds, (self.steps - next).saturating_add(1));
+            let next = last.map_or(first, |state| state.step + 1);
+            let wanted = per_submit.next(seconds, (end - next).saturating_add(1));
             rates.clear();
             rates.extend((next..).take(wanted as usize).map(|step| self.rate(step)));
             let submitted = Instant::now();
@@ -125,14 +131,20 @@ impl GradientDescent {
                     let overflow = FitError::StartOverflows { start: self.start, engine: kind };
                     break 'descent (last.ok_or(overflow)?, StopReason::Diverged);
                 }
-                let state = State { step, model: row.model, evaluation: row.evaluation };
+                let Evaluated { model, velocity, height, evaluation, outcome } = row;
+                let state = State {
+                    step,
+                    model,
+                    evaluation,
+                    progress: Progress { step, velocity, height, ..self.progress },
+                };
                 last = Some(state);
                 if observe(&state).is_break() {
                     break 'descent (state, StopReason::Interrupted);
                 }
-                match row.outcome {
+                match outcome {
                     StepOutcome::Tolerance => break 'descent (state, StopReason::Tolerance),
-                    _ if step == self.steps => break 'descent (state, StopReason::Steps),
+                    _ if step == end => break 'descent (state, StopReason::Steps),
                     StepOutcome::Diverged => break 'descent (state, StopReason::Diverged),
                     StepOutcome::Step => {}
                 }
@@ -143,6 +155,8 @@ impl GradientDescent {
             model: state.model,
             evaluation: state.evaluation,
             steps: state.step,
+            last: state.model,
+            progress: state.progress,
             stop_reason,
             n: stepper.elements(),
             seconds,
@@ -155,16 +169,18 @@ impl GradientDescent {
     fn on_device(&self, engine: &mut dyn Engine) -> Result<Option<StepsPerSubmit>, FitError> {
         let is_original = self.coordinates == Coordinates::Original;
         let kind = engine.info().kind;
-        let mut takes_rate = || engine.stepper().map(|stepper| stepper.takes_rate(self.learning_rate));
+        let mut refused = || {
+            engine.stepper().map(|stepper| self.rates().into_iter().find(|&rate| !stepper.takes_rate(rate)))
+        };
         match self.update {
             Update::Host => Ok(None),
             Update::Auto if !is_original || !self.is_plain() => Ok(None),
             Update::Device(_) if !self.is_plain() => Err(ConfigError::DevicePlain.into()),
-            Update::Auto => Ok((takes_rate() == Some(true)).then_some(StepsPerSubmit::Auto)),
+            Update::Auto => Ok((refused() == Some(None)).then_some(StepsPerSubmit::Auto)),
             Update::Device(_) if !is_original => Err(ConfigError::DeviceCoordinates.into()),
-            Update::Device(per_submit) => match takes_rate() {
-                Some(true) => Ok(Some(per_submit)),
-                Some(false) => Err(ConfigError::DeviceRate(self.learning_rate).into()),
+            Update::Device(per_submit) => match refused() {
+                Some(None) => Ok(Some(per_submit)),
+                Some(Some(rate)) => Err(ConfigError::DeviceRate(rate).into()),
                 None => Err(FitError::NoDeviceUpdate(kind)),
             },
         }
@@ -173,7 +189,7 @@ impl GradientDescent {
 
 /// The durations of the last steps, enough for a median.
 #[derive(Default)]
-struct Durations {
+pub(super) struct Durations {
     recent: Vec<f64>,
     next: usize,
 }
@@ -181,7 +197,7 @@ struct Durations {
 impl Durations {
     const KEPT: usize = 10_000;
 
-    fn add(&mut self, seconds: f64) {
+    pub(super) fn add(&mut self, seconds: f64) {
         if self.recent.len() < Self::KEPT {
             self.recent.push(seconds);
         } else {
@@ -190,7 +206,7 @@ impl Durations {
         }
     }
 
-    fn median(mut self) -> Option<f64> {
+    pub(super) fn median(mut self) -> Option<f64> {
         let middle = self.recent.len() / 2;
         if self.recent.is_empty() {
             return None;

@@ -13,6 +13,26 @@ pub enum ConfigError {
     Tolerance(f64),
     #[error("the weight and bias to start from must be finite numbers, not {:?} and {:?}", .0.weight, .0.bias)]
     Start(Affine),
+    #[error("the momentum must be from 0 (none) to below 1, not {0:?}")]
+    Momentum(f64),
+    #[error("the dampening must be from 0 (none) to below 1, not {0:?}")]
+    Dampening(f64),
+    #[error("Nesterov's momentum needs a momentum above 0 and no dampening")]
+    Nesterov,
+    #[error("the weight decay must be 0 (none) or a positive number, not {0:?}")]
+    WeightDecay(f64),
+    #[error("a weight decay is of W and b, which steps in standardized coordinates are not made in")]
+    DecayCoordinates,
+    #[error("a batch has at least 1 element")]
+    Batch,
+    #[error(
+        "a batch of {batch} elements is never full: there are {elements}, and short batches are left out"
+    )]
+    NoBatch { batch: u64, elements: u64 },
+    #[error("steps over batches are made in the original coordinates, and W and b updated on the host")]
+    BatchesElsewhere,
+    #[error("steps over batches are made on the squared error, and of both the weight and the bias")]
+    BatchesPlain,
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
     #[error("a descent on another loss than the squared one, or of W or b alone, is updated on the host")]
@@ -101,12 +121,22 @@ impl Hinted for ConfigError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
-            Self::DeviceCoordinates => vec![Hint::UpdateWherePossible],
-            Self::DevicePlain => vec![Hint::UpdateWherePossible],
+            Self::DeviceCoordinates | Self::DevicePlain => vec![Hint::UpdateWherePossible],
             Self::PlainCoordinates => vec![Hint::Do("descend in original coordinates")],
             Self::LossMoments(_) => vec![Hint::DescentByPasses],
             Self::RobustLine(_) => vec![Hint::LeastSquares],
-            Self::LearningRate(_) | Self::Tolerance(_) | Self::Start(_) => Vec::new(),
+            Self::LearningRate(_)
+            | Self::Tolerance(_)
+            | Self::Start(_)
+            | Self::Momentum(_)
+            | Self::Dampening(_)
+            | Self::Nesterov
+            | Self::WeightDecay(_)
+            | Self::DecayCoordinates
+            | Self::Batch
+            | Self::NoBatch { .. }
+            | Self::BatchesElsewhere
+            | Self::BatchesPlain => Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::refine::{hides, refined};
-use super::{Fit, FitError, State, StopReason};
+use super::{Fit, FitError, Progress, State, StopReason};
 use crate::engine::Engine;
 use crate::math::{Evaluation, Moments, scaled};
 
@@ -57,11 +57,14 @@ impl Exact {
         };
         let model = line.affine();
         let seconds = started.elapsed().as_secs_f64();
-        let interrupted = observe(&State { step: 0, model, evaluation }).is_break();
+        let interrupted =
+            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
         Ok(Fit {
             model,
             evaluation,
             steps: 0,
+            last: model,
+            progress: Progress::default(),
             stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
             n: moments.n,
             seconds,

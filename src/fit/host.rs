@@ -1,7 +1,7 @@
 use super::coordinates::{Coordinates, Position};
 use super::parameter::Parameter;
 use crate::engine::{DescentRule, Engine, EngineError, Evaluated, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Evaluation, Loss, Moments, Quadratic};
+use crate::math::{Affine, Double, Evaluation, Loss, Moments, Quadratic};
 
 /// The steps of a descent on the host, in f64: from passes of an engine, or
 /// from the moments of the data without any. Twin of the shaders `descend.wgsl`,
@@ -9,6 +9,8 @@ use crate::math::{Affine, Evaluation, Loss, Moments, Quadratic};
 pub(super) struct HostStepper<S> {
     source: S,
     coordinates: Coordinates,
+    /// The height to start from, if it is known better than b tells it.
+    height: Option<Double>,
     /// The parameter that stays.
     fixed: Option<Parameter>,
     rule: DescentRule,
@@ -28,7 +30,13 @@ impl<S: Source> HostStepper<S> {
     /// A stepper in these coordinates.
     pub(super) fn new(source: S, coordinates: Coordinates) -> Self {
         let state = StepState::start(Position::new(Affine::default(), coordinates));
-        Self { source, coordinates, fixed: None, rule: DescentRule::default(), state }
+        Self { source, coordinates, height: None, fixed: None, rule: DescentRule::default(), state }
+    }
+
+    /// The same stepper, which starts from this prediction at x̄ in coordinates
+    /// that hold it instead of b.
+    pub(super) fn at_height(self, height: Option<Double>) -> Self {
+        Self { height, ..self }
     }
 
     /// The same stepper with a parameter that stays as it is.
@@ -38,9 +46,11 @@ impl<S: Source> HostStepper<S> {
 }
 
 impl<S: Source> Stepper for HostStepper<S> {
-    fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
+    fn resume(&mut self, rule: &DescentRule, from: &StepState) -> Result<(), EngineError> {
         self.rule = *rule;
-        self.state = StepState::start(Position::new(at, self.coordinates));
+        let StepState { model, velocity, step } = *from;
+        let model = Position::new(model, self.coordinates).at_height(self.height);
+        self.state = StepState { model, velocity, step };
         Ok(())
     }
 
@@ -53,8 +63,10 @@ impl<S: Source> Stepper for HostStepper<S> {
             if let Some(fixed) = self.fixed {
                 next.model = next.model.keeping(fixed, &self.state.model);
             }
-            let outcome = self.rule.outcome(&evaluation, next.model.affine().is_finite());
-            rows.push(Evaluated { model: self.state.model.affine(), evaluation, outcome });
+            let StepState { model, velocity, .. } = self.state;
+            let (model, height) = (model.affine(), model.height());
+            let outcome = self.rule.outcome(&evaluation, model, next.model.affine().is_finite());
+            rows.push(Evaluated { model, velocity, height, evaluation, outcome });
             if outcome != StepOutcome::Step {
                 break;
             }
@@ -211,7 +223,7 @@ mod tests {
         };
         // The tolerance of b ends the first and the last, that of W the second.
         for (momentum, tolerance) in [(0.0, [1e-2, 1e-4]), (0.0, [1e-4, 1e-2]), (0.7, [1e-2, 1e-4])] {
-            let rule = DescentRule { momentum, dampening: 0.1, tolerance };
+            let rule = DescentRule { momentum, dampening: 0.1, tolerance, ..DescentRule::default() };
             let mut want = Vec::new();
             with_every_stepper(&data, |name, stepper| {
                 let rows = evaluated(stepper, &rule, &[&rates[..1], &rates[1..8], &rates[8..]]);

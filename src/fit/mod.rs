@@ -12,6 +12,7 @@
 //! how far a descent gets; `refine` finds the line and its residuals with digits that
 //! the moments have not.
 
+mod batches;
 mod closed_form;
 mod coordinates;
 mod descend;
@@ -20,22 +21,30 @@ mod exact;
 mod forecast;
 mod gradient_descent;
 mod host;
+mod modes;
+mod normal;
 mod parameter;
+mod progress;
 mod refine;
 mod result;
 mod robust;
 mod robust_start;
+mod schedule;
 mod statistics;
 mod steps;
 
+pub use batches::BatchDescent;
 pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;
 pub use gradient_descent::{GradientDescent, Update};
+pub use normal::{normal_quantile, normal_share};
 pub use parameter::Parameter;
+pub use progress::Progress;
 pub use result::{Fit, State, StopReason};
 pub use robust::{Robust, RobustFit};
+pub use schedule::{Schedule, ScheduleError};
 pub use statistics::Statistics;
 pub use steps::{StepsPerSubmit, StepsPerSubmitError};

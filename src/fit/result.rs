@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::progress::Progress;
 use crate::math::{Affine, Evaluation};
 
 /// A descent after `step` steps.
@@ -11,6 +12,8 @@ pub struct State {
     pub model: Affine,
     /// Loss and gradients at `model`.
     pub evaluation: Evaluation,
+    /// The progress of the descent, to go on from `model` later.
+    pub progress: Progress,
 }
 
 /// The reason why a fit ended.
@@ -27,6 +30,8 @@ pub enum StopReason {
     Interrupted,
     /// In closed form, without steps.
     Exact,
+    /// The loss did not shrink for as many epochs as there is patience.
+    Patience,
 }
 
 /// The end of a fit.
@@ -36,8 +41,12 @@ pub struct Fit {
     pub model: Affine,
     /// Loss and gradients at exactly these W and b.
     pub evaluation: Evaluation,
-    /// Steps that led to them.
+    /// Steps that led to them, those before the start included.
     pub steps: u64,
+    /// W and b after the last step: `model`, unless that is a mean of many.
+    pub last: Affine,
+    /// The progress of the descent, to go on from `last` later.
+    pub progress: Progress,
     /// The reason why it ended; if diverged, the step after `steps` wasn't finite.
     pub stop_reason: StopReason,
     /// The number of elements.

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use super::exact::undetermined;
 use super::robust_start::start;
-use super::{ConfigError, Fit, FitError, State, StopReason};
+use super::{ConfigError, Fit, FitError, Progress, State, StopReason};
 use crate::engine::{Engine, EngineError, Reweighting};
 use crate::math::{Affine, Evaluation, LineKind, MedianSearch, Moments, RobustWeight, SizeRange};
 
@@ -103,7 +103,9 @@ impl Robust {
             let settled = self.is_settled(model, next, medians.scale, moments);
             model = next;
             let evaluation = quadratic.evaluate(model);
-            if observe(&State { step: u64::from(rounds), model, evaluation }).is_break() {
+            if observe(&State { step: u64::from(rounds), model, evaluation, progress: Progress::default() })
+                .is_break()
+            {
                 stop_reason = StopReason::Interrupted;
             }
             if settled || rounds == MOST_ROUNDS || stop_reason == StopReason::Interrupted {
@@ -117,6 +119,8 @@ impl Robust {
             model,
             evaluation,
             steps: 0,
+            last: model,
+            progress: Progress::default(),
             stop_reason,
             n: moments.n,
             seconds,

@@ -14,13 +14,19 @@ pub fn is_catching() -> bool {
     CATCHING.get()
 }
 
+/// Runs a decoder for another thread; `is_caught` is whether a panic would be caught
+/// there.
+pub(super) fn caught<T>(is_caught: bool, decode: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let before = CATCHING.replace(is_caught);
+    let result = catch_unwind(AssertUnwindSafe(decode));
+    CATCHING.set(before);
+    result
+}
+
 /// Runs a decoder whose state ends with it; what it says when it panics is the
 /// error.
 pub(super) fn catch<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
-    let before = CATCHING.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(decode));
-    CATCHING.set(before);
-    result.map_err(|panic| {
+    caught(true, decode).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "damaged".to_owned())
     })

@@ -5,6 +5,7 @@ use std::io::Seek;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::nearest::nearest;
 use super::raw_layout::RawLayout;
 use crate::array::error::{excerpt, listed, shown};
 use crate::array::mapping::Mapping;
@@ -87,7 +88,8 @@ impl Input<'_> {
         let available = || listed(names.iter().map(|name| excerpt(name)));
         match self.key {
             Some(key) => {
-                names.iter().position(|name| name == key).ok_or_else(|| self.no_such(what, key, available()))
+                let no_such = || self.no_such(what, key, names.iter().map(String::as_str), available());
+                names.iter().position(|name| name == key).ok_or_else(no_such)
             }
             None if names.is_empty() => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
             None if names.len() == 1 => Ok(0),
@@ -109,7 +111,7 @@ impl Input<'_> {
             Some(key) => {
                 let place = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
                 let place = place.filter(|place| *place < count && (place + 1).to_string() == key);
-                place.ok_or_else(|| self.no_such(what, key, available()))
+                place.ok_or_else(|| self.no_such(what, key, [], available()))
             }
             None if count == 1 => Ok(0),
             None if count == 0 => Err(DataError::NoArrays { path: self.path.to_owned(), what }),
@@ -141,9 +143,16 @@ impl Input<'_> {
         }
     }
 
-    /// The error of a key that means no array.
-    pub(super) fn no_such(&self, what: &'static str, key: &str, available: String) -> DataError {
-        DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), available }
+    /// The error of a key that means no array, of some that are called so.
+    pub(super) fn no_such<'n>(
+        &self,
+        what: &'static str,
+        key: &str,
+        names: impl IntoIterator<Item = &'n str>,
+        available: String,
+    ) -> DataError {
+        let nearest = nearest(key, names).map(excerpt);
+        DataError::NoSuchArray { path: self.path.to_owned(), what, key: excerpt(key), nearest, available }
     }
 
     /// The error of a file that isn't what its name or its start says.

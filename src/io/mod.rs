@@ -28,6 +28,7 @@ mod georeference;
 mod input;
 mod metadata;
 mod model;
+mod nearest;
 mod nodata;
 mod note;
 pub mod npy;
@@ -35,10 +36,12 @@ mod npz;
 pub mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod pieces;
 #[cfg(feature = "png")]
 mod png;
 mod raw;
 mod raw_layout;
+mod read_at;
 pub mod results;
 mod safetensors;
 #[cfg(any(feature = "png", feature = "tiff"))]
@@ -57,7 +60,7 @@ pub use document::{Document, DocumentError};
 pub use georeference::Georeference;
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};
-pub use model::{ModelFormat, load_model, to_safetensors};
+pub use model::{ModelFormat, SavedDescent, load_descent, load_model, to_safetensors};
 pub use nodata::{NodataError, nodata};
 pub use note::{HeaderSign, LinesLike, NamesLike, Note};
 pub use raw_layout::{RawLayout, RawType};

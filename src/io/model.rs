@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::document::{Document, DocumentError, from_object};
 use crate::math::Affine;
@@ -52,6 +52,58 @@ pub fn to_safetensors(model: Affine) -> io::Result<Vec<u8>> {
 struct Model {
     weight: f64,
     bias: f64,
+    descent: Option<SavedDescent>,
+}
+
+/// The state of a descent in the file of a model, from which it goes on as if it had not
+/// ended.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct SavedDescent {
+    /// W after the last step: that of the model, unless that is a mean of many.
+    pub weight: f64,
+    /// b.
+    pub bias: f64,
+    /// Steps so far.
+    pub step: u64,
+    /// Epochs completed.
+    #[serde(default)]
+    pub epoch: u64,
+    /// Batches of the next epoch that were gone through.
+    #[serde(default)]
+    pub batch: u64,
+    /// The velocities of W and b.
+    pub velocity: [f64; 2],
+    /// The prediction at the mean of X, and the digits that f64 has not, where steps in
+    /// standardized coordinates hold it in the place of b.
+    #[serde(default)]
+    pub height: Option<[f64; 2]>,
+}
+
+/// W and b from a file, as [`load_model`] reads them, and the state of the descent that
+/// led to them, if the file has one.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn load_descent(path: &Path) -> Result<(Affine, Option<SavedDescent>), DocumentError> {
+    Document::Model.read(path, |bytes| {
+        let (model, descent) = match ModelFormat::of(path) {
+            ModelFormat::Json => {
+                from_object(bytes).map(|Model { weight, bias, descent }| (Affine { weight, bias }, descent))
+            }
+            ModelFormat::Safetensors => from_safetensors(bytes).map(|model| (model, None)),
+        }?;
+        if !model.is_finite() {
+            return Err("weight or bias is not finite".to_owned());
+        }
+        let numbers = descent.iter().flat_map(|saved| {
+            let height = saved.height.unwrap_or_default();
+            [saved.weight, saved.bias].into_iter().chain(saved.velocity).chain(height)
+        });
+        if !numbers.fold(true, |all, number| all && number.is_finite()) {
+            return Err("a number of its descent is not finite".to_owned());
+        }
+        Ok((model, descent))
+    })
 }
 
 /// Reads W and b from a file that `fit --save` or `fit --json` wrote: from any
@@ -62,13 +114,7 @@ struct Model {
 /// [`DocumentError`]: the file can't be read, isn't such an object, or its
 /// numbers aren't finite.
 pub fn load_model(path: &Path) -> Result<Affine, DocumentError> {
-    Document::Model.read(path, |bytes| {
-        let model = match ModelFormat::of(path) {
-            ModelFormat::Json => from_object(bytes).map(|Model { weight, bias }| Affine { weight, bias }),
-            ModelFormat::Safetensors => from_safetensors(bytes),
-        }?;
-        if model.is_finite() { Ok(model) } else { Err("weight or bias is not finite".to_owned()) }
-    })
+    load_descent(path).map(|(model, _)| model)
 }
 
 fn from_safetensors(bytes: &[u8]) -> Result<Affine, String> {

@@ -14,7 +14,7 @@ use super::decoding::catch;
 use super::input::{Input, STDIN_LABEL, TextRules};
 use super::metadata::{Opened, check_keys};
 use super::raw_layout::RawLayout;
-use super::{csv, npy, npz, raw, safetensors};
+use super::{csv, npy, npz, pieces, raw, safetensors};
 use crate::array::DataError;
 use crate::array::error::{Shown, reason, shown};
 use crate::array::identity::Identity;
@@ -97,19 +97,11 @@ impl Reading {
     /// # Errors
     /// Any fault of the file; see [`DataError`].
     pub fn open(&self, source: &Source) -> Result<Opened, DataError> {
-        let file = OpenFile::new(source)?;
-        let input = file.input(source, self);
-        let format = file.format(self)?;
-        let read = match format {
-            Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input),
-            // Other people's decoders.
-            _ => catch(|| format.open(&input))
-                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
-        };
-        file.unchanged(read)
+        let opened = self.open_all(&[source])?;
+        opened.into_iter().next().ok_or_else(|| DataError::Empty { path: source.path.clone() })
     }
 
-    /// Opens X and T. Two columns of one text file are read in one go.
+    /// Opens X and T.
     ///
     /// # Errors
     /// Any fault of either file, or keys that contradict each other; see
@@ -118,22 +110,54 @@ impl Reading {
         if x.is_stdin() && t.is_stdin() {
             return Err(DataError::StdinTwice);
         }
-        let (x, t) = self.open_both(x, t)?;
-        check_keys([&x, &t])?;
-        Ok((x, t))
+        let opened = self.open_all(&[x, t])?;
+        check_keys(&opened)?;
+        match <[Opened; 2]>::try_from(opened) {
+            Ok([x, t]) => Ok((x, t)),
+            Err(_) => Err(DataError::Empty { path: x.path.clone() }),
+        }
     }
 
-    fn open_both(&self, x: &Source, t: &Source) -> Result<(Opened, Opened), DataError> {
-        if x.path == t.path {
-            let file = OpenFile::new(x)?;
-            if let Format::Csv { delimiter } = file.format(self)? {
-                let keys = [x.key.as_deref(), t.key.as_deref()];
-                let read = csv::read(&file.input(x, self), delimiter, keys);
-                return file.unchanged(read).map(|[x, t]| (x, t));
+    /// Opens arrays that belong together, such as X, T, a mask and weights, and
+    /// gives them in that order. Arrays of one file are decoded in one go where its
+    /// format can, and files that are decoded by one thread side by side. No more than one may come from stdin.
+    ///
+    /// # Errors
+    /// Any fault of a file; see [`DataError`].
+    pub fn open_all(&self, sources: &[&Source]) -> Result<Vec<Opened>, DataError> {
+        let mut jobs: Vec<Job> = Vec::new();
+        // Where the array of each source is: in which job, and in which place of it.
+        let mut places = Vec::with_capacity(sources.len());
+        for source in sources {
+            let is_it = |job: &Job<'_>| job.file.name == source.path && job.file.format.is_in_one_go();
+            let number = jobs.iter().position(is_it).unwrap_or(jobs.len());
+            if number == jobs.len() {
+                // Handles of one opening share the place where they read.
+                jobs.push(Job { file: OpenFile::new(source, self)?, keys: Vec::new() });
             }
+            places.push((number, jobs[number].keys.len()));
+            jobs[number].keys.push(source.key.as_deref());
         }
-        Ok((self.open(x)?, self.open(t)?))
+        let decode = |_: &mut (), job: &Job<'_>| job.file.arrays(&job.keys, self);
+        let mut opened: Vec<Vec<Opened>> = Vec::with_capacity(jobs.len());
+        if jobs.iter().any(|job| job.file.format.takes_all_cores()) {
+            for job in &jobs {
+                opened.push(decode(&mut (), job)?);
+            }
+        } else {
+            pieces::in_order(jobs.iter(), jobs.len(), decode, |arrays| {
+                opened.push(arrays?);
+                Ok::<(), DataError>(())
+            })?;
+        }
+        Ok(places.into_iter().filter_map(|(job, place)| opened.get(job)?.get(place).cloned()).collect())
     }
+}
+
+/// Arrays of one file that are decoded in one go.
+struct Job<'s> {
+    file: OpenFile,
+    keys: Vec<Option<&'s str>>,
 }
 
 /// Opens one array, whatever memory it takes.
@@ -180,24 +204,38 @@ impl Format {
         }
     }
 
-    fn open(self, input: &Input<'_>) -> Result<Opened, DataError> {
+    /// Whether arrays of one file are decoded in one go.
+    fn is_in_one_go(self) -> bool {
+        matches!(self, Self::Csv { .. } | Self::Parquet | Self::Arrow | Self::Tiff)
+    }
+
+    /// Whether one file is decoded by all cores.
+    fn takes_all_cores(self) -> bool {
+        !matches!(self, Self::Npy | Self::Npz | Self::Safetensors | Self::Raw | Self::Png)
+    }
+
+    /// Opens the arrays of these keys.
+    fn open(self, input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
+        match self {
+            Self::Csv { delimiter } => csv::read(input, delimiter, keys),
+            #[cfg(feature = "tiff")]
+            Self::Tiff => super::tiff::open(input, keys),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => super::parquet::open(input, keys),
+            #[cfg(feature = "parquet")]
+            Self::Arrow => super::arrow::open(input, keys),
+            _ => keys.iter().map(|&key| self.open_one(&Input { key, ..*input })).collect(),
+        }
+    }
+
+    fn open_one(self, input: &Input<'_>) -> Result<Opened, DataError> {
         match self {
             Self::Npy => npy::read(input).map(Opened::from),
             Self::Npz => npz::open(input).map(Opened::from),
             Self::Safetensors => safetensors::open(input),
             Self::Raw => raw::open(input).map(Opened::from),
-            Self::Csv { delimiter } => {
-                let [column] = csv::read(input, delimiter, [input.key])?;
-                Ok(column)
-            }
-            #[cfg(feature = "tiff")]
-            Self::Tiff => super::tiff::open(input),
             #[cfg(feature = "png")]
             Self::Png => super::png::open(input),
-            #[cfg(feature = "parquet")]
-            Self::Parquet => super::parquet::open(input),
-            #[cfg(feature = "parquet")]
-            Self::Arrow => super::arrow::open(input),
             #[cfg(not(feature = "tiff"))]
             Self::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
             #[cfg(not(feature = "png"))]
@@ -205,6 +243,11 @@ impl Format {
             #[cfg(not(feature = "parquet"))]
             Self::Parquet | Self::Arrow => {
                 Err(DataError::not_built(input.path, "Parquet and Arrow", "parquet"))
+            }
+            // Those that are opened in one go.
+            _ => {
+                let opened = self.open(input, &[input.key])?;
+                opened.into_iter().next().ok_or_else(|| DataError::Empty { path: input.path.to_owned() })
             }
         }
     }
@@ -244,8 +287,12 @@ fn by_extension(path: &Path) -> Option<Format> {
 
 /// An open file, or stdin brought to one.
 struct OpenFile {
+    /// The name that it was opened by.
+    name: PathBuf,
+    /// The name that messages have for it.
     path: PathBuf,
     file: File,
+    format: Format,
     /// The file as it was when it was opened.
     identity: Identity,
 }
@@ -261,11 +308,13 @@ fn stdin() -> Result<File, DataError> {
 }
 
 impl OpenFile {
-    fn new(source: &Source) -> Result<Self, DataError> {
+    fn new(source: &Source, reading: &Reading) -> Result<Self, DataError> {
+        let name = source.path.clone();
         if source.is_stdin() {
             let (path, file) = (PathBuf::from(STDIN_LABEL), stdin()?);
             let identity = Identity::unnamed(&file).map_err(|e| DataError::io(&path, e))?;
-            return Ok(Self { path, file, identity });
+            let format = format(&path, &file, reading)?;
+            return Ok(Self { name, path, file, format, identity });
         }
         let path = source.path.clone();
         let io = |e| DataError::io(&path, e);
@@ -279,7 +328,29 @@ impl OpenFile {
         }
         let file = File::open(&path).map_err(io)?;
         let identity = Identity::of(&path, &file).map_err(io)?;
-        Ok(Self { path, file, identity })
+        let format = format(&path, &file, reading)?;
+        Ok(Self { name, path, file, format, identity })
+    }
+
+    /// The arrays of these keys.
+    fn arrays(&self, keys: &[Option<&str>], reading: &Reading) -> Result<Vec<Opened>, DataError> {
+        let input = Input {
+            path: &self.path,
+            file: &self.file,
+            key: None,
+            memory_bytes: reading.memory_bytes,
+            raw: reading.raw.as_ref(),
+            text: reading.text,
+            alpha: reading.alpha,
+        };
+        let format = self.format;
+        let read = match format {
+            Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input, keys),
+            // Other people's decoders.
+            _ => catch(|| format.open(&input, keys))
+                .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
+        };
+        self.unchanged(read)
     }
 
     /// The result of a reader, unless the file was changed meanwhile.
@@ -287,61 +358,48 @@ impl OpenFile {
         // Of a file that was, an error of its format says nothing.
         self.identity.check(&self.path, &self.file).and(read)
     }
+}
 
-    /// Decides the format: by the first bytes where it has a signature, else
-    /// by the extension. Plain numbers, whose layout was given, may begin with
-    /// any bytes.
-    fn format(&self, reading: &Reading) -> Result<Format, DataError> {
-        let io = |e| DataError::io(&self.path, e);
-        let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
-        let mut start = Vec::new();
-        (&self.file).take(longest as u64).read_to_end(&mut start).map_err(io)?;
-        (&self.file).rewind().map_err(io)?;
-        if start.is_empty() {
-            return Err(DataError::Empty { path: self.path.clone() });
-        }
-        let named = by_extension(&self.path);
-        let is_stdin = self.path == Path::new(STDIN_LABEL);
-        // Spreadsheets and documents are zip archives too.
-        let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
-        let signed =
-            SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
-        if named.is_none() && start.starts_with(&[0xff; 4]) && self.is_arrow_stream()? {
-            return Ok(Format::Arrow);
-        }
-        match (signed, named) {
-            (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
-            (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
-            (None, None) if is_stdin => Ok(match reading.raw {
-                Some(_) => Format::Raw,
-                None => Format::Csv { delimiter: b',' },
-            }),
-            (None, None) => Err(DataError::UnknownFormat { path: self.path.clone() }),
-        }
+/// Decides the format of a file: by the first bytes where it has a signature, else
+/// by the extension. Plain numbers, whose layout was given, may begin with
+/// any bytes.
+fn format(path: &Path, mut file: &File, reading: &Reading) -> Result<Format, DataError> {
+    let io = |e| DataError::io(path, e);
+    let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
+    let mut start = Vec::new();
+    file.take(longest as u64).read_to_end(&mut start).map_err(io)?;
+    file.rewind().map_err(io)?;
+    if start.is_empty() {
+        return Err(DataError::Empty { path: path.to_owned() });
     }
+    let named = by_extension(path);
+    let is_stdin = path == Path::new(STDIN_LABEL);
+    // Spreadsheets and documents are zip archives too.
+    let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
+    let signed = SIGNATURES.iter().find(|(signature, format)| start.starts_with(signature) && tells(*format));
+    if named.is_none() && start.starts_with(&[0xff; 4]) && is_arrow_stream(path, file)? {
+        return Ok(Format::Arrow);
+    }
+    match (signed, named) {
+        (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
+        (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
+        (None, None) if is_stdin => Ok(match reading.raw {
+            Some(_) => Format::Raw,
+            None => Format::Csv { delimiter: b',' },
+        }),
+        (None, None) => Err(DataError::UnknownFormat { path: path.to_owned() }),
+    }
+}
 
-    /// Whether it is a stream of Arrow's messages, which begins with no more of
-    /// a signature than four bytes that numbers may begin with too.
-    fn is_arrow_stream(&self) -> Result<bool, DataError> {
-        #[cfg(feature = "parquet")]
-        let begins_stream = super::arrow::begins_stream;
-        #[cfg(not(feature = "parquet"))]
-        let begins_stream = |_: &[u8]| false;
-        let map = Mapping::named(&self.path, &self.file).map_err(|e| DataError::io(&self.path, e))?;
-        Ok(begins_stream(map.bytes()))
-    }
-
-    fn input<'a>(&'a self, source: &'a Source, reading: &'a Reading) -> Input<'a> {
-        Input {
-            path: &self.path,
-            file: &self.file,
-            key: source.key.as_deref(),
-            memory_bytes: reading.memory_bytes,
-            raw: reading.raw.as_ref(),
-            text: reading.text,
-            alpha: reading.alpha,
-        }
-    }
+/// Whether it is a stream of Arrow's messages, which begins with no more of
+/// a signature than four bytes that numbers may begin with too.
+fn is_arrow_stream(path: &Path, file: &File) -> Result<bool, DataError> {
+    #[cfg(feature = "parquet")]
+    let begins_stream = super::arrow::begins_stream;
+    #[cfg(not(feature = "parquet"))]
+    let begins_stream = |_: &[u8]| false;
+    let map = Mapping::named(path, file).map_err(|e| DataError::io(path, e))?;
+    Ok(begins_stream(map.bytes()))
 }
 
 #[cfg(test)]

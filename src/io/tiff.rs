@@ -1,104 +1,167 @@
 //! Bands of TIFF, BigTIFF and GeoTIFF images. A band that lies in the file as
-//! it is in memory is mapped; others are decoded, row by row. All samples of a
+//! it is in memory is mapped; others are decoded, strips and tiles on all cores. All samples of a
 //! pixel are bands, and their numbers are those that are stored, whatever
 //! colours they are meant to be. Pixels that the image's own masks and markers
 //! exclude are null.
 
 mod blocks;
 mod compression;
+mod decode;
 mod directory;
 mod image;
+mod lzw;
 mod markers;
 mod output;
 mod packing;
 mod pages;
 mod samples;
 mod tag;
+mod whole;
 
+use self::decode::Wanted;
 use self::directory::{Directory, File};
 use self::image::Image;
 pub(super) use self::markers::mask_beside;
 use self::markers::{Band, transparent};
 pub(super) use self::output::header;
-use self::pages::pages;
+use self::pages::{Page, pages};
 use super::georeference::{GeoValue, Georeference};
 use super::input::Input;
 use super::metadata::Opened;
 use super::note::Note;
 use super::{nodata, sidecar};
+use crate::array::mapping::Mapping;
 use crate::array::nodata::is_in_range;
-use crate::array::{DataError, Element, ElementType, Nodata};
+use crate::array::{Array, Bitmap, DataError, Element, ElementType, Nodata};
 use crate::with_element;
 
-/// Opens a band, numbered from 1; without a number the only one. The bands of
-/// a file of several pages are those of the first, then those of the second,
+/// Opens bands, one for each key: numbered from 1; without a number the only one. The
+/// bands of a file of several pages are those of the first, then those of the second,
 /// and so on; reduced copies of a page have no numbers.
-pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
+pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
     let map = input.map()?;
     let file = File::new(input, map.bytes())?;
     let (pages, reduced) = pages(input, &file)?;
-    let count = pages.iter().fold(0usize, |sum, page| sum.saturating_add(page.bands()));
-    let mut band = input.choose_number("band", count)?;
-    let mut place = 0;
-    while band >= pages[place].bands() {
-        band -= pages[place].bands();
-        place += 1;
+    let inputs: Vec<Input<'_>> = keys.iter().map(|&key| Input { key, ..*input }).collect();
+    let mut bands = Vec::with_capacity(keys.len());
+    for input in &inputs {
+        bands.push(Chosen::new(input, &map, &pages, reduced.as_ref())?);
     }
-    let page = &pages[place];
-    let directory = &page.directory;
-    refuse_colours(input, directory)?;
-    let image = Image::of(input, &map, directory, band % page.samples)?;
-    let image =
-        image.further(band / page.samples)?.filter(|image| page.slices == 1 || image.is_one_of_many());
-    let image = image.ok_or_else(|| {
-        let found =
-            format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
-        input.unsupported(found, "save them as pages, with ImageJ's or tifffile's writer")
-    })?;
-    image.check_claims()?;
+    let wanted: Vec<Wanted<'_>> = bands.iter().map(Chosen::wanted).collect();
+    let arrays = decode::arrays(&wanted)?;
+    bands.iter().zip(arrays).map(|(band, array)| band.opened(array)).collect()
+}
 
-    let mut notes: Vec<Note> = reduced.into_iter().collect();
-    notes.extend(image.has_no_sizes().then_some(Note::SizesCalculated));
-    let band = Band { image: &image, number: band + 1, is_of_first_page: place == 0 };
-    let beside = if band.is_of_first_page { sidecar::Notes::of(input, &mut notes)? } else { None };
-    let of_elements = |found| nodata::of_elements(found, image.element);
-    let own = directory.text(tag::GDAL_NODATA)?.and_then(|text| nodata_of(&text)).map(of_elements);
-    // GDAL lets what is beside the image replace what is in it.
-    let elsewhere = beside
-        .as_ref()
-        .and_then(|beside| Some((of_elements(beside.nodata(band.number)?), beside.name.clone())));
-    if let Some((found, file)) = &elsewhere {
-        let file = file.clone();
-        notes.extend(nodata::shown(found).map(|value| Note::NodataBeside { value, file }));
-    }
-    let found = elsewhere.map(|(found, _)| found).or(own);
+/// A band that was chosen, with what the file says of it.
+struct Chosen<'a> {
+    input: &'a Input<'a>,
+    directory: &'a Directory<'a>,
+    image: Image<'a>,
+    /// The place of its page, and its own among that page's bands.
+    page: usize,
+    band: usize,
+    is_only: bool,
+    notes: Vec<Note>,
+    nodata: Option<Nodata>,
+    excluded: Option<(String, Bitmap)>,
+    /// Whether a mask decides alone which pixels are missing.
+    is_masked: bool,
+}
 
-    let excluded = markers::in_place_of_nodata(input, &map, page, beside.as_ref(), &band, &mut notes)?;
-    let is_masked = excluded.is_some();
-    let excluded = match &found {
-        _ if is_masked => excluded,
-        Some(Nodata::Unclear { .. } | Nodata::Whole(_)) => None,
-        Some(Nodata::Number(value)) if is_in_range(*value, image.element) => None,
-        _ => transparent(input, &map, page, &band, &mut notes)?,
-    };
-    let array = match image.mapped()? {
-        Some(array) => array,
-        None => with_element!(image.element, E => {
-            let sparse = found.as_ref().and_then(element_of).unwrap_or(<E as bytemuck::Zeroable>::zeroed());
-            image.array::<E>(sparse)
-        })?,
-    };
-    let array = if count > 1 { array.keyed(input.key.unwrap_or("1")) } else { array };
-    let mut opened = Opened::from(array).compared_as_gdal_does().located(georeference(directory)?);
-    if let Some((by, valid)) = excluded {
-        let unused = found.as_ref().filter(|_| is_masked).and_then(nodata::shown);
-        notes.push(Note::Masked { by, is_alpha: !is_masked, count: valid.missing(), unused });
-        opened = opened.with_nulls(valid);
+impl<'a> Chosen<'a> {
+    fn new(
+        input: &'a Input<'a>,
+        map: &'a Mapping,
+        pages: &'a [Page<'a>],
+        reduced: Option<&Note>,
+    ) -> Result<Self, DataError> {
+        let count = pages.iter().fold(0usize, |sum, page| sum.saturating_add(page.bands()));
+        let mut band = input.choose_number("band", count)?;
+        let mut place = 0;
+        while band >= pages[place].bands() {
+            band -= pages[place].bands();
+            place += 1;
+        }
+        let page = &pages[place];
+        let directory = &page.directory;
+        refuse_colours(input, directory)?;
+        let image = Image::of(input, map, directory, band % page.samples)?;
+        let image =
+            image.further(band / page.samples)?.filter(|image| page.slices == 1 || image.is_one_of_many());
+        let image = image.ok_or_else(|| {
+            let found =
+                format!("one directory stands for {} images, which are compressed or in tiles", page.slices);
+            input.unsupported(found, "save them as pages, with ImageJ's or tifffile's writer")
+        })?;
+        image.check_claims()?;
+
+        let mut notes: Vec<Note> = reduced.into_iter().cloned().collect();
+        notes.extend(image.has_no_sizes().then_some(Note::SizesCalculated));
+        let this = Band { image: &image, number: band + 1, is_of_first_page: place == 0 };
+        let beside = if this.is_of_first_page { sidecar::Notes::of(input, &mut notes)? } else { None };
+        let of_elements = |found| nodata::of_elements(found, image.element);
+        let own = directory.text(tag::GDAL_NODATA)?.and_then(|text| nodata_of(&text)).map(of_elements);
+        // GDAL lets what is beside the image replace what is in it.
+        let elsewhere = beside
+            .as_ref()
+            .and_then(|beside| Some((of_elements(beside.nodata(this.number)?), beside.name.clone())));
+        if let Some((found, file)) = &elsewhere {
+            let file = file.clone();
+            notes.extend(nodata::shown(found).map(|value| Note::NodataBeside { value, file }));
+        }
+        let found = elsewhere.map(|(found, _)| found).or(own);
+
+        let excluded = markers::in_place_of_nodata(input, map, page, beside.as_ref(), &this, &mut notes)?;
+        let is_masked = excluded.is_some();
+        let excluded = match &found {
+            _ if is_masked => excluded,
+            Some(Nodata::Unclear { .. } | Nodata::Whole(_)) => None,
+            Some(Nodata::Number(value)) if is_in_range(*value, image.element) => None,
+            _ => transparent(input, map, page, &this, &mut notes)?,
+        };
+        let is_only = count == 1;
+        Ok(Self {
+            input,
+            directory,
+            image,
+            page: place,
+            band,
+            is_only,
+            notes,
+            nodata: found,
+            excluded,
+            is_masked,
+        })
     }
-    notes.extend(directory.text(tag::GDAL_METADATA)?.and_then(|text| scaling(&text, band.number - 1)));
-    // A mask decides alone; the value is still the one to write for missing pixels.
-    let opened = if is_masked { opened.with_fill(found.as_ref()) } else { opened.with_nodata(found) };
-    Ok(opened.noted(notes))
+
+    fn wanted(&self) -> Wanted<'_> {
+        let sparse = with_element!(self.image.element, E => {
+            let sparse = self.nodata.as_ref().and_then(element_of).unwrap_or(<E as bytemuck::Zeroable>::zeroed());
+            let mut bytes = [0; decode::MOST_ELEMENT_BYTES];
+            bytes[..size_of::<E>()].copy_from_slice(bytemuck::bytes_of::<E>(&sparse));
+            bytes
+        });
+        Wanted { image: &self.image, page: self.page, sparse }
+    }
+
+    fn opened(&self, array: Array) -> Result<Opened, DataError> {
+        let array = if self.is_only { array } else { array.keyed(self.input.key.unwrap_or("1")) };
+        let mut opened = Opened::from(array).compared_as_gdal_does().located(georeference(self.directory)?);
+        let mut notes = self.notes.clone();
+        let found = self.nodata.clone();
+        if let Some((by, valid)) = &self.excluded {
+            let unused = found.as_ref().filter(|_| self.is_masked).and_then(nodata::shown);
+            let is_alpha = !self.is_masked;
+            notes.push(Note::Masked { by: by.clone(), is_alpha, count: valid.missing(), unused });
+            opened = opened.with_nulls(valid.clone());
+        }
+        let text = self.directory.text(tag::GDAL_METADATA)?;
+        notes.extend(text.and_then(|text| scaling(&text, self.band)));
+        // A mask decides alone; the value is still the one to write for missing pixels.
+        let opened =
+            if self.is_masked { opened.with_fill(found.as_ref()) } else { opened.with_nodata(found) };
+        Ok(opened.noted(notes))
+    }
 }
 
 /// The nodata value of the tag that GDAL puts into its images: a text, which ends

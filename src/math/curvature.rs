@@ -37,6 +37,12 @@ impl Curvature {
     /// where it is the same in all directions.
     pub const STANDARDIZED: Self = Self { smallest: 2.0, largest: 2.0, angle: 0.0 };
 
+    /// The curvature of the loss with a weight decay δ: of L + δ/2·(W² + b²).
+    #[must_use]
+    pub fn decayed(&self, decay: f64) -> Self {
+        Self { smallest: self.smallest + decay, largest: self.largest + decay, ..*self }
+    }
+
     /// κ = λmax/λmin; infinite if all x are equal.
     #[must_use]
     pub fn condition(&self) -> f64 {

@@ -322,6 +322,7 @@ mod tests {
                 (LineKind::Deming { delta: 0.3 }, LineKind::Deming { delta: 1.0 / 0.3 }),
             ] {
                 let (line, back) = (model(kind, &pairs), model(inverse, &swapped));
+                assert_eq!(line.weight.signum(), sign, "{kind}");
                 let off = [line.weight * back.weight - 1.0, line.bias + line.weight * back.bias];
                 assert!(kind.is_symmetric() && off.iter().all(|off| off.abs() < 1e-13), "{kind}: {off:?}");
             }
@@ -343,6 +344,31 @@ mod tests {
             let bias = 4.0 * want.bias - 64.0 - 1_048_576.0 * 4.0 * want.weight;
             let off = ((got.weight / want.weight / 4.0 - 1.0).abs()).max((got.bias / bias - 1.0).abs());
             assert!(off < 1e-14, "{kind}: {got:?} for {want:?}");
+        }
+    }
+
+    /// Moments in units, of x/8 and 4·t: W is 32 times as large, b 4 times, and a
+    /// variance of T over one of X 1,024 times.
+    #[test]
+    fn lines_of_moments_in_units_are_those_of_the_data() {
+        let mut readings = crate::math::Readings::default();
+        (readings.x.exponent, readings.t.exponent) = (3, -2);
+        let in_units = moments(&PAIRS).of_readings(&readings, 0);
+        for (kind, of_data) in [
+            (LineKind::ReducedMajorAxis, LineKind::ReducedMajorAxis),
+            (LineKind::Deming { delta: 2.0 }, LineKind::Deming { delta: 2048.0 }),
+            (LineKind::ThroughOrigin { bias: 1.0 }, LineKind::ThroughOrigin { bias: 4.0 }),
+            (LineKind::Offset { weight: 3.0 }, LineKind::Offset { weight: 96.0 }),
+        ] {
+            let (want, got) = (model(kind, &PAIRS), of_data.of(&in_units).unwrap().affine());
+            assert_eq!(got, Affine::new(32.0 * want.weight, 4.0 * want.bias), "{kind}");
+            let plain = moments(&PAIRS);
+            let want = kind.statistics(&plain, plain.least_squares_rr());
+            let got = of_data.statistics(&in_units, in_units.least_squares_rr());
+            assert_eq!(got.residual_std, want.residual_std.map(|std| 4.0 * std), "{kind}");
+            assert_eq!(got.stderr_weight, want.stderr_weight.map(|error| 32.0 * error), "{kind}");
+            assert_eq!(got.stderr_bias, want.stderr_bias.map(|error| 4.0 * error), "{kind}");
+            assert_eq!((got.r2, got.t_weight), (want.r2, want.t_weight), "{kind}");
         }
     }
 

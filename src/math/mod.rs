@@ -12,6 +12,7 @@
 //! (`least_squares`, `lines`, `quadratic`).
 
 mod affine;
+mod bins;
 mod compensated;
 mod curvature;
 mod double;
@@ -23,6 +24,7 @@ mod loss;
 mod loss_sums;
 mod moments;
 mod number;
+mod permutation;
 mod quadratic;
 mod reading;
 mod robust;
@@ -32,6 +34,7 @@ mod sums;
 mod units;
 
 pub use affine::Affine;
+pub use bins::{BinAxis, Bins};
 pub use compensated::Compensated;
 pub use curvature::Curvature;
 pub use double::{Double, exponent_of, scaled, two_sum};
@@ -41,6 +44,7 @@ pub use lines::{LineKind, LineKindError, LineStatistics};
 pub use loss::{Loss, LossError};
 pub use loss_sums::LossSums;
 pub use moments::Moments;
+pub use permutation::Permutation;
 pub use quadratic::{Quadratic, Slopes};
 pub use reading::{Reading, Readings};
 pub use robust::{MedianSearch, RobustWeight, RobustWeightError, SizeCounts, SizeRange};

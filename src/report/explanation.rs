@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::numbers::{exact, short};
 use crate::engine::EngineInfo;
-use crate::fit::State;
+use crate::fit::{GradientDescent, State};
 
 /// A descent over a handful of elements, with every number written out as on
 /// a blackboard.
@@ -16,8 +16,9 @@ pub struct Explanation {
     pub t: Vec<f64>,
     /// The number of elements in a row; at least 1.
     pub columns: usize,
-    /// η.
-    pub learning_rate: f64,
+    /// The settings of the steps.
+    #[serde(skip)]
+    pub descent: GradientDescent,
     /// The states that the engine went through; the last one is only told of.
     #[serde(skip)]
     pub states: Vec<State>,
@@ -33,7 +34,15 @@ const WIDTH: usize = 100;
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.x.len();
-        writeln!(f, "Y = X·W + b, fitted to T; N = {n}, η = {}", exact(self.learning_rate))?;
+        write!(f, "Y = X·W + b, fitted to T; N = {n}, η = {}", exact(self.descent.learning_rate))?;
+        for (name, value) in
+            [("μ", self.descent.momentum), ("τ", self.descent.dampening), ("δ", self.descent.weight_decay)]
+        {
+            if value > 0.0 {
+                write!(f, ", {name} = {}", exact(value))?;
+            }
+        }
+        writeln!(f, "{}", if self.descent.nesterov { ", Nesterov's" } else { "" })?;
         writeln!(f, "loss, gradients and updates by {}", self.engine)?;
         writeln!(f)?;
         self.write_matrices(f, &[("X", &self.x), ("T", &self.t)])?;
@@ -90,16 +99,71 @@ impl Explanation {
     }
 
     fn write_update(&self, f: &mut fmt::Formatter<'_>, from: &State, to: &State) -> fmt::Result {
-        let rate = exact(self.learning_rate);
+        let (before, after) = (from.progress.velocity, to.progress.velocity);
         writeln!(f)?;
-        for (name, from, gradient, to) in [
-            ("W", from.model.weight, from.evaluation.grad_weight, to.model.weight),
-            ("b", from.model.bias, from.evaluation.grad_bias, to.model.bias),
+        for (name, from, gradient, velocities, to) in [
+            (
+                "W",
+                from.model.weight,
+                from.evaluation.grad_weight,
+                [before.weight, after.weight],
+                to.model.weight,
+            ),
+            ("b", from.model.bias, from.evaluation.grad_bias, [before.bias, after.bias], to.model.bias),
         ] {
-            let (from, gradient, to) = (short(from), factor(gradient), short(to));
-            writeln!(f, "  {name} ← {name} - η·∂L/∂{name} = {from} - {rate}·{gradient} = {to}")?;
+            self.write_move(f, name, from, gradient, velocities, to)?;
         }
         Ok(())
+    }
+
+    /// Writes how one of W and b moves: by its gradient, that with a decay, the
+    /// velocity before and after, and from where to where.
+    fn write_move(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        from: f64,
+        gradient: f64,
+        [before, after]: [f64; 2],
+        to: f64,
+    ) -> fmt::Result {
+        let GradientDescent { momentum, dampening, nesterov, weight_decay, .. } = self.descent;
+        let rate = exact(self.descent.learning_rate);
+        let (mut slope, mut term) = (gradient, format!("∂L/∂{name}"));
+        if weight_decay > 0.0 {
+            slope += weight_decay * from;
+            let (decay, at, sum) = (exact(weight_decay), factor(from), short(slope));
+            let gradient = short(gradient);
+            writeln!(f, "  g{name} = ∂L/∂{name} + δ·{name} = {gradient} + {decay}·{at} = {sum}")?;
+            term = format!("g{name}");
+        }
+        if momentum > 0.0 {
+            let is_first = before == 0.0 && after == slope;
+            let share = if dampening > 0.0 && !is_first { format!("(1 - τ)·{term}") } else { term.clone() };
+            let shares = if dampening > 0.0 && !is_first {
+                format!("(1 - {})·", exact(dampening))
+            } else {
+                String::new()
+            };
+            let (mu, slope_text) = (exact(momentum), factor(slope));
+            writeln!(
+                f,
+                "  v{name} ← μ·v{name} + {share} = {mu}·{} + {shares}{slope_text} = {}",
+                factor(before),
+                short(after)
+            )?;
+            if nesterov {
+                slope += momentum * after;
+                let (velocity, sum) = (factor(after), short(slope));
+                writeln!(f, "  n{name} = {term} + μ·v{name} = {slope_text} + {mu}·{velocity} = {sum}")?;
+                term = format!("n{name}");
+            } else {
+                slope = after;
+                term = format!("v{name}");
+            }
+        }
+        let (from, slope, to) = (short(from), factor(slope), short(to));
+        writeln!(f, "  {name} ← {name} - η·{term} = {from} - {rate}·{slope} = {to}")
     }
 
     /// Named matrices side by side.

@@ -28,7 +28,7 @@ impl History {
     /// # Errors
     /// [`DataError::Write`].
     pub fn add(&mut self, state: &State) -> Result<(), DataError> {
-        let State { step, model, evaluation } = state;
+        let State { step, model, evaluation, .. } = state;
         let row =
             (step, evaluation.loss, evaluation.grad_weight, evaluation.grad_bias, model.weight, model.bias);
         self.rows.serialize(row).map_err(|e| failed(&self.path, e))

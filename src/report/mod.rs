@@ -2,22 +2,38 @@
 //! file. Nothing here computes; everything here is text.
 
 mod bench;
+mod checkpoint;
 mod comparison;
+mod curve;
 mod devices;
+mod dry_run;
 mod explanation;
 mod history;
 mod numbers;
+#[cfg(feature = "plot")]
+mod page;
+#[cfg(feature = "plot")]
+pub mod pictures;
 mod robustness;
 mod summary;
 mod table;
+mod trace;
 mod tuning;
+mod view;
 
 pub use bench::{BenchReport, BenchResult, ReadBandwidth, Timing};
+pub use checkpoint::{Checkpoints, resumed, saved};
 pub use comparison::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
+pub use curve::loss_curve;
 pub use devices::{AdapterReport, DevicesReport};
+pub use dry_run::{DryRun, InputFile};
 pub use explanation::Explanation;
 pub use history::History;
 pub(crate) use numbers::count;
+#[cfg(feature = "plot")]
+pub use page::{Provenance, page};
 pub use robustness::Robustness;
-pub use summary::{FitReport, Method, Outlook, Solved, Timings};
+pub use summary::{BatchesReport, FitReport, Method, Outlook, Solved, Timings};
+pub use trace::Trace;
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
+pub use view::{Bowl, FitView};

@@ -1,3 +1,5 @@
+use bytesize::ByteSize;
+
 /// A number as short as it can be read, with six digits or, before the point,
 /// more: plain where that's short, with an exponent where it isn't.
 pub(super) fn short(value: f64) -> String {
@@ -24,6 +26,11 @@ pub(super) fn near_one(value: f64) -> String {
     } else {
         short(value)
     }
+}
+
+/// A number of bytes: 128.0 MiB.
+pub(super) fn bytes(value: u64) -> String {
+    ByteSize::b(value).display().iec().to_string()
 }
 
 /// A number of things, one or more.

@@ -3,10 +3,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::Robustness;
+use super::checkpoint::saved;
 use super::numbers::{count, counted, exact, near_one, seconds, short};
 use crate::array::Excluded;
 use crate::engine::EngineInfo;
-use crate::fit::{Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::fit::{BatchDescent, Coordinates, Fit, Forecast, GradientDescent, Statistics, StopReason};
+use crate::io::SavedDescent;
 use crate::math::{Affine, Curvature, LineKind, Loss, Moments, scaled, six_digits_below};
 
 /// The seconds that each part of a fit took.
@@ -60,6 +62,8 @@ pub struct Solved {
     pub line: LineKind,
     /// Its descent, if it descends.
     pub sgd: Option<GradientDescent>,
+    /// Its batches, if it descends over such.
+    pub batches: Option<BatchDescent>,
     /// The moments of the data.
     pub moments: Moments,
     /// The curvature of the loss in the coordinates of the descent; `None` if that
@@ -84,12 +88,13 @@ impl Outlook {
     /// The steps that a forecast without a tolerance is for.
     pub const STEPS: u64 = 1000;
 
-    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Self {
-        let forecast = Forecast::new(sgd, moments, curvature);
+    fn of(sgd: &GradientDescent, moments: &Moments, curvature: Curvature) -> Option<Self> {
+        let forecast = Forecast::new(sgd, moments, curvature)?;
         let tolerances = sgd.both_tolerances();
         let is_given = tolerances.iter().all(|&tolerance| tolerance > 0.0);
         let steps_to_tolerance = is_given.then(|| forecast.steps_within(tolerances)).flatten();
-        Self { steps_to_tolerance, error_factor_1000_steps: forecast.error_factor(Self::STEPS) }
+        let error_factor_1000_steps = forecast.error_factor(Self::STEPS);
+        Some(Self { steps_to_tolerance, error_factor_1000_steps })
     }
 }
 
@@ -131,6 +136,20 @@ pub struct FitReport {
     pub robust: Option<Robustness>,
     /// η; null where there are no steps.
     pub learning_rate: Option<f64>,
+    /// μ; null where there are no steps, as the four that follow.
+    pub momentum: Option<f64>,
+    /// τ.
+    pub dampening: Option<f64>,
+    /// Whether the momentum is Nesterov's.
+    pub nesterov: Option<bool>,
+    /// δ.
+    pub weight_decay: Option<f64>,
+    /// The schedule of the learning rate.
+    pub schedule: Option<String>,
+    /// The settings of the batches; null without them.
+    pub batches: Option<BatchesReport>,
+    /// The state of the descent, from which another can go on; null without one.
+    pub descent: Option<SavedDescent>,
     /// Whether the steps were made in standardized coordinates.
     pub standardized: bool,
     /// The reason of the end.
@@ -184,13 +203,20 @@ impl FitReport {
             line: solved.line,
             robust: None,
             learning_rate: sgd.map(|sgd| sgd.learning_rate),
+            momentum: sgd.map(|sgd| sgd.momentum),
+            dampening: sgd.map(|sgd| sgd.dampening),
+            nesterov: sgd.map(|sgd| sgd.nesterov),
+            weight_decay: sgd.map(|sgd| sgd.weight_decay),
+            schedule: sgd.map(|sgd| sgd.schedule.to_string()),
+            batches: solved.batches.map(BatchesReport::of),
+            descent: sgd.map(|_| saved(fit.last, &fit.progress)),
             standardized: sgd.is_some_and(|sgd| sgd.coordinates != Coordinates::Original),
             stop_reason: fit.stop_reason,
-            statistics: solved.statistics,
+            statistics: sgd.map_or(solved.statistics, |sgd| rated(sgd, solved)),
             forecast: sgd
-                .filter(|sgd| sgd.is_plain())
+                .filter(|sgd| sgd.is_plain() && solved.batches.is_none())
                 .zip(solved.curvature)
-                .map(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
+                .and_then(|(sgd, curvature)| Outlook::of(sgd, &solved.moments, curvature)),
             precision: engine.precision,
             engine,
             timings,
@@ -255,7 +281,7 @@ impl fmt::Display for FitReport {
 
 impl FitReport {
     /// The name of the line in a sentence.
-    fn line_name(&self) -> String {
+    pub(super) fn line_name(&self) -> String {
         match self.line {
             LineKind::LeastSquares => "the least-squares line".to_owned(),
             LineKind::ThroughOrigin { bias: 0.0 } => "the least-squares line through the origin".to_owned(),
@@ -275,6 +301,7 @@ impl FitReport {
             StopReason::Tolerance => "the gradients reached the tolerance",
             StopReason::Diverged => "DIVERGED after this one",
             StopReason::Interrupted => "interrupted",
+            StopReason::Patience => "the loss stopped shrinking",
             StopReason::Exact if self.robust.is_some() => "rounds of reweighted least squares instead",
             StopReason::Exact => &format!("{}, in closed form", self.line_name()),
         };
@@ -282,7 +309,32 @@ impl FitReport {
         if let Some(rate) = self.learning_rate {
             write!(f, "; learning rate {}", exact(rate))?;
         }
+        if let Some(schedule) = self.schedule.as_deref().filter(|&schedule| schedule != "constant") {
+            write!(f, " ({schedule})")?;
+        }
+        let nesterov = if self.nesterov == Some(true) { "Nesterov's " } else { "" };
+        for (name, value) in [
+            (format!("{nesterov}momentum"), self.momentum),
+            ("dampening".to_owned(), self.dampening),
+            ("weight decay".to_owned(), self.weight_decay),
+        ] {
+            if let Some(value) = value.filter(|&value| value > 0.0) {
+                write!(f, ", {name} {}", exact(value))?;
+            }
+        }
         writeln!(f, "{}", if self.standardized { ", standardized" } else { "" })?;
+        if let Some(batches) = &self.batches {
+            let epochs = self.descent.map_or(0, |descent| descent.epoch);
+            write!(f, "  batches    {:<24}", counted(batches.batch, "element"))?;
+            write!(f, " {}, shuffle {}", counted(epochs, "epoch"), batches.shuffle)?;
+            write!(
+                f,
+                "{}",
+                if batches.shuffle == "none" { String::new() } else { format!(", seed {}", batches.seed) }
+            )?;
+            let averaged = if batches.average { "; W and b are means over the second half" } else { "" };
+            writeln!(f, "{averaged}")?;
+        }
         if let Some(robust) = &self.robust {
             writeln!(f, "  robust     {robust}")?;
         }
@@ -308,9 +360,10 @@ impl FitReport {
         let s = &self.statistics;
         if let (Some(lr_max), Some(lr_best)) = (s.lr_max, s.lr_best) {
             let condition = s.condition.map_or_else(|| "∞".to_owned(), short);
+            let over = if self.batches.is_some() { " of whole passes" } else { "" };
             writeln!(
                 f,
-                "  rates      {:<24} best {}; condition number {condition}",
+                "  rates      {:<24} best {}{over}; condition number {condition}",
                 format!("below {}", short(six_digits_below(lr_max))),
                 short(six_digits_below(lr_best))
             )?;
@@ -350,6 +403,42 @@ impl FitReport {
     }
 }
 
+/// The batches of a descent.
+#[derive(Debug, Clone, Serialize)]
+pub struct BatchesReport {
+    /// Elements of a batch.
+    pub batch: u64,
+    /// Epochs to make.
+    pub epochs: u64,
+    /// The order of the elements in an epoch.
+    pub shuffle: &'static str,
+    /// The seed of that order.
+    pub seed: u64,
+    /// Whether short batches are left out.
+    pub drop_last: bool,
+    /// Whether W and b are means.
+    pub average: bool,
+    /// Epochs without a smaller loss that end it; 0 for none.
+    pub patience: u64,
+}
+
+impl BatchesReport {
+    fn of(batches: BatchDescent) -> Self {
+        let BatchDescent { batch, epochs, shuffle, seed, drop_last, average, patience, .. } = batches;
+        Self { batch, epochs, shuffle: shuffle.name(), seed, drop_last, average, patience }
+    }
+}
+
+/// The statistics with the learning rates of this descent, which depend on its
+/// momentum and weight decay.
+fn rated(sgd: &GradientDescent, solved: &Solved) -> Statistics {
+    let Some(curvature) = solved.curvature.filter(|_| sgd.momentum > 0.0 || sgd.weight_decay > 0.0) else {
+        return solved.statistics;
+    };
+    let (lr_max, lr_best) = (sgd.rate_bound(&curvature), sgd.best_rate(&curvature));
+    Statistics { lr_max: Some(lr_max), lr_best: Some(lr_best), ..solved.statistics }
+}
+
 /// A value as its own text.
 fn as_text<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
@@ -380,7 +469,7 @@ fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
 }
 
 /// Y = X·W + b with the numbers in.
-fn line(model: Affine) -> String {
+pub(super) fn line(model: Affine) -> String {
     let sign = if model.bias < 0.0 { '-' } else { '+' };
     format!("Y = X·{} {sign} {}", short(model.weight), short(model.bias.abs()))
 }

@@ -251,7 +251,7 @@ fn standardized_steps_lose_nothing_to_a_mean_far_off() {
                 near(&case, Some(fit.evaluation.loss + 1.0), loss, tolerance + rounding);
             }
             let tolerances = GradientDescent::relative_to(&moments, 1e-4 * tolerance.sqrt());
-            let steps = Forecast::new(&sgd, &moments, curvature).steps_within(tolerances).unwrap();
+            let steps = Forecast::new(&sgd, &moments, curvature).unwrap().steps_within(tolerances).unwrap();
             assert!(steps <= 1, "{case}: {steps}");
         }
     }

@@ -197,7 +197,9 @@ fn matches<W, G>(want: &[W], got: &[G], is_any: fn(&W) -> bool, is_same: fn(&W, 
 
 fn prints(documented: &str, output: &str) -> bool {
     let want: Vec<Vec<Token>> = documented.lines().map(tokens).collect();
-    let got: Vec<Vec<Token>> = output.lines().map(tokens).collect();
+    // On a slow machine a descent is told that it could be faster.
+    let is_told = |line: &&str| !(line.starts_with("note: the ") && line.contains(" steps took "));
+    let got: Vec<Vec<Token>> = output.lines().filter(is_told).map(tokens).collect();
     matches(
         &want,
         &got,
@@ -367,7 +369,9 @@ fn options(text: &str) -> BTreeSet<String> {
 /// The guide tells every option that a command has, and no other.
 #[test]
 fn the_guide_tells_the_options_that_there_are() {
-    let help = ["fit", "predict", "compare", "bench", "devices", "explain", "generate"].map(|command| {
+    let commands =
+        ["fit", "predict", "compare", "bench", "devices", "explain", "generate", "completions", "man"];
+    let help = commands.map(|command| {
         let mut program = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
         String::from_utf8(program.args([command, "--help"]).output().unwrap().stdout).unwrap()
     });

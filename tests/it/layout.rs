@@ -317,8 +317,14 @@ fn crates_stay_in_their_rooms() {
         ("use ::safetensors", "io/safetensors.rs"),
         ("use zip::", "io/npz.rs"),
         ("comfy_table::", "report/"),
+        ("plotters::", "report/pictures"),
         ("multiversion::", "engine/"),
         ("statrs::", "fit/statistics.rs"),
+        ("statrs::", "fit/normal.rs"),
+        ("strsim::", "io/nearest.rs"),
+        ("terminal_size::", "cli/verbosity.rs"),
+        ("clap_complete::", "cli/completions.rs"),
+        ("clap_mangen::", "cli/man.rs"),
     ];
     for (crate_name, _) in rooms {
         let rooms: Vec<&str> =

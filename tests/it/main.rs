@@ -13,13 +13,15 @@
     reason = "a test fails by panicking, and its numbers are small"
 )]
 
+mod batches;
 mod bench;
+mod bins;
 mod cli;
 mod common;
 mod descent;
 mod differential;
 mod digits;
-#[cfg(all(unix, feature = "parquet", feature = "tiff"))]
+#[cfg(all(unix, feature = "parquet", feature = "plot", feature = "tiff"))]
 mod docs;
 mod drivers;
 mod engines;
@@ -38,4 +40,5 @@ mod precision;
 mod robust;
 mod solvers;
 mod stream;
+mod torch;
 mod weights;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use linfit::array::{Array, ElementType, Hint, Hinted, Order, Problem, Shape};
+use linfit::array::{Array, Batches, ElementType, Hint, Hinted, Order, Problem, Shape, Shuffle};
 use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, Engine, Reference};
 use linfit::io::npy;
@@ -81,6 +81,26 @@ fn streamed_passes_give_the_bits_of_resident_ones() {
         }
     }
     assert!(forward(&mut gpu) == forward(&mut Gpu::open(&adapter, &resident).unwrap()));
+}
+
+#[test]
+fn batches_of_streamed_data_have_the_bits_of_resident_ones() {
+    let directory = TempDir::new().unwrap();
+    let n = 700_001;
+    let paths = pair_on_disk(&directory, n);
+    let (x, t) = open(&paths);
+    let resident = Problem::pair(x, t).unwrap();
+    let (x, t) = open(&paths);
+    let streamed = Problem::builder(x).target(t).memory_bytes(1 << 20).build().unwrap();
+    assert!(streamed.x().is_streamed());
+    for shuffle in Shuffle::ALL {
+        let batches = Batches { elements: n as u64, batch: 300_000, shuffle, seed: 5, drop_last: false };
+        let epoch = batches.epoch(3);
+        for k in 0..batches.count() {
+            let of = |data| Cpu::new(data).batch_sums(AT, &epoch.batch(k)).unwrap();
+            assert_eq!(of(&streamed), of(&resident), "{shuffle}, {k}");
+        }
+    }
 }
 
 #[test]

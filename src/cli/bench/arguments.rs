@@ -71,7 +71,7 @@ pub(in crate::cli) struct BenchArguments {
 
     /// Measure which launch configuration is fastest on each GPU adapter, and keep it for later runs:
     /// the order of reading, the kind of sums, loads in flight, and the size and number of workgroups
-    #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown"])]
+    #[arg(long, conflicts_with_all = ["passes", "dtype", "no_tuning", "baseline", "export_json", "export_csv", "export_markdown", "plot"])]
     pub(super) tune: bool,
 
     /// The seconds to repeat each measurement for, after 10 runs

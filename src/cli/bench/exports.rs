@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::error::CliError;
+use crate::cli::pictures::check_picture;
 use crate::cli::to_json;
 use crate::io::output::OutputFile;
 use crate::report::BenchReport;
@@ -22,24 +23,38 @@ pub(super) struct ExportArguments {
     /// Write the table as Markdown
     #[arg(long, value_name = "FILE")]
     export_markdown: Option<PathBuf>,
+
+    /// Draw the throughput by size; a .svg or a .png file
+    #[arg(long, value_name = "FILE.svg|png")]
+    plot: Option<PathBuf>,
 }
 
 impl ExportArguments {
     /// The files, by the options that name them.
-    pub(super) fn outputs(&self) -> [(&'static str, Option<&Path>); 3] {
+    pub(super) fn outputs(&self) -> [(&'static str, Option<&Path>); 4] {
         [
             ("--export-json", self.export_json.as_deref()),
             ("--export-csv", self.export_csv.as_deref()),
             ("--export-markdown", self.export_markdown.as_deref()),
+            ("--plot", self.plot.as_deref()),
         ]
+    }
+
+    /// Refuses a picture in a format that is not drawn.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        self.plot.as_deref().map_or(Ok(()), check_picture)
     }
 
     /// Begins all files, then writes them, after everything is measured: a driver
     /// that ends the program leaves none.
     pub(super) fn write(&self, report: &BenchReport) -> Result<(), CliError> {
         let begun = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
-        let [json, csv, markdown] =
-            [begun(&self.export_json)?, begun(&self.export_csv)?, begun(&self.export_markdown)?];
+        let [json, csv, markdown, plot] = [
+            begun(&self.export_json)?,
+            begun(&self.export_csv)?,
+            begun(&self.export_markdown)?,
+            begun(&self.plot)?,
+        ];
         if let Some(file) = json {
             file.finish_with(format!("{}\n", to_json(report)?).as_bytes())?;
         }
@@ -49,6 +64,14 @@ impl ExportArguments {
         if let Some(file) = markdown {
             file.finish_with(report.to_markdown().as_bytes())?;
         }
+        #[cfg(feature = "plot")]
+        if let (Some(file), Some(path)) = (plot, &self.plot) {
+            use crate::report::pictures::{PictureFormat, throughput};
+            let format = PictureFormat::of(path).unwrap_or(PictureFormat::Svg);
+            file.finish_with(&throughput(report, format)?)?;
+        }
+        #[cfg(not(feature = "plot"))]
+        drop(plot);
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ pub(super) use arguments::BenchArguments;
 pub(super) fn run(arguments: &BenchArguments) -> Result<Outcome, CliError> {
     let baseline = arguments.baseline.as_deref();
     let inputs: Vec<_> = baseline.iter().map(|path| ("--baseline", *path)).collect();
+    arguments.exports.check()?;
     check_outputs(&arguments.exports.outputs(), &inputs)?;
     let baseline = baseline.map(|path| Ok::<_, CliError>((path, Baseline::load(path)?))).transpose()?;
     let drivers = OnlyEngine::drivers(arguments.engine, arguments.verbosity)?;

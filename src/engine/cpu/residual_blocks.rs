@@ -27,12 +27,12 @@ pub(super) trait WidePass {
 /// Brings blocks to f64 for a pass.
 pub(super) struct Widening<P> {
     pub(super) pass: P,
-    room: Box<[[f64; BLOCK_ELEMENTS]; 3]>,
+    room: [Vec<f64>; 3],
 }
 
 impl<P: WidePass> Widening<P> {
     pub(super) fn new(pass: P) -> Self {
-        Self { pass, room: Box::new([[0.0; BLOCK_ELEMENTS]; 3]) }
+        Self { pass, room: [(); 3].map(|()| vec![0.0; BLOCK_ELEMENTS]) }
     }
 }
 

@@ -75,11 +75,13 @@ fn weigh(rs: &mut [f64], ws: &[f64], scale: f64, weight: RobustWeight) {
     let pairs = rs.iter_mut().zip(ws);
     match weight {
         RobustWeight::Huber(k) => {
-            pairs.for_each(|(r, w)| *r = w * RobustWeight::Huber(k).of(r.abs() / scale))
+            pairs.for_each(|(r, w)| *r = w * RobustWeight::Huber(k).of(r.abs() / scale));
         }
         RobustWeight::Tukey(c) => {
-            pairs.for_each(|(r, w)| *r = w * RobustWeight::Tukey(c).of(r.abs() / scale))
+            pairs.for_each(|(r, w)| *r = w * RobustWeight::Tukey(c).of(r.abs() / scale));
         }
-        RobustWeight::Clip(k) => pairs.for_each(|(r, w)| *r = w * RobustWeight::Clip(k).of(r.abs() / scale)),
+        RobustWeight::Clip(k) => {
+            pairs.for_each(|(r, w)| *r = w * RobustWeight::Clip(k).of(r.abs() / scale));
+        }
     }
 }

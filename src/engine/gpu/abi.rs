@@ -165,7 +165,9 @@ shared_struct! {
         gradient_share: [f32; 2],
         tolerance: [f32; 2],
         bias_tolerance: [f32; 2],
+        weight_decay: [f32; 2],
         x_shift: [f32; 2],
+        t_shift: [f32; 2],
         x_mean: [f32; 2],
         x_square: [f32; 2],
         x_size: f32,
@@ -178,8 +180,8 @@ shared_struct! {
         zero: u32,
         most_steps: u32,
         elements: u32,
-        unused: u32,
-        more_unused: [u32; 2],
+        is_nesterov: u32,
+        unused: [u32; 2],
     }
 }
 
@@ -201,6 +203,8 @@ shared_struct! {
         evaluation: FinishedSum,
         weight: [f32; 2],
         bias: [f32; 2],
+        velocity_weight: [f32; 2],
+        velocity_bias: [f32; 2],
         step: u32,
         outcome: u32,
         unused: [u32; 2],

@@ -18,7 +18,7 @@ use super::readback::Staging;
 use super::resident::{Resident, ResidentPass};
 use super::shift::ResidualShift;
 use super::{Gpu, GpuError, Held, Precision};
-use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, Stepper};
+use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, StepState, Stepper};
 use crate::math::{Affine, Evaluation};
 
 /// The steps of a descent on the device.
@@ -175,10 +175,22 @@ impl Descent {
         self.frame.shift(Precision::Fast)
     }
 
-    /// Starts over with a rule, over data of which X has this spread about the
-    /// shift.
-    fn start(&mut self, device: &Device, rule: &DescentRule, spread: Spread) -> Result<(), GpuError> {
-        (self.step, self.rule, self.stopped) = (0, *rule, None);
+    /// Starts over with a rule, from a state, over data of which X has this spread
+    /// about the shift.
+    fn start(
+        &mut self,
+        device: &Device,
+        rule: &DescentRule,
+        from: &StepState,
+        spread: Spread,
+    ) -> Result<(), GpuError> {
+        (self.step, self.rule, self.stopped) = (counted(from.step), *rule, None);
+        let head = HistoryHead {
+            step: self.step,
+            velocity_weight: split(from.velocity.weight),
+            velocity_bias: split(from.velocity.bias),
+            ..HistoryHead::zeroed()
+        };
         let sizes: Sizes = self.frame.sizes();
         let uniform = DescentUniform {
             mean: self.partials.mean,
@@ -186,7 +198,9 @@ impl Descent {
             gradient_share: split(1.0 - rule.dampening),
             tolerance: split_below(rule.tolerance[0]),
             bias_tolerance: split_below(rule.tolerance[1]),
+            weight_decay: split(rule.weight_decay),
             x_shift: split(self.shift().x.value()),
+            t_shift: split(self.shift().t.value()),
             x_mean: split(spread.mean),
             x_square: split(spread.square),
             x_size: sizes.x,
@@ -201,12 +215,12 @@ impl Descent {
                 Way::Dispatched { .. } => 1,
             },
             elements: self.elements,
-            unused: 0,
-            more_unused: [0; 2],
+            is_nesterov: u32::from(rule.nesterov),
+            unused: [0; 2],
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
-            queue.write_buffer(&self.history, 0, bytemuck::bytes_of(&HistoryHead::zeroed()));
+            queue.write_buffer(&self.history, 0, bytemuck::bytes_of(&head));
         })
     }
 
@@ -260,7 +274,7 @@ impl Descent {
 }
 
 impl Stepper for Gpu {
-    fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
+    fn resume(&mut self, rule: &DescentRule, from: &StepState) -> Result<(), EngineError> {
         let Some(frame) = self.common_frame() else { return Err(EngineError::NoTarget) };
         let spread = match self.descent.as_ref().and_then(|descent| descent.spread) {
             Some(spread) => spread,
@@ -272,9 +286,9 @@ impl Stepper for Gpu {
             None => Descent::new(self, resident, &frame)?,
         };
         descent.spread = Some(spread);
-        descent.start(&self.device, rule, spread)?;
+        descent.start(&self.device, rule, from, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(frame.shift(self.precision).shifted(at), &frame)?)
+        Ok(self.set_model(frame.shift(self.precision).shifted(from.model), &frame)?)
     }
 
     /// In submissions that are too short for a system's watchdog.
@@ -298,7 +312,7 @@ impl Stepper for Gpu {
     }
 
     fn takes_rate(&self, rate: f64) -> bool {
-        RATES.contains(&rate)
+        is_exact(rate)
     }
 
     fn elements(&self) -> u64 {
@@ -325,13 +339,17 @@ fn most_steps(elements: usize, step_seconds: Option<f64>) -> usize {
 /// Learning rates of which two f32 hold all digits, with room for products.
 const RATES: RangeInclusive<f64> = 1e-20..=1e20;
 
+fn is_exact(rate: f64) -> bool {
+    rate == 0.0 || RATES.contains(&rate)
+}
+
 /// Checks that the shaders, which check nothing, find a rate for every row and
 /// a row for every rate, and that the rates have their digits.
 fn check_rates(rates: &[f64]) -> Result<(), String> {
     if rates.is_empty() || rates.len() > MOST_EVALUATIONS as usize {
         return Err(format!("{} learning rates are not from 1 to {MOST_EVALUATIONS}", rates.len()));
     }
-    match rates.iter().find(|rate| !RATES.contains(rate)) {
+    match rates.iter().copied().find(|&rate| !is_exact(rate)) {
         Some(rate) => Err(format!("the learning rate {rate:?} is beyond the two f32 of a step there")),
         None => Ok(()),
     }
@@ -412,11 +430,20 @@ fn evaluated(row: &HistoryRow, rule: &DescentRule, shift: ResidualShift) -> Eval
     let means = whole(&row.evaluation);
     // The shader has divided by Σw and multiplied with 2 already.
     let evaluation = Evaluation { loss: means[0], grad_weight: means[1], grad_bias: means[2] };
+    let model = shift.unshifted(Affine::new(joined(row.weight), joined(row.bias)));
     Evaluated {
-        model: shift.unshifted(Affine::new(joined(row.weight), joined(row.bias))),
+        model,
+        velocity: Affine::new(joined(row.velocity_weight), joined(row.velocity_bias)),
+        height: None,
         evaluation,
-        outcome: rule.outcome(&evaluation, row.outcome != DIVERGED),
+        outcome: rule.outcome(&evaluation, model, row.outcome != DIVERGED),
     }
+}
+
+/// A number of steps as a device counts them: after 2³² − 1 comes 1.
+fn counted(steps: u64) -> u32 {
+    let turns = steps.checked_sub(1).map(|rest| rest % u64::from(u32::MAX) + 1);
+    turns.and_then(|steps| u32::try_from(steps).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

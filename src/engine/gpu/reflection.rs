@@ -340,8 +340,8 @@ fn a_kernel_that_differs_from_the_host_is_noticed() {
         (&descend, "stopped: u32,", "stopped: vec2<u32>,", ""),
         (
             &descend,
-            "    weight: vec2<f32>,\n    bias: vec2<f32>,\n    step: u32,",
-            "    bias: vec2<f32>,\n    weight: vec2<f32>,\n    step: u32,",
+            "    weight: vec2<f32>,\n    bias: vec2<f32>,\n    velocity_weight",
+            "    bias: vec2<f32>,\n    weight: vec2<f32>,\n    velocity_weight",
             "fields of Row",
         ),
         (

@@ -53,7 +53,6 @@ pub struct SumsAt {
 }
 
 /// True for the loss of parts that name none.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over so")]
 fn is_squared(loss: &Loss) -> bool {
     *loss == Loss::Squared
 }

@@ -8,7 +8,9 @@ use super::column::{Column, KIND};
 use super::dictionary::{Dictionary, Meaning};
 use super::message::{DAMAGED, Message};
 use super::places::{self, Place};
-use super::values::{bits, keys, numbers, rounded_decimals};
+use super::values::{Part, bits, keys, numbers, rounded_decimals};
+use crate::array::bitmap::WORD;
+use crate::array::held::Held;
 use crate::array::mapping::Mapping;
 use crate::array::spool::Spool;
 use crate::array::{Bitmap, DataError, Element, Layout, Order, Shape};
@@ -26,7 +28,7 @@ pub(super) struct Reader<'r> {
     input: &'r Input<'r>,
     map: &'r Mapping,
     fields: Vec<&'r Field>,
-    column: &'r Column,
+    pub(super) column: &'r Column,
     /// The type of what is read.
     data_type: Option<&'r DataType>,
     /// Whether a dictionary may take the place of another.
@@ -100,12 +102,81 @@ impl<'r> Reader<'r> {
         Ok(Some(Layout { offset: range.start, ..layout }).filter(|_| is_whole && !has_nulls))
     }
 
+    /// Room for the whole column, if memory holds it and each batch is read without
+    /// another.
+    pub(super) fn held(&self, messages: &[Message<'_>]) -> Option<Held> {
+        if matches!(self.data_type, None | Some(DataType::Dictionary(..))) {
+            return None;
+        }
+        let mut rows = 0u64;
+        for message in messages {
+            rows = rows.checked_add(self.rows_of(message) as u64)?;
+        }
+        Held::new(self.input.path, self.column.element, rows, self.input.memory_bytes)
+    }
+
+    /// The rows that a message claims; none if it is no batch of them.
+    fn rows_of(&self, message: &Message<'_>) -> usize {
+        let header = message.header();
+        let batch = header.and_then(|header| header.header_as_record_batch());
+        batch.map_or(0, |batch| usize::try_from(batch.length()).unwrap_or(0))
+    }
+
+    /// The bytes of the column's rows of a message.
+    pub(super) fn bytes(&self, message: &Message<'_>) -> usize {
+        self.rows_of(message).saturating_mul(self.column.element.size())
+    }
+
+    /// Reads the column's rows of a message to their place, which has room for all
+    /// that it claims.
+    pub(super) fn fill(&self, message: &Message<'_>, to: &mut [u8]) -> Result<Part, DataError> {
+        let unlike = || self.invalid(UNLIKE);
+        let header = message.header().ok_or_else(|| self.invalid(DAMAGED))?;
+        let Some(batch) = header.header_as_record_batch() else {
+            // A dictionary is another column's.
+            let dictionary = header.header_as_dictionary_batch();
+            return dictionary.map(|_| Part::default()).ok_or_else(|| self.invalid(DAMAGED));
+        };
+        let batch = self.batch(message, batch, header.version())?;
+        let mut part = Part { rows: batch.rows, ..Part::default() };
+        if batch.rows == 0 {
+            return Ok(part);
+        }
+        let places = self.places(&batch)?;
+        for &place in &places {
+            self.nulls(&batch, place, 0, &mut part.valid)?;
+        }
+        let place = places.last().copied().ok_or_else(unlike)?;
+        let data_type = self.data_type.ok_or_else(unlike)?;
+        let size = self.column.element.size();
+        if data_type.primitive_width() == Some(size) && !data_type.is_decimal() {
+            let mut buffer = self.buffer(&batch, place.buffer + 1)?;
+            buffer.fill(to).and_then(|()| buffer.finish()).map_err(|fault| self.invalid(&fault))?;
+        } else {
+            let Part { valid, rounded, .. } = &mut part;
+            self.pieces(&batch, place, data_type, |bytes, piece| {
+                let places = rounded_decimals(data_type, bytes);
+                *rounded += places.iter().filter(|&k| valid.contains(piece.start + k)).count() as u64;
+                let to = &mut to[piece.start * size..piece.end * size];
+                with_element!(self.column.element, E => {
+                    let values = numbers::<E>(data_type, bytes, piece.len()).ok_or_else(unlike)?;
+                    to.copy_from_slice(bytemuck::cast_slice(&values));
+                    Ok(())
+                })
+            })?;
+        }
+        // Whatever the file has in the place of a null.
+        part.valid.excluded().for_each(|k| to[k * size..(k + 1) * size].fill(0));
+        Ok(part)
+    }
+
     /// Reads the column to memory or to a temporary file.
     pub(super) fn read(
         &self,
         messages: &[Message<'_>],
-        dictionary_id: Option<i64>,
+        described: ipc::Schema<'_>,
     ) -> Result<Opened, DataError> {
+        let dictionary_id = self.column.dictionary_id(described);
         with_element!(self.column.element, E => {
             let mut numbers = Numbers::<E> {
                 spool: Spool::new(self.input.path, self.input.memory_bytes),
@@ -119,9 +190,6 @@ impl<'r> Reader<'r> {
             }
             let Numbers { spool, valid, rows, rounded, .. } = numbers;
             let array = spool.finish(Shape(vec![rows as u64]))?;
-            if !self.map.is_intact() {
-                return Err(DataError::Shrunk { path: self.input.path.to_owned() });
-            }
             Ok(self.column.opened(array, valid, rounded))
         })
     }
@@ -269,8 +337,13 @@ impl<'r> Reader<'r> {
             let rows = batch.rows.min(start + PIECE_ROWS) - start;
             let bytes = &mut bytes[..rows.div_ceil(8)];
             buffer.fill(bytes).map_err(|fault| self.invalid(&fault))?;
-            let is_null = |k: &usize| bytes[k / 8] >> (k % 8) & 1 == 0;
-            (0..rows).filter(is_null).for_each(|k| valid.exclude(first + start + k));
+            let piece = bitmap(bytes, rows);
+            // Unless it is within an array, whose nulls were noted before.
+            if valid.noted() <= first + start {
+                valid.append(first + start, &piece);
+            } else {
+                piece.excluded().for_each(|k| valid.exclude(first + start + k));
+            }
         }
         buffer.finish().map_err(|fault| self.invalid(&fault))
     }
@@ -310,4 +383,18 @@ impl<'r> Reader<'r> {
         let compression = batch.header.compression().map(|compression| compression.codec());
         Buffer::new(self.map, self.range(batch, place)?, compression).map_err(|fault| self.invalid(&fault))
     }
+}
+
+/// The rows that are valid by the bits of a buffer.
+fn bitmap(bytes: &[u8], rows: usize) -> Bitmap {
+    let word = |bytes: &[u8]| {
+        let mut word = [0; size_of::<u32>()];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u32::from_le_bytes(word)
+    };
+    let mut words: Vec<u32> = bytes.chunks(size_of::<u32>()).map(word).collect();
+    if let Some(last) = words.last_mut().filter(|_| !rows.is_multiple_of(WORD)) {
+        *last &= u32::MAX >> (WORD - rows % WORD);
+    }
+    Bitmap::from_words(words, rows)
 }

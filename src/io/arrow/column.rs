@@ -25,7 +25,7 @@ pub(in super::super) struct Column {
     pub(in super::super) path: Vec<String>,
     /// Its name, `a.b` if it is the field b of the column a.
     pub(in super::super) name: String,
-    pub(super) element: ElementType,
+    pub(in super::super) element: ElementType,
     pub(in super::super) nodata: Option<Nodata>,
     /// The key by which it was chosen, if one was given.
     choice: Option<Choice>,
@@ -37,8 +37,10 @@ impl Column {
     pub(in super::super) fn choose(input: &Input<'_>, schema: &Schema) -> Result<Self, DataError> {
         let columns = schema.fields();
         let Found { index, fields, path, field, choice } = match input.key {
-            Some(key) => Found::by(input, schema, key)?
-                .ok_or_else(|| input.no_such("column", key, available(schema)))?,
+            Some(key) => Found::by(input, schema, key)?.ok_or_else(|| {
+                let names = columns.iter().map(|column| column.name().as_str());
+                input.no_such("column", key, names, available(schema))
+            })?,
             None if columns.len() == 1 => Found::column(schema, 0),
             None => {
                 return Err(DataError::WhichArray {
@@ -61,7 +63,7 @@ impl Column {
 
     /// The column that was read, with its null elements and the number of decimals
     /// that were rounded.
-    pub(super) fn opened(&self, array: Array, valid: Bitmap, rounded: u64) -> Opened {
+    pub(in super::super) fn opened(&self, array: Array, valid: Bitmap, rounded: u64) -> Opened {
         let rounded = Note::of_decimals(rounded, array.len() as u64);
         let note = self.choice.as_ref().and_then(Choice::note);
         Opened::from(array.keyed(&self.name))

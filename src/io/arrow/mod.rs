@@ -1,10 +1,10 @@
 //! Columns of Arrow IPC files, which Feather (version 2) files are too, and of
-//! IPC streams: one column's buffers are read, piece by piece. `arrow_ipc` has the
-//! format's metadata and is asked for no more: its decoders decompress every buffer of
-//! a whole batch to memory, into room for as many bytes as the file claims, so that a
-//! claim of a few bytes ends the program. A column is here decoded within the bound of
-//! memory, whatever the size of a batch, and no claim is believed before its bytes
-//! are there.
+//! IPC streams. Nothing but the buffers of the columns is read, the batches of all
+//! of them side by side. `arrow_ipc` has the format's metadata and is asked for no
+//! more: its decoders decompress every buffer of a whole batch to memory, into room
+//! for as many bytes as the file claims, so that a claim of a few bytes ends the
+//! program. A column is here decoded within the bound of memory, whatever the size of
+//! a batch, and no claim is believed before its bytes are there.
 
 mod batches;
 mod buffer;
@@ -21,19 +21,22 @@ use arrow_ipc::{self as ipc, root_as_footer};
 
 use super::input::Input;
 use super::metadata::Opened;
+use super::pieces;
 use crate::array::error::reason;
-use crate::array::{Bitmap, DataError};
+use crate::array::held::Held;
+use crate::array::{Bitmap, DataError, Shape};
 use batches::Reader;
 use column::KIND;
 use message::{CONTINUATION, DAMAGED, Message};
 
 pub(super) use column::{Column, no_number, nodata_of};
 pub(super) use output::{BatchFile, RecordBatch, TableWriter, Writer};
+pub(super) use values::Part;
 
 const SIGNATURE: &[u8] = b"ARROW1";
 
-/// Opens a column.
-pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
+/// Opens columns, one for each key.
+pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
     const WRITE: &str = "write it with pyarrow.feather.write_feather or ipc.new_file";
     let map = input.map()?;
     let file = map.bytes();
@@ -52,13 +55,86 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
         return Err(input.unsupported(found.to_lowercase(), "write it on a machine like this one"));
     }
     let schema = try_fb_to_schema(described).map_err(|e| input.invalid(KIND, &reason(&e.to_string())))?;
-    let column = Column::choose(input, &schema)?;
-    let reader = Reader::new(input, &map, &schema, &column, is_stream);
-    match reader.mapped(&messages)? {
+    let choose = |&key: &Option<&str>| Column::choose(&Input { key, ..*input }, &schema);
+    let columns = keys.iter().map(choose).collect::<Result<Vec<_>, _>>()?;
+    let reader = |column| Reader::new(input, &map, &schema, column, is_stream);
+    let readers: Vec<Reader<'_>> = columns.iter().map(reader).collect();
+    let mut opened: Vec<Option<Opened>> = Vec::with_capacity(keys.len());
+    for (column, reader) in columns.iter().zip(&readers) {
         // What the map holds as it is needs no copy.
-        Some(layout) => Ok(column.opened(input.array(input.map()?, layout)?, Bitmap::default(), 0)),
-        None => reader.read(&messages, column.dictionary_id(described)),
+        let mapped = reader.mapped(&messages)?.map(|layout| input.array(input.map()?, layout)).transpose()?;
+        opened.push(mapped.map(|array| column.opened(array, Bitmap::default(), 0)));
     }
+    decode(&readers, &messages, described, &mut opened)?;
+    if !map.is_intact() {
+        return Err(DataError::Shrunk { path: input.path.to_owned() });
+    }
+    Ok(opened.into_iter().flatten().collect())
+}
+
+/// What one thread decodes.
+enum Work<'p> {
+    /// All of a column.
+    Column(usize),
+    /// Its rows of a message, to their place.
+    Batch(usize, usize, &'p mut [u8]),
+}
+
+enum Done {
+    Column(usize, Opened),
+    Batch(usize, Part),
+}
+
+/// Decodes the columns that are not opened yet: batch by batch side by side, if
+/// memory holds them; else, and if they are looked up in a dictionary, column by
+/// column.
+fn decode(
+    readers: &[Reader<'_>],
+    messages: &[Message<'_>],
+    described: ipc::Schema<'_>,
+    opened: &mut [Option<Opened>],
+) -> Result<(), DataError> {
+    let mut held = Vec::with_capacity(readers.len());
+    for (reader, opened) in readers.iter().zip(&*opened) {
+        held.push(if opened.is_none() { reader.held(messages) } else { None });
+    }
+    let mut rests: Vec<Option<&mut [u8]>> =
+        held.iter_mut().map(|held| held.as_mut().map(Held::bytes_mut)).collect();
+    let mut work: Vec<Work<'_>> = Vec::new();
+    for number in 0..messages.len() {
+        for (k, rest) in rests.iter_mut().enumerate() {
+            let Some(left) = rest else { continue };
+            let bytes = readers[k].bytes(&messages[number]).min(left.len());
+            let (place, after) = std::mem::take(left).split_at_mut(bytes);
+            *left = after;
+            work.push(Work::Batch(k, number, place));
+        }
+    }
+    let whole = rests.iter().zip(&*opened).enumerate();
+    work.extend(
+        whole.filter(|(_, (rest, opened))| rest.is_none() && opened.is_none()).map(|(k, _)| Work::Column(k)),
+    );
+    let mut found: Vec<Part> = readers.iter().map(|_| Part::default()).collect();
+    let run = |_: &mut (), work: Work<'_>| match work {
+        Work::Column(k) => readers[k].read(messages, described).map(|opened| Done::Column(k, opened)),
+        Work::Batch(k, number, place) => {
+            readers[k].fill(&messages[number], place).map(|part| Done::Batch(k, part))
+        }
+    };
+    pieces::in_order(work.into_iter(), pieces::at_once(0, u64::MAX), run, |done| {
+        match done? {
+            Done::Column(k, column) => opened[k] = Some(column),
+            Done::Batch(k, part) => found[k].append(&part),
+        }
+        Ok::<(), DataError>(())
+    })?;
+    for (k, (held, part)) in held.into_iter().zip(found).enumerate() {
+        if let Some(held) = held {
+            let array = held.finish(Shape(vec![part.rows as u64]))?;
+            opened[k] = Some(readers[k].column.opened(array, part.valid, part.rounded));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file begins as an IPC stream: with a schema.

@@ -6,11 +6,32 @@ use arrow_array::types::{ArrowPrimitiveType, Decimal256Type};
 use arrow_schema::DataType;
 
 use super::column::{Column, KIND, element_type};
+use crate::array::bitmap::WORD;
 use crate::array::spool::Spool;
 use crate::array::{Bitmap, Bool8, DataError, Element, Shape};
 use crate::io::input::Input;
 use crate::io::metadata::Opened;
 use crate::with_element;
+
+/// A part of a column that was decoded to its place.
+#[derive(Default)]
+pub(in super::super) struct Part {
+    /// The rows that were found, also beyond those that there is room for.
+    pub(in super::super) rows: usize,
+    /// Those that are not null, counted from the part's first.
+    pub(in super::super) valid: Bitmap,
+    /// Decimals that have more digits than f64 holds.
+    pub(in super::super) rounded: u64,
+}
+
+impl Part {
+    /// Adds the part that follows.
+    pub(in super::super) fn append(&mut self, part: &Self) {
+        self.valid.append(self.rows, &part.valid);
+        self.rows += part.rows;
+        self.rounded += part.rounded;
+    }
+}
 
 impl Column {
     /// Reads the column, the only one in each of the batches.
@@ -19,71 +40,117 @@ impl Column {
         input: &Input<'_>,
         batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
     ) -> Result<Opened, DataError> {
-        let unlike = || input.invalid(KIND, "a column is not what the schema says");
         with_element!(self.element, E => {
             let mut spool = Spool::<E>::new(input.path, input.memory_bytes);
-            let mut valid = Bitmap::default();
-            let mut rows = 0;
-            let mut rounded = 0;
+            let mut part = Part::default();
+            let mut values: Vec<E> = Vec::new();
             for batch in batches {
                 let batch = batch?;
-                let mut array = batch.column(0);
-                null_rows(array).into_iter().for_each(|k| valid.exclude(rows + k));
-                for &place in &self.fields {
-                    array = array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
-                    null_rows(array).into_iter().for_each(|k| valid.exclude(rows + k));
-                }
-                let places = append(array.as_ref(), &mut spool)?.ok_or_else(unlike)?;
-                // In the place of a null there may be anything.
-                rounded += places.iter().filter(|&k| valid.contains(rows + k)).count() as u64;
-                rows += batch.num_rows();
+                values.clear();
+                values.resize(batch.num_rows(), <E as bytemuck::Zeroable>::zeroed());
+                self.batch(input, &batch, bytemuck::cast_slice_mut(&mut values), &mut part)?;
+                spool.append(&values)?;
             }
+            let Part { rows, valid, rounded } = part;
             Ok(self.opened(spool.finish(Shape(vec![rows as u64]))?, valid, rounded))
         })
     }
+
+    /// Reads a part of the column, the only one in each of the batches, to the bytes
+    /// of its place.
+    pub(in super::super) fn fill(
+        &self,
+        input: &Input<'_>,
+        batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
+        place: &mut [u8],
+    ) -> Result<Part, DataError> {
+        let mut part = Part::default();
+        let size = self.element.size();
+        let mut beyond = Vec::new();
+        for batch in batches {
+            let batch = batch?;
+            let (start, bytes) = (part.rows * size, batch.num_rows() * size);
+            let to = match place.get_mut(start..).and_then(|rest| rest.get_mut(..bytes)) {
+                Some(to) => to,
+                // The file has more rows than it claims: they are counted.
+                None => {
+                    beyond.resize(bytes, 0);
+                    &mut beyond[..bytes]
+                }
+            };
+            self.batch(input, &batch, to, &mut part)?;
+        }
+        Ok(part)
+    }
+
+    /// Reads the rows of a batch to the bytes of their place.
+    fn batch(
+        &self,
+        input: &Input<'_>,
+        batch: &RecordBatch,
+        to: &mut [u8],
+        part: &mut Part,
+    ) -> Result<(), DataError> {
+        let unlike = || input.invalid(KIND, "a column is not what the schema says");
+        let mut array = batch.column(0);
+        if let Some(nulls) = nulls(array) {
+            part.valid.append(part.rows, &nulls);
+        }
+        for &place in &self.fields {
+            array =
+                array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
+            let nulls = nulls(array);
+            nulls.iter().flat_map(|nulls| nulls.excluded()).for_each(|k| part.valid.exclude(part.rows + k));
+        }
+        let places = with_element!(self.element, E => {
+            // Of unaligned bytes there are none: they are a vector's of elements, or held.
+            bytemuck::try_cast_slice_mut::<u8, E>(to).ok().and_then(|to| copy(array.as_ref(), to))
+        });
+        let places = places.ok_or_else(unlike)?;
+        // In the place of a null there may be anything.
+        part.rounded += places.iter().filter(|&k| part.valid.contains(part.rows + k)).count() as u64;
+        part.rows += batch.num_rows();
+        Ok(())
+    }
 }
 
-/// The rows of an array that are null.
-fn null_rows(array: &dyn arrow_array::Array) -> Vec<usize> {
-    array
-        .logical_nulls()
-        .map_or_else(Vec::new, |nulls| (0..array.len()).filter(|&k| nulls.is_null(k)).collect())
+/// The rows of an array that are not null; `None` if none is null.
+fn nulls(array: &dyn arrow_array::Array) -> Option<Bitmap> {
+    let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0)?;
+    let chunks = nulls.inner().bit_chunks();
+    let whole = chunks.iter().chain((chunks.remainder_len() > 0).then(|| chunks.remainder_bits()));
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
+    let mut words: Vec<u32> = whole.flat_map(|word| [word as u32, (word >> 32) as u32]).collect();
+    words.truncate(array.len().div_ceil(WORD));
+    Some(Bitmap::from_words(words, array.len()))
 }
 
-/// Appends the values of an array, 0 for a null, and tells which decimals are
+/// Copies the values of an array, 0 for a null, and tells which decimals are
 /// rounded; `None` if they are of another type or fewer than they should be.
-fn append<E: Element>(
-    array: &dyn arrow_array::Array,
-    spool: &mut Spool<E>,
-) -> Result<Option<Vec<usize>>, DataError> {
+fn copy<E: Element>(array: &dyn arrow_array::Array, to: &mut [E]) -> Option<Vec<usize>> {
     let data_type = array.data_type();
-    if element_type(data_type) != Some(E::TYPE) {
-        return Ok(None);
+    if element_type(data_type) != Some(E::TYPE) || array.len() != to.len() {
+        return None;
     }
     let mut rounded = Vec::new();
-    let values = match array.as_boolean_opt() {
-        Some(bits) => {
-            let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
-            bytemuck::try_cast_vec(bytes).ok()
+    if let Some(bits) = array.as_boolean_opt() {
+        let bytes: Vec<Bool8> = bits.values().iter().map(|bit| Bool8(u8::from(bit))).collect();
+        to.copy_from_slice(bytemuck::try_cast_slice(&bytes).ok()?);
+    } else {
+        let data = array.to_data();
+        let size = data.data_type().primitive_width()?;
+        let start = data.offset() * size;
+        let bytes = data.buffers().first()?.get(start..start + data.len() * size)?;
+        if data_type.is_decimal() {
+            rounded = rounded_decimals(data_type, bytes);
+            to.copy_from_slice(&numbers::<E>(data_type, bytes, array.len())?);
+        } else {
+            bytemuck::try_cast_slice_mut::<E, u8>(to).ok()?.copy_from_slice(bytes);
         }
-        None => stored(array).and_then(|bytes| {
-            rounded = rounded_decimals(data_type, &bytes);
-            numbers::<E>(data_type, &bytes, array.len())
-        }),
-    };
-    let Some(mut values) = values else { return Ok(None) };
+    }
     // Whatever the file has in their place.
-    null_rows(array).into_iter().for_each(|k| values[k] = E::zeroed());
-    spool.append(&values)?;
-    Ok(Some(rounded))
-}
-
-/// The bytes of an array of numbers.
-fn stored(array: &dyn arrow_array::Array) -> Option<Vec<u8>> {
-    let data = array.to_data();
-    let size = data.data_type().primitive_width()?;
-    let start = data.offset() * size;
-    data.buffers().first()?.get(start..start + data.len() * size).map(<[u8]>::to_vec)
+    nulls(array).iter().flat_map(|nulls| nulls.excluded()).for_each(|k| to[k] = E::zeroed());
+    Some(rounded)
 }
 
 /// The bits that a number takes in a buffer.

@@ -1,7 +1,10 @@
 //! Errors of text files, each with its line.
 
-use super::records::Fault;
+use super::column::Refused;
+use super::field::Field;
+use super::records::{Fault, content};
 use crate::array::DataError;
+use crate::array::error::excerpt;
 use crate::io::input::Input;
 
 /// The error of a line.
@@ -34,4 +37,34 @@ pub(super) fn separated_otherwise(line: &[u8], is_it: impl Fn(&[&str]) -> bool) 
         parts.len() > 1 && is_it(&parts)
     };
     WAYS.into_iter().find(|(separator, _)| is_it(*separator)).map(|(_, how)| how)
+}
+
+/// The error of a field, of a file of so many columns.
+pub(super) fn refused_at(
+    input: &Input<'_>,
+    count: usize,
+    line: u64,
+    column: usize,
+    field: &[u8],
+    refused: Refused,
+) -> DataError {
+    let field = content(field);
+    let text = excerpt(&String::from_utf8_lossy(&field));
+    let reason = match refused {
+        Refused::Spool(error) => return error,
+        Refused::Beyond => format!("{text} in column {column} is beyond the range of f64"),
+        Refused::NotBoolean => {
+            return DataError::NotBoolean { path: input.path.to_owned(), line, text, column };
+        }
+        Refused::Text | Refused::Again(_) => {
+            // Not "5 cm".
+            let are_numbers =
+                |parts: &[&str]| parts.iter().all(|part| Field::of(part.as_bytes()) != Field::Text);
+            match separated_otherwise(&field, are_numbers).filter(|_| count == 1) {
+                Some(how) => format!("{text:?} is not a number: {how}"),
+                None => format!("{text:?} in column {column} is not a number"),
+            }
+        }
+    };
+    error_at(input, line, reason)
 }

@@ -288,7 +288,11 @@ impl<'r> FirstRow<'r> {
             let path = self.input.path.to_owned();
             return DataError::NameInData { path, key: excerpt(key), available };
         }
-        self.input.no_such("column", key, available)
+        let names: Vec<_> = match self.header {
+            Some(_) => self.names().map(|name| String::from_utf8_lossy(&name).into_owned()).collect(),
+            None => Vec::new(),
+        };
+        self.input.no_such("column", key, names.iter().map(String::as_str), available)
     }
 }
 

@@ -1,10 +1,29 @@
 //! Numbers as text writes them, and whether f64 holds their digits.
+//!
+//! [`prefix`] reads what nearly all fields are, eight digits at a time, with the
+//! end of the number found on the way. A number that it does not read is read by
+//! [`parse`], which knows them all. Both round right: where the digits and the power
+//! of ten are exact in f64, their product or quotient is rounded once; else by
+//! [`nearest`].
+
+use super::nearest::nearest;
 
 /// Powers of ten that f64 holds exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
+
+/// Powers of five that have their place in [`kept`].
+const FIVES: [u128; 33] = {
+    let mut fives = [1; 33];
+    let mut k = 1;
+    while k < fives.len() {
+        fives[k] = 5 * fives[k - 1];
+        k += 1;
+    }
+    fives
+};
 
 /// Whole numbers up to this are exact in f64.
 pub(super) const MOST_EXACT: f64 = 9_007_199_254_740_992.0; // 2⁵³
@@ -35,6 +54,127 @@ pub(super) enum Kind {
 /// The number that a text without blanks around it is, rounded to the nearest
 /// f64; `None` if it is none. Numbers are what [`f64`]'s `from_str` takes.
 pub(super) fn parse(text: &[u8]) -> Option<(f64, Kind)> {
+    match prefix(text) {
+        Some((number, kind, length)) if length == text.len() => Some((number, kind)),
+        _ => of_any_text(text),
+    }
+}
+
+/// The number that a text begins with, up to the first byte that is no part of it,
+/// and the bytes that it takes; `None` for one of more digits than u64 holds and
+/// for words.
+pub(super) fn prefix(text: &[u8]) -> Option<(f64, Kind, usize)> {
+    let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
+    let mut at = sign;
+    let mut mantissa = 0;
+    at += digits(&text[at..], &mut mantissa);
+    let mut count = at - sign;
+    let mut exponent = 0;
+    let is_plain = text.get(at) != Some(&b'.');
+    if !is_plain {
+        let fraction = digits(&text[at + 1..], &mut mantissa);
+        count += fraction;
+        exponent = -i64::try_from(fraction).ok()?;
+        at += 1 + fraction;
+    }
+    if count > MOST_DIGITS {
+        count -= zeros(&text[sign..at]);
+    }
+    if count == 0 || count > MOST_DIGITS {
+        // No digits, or too many, or zeros alone.
+        return None;
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        return prefix_with_power(text, at, mantissa, exponent);
+    }
+    let magnitude = magnitude(mantissa, exponent)?;
+    let kind = if is_plain { of_whole(mantissa) } else { of_fraction(mantissa, exponent, magnitude)? };
+    Some((if text[0] == b'-' { -magnitude } else { magnitude }, kind, at))
+}
+
+/// The same for a number with an exponent, which begins at a place.
+fn prefix_with_power(text: &[u8], at: usize, mantissa: u64, exponent: i64) -> Option<(f64, Kind, usize)> {
+    let mut end = at + 1;
+    end += usize::from(matches!(text.get(end), Some(b'-' | b'+')));
+    end += text.get(end..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let exponent = exponent + power_of_ten(&text[at + 1..end]).filter(|power| power.abs() < 400)?;
+    let magnitude = magnitude(mantissa, exponent)?;
+    let kind = of_fraction(mantissa, exponent, magnitude)?;
+    Some((if text[0] == b'-' { -magnitude } else { magnitude }, kind, end))
+}
+
+/// The zeros before the first other digit of a number without its sign.
+fn zeros(unsigned: &[u8]) -> usize {
+    unsigned.iter().take_while(|byte| matches!(byte, b'0' | b'.')).filter(|byte| **byte == b'0').count()
+}
+
+/// The f64 nearest to mantissa·10^exponent, if no text is needed to find it.
+#[expect(clippy::cast_precision_loss, reason = "where it loses digits, it is not used")]
+fn magnitude(mantissa: u64, exponent: i64) -> Option<f64> {
+    match usize::try_from(exponent.unsigned_abs()).ok().and_then(|k| POWERS.get(k)) {
+        // Both are exact, so that the result is rounded once.
+        Some(power) if mantissa <= 1 << 53 => {
+            Some(if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power })
+        }
+        _ => nearest(mantissa, exponent),
+    }
+}
+
+fn of_whole(mantissa: u64) -> Kind {
+    if mantissa <= 1 << 53 { Kind::Whole } else { Kind::Long }
+}
+
+/// The kind of a number with a point or an exponent; `None` if its digits are needed
+/// to tell.
+fn of_fraction(mantissa: u64, exponent: i64, magnitude: f64) -> Option<Kind> {
+    if magnitude.is_infinite() {
+        Some(Kind::Beyond)
+    } else if mantissa < SAFE_DIGITS && (magnitude >= f64::MIN_POSITIVE || mantissa == 0) {
+        Some(Kind::Decimal)
+    } else {
+        kept(mantissa, exponent, magnitude).map(of_decimal)
+    }
+}
+
+/// Appends the digits that a text begins with to a number, as
+/// [`accumulate`] does, eight at a time.
+#[inline]
+fn digits(text: &[u8], mantissa: &mut u64) -> usize {
+    let mut count = 0;
+    while let Some(eight) = text.get(count..).and_then(|rest| rest.first_chunk::<8>()) {
+        let eight = u64::from_le_bytes(*eight);
+        if !are_digits(eight) {
+            break;
+        }
+        *mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(value_of(eight));
+        count += 8;
+    }
+    count + accumulate(&text[count..], mantissa)
+}
+
+/// Whether each of eight bytes is a digit: has 3 as its upper half, also after 6 is
+/// added to the lower.
+fn are_digits(eight: u64) -> bool {
+    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    const SIXES: u64 = 0x0606_0606_0606_0606;
+    (eight & UPPER) == THREES && (eight.wrapping_add(SIXES) & UPPER) == THREES
+}
+
+/// The number of eight digits, the first of them in the lowest byte: by pairs, of
+/// these by fours, of these by eights (D. Lemire, 2018).
+fn value_of(eight: u64) -> u64 {
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    const HUNDREDS: u64 = 0x000f_4240_0000_0064;
+    const ONES: u64 = 0x0000_2710_0000_0001;
+    let eight = eight.wrapping_sub(0x3030_3030_3030_3030);
+    let pairs = eight.wrapping_mul(10).wrapping_add(eight >> 8);
+    let (first, second) = (pairs & PAIRS, (pairs >> 16) & PAIRS);
+    first.wrapping_mul(HUNDREDS).wrapping_add(second.wrapping_mul(ONES)) >> 32
+}
+
+/// The same as [`parse`], of any text.
+fn of_any_text(text: &[u8]) -> Option<(f64, Kind)> {
     let (negative, unsigned) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -69,26 +209,14 @@ pub(super) fn parse(text: &[u8]) -> Option<(f64, Kind)> {
     {
         return long(text, unsigned, is_plain);
     }
-    #[expect(clippy::cast_precision_loss, reason = "where it loses digits, it is not used")]
-    let magnitude = match usize::try_from(exponent.unsigned_abs()).ok().and_then(|k| POWERS.get(k)) {
-        // Both are exact, so that the result is rounded once.
-        Some(power) if mantissa <= 1 << 53 => {
-            if exponent < 0 {
-                mantissa as f64 / power
-            } else {
-                mantissa as f64 * power
-            }
-        }
-        _ => std::str::from_utf8(unsigned).ok()?.parse::<f64>().ok()?,
+    let magnitude = match magnitude(mantissa, exponent) {
+        Some(magnitude) => magnitude,
+        None => std::str::from_utf8(unsigned).ok()?.parse::<f64>().ok()?,
     };
     let kind = if is_plain {
-        if mantissa <= 1 << 53 { Kind::Whole } else { Kind::Long }
-    } else if magnitude.is_infinite() {
-        Kind::Beyond
-    } else if mantissa < SAFE_DIGITS && (magnitude >= f64::MIN_POSITIVE || mantissa == 0) {
-        Kind::Decimal
+        of_whole(mantissa)
     } else {
-        kept(mantissa, exponent, magnitude).map_or_else(|| by_digits(unsigned, magnitude), of_decimal)
+        of_fraction(mantissa, exponent, magnitude).unwrap_or_else(|| by_digits(unsigned, magnitude))
     };
     Some((if negative { -magnitude } else { magnitude }, kind))
 }
@@ -165,7 +293,7 @@ fn kept(mut mantissa: u64, mut exponent: i64, number: f64) -> Option<bool> {
     let bits = number.to_bits();
     let biased = i64::try_from(bits >> 52).ok().filter(|&biased| biased > 0)?;
     let significand = u128::from(bits & ((1 << 52) - 1) | 1 << 52);
-    let scaled = significand * 5u128.pow(places);
+    let scaled = significand * FIVES[places as usize];
     let shift =
         u32::try_from(1075 - biased - i64::from(places)).ok().filter(|shift| (1..128).contains(shift))?;
     let (below, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1u128 << (shift - 1));

@@ -1,4 +1,5 @@
-//! Rows of a text file, one after the other, in a bounded buffer.
+//! Rows of a text, one after the other: of one in memory ([`Text`]), or of a file
+//! in a bounded buffer ([`Records`]).
 //!
 //! Stricter than most readers, because a stray quote swallows rows: a quoted
 //! field must be closed, soon, and end with its closing quote. A quote within
@@ -82,11 +83,7 @@ impl Record<'_> {
 
     /// Finds some of the fields, by their numbers from 0, and says how many
     /// there are of all.
-    pub(super) fn pick<'f, const N: usize>(
-        &'f self,
-        numbers: [usize; N],
-        picked: &mut [&'f [u8]; N],
-    ) -> usize {
+    pub(super) fn pick<'f>(&'f self, numbers: &[usize], picked: &mut [&'f [u8]]) -> usize {
         let last = numbers.iter().copied().max().unwrap_or(0);
         let mut fields = self.fields();
         for place in 0..=last {
@@ -179,19 +176,16 @@ fn more_lines(text: &[u8]) -> u64 {
     (memchr_iter(b'\n', text).count() + lone_returns) as u64
 }
 
-/// The rows of a file.
-pub(super) struct Records<R> {
-    source: R,
-    delimiter: u8,
-    comments: Comments,
-    /// Bytes that were read; from `start` on, not yet given.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Whether the buffer ends with the file.
-    at_end: bool,
-    /// The number of the next line, from 1.
-    line: u64,
+/// A text of rows, the whole of it or a part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'t> {
+    pub(super) bytes: &'t [u8],
+    pub(super) delimiter: u8,
+    /// Whether the text ends where the file does.
+    pub(super) at_end: bool,
+    /// Whether it ends where a line may, so that no line feed follows a carriage
+    /// return at its end.
+    pub(super) ends_with_line: bool,
 }
 
 /// The end of a record.
@@ -203,82 +197,48 @@ struct Ending {
     has_quotes: bool,
 }
 
-impl<R: Read> Records<R> {
-    pub(super) fn new(source: R, delimiter: u8, comments: Comments) -> Self {
-        let buffer = vec![0; BLOCK_BYTES];
-        Self { source, delimiter, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
-    }
-
-    /// Finds the next row, or line that is none, and reads as far.
-    fn locate(&mut self) -> Result<Option<Ending>, Fault> {
-        loop {
-            if self.start == self.end && self.at_end {
-                return Ok(None);
-            }
-            match self.ending()? {
-                None => self.fill()?,
-                ending => return Ok(ending),
+impl<'t> Text<'t> {
+    /// The row, or line that is none, at a place, and the place after it; `None` if
+    /// more of the file is needed to tell.
+    pub(super) fn record(
+        self,
+        at: usize,
+        line: u64,
+        comments: Comments,
+    ) -> Result<Option<(Record<'t>, usize)>, Fault> {
+        let rest = &self.bytes[at..];
+        let text = match rest.get(..MOST_BYTES) {
+            Some(most) => Self { bytes: most, at_end: false, ends_with_line: false, ..self },
+            None => Self { bytes: rest, ..self },
+        };
+        match text.ending(line, comments)? {
+            None if text.bytes.len() >= MOST_BYTES => Err(too_long(line)),
+            None => Ok(None),
+            Some(ending) => {
+                let record = text.record_of(&ending, line);
+                Ok(Some((record, at + ending.bytes + ending.line_end)))
             }
         }
     }
 
-    /// The meaning of the next record.
-    pub(super) fn peek(&mut self) -> Result<Option<Meaning>, Fault> {
-        Ok(self.locate()?.map(|ending| ending.meaning))
-    }
-
-    /// The next row, or line that is none.
-    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
-        let Some(ending) = self.locate()? else { return Ok(None) };
-        let start = self.start;
-        self.start += ending.bytes + ending.line_end;
-        let bytes = &self.buffer[start..start + ending.bytes];
-        let line = self.line;
-        let lines = 1 + if ending.has_quotes { more_lines(bytes) } else { 0 };
-        self.line += lines;
-        if ending.meaning == Meaning::Row && self.comments == Comments::BeforeRows {
-            self.comments = Comments::Never;
-        }
-        Ok(Some(Record {
+    /// The record at the start.
+    fn record_of(self, ending: &Ending, line: u64) -> Record<'t> {
+        let bytes = &self.bytes[..ending.bytes];
+        Record {
             meaning: ending.meaning,
             bytes: Cow::Borrowed(bytes),
             line,
-            lines,
+            lines: 1 + if ending.has_quotes { more_lines(bytes) } else { 0 },
             delimiter: self.delimiter,
             has_quotes: ending.has_quotes,
-        }))
-    }
-
-    /// Reads more, to a larger buffer if this one is full.
-    fn fill(&mut self) -> Result<(), Fault> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        let size = self.buffer.len();
-        if self.end == size {
-            if size >= MOST_BYTES {
-                let reason = format!("a row of more than {} MiB; is it a table?", MOST_BYTES >> 20);
-                return Err(Fault::Line(self.line, reason));
-            }
-            self.buffer.try_reserve_exact(size).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-            self.buffer.resize(2 * size, 0);
         }
-        let read = loop {
-            match self.source.read(&mut self.buffer[self.end..]) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        self.end += read;
-        self.at_end = read == 0;
-        Ok(())
     }
 
-    /// The end of the next record; `None` if more must be read to tell.
-    fn ending(&self) -> Result<Option<Ending>, Fault> {
-        let text = &self.buffer[self.start..self.end];
+    /// The end of the record at the start; `None` if more must be read to tell.
+    fn ending(self, line: u64, comments: Comments) -> Result<Option<Ending>, Fault> {
+        let text = self.bytes;
         let Some(&first) = text.first() else { return Ok(None) };
-        let is_comment = match self.comments {
+        let is_comment = match comments {
             Comments::Anywhere(character) => first == character,
             Comments::BeforeRows if first == b'#' => {
                 if text.len() < LONGEST_ERROR && !self.at_end {
@@ -293,7 +253,7 @@ impl<R: Read> Records<R> {
             return Ok(self.ends_at(end, Meaning::Comment, false));
         }
         match memchr3(b'\n', b'\r', b'"', text) {
-            Some(at) if text[at] == b'"' => self.ending_with_quotes(text),
+            Some(at) if text[at] == b'"' => self.ending_with_quotes(line),
             end => {
                 let bytes = end.unwrap_or(text.len());
                 // A line of the delimiter alone has fields.
@@ -307,24 +267,24 @@ impl<R: Read> Records<R> {
 
     /// The record that ends with the line end there or, without one, with the
     /// file.
-    fn ends_at(&self, line_end: Option<usize>, meaning: Meaning, has_quotes: bool) -> Option<Ending> {
-        let text = &self.buffer[self.start..self.end];
+    fn ends_at(self, line_end: Option<usize>, meaning: Meaning, has_quotes: bool) -> Option<Ending> {
+        let text = self.bytes;
         let ending = |bytes, line_end| Some(Ending { bytes, line_end, meaning, has_quotes });
         let Some(at) = line_end else {
             return if self.at_end { ending(text.len(), 0) } else { None };
         };
         match (text[at], text.get(at + 1)) {
             (b'\r', Some(b'\n')) => ending(at, 2),
-            (b'\r', None) if !self.at_end => None,
+            (b'\r', None) if !self.at_end && !self.ends_with_line => None,
             _ => ending(at, 1),
         }
     }
 
     /// The end of a record that has quotes.
-    fn ending_with_quotes(&self, text: &[u8]) -> Result<Option<Ending>, Fault> {
-        let fault = |at: usize, reason: &str| {
-            Err(Fault::Line(self.line + more_lines(&text[..at]), reason.to_owned()))
-        };
+    fn ending_with_quotes(self, line: u64) -> Result<Option<Ending>, Fault> {
+        let text = self.bytes;
+        let fault =
+            |at: usize, reason: &str| Err(Fault::Line(line + more_lines(&text[..at]), reason.to_owned()));
         let mut from = 0;
         loop {
             let field = &text[from..];
@@ -365,5 +325,95 @@ impl<R: Read> Records<R> {
                 at => return Ok(self.ends_at(at.map(|at| from + end + at), Meaning::Row, true)),
             }
         }
+    }
+}
+
+fn too_long(line: u64) -> Fault {
+    let reason = format!("a row of more than {} MiB; is it a table?", MOST_BYTES >> 20);
+    Fault::Line(line, reason)
+}
+
+/// The rows of a file.
+pub(super) struct Records<R> {
+    source: R,
+    delimiter: u8,
+    comments: Comments,
+    /// Bytes that were read; from `start` on, not yet given.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the buffer ends with the file.
+    at_end: bool,
+    /// The number of the next line, from 1.
+    line: u64,
+}
+
+impl<R: Read> Records<R> {
+    pub(super) fn new(source: R, delimiter: u8, comments: Comments) -> Self {
+        let buffer = vec![0; BLOCK_BYTES];
+        Self { source, delimiter, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
+    }
+
+    /// What was read and not yet given.
+    fn text(&self) -> Text<'_> {
+        let bytes = &self.buffer[self.start..self.end];
+        Text { bytes, delimiter: self.delimiter, at_end: self.at_end, ends_with_line: false }
+    }
+
+    /// Finds the next row, or line that is none, and reads as far.
+    fn locate(&mut self) -> Result<Option<Ending>, Fault> {
+        loop {
+            if self.start == self.end && self.at_end {
+                return Ok(None);
+            }
+            match self.text().ending(self.line, self.comments)? {
+                None => self.fill()?,
+                ending => return Ok(ending),
+            }
+        }
+    }
+
+    /// The meaning of the next record.
+    pub(super) fn peek(&mut self) -> Result<Option<Meaning>, Fault> {
+        Ok(self.locate()?.map(|ending| ending.meaning))
+    }
+
+    /// The next row, or line that is none.
+    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+        let Some(ending) = self.locate()? else { return Ok(None) };
+        let (start, line) = (self.start, self.line);
+        if ending.meaning == Meaning::Row && self.comments == Comments::BeforeRows {
+            self.comments = Comments::Never;
+        }
+        self.start += ending.bytes + ending.line_end;
+        let bytes = &self.buffer[start..self.start];
+        let text = Text { bytes, delimiter: self.delimiter, at_end: false, ends_with_line: false };
+        let record = text.record_of(&ending, line);
+        self.line += record.lines;
+        Ok(Some(record))
+    }
+
+    /// Reads more, to a larger buffer if this one is full.
+    fn fill(&mut self) -> Result<(), Fault> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let size = self.buffer.len();
+        if self.end == size {
+            if size >= MOST_BYTES {
+                return Err(too_long(self.line));
+            }
+            self.buffer.try_reserve_exact(size).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            self.buffer.resize(2 * size, 0);
+        }
+        let read = loop {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.end += read;
+        self.at_end = read == 0;
+        Ok(())
     }
 }

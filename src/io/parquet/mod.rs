@@ -1,4 +1,4 @@
-//! Columns of Parquet files, decoded page by page.
+//! Columns of Parquet files, decoded page by page, the row groups on all cores.
 
 mod claims;
 mod format;
@@ -7,29 +7,36 @@ mod pages;
 mod thrift;
 mod unpack;
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowGroups,
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::arrow::{
-    ArrowWriter, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
+    ArrowWriter, FieldLevels, ProjectionMask, parquet_to_arrow_field_levels,
+    parquet_to_arrow_schema_by_columns,
 };
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_schema::{DataType, Schema};
 
-use super::arrow::{BatchFile, Column, RecordBatch, TableWriter, no_number, nodata_of};
+use super::arrow::{BatchFile, Column, Part, RecordBatch, TableWriter, no_number, nodata_of};
 use super::input::Input;
 use super::metadata::Opened;
 use super::output::OutputFile;
-use crate::array::DataError;
+use super::pieces;
 use crate::array::error::reason;
+use crate::array::held::Held;
+use crate::array::mapping::Mapping;
+use crate::array::{DataError, Shape};
 use claims::KIND;
-use pages::{Claims, Groups, Large};
+use pages::{Claims, Groups, Large, Placed};
 
 const WRITE: &str = "write it again, with zstd, snappy or no compression";
 
@@ -38,8 +45,13 @@ const FEWER_CHUNKS: &str = "a row group has fewer columns than the schema";
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// Opens a column.
-pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
+/// Bytes of a batch of a column, with what its decoding takes.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// Opens columns, one for each key. The row groups of all of them are decoded side by
+/// side, each to its place, if memory holds the columns; else the columns side by
+/// side, batch by batch.
+pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
     let failed = |e| failed(input, &e);
     let map = input.map()?;
     claims::check_footer(map.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
@@ -48,56 +60,184 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
         .map_err(failed)?;
-    let mut column = Column::choose(input, builder.schema())?;
-    let leaves = leaves(&column, builder.parquet_schema());
-    // Of a column of fields nothing but the one that is read.
-    column.fields.fill(0);
-    let row_groups = builder.metadata().row_groups();
-    let rows = pages::rows(row_groups);
-    for &leaf in &leaves {
-        let chunks = row_groups.iter().filter_map(|group| group.columns().get(leaf));
-        claims::check_apart(input, chunks, rows)?;
+    let mut claims = Claims::new();
+    let mut columns = Vec::with_capacity(keys.len());
+    for &key in keys {
+        columns.push(Selected::new(&Input { key, ..*input }, &builder, &map, &mut claims)?);
     }
-    let mut page_claims = Claims::new();
-    for (k, row_group) in row_groups.iter().enumerate() {
-        for &leaf in &leaves {
-            let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
-            if chunk.compression() == Compression::LZO {
-                return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
-            }
-            page_claims.insert((k, leaf), claims::check_pages(input, map.bytes(), chunk)?);
-        }
-    }
-    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);
-    // It may also be damaged or of another version, which is not this file's
-    // fault.
-    let notes = builder.metadata().file_metadata().key_value_metadata();
-    let noted = parquet_to_arrow_schema_by_columns(builder.parquet_schema(), mask.clone(), notes);
-    if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
-        column.nodata = nodata_of(noted);
-        // Parquet has no such type: they are whole numbers but for this note.
-        if matches!(noted.data_type(), DataType::Duration(_)) {
-            return Err(no_number(input, &column.name, noted.data_type()));
-        }
-    }
-    let levels = parquet_to_arrow_field_levels(builder.parquet_schema(), mask, None).map_err(failed)?;
     let metadata = Arc::clone(builder.metadata());
-    let large = Large::new(input.path.to_owned(), input.memory().unit_bytes(), map);
-    let (file, claims) = (Arc::new(input.clone_file()?), Arc::new(page_claims));
-    let groups = Groups { file, metadata, claims, large: Arc::clone(&large) };
-    let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, BATCH_ROWS, None);
-    let batches = batches.map_err(failed)?;
-    let batches = batches.map(|batch| {
-        large.release();
-        batch.map_err(|e| large.failure().unwrap_or_else(|| failed(e.into())))
-    });
-    let opened = column.read(input, batches)?;
-    let (claimed, found) = (groups.num_rows(), opened.len());
-    if claimed != found {
-        let fault = format!("its footer claims {claimed} rows, its pages have {found}");
-        return Err(input.invalid(KIND, &format!("it is damaged: {fault}")));
+    let file = Arc::new(Placed(input.clone_file()?));
+    let reader = Reader { input, file, metadata, claims: Arc::new(claims), map: Arc::new(map) };
+    let rows = pages::rows(reader.metadata.row_groups());
+    let room =
+        |selected: &Selected| Held::new(input.path, selected.column.element, rows as u64, input.memory_bytes);
+    match columns.iter().map(room).collect::<Option<Vec<_>>>() {
+        Some(held) => reader.to_places(&columns, held, rows),
+        None => reader.in_batches(&columns, rows),
     }
-    Ok(opened)
+}
+
+/// A column that is read.
+struct Selected {
+    column: Column,
+    levels: FieldLevels,
+}
+
+impl Selected {
+    /// The column of the input's key, once the claims of its pages are found
+    /// possible.
+    fn new(
+        input: &Input<'_>,
+        builder: &ParquetRecordBatchReaderBuilder<File>,
+        map: &Mapping,
+        page_claims: &mut Claims,
+    ) -> Result<Self, DataError> {
+        let schema = builder.parquet_schema();
+        let mut column = Column::choose(input, builder.schema())?;
+        let leaves = leaves(&column, schema);
+        // Of a column of fields nothing but the one that is read.
+        column.fields.fill(0);
+        let row_groups = builder.metadata().row_groups();
+        let rows = pages::rows(row_groups);
+        for &leaf in &leaves {
+            let chunks = row_groups.iter().filter_map(|group| group.columns().get(leaf));
+            claims::check_apart(input, chunks, rows)?;
+        }
+        for (k, row_group) in row_groups.iter().enumerate() {
+            for &leaf in &leaves {
+                let chunk = row_group.columns().get(leaf).ok_or_else(|| input.invalid(KIND, FEWER_CHUNKS))?;
+                if chunk.compression() == Compression::LZO {
+                    return Err(input.unsupported("it is compressed by LZO".to_owned(), WRITE));
+                }
+                page_claims.insert((k, leaf), claims::check_pages(input, map.bytes(), chunk)?);
+            }
+        }
+        let mask = ProjectionMask::leaves(schema, leaves);
+        // It may also be damaged or of another version, which is not this file's
+        // fault.
+        let notes = builder.metadata().file_metadata().key_value_metadata();
+        let noted = parquet_to_arrow_schema_by_columns(schema, mask.clone(), notes);
+        if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
+            column.nodata = nodata_of(noted);
+            // Parquet has no such type: they are whole numbers but for this note.
+            if matches!(noted.data_type(), DataType::Duration(_)) {
+                return Err(no_number(input, &column.name, noted.data_type()));
+            }
+        }
+        let levels = parquet_to_arrow_field_levels(schema, mask, None).map_err(|e| failed(input, &e))?;
+        Ok(Self { column, levels })
+    }
+}
+
+/// A file whose columns are read.
+struct Reader<'r> {
+    input: &'r Input<'r>,
+    file: Arc<Placed>,
+    metadata: Arc<ParquetMetaData>,
+    claims: Arc<Claims>,
+    map: Arc<Mapping>,
+}
+
+/// A column's rows of a row group, and the place where they belong.
+struct Piece<'p> {
+    column: usize,
+    group: usize,
+    place: &'p mut [u8],
+}
+
+impl Reader<'_> {
+    /// Row groups of the file, for a column of which one thread decodes them.
+    fn groups(&self, groups: Range<usize>) -> Groups {
+        let memory_bytes = self.input.memory().unit_bytes();
+        Groups {
+            file: Arc::clone(&self.file),
+            metadata: Arc::clone(&self.metadata),
+            claims: Arc::clone(&self.claims),
+            large: Large::new(self.input.path.to_owned(), memory_bytes, Arc::clone(&self.map)),
+            groups,
+        }
+    }
+
+    /// The batches of a column's row groups.
+    fn batches<'b>(
+        &'b self,
+        selected: &Selected,
+        groups: &Groups,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, DataError>> + 'b, DataError> {
+        let large = Arc::clone(&groups.large);
+        let batches =
+            ParquetRecordBatchReader::try_new_with_row_groups(&selected.levels, groups, BATCH_ROWS, None);
+        let batches = batches.map_err(|e| failed(self.input, &e))?;
+        Ok(batches.map(move |batch| {
+            large.release();
+            batch.map_err(|e| large.failure().unwrap_or_else(|| failed(self.input, &e.into())))
+        }))
+    }
+
+    /// Decodes all row groups of all columns, each to its place.
+    fn to_places(
+        &self,
+        columns: &[Selected],
+        mut held: Vec<Held>,
+        rows: usize,
+    ) -> Result<Vec<Opened>, DataError> {
+        let row_groups = self.metadata.row_groups();
+        let mut rests: Vec<&mut [u8]> = held.iter_mut().map(Held::bytes_mut).collect();
+        let mut work = Vec::with_capacity(row_groups.len() * columns.len());
+        for group in 0..row_groups.len() {
+            let rows = pages::rows(&row_groups[group..=group]);
+            for (column, rest) in rests.iter_mut().enumerate() {
+                let bytes = rows * columns[column].column.element.size();
+                let (place, after) = std::mem::take(rest).split_at_mut(bytes);
+                *rest = after;
+                work.push(Piece { column, group, place });
+            }
+        }
+        let decode = |_: &mut (), Piece { column, group, place }: Piece<'_>| {
+            let groups = self.groups(group..group + 1);
+            let batches = self.batches(&columns[column], &groups)?;
+            columns[column].column.fill(self.input, batches, place).map(|part| (column, part))
+        };
+        let mut found: Vec<Part> = columns.iter().map(|_| Part::default()).collect();
+        let largest =
+            self.claims.values().flatten().map(|claim| claim.bytes.saturating_add(claim.packed_bytes));
+        let piece_bytes = largest.max().unwrap_or(0).saturating_add(BATCH_BYTES);
+        let at_once = pieces::at_once(piece_bytes, self.input.memory_bytes);
+        pieces::in_order(work.into_iter(), at_once, decode, |read| {
+            let (column, part) = read?;
+            found[column].append(&part);
+            Ok(())
+        })?;
+        let opened = columns.iter().zip(held).zip(found).map(|((selected, held), part)| {
+            self.check_rows(rows, part.rows)?;
+            let array = held.finish(Shape(vec![rows as u64]))?;
+            Ok(selected.column.opened(array, part.valid, part.rounded))
+        });
+        opened.collect()
+    }
+
+    /// Decodes the columns, of each no more than a batch at a time.
+    fn in_batches(&self, columns: &[Selected], rows: usize) -> Result<Vec<Opened>, DataError> {
+        let decode = |_: &mut (), selected: &Selected| {
+            let groups = self.groups(0..self.metadata.num_row_groups());
+            let opened = selected.column.read(self.input, self.batches(selected, &groups)?)?;
+            self.check_rows(rows, opened.len()).map(|()| opened)
+        };
+        let mut opened = Vec::with_capacity(columns.len());
+        pieces::in_order(columns.iter(), columns.len(), decode, |column| {
+            opened.push(column?);
+            Ok::<(), DataError>(())
+        })?;
+        Ok(opened)
+    }
+
+    fn check_rows(&self, claimed: usize, found: usize) -> Result<(), DataError> {
+        if claimed == found {
+            return Ok(());
+        }
+        let fault = format!("its footer claims {claimed} rows, its pages have {found}");
+        Err(self.input.invalid(KIND, &format!("it is damaged: {fault}")))
+    }
 }
 
 /// The places among a schema's innermost columns of the one that is read.

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use ::parquet::basic::Compression;
 use ::parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use ::parquet::file::reader::ChunkReader;
+use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 
 use super::mapped::{Mapped, Releasing};
@@ -23,15 +24,58 @@ use super::unpack::{Unpacked, beyond_memory, unpack};
 use crate::array::DataError;
 use crate::array::mapping::Mapping;
 use crate::array::spool;
+use crate::io::read_at::{read_at, read_exact_at};
 
-/// The row groups of a file, of which one column is read.
+/// A file that several threads read, each where it is. The crate's own reader of
+/// files moves the one place that all handles share.
+pub(super) struct Placed(pub(super) File);
+
+impl Length for Placed {
+    fn len(&self) -> u64 {
+        self.0.metadata().map_or(0, |metadata| metadata.len())
+    }
+}
+
+impl ChunkReader for Placed {
+    type T = BufReader<Onwards>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        Ok(BufReader::new(Onwards { file: self.0.try_clone()?, place: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| std::io::Error::from(ErrorKind::OutOfMemory))?;
+        bytes.resize(length, 0);
+        read_exact_at(&self.0, &mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+/// A file from a place on.
+pub(super) struct Onwards {
+    file: File,
+    place: u64,
+}
+
+impl Read for Onwards {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = read_at(&self.file, buffer, self.place)?;
+        self.place += bytes as u64;
+        Ok(bytes)
+    }
+}
+
+/// Row groups of a file, of which one column is read by one thread.
 pub(super) struct Groups {
-    pub(super) file: Arc<File>,
+    pub(super) file: Arc<Placed>,
     pub(super) metadata: Arc<ParquetMetaData>,
     /// For each row group and each of its columns that are read, what the pages
     /// claim.
     pub(super) claims: Arc<Claims>,
     pub(super) large: Arc<Large>,
+    /// The numbers of the row groups.
+    pub(super) groups: Range<usize>,
 }
 
 /// By the numbers of a row group and of a column.
@@ -60,9 +104,9 @@ pub(super) struct Large {
 }
 
 impl Large {
-    pub(super) fn new(path: PathBuf, memory_bytes: u64, map: Mapping) -> Arc<Self> {
+    pub(super) fn new(path: PathBuf, memory_bytes: u64, map: Arc<Mapping>) -> Arc<Self> {
         let (open, failure) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { memory_bytes, path, map: Arc::new(map), open, failure })
+        Arc::new(Self { memory_bytes, path, map, open, failure })
     }
 
     fn are_among(&self, claims: &[Claim]) -> bool {
@@ -112,17 +156,18 @@ pub(super) fn rows(groups: &[RowGroupMetaData]) -> usize {
 
 impl RowGroups for Groups {
     fn num_rows(&self) -> usize {
-        rows(self.metadata.row_groups())
+        rows(&self.metadata.row_groups()[self.groups.clone()])
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let (file, metadata) = (Arc::clone(&self.file), Arc::clone(&self.metadata));
         let (claims, large) = (Arc::clone(&self.claims), Arc::clone(&self.large));
-        Ok(Box::new(Chunks { file, metadata, claims, large, column, group: 0 }))
+        let groups = self.groups.clone();
+        Ok(Box::new(Chunks { file, metadata, claims, large, column, groups }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.metadata.row_groups().iter())
+        Box::new(self.metadata.row_groups()[self.groups.clone()].iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
@@ -132,20 +177,21 @@ impl RowGroups for Groups {
 
 /// The chunks of a column, one a row group.
 struct Chunks {
-    file: Arc<File>,
+    file: Arc<Placed>,
     metadata: Arc<ParquetMetaData>,
     claims: Arc<Claims>,
     large: Arc<Large>,
     column: usize,
-    group: usize,
+    /// The numbers of the row groups that are left.
+    groups: Range<usize>,
 }
 
 impl Chunks {
-    fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
+    fn pages(&self, number: usize, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
         let chunk = group.column(self.column);
         let rows = usize::try_from(group.num_rows())?;
         let compression = chunk.compression();
-        let claims = self.claims.get(&(self.group, self.column)).cloned().unwrap_or_default();
+        let claims = self.claims.get(&(number, self.column)).cloned().unwrap_or_default();
         let is_large = self.large.are_among(&claims);
         if !is_large && !matches!(compression, Compression::GZIP(_) | Compression::BROTLI(_)) {
             return Ok(Box::new(SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)?));
@@ -168,10 +214,9 @@ impl Iterator for Chunks {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let number = self.groups.next()?;
         let metadata = Arc::clone(&self.metadata);
-        let pages = self.pages(metadata.row_groups().get(self.group)?);
-        self.group += 1;
-        Some(pages)
+        Some(self.pages(number, metadata.row_groups().get(number)?))
     }
 }
 

@@ -67,7 +67,8 @@ impl<'a> Blocks<'a> {
         })
     }
 
-    fn across(&self) -> usize {
+    /// Strips or tiles side by side.
+    pub(super) fn across(&self) -> usize {
         self.image[0].div_ceil(self.width)
     }
 

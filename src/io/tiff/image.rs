@@ -11,14 +11,22 @@ use super::directory::{Directory, KIND};
 use super::packing::{Packing, Predictor};
 use super::samples::{self, element_type, format, other_samples};
 use super::tag;
+use super::whole::Whole;
 use crate::array::mapping::Mapping;
 use crate::array::spool::Spool;
 use crate::array::{Array, DataError, Element, ElementType, Layout, Order, Shape};
 use crate::io::bits::unpacked;
 use crate::io::claims::room;
 use crate::io::input::Input;
+use crate::io::pieces;
 
 const CONVERT: &str = "convert it, for example with gdal_translate -co COMPRESS=DEFLATE";
+
+/// Bytes of pixels that a thread decodes at a time, if a row of blocks has fewer.
+pub(super) const PIECE_BYTES: usize = 1 << 18;
+
+/// The most bytes of a block that is decompressed in one go.
+pub(super) const MOST_BLOCK_BYTES: usize = 1 << 26;
 
 /// Pixels that are given at a time where the file has none.
 const RUN_PIXELS: usize = 1 << 16;
@@ -28,7 +36,7 @@ const LEAST_BIT_FIRST: u64 = 2;
 
 /// A band of an image.
 pub(super) struct Image<'a> {
-    input: &'a Input<'a>,
+    pub(super) input: &'a Input<'a>,
     map: &'a Mapping,
     pub(super) width: usize,
     pub(super) height: usize,
@@ -44,6 +52,16 @@ pub(super) struct Image<'a> {
     /// The bytes from the image that the directory describes to the one that is
     /// read, of those that follow one another.
     shift: u64,
+}
+
+/// What a thread that decodes blocks uses for one after another.
+#[derive(Default)]
+pub(super) struct Scratch {
+    whole: Whole,
+    block: Vec<u8>,
+    floats: Vec<u8>,
+    /// The most bytes of a block that is decompressed in one go.
+    pub(super) most_bytes: usize,
 }
 
 /// Pixels of a row.
@@ -189,8 +207,45 @@ impl<'a> Image<'a> {
     }
 
     /// Hands on runs of the band's pixels, each with the number of its first
-    /// one.
+    /// one: rows of blocks, which all cores decode, or, if memory has no room for
+    /// these, rows.
     pub(super) fn elements<E: Element>(
+        &self,
+        sparse: E,
+        mut each: impl FnMut(usize, &[E]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let block_row_bytes = self.pixels(&(0..1)).saturating_mul(size_of::<E>());
+        let most_bytes =
+            usize::try_from(self.input.memory_bytes / 4).unwrap_or(usize::MAX).min(MOST_BLOCK_BYTES);
+        if block_row_bytes > most_bytes {
+            return self.elements_of_rows(sparse, each);
+        }
+        let at_a_time = PIECE_BYTES.div_ceil(block_row_bytes.max(1));
+        let decode = |scratch: &mut Scratch, start: usize| {
+            scratch.most_bytes = most_bytes;
+            let block_rows = start..self.block_rows().min(start + at_a_time);
+            let mut run = vec![<E as bytemuck::Zeroable>::zeroed(); self.pixels(&block_rows)];
+            self.block_rows_decoded(block_rows, scratch, |start, count, row| {
+                let run = &mut run[start..start + count];
+                match row {
+                    Row::Sparse => run.fill(sparse),
+                    Row::Bytes(row) => self.pick_bytes(row, bytemuck::cast_slice_mut(run)),
+                }
+            })?;
+            Ok((start * self.blocks.height * self.width, run))
+        };
+        // What is decoded, and a block.
+        let piece_bytes = 2 * block_row_bytes.max(PIECE_BYTES) as u64;
+        let at_once = pieces::at_once(piece_bytes, self.input.memory_bytes);
+        pieces::in_order((0..self.block_rows()).step_by(at_a_time), at_once, decode, |run| {
+            let (start, run) = run?;
+            each(start, &run)
+        })?;
+        self.check_intact()
+    }
+
+    /// The same, row by row.
+    fn elements_of_rows<E: Element>(
         &self,
         sparse: E,
         mut each: impl FnMut(usize, &[E]) -> Result<(), DataError>,
@@ -245,10 +300,107 @@ impl<'a> Image<'a> {
                 each(line * self.width + left, width, Row::Bytes(&row))?;
             }
         }
+        self.check_intact()
+    }
+
+    /// Fails if the file shrank while it was read.
+    pub(super) fn check_intact(&self) -> Result<(), DataError> {
         if self.map.is_intact() {
             Ok(())
         } else {
             Err(DataError::Shrunk { path: self.input.path.to_owned() })
+        }
+    }
+
+    /// Whether it is decoded by the same blocks as another band of its page.
+    pub(super) fn has_blocks_of(&self, other: &Self) -> bool {
+        (self.plane, self.shift) == (other.plane, other.shift)
+    }
+
+    /// The number of rows of blocks: strips, or tiles side by side.
+    pub(super) fn block_rows(&self) -> usize {
+        self.height.div_ceil(self.blocks.height)
+    }
+
+    /// The pixels of rows of blocks.
+    pub(super) fn pixels(&self, block_rows: &Range<usize>) -> usize {
+        let line = |row: usize| row.saturating_mul(self.blocks.height).min(self.height);
+        (line(block_rows.end) - line(block_rows.start)) * self.width
+    }
+
+    /// Decodes rows of blocks: `each` is given runs of pixels of a row, all samples of
+    /// them in this machine's byte order, with the number of the first one, counted
+    /// from the first of these rows, and how many they are. Blocks are decompressed
+    /// in one go, but for those that `scratch` has no room for.
+    pub(super) fn block_rows_decoded(
+        &self,
+        block_rows: Range<usize>,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(usize, usize, Row<'_>),
+    ) -> Result<(), DataError> {
+        let most = self.input.row_bytes();
+        let row_bytes = self.row_bytes().unwrap_or(usize::MAX);
+        let across = self.blocks.across();
+        let first_line = block_rows.start * self.blocks.height;
+        for k in block_rows.start * across..block_rows.end * across {
+            let [left, top, width, height] = self.blocks.area(k);
+            let start = |line: usize| (top + line - first_line) * self.width + left;
+            let place = match self.block(k)? {
+                Block::At(place) => place,
+                Block::Sparse => {
+                    (0..height).for_each(|line| each(start(line), width, Row::Sparse));
+                    continue;
+                }
+            };
+            // Tiles have all their rows, also beyond the image.
+            let rows = if self.blocks.are_tiles { self.blocks.height } else { height };
+            let Scratch { whole, block, floats, most_bytes } = scratch;
+            let bytes = rows.checked_mul(row_bytes).filter(|bytes| bytes <= most_bytes);
+            if let Some(bytes) = bytes {
+                block.resize(bytes, 0);
+                let packed = self.map.bytes().get(place.clone()).unwrap_or_default();
+                let is_whole = whole.decompress(self.compression, packed, block);
+                self.map.release(place.clone());
+                if is_whole {
+                    for (line, row) in block.chunks_exact_mut(row_bytes).take(height).enumerate() {
+                        self.packing.unpack(row, floats);
+                        each(start(line), width, Row::Bytes(row));
+                    }
+                    continue;
+                }
+            }
+            // Row by row it is found what is wrong, if it is.
+            let mut rest = self.decompressed(place)?;
+            let mut row = room::<u8>(self.input.path, "row", row_bytes as u64, most)?;
+            row.resize(row_bytes, 0);
+            for line in 0..height {
+                rest.read_exact(&mut row).map_err(|e| self.failed(&e))?;
+                self.packing.unpack(&mut row, floats);
+                each(start(line), width, Row::Bytes(&row));
+            }
+        }
+        Ok(())
+    }
+
+    /// Picks the band out of the first pixels of a row, to the bytes of its elements.
+    pub(super) fn pick_bytes(&self, row: &[u8], to: &mut [u8]) {
+        fn copy<const N: usize>(row: &[u8], sample: usize, samples: usize, to: &mut [u8]) {
+            let (to, _) = to.as_chunks_mut::<N>();
+            let (from, _) = row.as_chunks::<N>();
+            to.iter_mut().zip(from.iter().skip(sample).step_by(samples)).for_each(|(to, from)| *to = *from);
+        }
+        if self.packing.bits < 8 {
+            let samples = unpacked(row, self.packing.bits).skip(self.sample).step_by(self.samples);
+            to.iter_mut().zip(samples).for_each(|(to, sample)| *to = sample);
+        } else if self.samples == 1 {
+            to.copy_from_slice(&row[..to.len()]);
+        } else {
+            match self.element.size() {
+                1 => copy::<1>(row, self.sample, self.samples, to),
+                2 => copy::<2>(row, self.sample, self.samples, to),
+                4 => copy::<4>(row, self.sample, self.samples, to),
+                _ => copy::<8>(row, self.sample, self.samples, to),
+            }
         }
     }
 

@@ -26,9 +26,7 @@ impl Packing {
     /// `scratch` is as long as the row, if it is needed.
     pub(super) fn unpack(self, row: &mut [u8], scratch: &mut Vec<u8>) {
         if self.predictor == Predictor::FloatingPoint {
-            for k in self.samples..row.len() {
-                row[k] = row[k].wrapping_add(row[k - self.samples]);
-            }
+            self.sum(row, |[a], [b]| [a.wrapping_add(b)]);
             scratch.clear();
             scratch.extend_from_slice(row);
             let size = usize::from(self.bits / 8);
@@ -60,8 +58,32 @@ impl Packing {
     /// Adds to each sample that of the pixel before.
     fn sum<const N: usize>(self, row: &mut [u8], add: impl Fn([u8; N], [u8; N]) -> [u8; N]) {
         let (values, _) = row.as_chunks_mut::<N>();
-        for k in self.samples..values.len() {
-            values[k] = add(values[k], values[k - self.samples]);
+        // What was added last stays in a register.
+        match self.samples {
+            1 => sum_pixels::<N, 1>(values, add),
+            2 => sum_pixels::<N, 2>(values, add),
+            3 => sum_pixels::<N, 3>(values, add),
+            4 => sum_pixels::<N, 4>(values, add),
+            samples => {
+                for k in samples..values.len() {
+                    values[k] = add(values[k], values[k - samples]);
+                }
+            }
         }
     }
+}
+
+fn sum_pixels<const N: usize, const S: usize>(
+    values: &mut [[u8; N]],
+    add: impl Fn([u8; N], [u8; N]) -> [u8; N],
+) {
+    let mut before = [[0; N]; S];
+    let (pixels, rest) = values.as_chunks_mut::<S>();
+    for pixel in pixels {
+        for (sum, value) in before.iter_mut().zip(pixel) {
+            *sum = add(*value, *sum);
+            *value = *sum;
+        }
+    }
+    rest.iter_mut().zip(before).for_each(|(value, sum)| *value = add(*value, sum));
 }

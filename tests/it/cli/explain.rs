@@ -92,3 +92,45 @@ fn any_small_pair_and_nothing_larger() {
         lab.run("explain row.npy row.npy").succeeds().stdout.contains("X = [ 1  2  3 ]    T = [ 1  2  3 ]")
     );
 }
+
+/// From (0, 0) with η = 2⁻⁴ and μ = ½: v = g = (−35, −12) leads to (2.1875, 0.75), where
+/// g = (1.5625, 0.4375), so that v = ½·(−35, −12) + g = (−15.9375, −5.5625) and
+/// W = 2.1875 + 0.99609375 = 3.18359375. Nesterov's is g + ½·v: the first −35 − 17.5.
+/// With δ = ½ the second gradient is 1.5625 + ½·2.1875 = 2.65625.
+#[test]
+fn momentum_by_hand() {
+    let lab = Lab::new();
+    for engine in ENGINES {
+        let text =
+            lab.run(&format!("explain --steps 2 --lr 0.0625 --momentum 0.5 {engine}")).succeeds().stdout;
+        for part in [
+            "N = 4, η = 0.0625, μ = 0.5\n",
+            "  vW ← μ·vW + ∂L/∂W = 0.5·0 + (-35) = -35\n  W ← W - η·vW = 0 - 0.0625·(-35) = 2.1875\n",
+            "  vW ← μ·vW + ∂L/∂W = 0.5·(-35) + 1.5625 = -15.9375\n",
+            "  W ← W - η·vW = 2.1875 - 0.0625·(-15.9375) = 3.183594\n",
+            "  vb ← μ·vb + ∂L/∂b = 0.5·(-12) + 0.4375 = -5.5625\n",
+        ] {
+            assert!(text.contains(part), "{engine}: no {part:?} in\n{text}");
+        }
+    }
+    let text = lab.run("explain --lr 0.0625 --momentum 0.5 --nesterov").succeeds().stdout;
+    for part in [
+        "μ = 0.5, Nesterov's\n",
+        "  nW = ∂L/∂W + μ·vW = (-35) + 0.5·(-35) = -52.5\n  W ← W - η·nW = 0 - 0.0625·(-52.5) = 3.28125\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let text = lab
+        .run("explain --steps 2 --lr 0.0625 --momentum 0.5 --dampening 0.25 --weight-decay 0.5")
+        .succeeds()
+        .stdout;
+    for part in [
+        "μ = 0.5, τ = 0.25, δ = 0.5\n",
+        "  gW = ∂L/∂W + δ·W = 1.5625 + 0.5·2.1875 = 2.65625\n",
+        "  vW ← μ·vW + (1 - τ)·gW = 0.5·(-35) + (1 - 0.25)·2.65625 = -15.507812\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    lab.run("explain --momentum 1").ends_refused(&["momentum", "below 1"]);
+    lab.run("explain --nesterov").ends_refused(&["Nesterov"]);
+}

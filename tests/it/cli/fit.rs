@@ -163,7 +163,10 @@ fn json_has_the_fields_it_promises() {
         assert_eq!(
             fields(&report),
             [
+                "batches",
                 "bias",
+                "dampening",
+                "descent",
                 "engine",
                 "excluded",
                 "forecast",
@@ -173,9 +176,12 @@ fn json_has_the_fields_it_promises() {
                 "line",
                 "loss",
                 "loss_kind",
+                "momentum",
                 "n",
+                "nesterov",
                 "precision",
                 "robust",
+                "schedule",
                 "solver",
                 "standardized",
                 "statistics",
@@ -183,6 +189,7 @@ fn json_has_the_fields_it_promises() {
                 "stop_reason",
                 "timings",
                 "weight",
+                "weight_decay",
                 "weight_sum"
             ]
         );
