@@ -221,6 +221,7 @@ pub(super) fn finish(precision: Precision, quantity: Quantity, pieces: Pieces) -
             ("FINISHERS", f64::from(FINISHERS)),
             ("PARTS", f64::from(quantity.parts())),
             ("PIECES", f64::from(pieces.per_run)),
+            ("PART_SCALE", f64::from(pieces.part_scale())),
         ],
     }
 }

@@ -87,12 +87,13 @@ impl Partials {
             pass.set_bind_group(0, &self.bindings, &[]);
             pass.dispatch_workgroups(x, y, 1);
         };
-        let precision = self.kernel.precision;
+        let (precision, scale) = (self.kernel.precision, f64::from(self.kernel.pieces.part_scale()));
         let read = |bytes: &[u8]| -> Vec<Sums> {
             let sums = bytes.chunks_exact(size_of::<FinishedSum>());
             match precision {
                 Precision::Fast | Precision::Compensated => {
-                    sums.map(|bytes| whole(&bytemuck::pod_read_unaligned(bytes))).collect()
+                    let sums = sums.map(|bytes| whole(&bytemuck::pod_read_unaligned(bytes)));
+                    sums.map(|sums| sums.map(|sum| sum / scale)).collect()
                 }
                 Precision::F64 => sums.map(bytemuck::pod_read_unaligned).collect(),
             }
