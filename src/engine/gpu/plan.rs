@@ -318,7 +318,7 @@ mod tests {
                 }
             }
         }
-        assert!((1..40).contains(&refused), "{refused}");
+        assert!((1..84).contains(&refused), "{refused}");
     }
 
     #[test]
