@@ -113,7 +113,7 @@ impl Descent {
                 let (sums, count) = Self::pass(gpu, resident, is_shifted)?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
-                    let kernel = Kernel::compile(device, &kernels::update());
+                    let kernel = Kernel::compile(device, &kernels::update(gpu.proven));
                     let bindings = kernel.bind(
                         device,
                         &[

@@ -34,6 +34,11 @@ impl Inputs {
         [Some(self.x), self.has_t.then_some(self.t), self.weights].into_iter().flatten()
     }
 
+    /// Whether any of them are f16.
+    pub(super) fn has_halves(&self) -> bool {
+        self.packings().any(|packing| packing == Packing::F16)
+    }
+
     /// Bytes of buffers for so many pairs, without the bits.
     pub(super) fn padded_bytes(&self, elements: usize) -> u64 {
         self.packings().map(|packing| packing.padded_bytes(elements)).sum()

@@ -183,7 +183,7 @@ impl Gpu {
 
     /// The form of the data that kernels over them are compiled for.
     pub(super) fn form(&self, is_shifted: bool) -> Form {
-        Form::of(&self.inputs, is_shifted)
+        Form::of(&self.inputs, is_shifted, self.proven)
     }
 
     pub(super) fn compile(&self, quantity: Quantity, is_shifted: bool) -> Result<SumsKernel, GpuError> {

@@ -339,6 +339,7 @@ impl Stream {
 mod tests {
     use super::super::device::tests::software_adapter;
     use super::super::kernels::Form;
+    use super::super::packing::Proven;
     use super::super::{Precision, Tuning};
     use super::*;
     use crate::array::Array;
@@ -346,7 +347,8 @@ mod tests {
 
     fn stream(device: &Device, data: &Problem) -> Stream {
         let (inputs, frames) = (Inputs::of(data), Frames::of(data));
-        let (tuning, quantity, form) = (Tuning::SOFTWARE, Quantity::LossSums, Form::of(&inputs, true));
+        let (tuning, quantity, form) =
+            (Tuning::SOFTWARE, Quantity::LossSums, Form::of(&inputs, true, Proven::default()));
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, form, CHUNK).unwrap();
         Stream::new(device, kernel, data, inputs, &frames, u64::MAX).unwrap()
     }
