@@ -91,7 +91,7 @@ impl Descent {
         let form = gpu.form(is_shifted);
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some(most_steps) if resident.windows.len() == 1 => {
-                let groups = resident.windows[0].groups(&gpu.inputs);
+                let groups = resident.windows[0].groups(gpu.inputs);
                 plan::check_buffers(groups, n).map_err(|reason| device.limit(reason))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
@@ -165,7 +165,7 @@ impl Descent {
         } else {
             SumsKernel::in_pieces(device, kernel.tuning, precision, quantity, form, pieces)?
         };
-        let pass = resident.pass_at(device, &gpu.inputs, &gpu.frames, kernel, &gpu.point)?;
+        let pass = resident.pass_at(device, gpu.inputs, &gpu.frames, kernel, &gpu.point)?;
         let count =
             u32::try_from(count(pieces)).map_err(|_| device.limit("too many partial sums".to_owned()))?;
         Ok((pass, count))

@@ -1,5 +1,5 @@
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::coarse::Spread;
 use super::descent::Descent;
@@ -27,7 +27,7 @@ pub struct Gpu {
     pub(super) frames: Arc<Frames>,
     /// One frame for all elements, if they come to the device in one way; found
     /// when it is first asked for.
-    pub(super) common: Option<Option<Frame>>,
+    pub(super) common: OnceLock<Option<Frame>>,
     pub(super) info: EngineInfo,
     pub(super) notices: Vec<Notice>,
     pub(super) device: Device,
@@ -84,8 +84,8 @@ impl Gpu {
     }
 
     /// One frame for all elements, if they come to the device in one way.
-    pub(super) fn common_frame(&mut self) -> Option<Frame> {
-        *self.common.get_or_insert_with(|| self.frames.common())
+    pub(super) fn common_frame(&self) -> Option<Frame> {
+        *self.common.get_or_init(|| self.frames.common())
     }
 }
 

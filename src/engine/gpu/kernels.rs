@@ -47,8 +47,8 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn of(inputs: &Inputs, is_shifted: bool, proven: Proven) -> Self {
-        let Inputs { x, t, weights, has_validity, .. } = *inputs;
+    pub(super) fn of(inputs: Inputs, is_shifted: bool, proven: Proven) -> Self {
+        let Inputs { x, t, weights, has_validity, .. } = inputs;
         Self { x, t, weights, has_validity, is_shifted, proven }
     }
 

@@ -210,7 +210,7 @@ impl Gpu {
         let kernel = self.compile(Quantity::Moments, true)?;
         match &mut self.held {
             Held::Resident(resident) => {
-                resident.add_moments(&self.device, &self.inputs, &self.frames, kernel)?;
+                resident.add_moments(&self.device, self.inputs, &self.frames, kernel)?;
             }
             Held::Streamed(stream) => stream.add_moments(&self.device, kernel)?,
             Held::InputsOnly => {}

@@ -1,6 +1,6 @@
 //! A device is opened, and the data brought to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::abi::Parameters;
 use super::buffers::{STORAGE_INPUT, create_buffer};
@@ -120,7 +120,7 @@ impl Gpu {
 
     /// Brings the data to the device; `None` if its memory doesn't hold them.
     fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
-        match resident::upload(&self.device, &self.data, &self.frames, &self.inputs) {
+        match resident::upload(&self.device, &self.data, &self.frames, self.inputs) {
             Ok((windows, mut notices)) => {
                 self.notices.append(&mut notices);
                 Ok(Some(windows))
@@ -161,7 +161,7 @@ impl Gpu {
         frames.find(0..frames.runs.len());
         let is_shifted = (0..frames.runs.len()).any(|k| frames.get(k).device_shift() != [0.0; 2]);
         let kernel = self.compile(Quantity::LossSums, is_shifted)?;
-        Ok(Held::Resident(Box::new(Resident::new(device, &self.inputs, frames, windows, kernel)?)))
+        Ok(Held::Resident(Box::new(Resident::new(device, self.inputs, frames, windows, kernel)?)))
     }
 
     /// Without data yet.
@@ -177,7 +177,7 @@ impl Gpu {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let predict = {
             let fit_elements = data.fit_elements().filter(|elements| !elements.is_multiple_of(4));
-            let source = kernels::predict(&tuning, Form::of(&inputs, true, proven), fit_elements.is_some());
+            let source = kernels::predict(&tuning, Form::of(inputs, true, proven), fit_elements.is_some());
             device.scoped(0, |device, _| Kernel::compile(device, &source))?
         };
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
@@ -187,7 +187,7 @@ impl Gpu {
             inputs,
             spreads: vec![None; frames.runs.len()],
             frames,
-            common: None,
+            common: OnceLock::new(),
             info,
             notices: Vec::new(),
             device,

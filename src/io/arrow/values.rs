@@ -70,13 +70,12 @@ impl Column {
         for batch in batches {
             let batch = batch?;
             let (start, bytes) = (part.rows * size, batch.num_rows() * size);
-            let to = match place.get_mut(start..).and_then(|rest| rest.get_mut(..bytes)) {
-                Some(to) => to,
+            let to = if let Some(to) = place.get_mut(start..).and_then(|rest| rest.get_mut(..bytes)) {
+                to
+            } else {
                 // The file has more rows than it claims: they are counted.
-                None => {
-                    beyond.resize(bytes, 0);
-                    &mut beyond[..bytes]
-                }
+                beyond.resize(bytes, 0);
+                &mut beyond[..bytes]
             };
             self.batch(input, &batch, to, &mut part)?;
         }
