@@ -11,6 +11,9 @@ override FINISHERS: u32;
 override PARTS: u32;
 // Pieces of a run.
 override PIECES: u32;
+// A power of two that parts are multiplied with, unless they are f64, so that
+// their sum does not overflow where their mean does not.
+override PART_SCALE: f32;
 
 struct Finish {
     sums: u32,           // of all runs: PARTS of each
@@ -46,10 +49,13 @@ fn finish_sums(
         let b = parts[place + PARTS];
         let c = parts[place + 2u * PARTS];
         let d = parts[place + 3u * PARTS];
-        total = plus_part(plus_part(plus_part(plus_part(total, a), b), c), d);
+        total = plus_part(total, a, PART_SCALE);
+        total = plus_part(total, b, PART_SCALE);
+        total = plus_part(total, c, PART_SCALE);
+        total = plus_part(total, d, PART_SCALE);
     }
     for (; k < PIECES; k++) {
-        total = plus_part(total, parts[first + k * PARTS]);
+        total = plus_part(total, parts[first + k * PARTS], PART_SCALE);
     }
     sums[number] = total;
 }

@@ -1,4 +1,4 @@
-// parts: two_float
+// parts: two_float {product}
 // twin: src/engine/gpu/self_test.rs self_test
 //
 // Sums and products whose rounding errors the host knows: whether this device

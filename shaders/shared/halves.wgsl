@@ -5,7 +5,8 @@
 // are whole numbers times 2⁻²⁴; of normal ones the exponent's bias moves from
 // 15 to 127.
 
-fn halves(bits: vec4<u32>) -> vec4<f32> {
+fn halves(group: vec2<u32>) -> vec4<f32> {
+    let bits = (group.xxyy >> vec4(0u, 16u, 0u, 16u)) & vec4(0xffffu);
     let size = bits & vec4(0x7fffu);
     let subnormal = vec4<f32>(size) * 0x1p-24;
     let normal = bitcast<vec4<f32>>((size << vec4(13u)) + vec4(0x38000000u));

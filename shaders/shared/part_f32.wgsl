@@ -6,7 +6,7 @@
 alias Part = vec4<f32>;
 alias Finished = Sum;
 
-fn plus_part(total: Finished, part: Part) -> Finished {
-    let next = two_sum(total.hi, part);
+fn plus_part(total: Finished, part: Part, scale: f32) -> Finished {
+    let next = two_sum(total.hi, part * scale);
     return Sum(next.hi, total.lo + next.lo);
 }

@@ -5,6 +5,6 @@
 alias Part = vec4<f64>;
 alias Finished = vec4<f64>;
 
-fn plus_part(total: Finished, part: Part) -> Finished {
+fn plus_part(total: Finished, part: Part, scale: f32) -> Finished {
     return total + part;
 }

@@ -5,6 +5,6 @@
 alias Part = Sum;
 alias Finished = Sum;
 
-fn plus_part(total: Finished, part: Part) -> Finished {
-    return add(total, part);
+fn plus_part(total: Finished, part: Part, scale: f32) -> Finished {
+    return add(total, Sum(part.hi * scale, part.lo * scale));
 }

@@ -1,4 +1,4 @@
-// parts: two_float
+// parts: two_float {product}
 //
 // Sums as two-floats: every rounding error of differences, products and sums is
 // carried along in a second f32. The same functions on plain numbers are in

@@ -1,4 +1,4 @@
-// parts: parameters two_float {real}
+// parts: parameters two_float {product} {real}
 //
 // r = x·W + b − t as a two-float, with every rounding error of the product and
 // the sums.

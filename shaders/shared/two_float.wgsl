@@ -1,4 +1,4 @@
-// parts: {zero}
+// parts: {zero} {product}
 // twin: src/math/double.rs two_sum
 //
 // Arithmetic on unevaluated sums of two f32, four at a time: 48 bits where f32
@@ -39,24 +39,6 @@ fn add(a: Sum, b: Sum) -> Sum {
     let low = two_sum(a.lo, b.lo);
     let total = normal(high.hi, opaque(high.lo + low.hi));
     return normal(total.hi, opaque(low.lo + total.lo));
-}
-
-// The upper 12 of a number's 24 bits. By its bits: Veltkamp's way, which
-// multiplies by 4097, overflows for large numbers.
-fn upper_half(v: vec4<f32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) & vec4(0xfffff000u));
-}
-
-// a · b == hi + lo exactly, unless lo underflows (Dekker, 1971). Not by fma:
-// drivers are free to round its product.
-fn two_product(a: vec4<f32>, b: vec4<f32>) -> Sum {
-    let hi = opaque(a * b);
-    let a_hi = upper_half(a);
-    let b_hi = upper_half(b);
-    let a_lo = opaque(a - a_hi);
-    let b_lo = opaque(b - b_hi);
-    let rest = opaque(opaque(a_hi * b_hi - hi) + a_hi * b_lo);
-    return Sum(hi, opaque(rest + a_lo * b_hi) + a_lo * b_lo);
 }
 
 fn multiply(a: Sum, b: Sum) -> Sum {

@@ -335,18 +335,18 @@ impl Fits {
 mod tests {
     use super::*;
 
-    fn fits(groups: Groups, shape: &[u64], first_chunk: u64, order: Order) -> Result<Fits, GroupsError> {
+    fn fits(groups: &Groups, shape: &[u64], first_chunk: u64, order: Order) -> Result<Fits, GroupsError> {
         let elements = shape.iter().product();
         let grid = ChunkGrid::of(elements).starting_at(first_chunk).unwrap();
-        Fits::of(&groups, &grid, &Shape(shape.to_vec()), order, elements)
+        Fits::of(groups, &grid, &Shape(shape.to_vec()), order, elements)
     }
 
     #[test]
     fn a_range_is_cut_where_fits_meet() {
-        let outer = fits(Groups::Outer, &[4, 2, 5], 0, Order::C).unwrap();
+        let outer = fits(&Groups::Outer, &[4, 2, 5], 0, Order::C).unwrap();
         assert_eq!(outer.range(), 0..4);
         assert_eq!(outer.runs(5..23).collect::<Vec<_>>(), [(0, 5..10), (1, 10..20), (2, 20..23)]);
-        let one = fits(Groups::One, &[4, 2, 5], 3, Order::Fortran).unwrap();
+        let one = fits(&Groups::One, &[4, 2, 5], 3, Order::Fortran).unwrap();
         assert_eq!((one.range(), one.runs(5..23).collect::<Vec<_>>()), (0..1, vec![(0, 5..23)]));
     }
 
@@ -356,7 +356,7 @@ mod tests {
     fn every_element_is_in_its_fit() {
         let shape = [2, 3, 4];
         let of = |groups: Groups| {
-            let fits = fits(groups, &shape, 0, Order::C).unwrap();
+            let fits = fits(&groups, &shape, 0, Order::C).unwrap();
             let numbers: Vec<u64> = (0..24).map(|k| fits.of_element(k).unwrap()).collect();
             let runs: Vec<u64> = fits.runs(0..24).flat_map(|(fit, run)| run.map(move |_| fit)).collect();
             assert_eq!(runs, numbers);
@@ -387,7 +387,8 @@ mod tests {
 
     #[test]
     fn groups_that_are_not_there_are_refused() {
-        let refused = |groups, shape: &[u64]| fits(groups, shape, 0, Order::C).unwrap_err().to_string();
+        let refused =
+            |groups: Groups, shape: &[u64]| fits(&groups, shape, 0, Order::C).unwrap_err().to_string();
         let axes = |axes: &[isize]| refused(Groups::Axes(axes.to_vec()), &[2, 3]);
         assert!(axes(&[2]).contains("no axis 2") && axes(&[-3]).contains("0 to 1"), "{}", axes(&[2]));
         assert!(axes(&[1, -1]).contains("twice"));
@@ -398,10 +399,10 @@ mod tests {
     /// A fit has 2¹⁵ elements; chunk 3 starts with fit 6.
     #[test]
     fn a_part_starts_with_a_fit() {
-        assert_eq!(fits(Groups::Outer, &[5, 1 << 15], 3, Order::C).unwrap().range(), 6..11);
-        let within = fits(Groups::Outer, &[5, 3 << 14], 1, Order::C);
+        assert_eq!(fits(&Groups::Outer, &[5, 1 << 15], 3, Order::C).unwrap().range(), 6..11);
+        let within = fits(&Groups::Outer, &[5, 3 << 14], 1, Order::C);
         assert!(matches!(within, Err(GroupsError::WithinFit { first: 65_536, .. })), "{within:?}");
-        assert!(matches!(fits(Groups::Outer, &[5, 7], 0, Order::Fortran), Err(GroupsError::Apart)));
-        assert_eq!(fits(Groups::Outer, &[5, 1], 0, Order::Fortran).unwrap().range(), 0..5);
+        assert!(matches!(fits(&Groups::Outer, &[5, 7], 0, Order::Fortran), Err(GroupsError::Apart)));
+        assert_eq!(fits(&Groups::Outer, &[5, 1], 0, Order::Fortran).unwrap().range(), 0..5);
     }
 }

@@ -150,7 +150,7 @@ impl Labels {
     ///
     /// # Errors
     /// [`DataError::Labels`]: every label is missing.
-    pub fn of_texts(ids: Array, texts: Vec<String>) -> Result<(Self, LabelNames), DataError> {
+    pub fn of_texts(ids: &Array, texts: &[String]) -> Result<(Self, LabelNames), DataError> {
         let bad = |reason| DataError::Labels { label: ids.label().to_owned(), reason };
         let all =
             ids.as_slice::<u32>(Order::C).ok_or_else(|| bad("numbers of groups are u32, row by row"))?;
@@ -185,11 +185,11 @@ impl Labels {
     /// # Errors
     /// [`DataError::Labels`]: one list is of numbers and the other of text.
     pub fn renumbered(&self, own: &LabelNames, others: &LabelNames) -> Result<Self, DataError> {
-        let bad = |reason| DataError::Labels { label: self.ids.label().to_owned(), reason };
         fn places<L: Ord>(own: &[L], others: &[L]) -> Vec<u32> {
             let known: BTreeMap<&L, u32> = others.iter().zip(0u32..).collect();
             own.iter().map(|label| known.get(label).copied().unwrap_or(NO_GROUP)).collect()
         }
+        let bad = |reason| DataError::Labels { label: self.ids.label().to_owned(), reason };
         let places = match (own, others) {
             (LabelNames::Whole(own), LabelNames::Whole(others)) => places(own, others),
             (LabelNames::Text(own), LabelNames::Text(others)) => places(own, others),
@@ -343,7 +343,7 @@ mod tests {
     fn texts_are_in_the_order_of_their_bytes() {
         let ids = Array::from_vec("g", &[4], vec![1u32, 3, 0, NO_GROUP]);
         let texts = ["b", "c", "unused", "a"].map(str::to_owned).to_vec();
-        let (labels, names) = Labels::of_texts(ids, texts).unwrap();
+        let (labels, names) = Labels::of_texts(&ids, &texts).unwrap();
         assert_eq!(labels.ids(), [2, 0, 1, NO_GROUP]);
         assert_eq!(names, LabelNames::Text(["a", "b", "c"].map(str::to_owned).to_vec()));
         let others = LabelNames::Text(["c", "z", "a"].map(str::to_owned).to_vec());

@@ -239,37 +239,37 @@ mod tests {
         let alterations: [fn(Found<'_>); 7] = [
             |found| {
                 if let Found::Sums(sums) = found {
-                    sums.rr *= 1.0001
+                    sums.rr *= 1.0001;
                 }
             },
             |found| {
                 if let Found::Sums(sums) = found {
-                    sums.rx *= 1.0001
+                    sums.rx *= 1.0001;
                 }
             },
             |found| {
                 if let Found::Sums(sums) = found {
-                    sums.r *= 1.0001
+                    sums.r *= 1.0001;
                 }
             },
             |found| {
                 if let Found::Sums(sums) = found {
-                    sums.rr = f64::NAN
+                    sums.rr = f64::NAN;
                 }
             },
             |found| {
                 if let Found::Moments(moments) = found {
-                    moments.xt *= 1.0001
+                    moments.xt *= 1.0001;
                 }
             },
             |found| {
                 if let Found::Predicted(ys) = found {
-                    ys[1] *= 1.0001
+                    ys[1] *= 1.0001;
                 }
             },
             |found| {
                 if let Found::Predicted(ys) = found {
-                    ys[1] = f32::NAN
+                    ys[1] = f32::NAN;
                 }
             },
         ];

@@ -112,7 +112,7 @@ impl GroupingArguments {
 /// The labels of a file.
 pub(super) fn labels(source: &Source, reading: &Reading) -> Result<(Labels, LabelNames), CliError> {
     if let Some(texts) = reading.open_texts(source)? {
-        return Ok(Labels::of_texts(texts.ids, texts.texts)?);
+        return Ok(Labels::of_texts(&texts.ids, &texts.texts)?);
     }
     let opened = reading.open_whole(source)?;
     Ok(Labels::of(&MaskedArray::from(opened), reading.memory_bytes)?)

@@ -8,7 +8,7 @@ use super::Arguments;
 
 /// The arguments that the short help of a command shows, by their identifiers;
 /// of a command that is not among these it shows all.
-const COMMON: [(&str, &[&str]); 5] = [
+const COMMON: [(&str, &[&str]); 6] = [
     (
         "fit",
         &[
@@ -19,6 +19,7 @@ const COMMON: [(&str, &[&str]); 5] = [
     ("predict", &["model", "x", "output", "dtype", "clamp", "nodata", "engine", "quiet", "verbose"]),
     ("compare", &["x", "t", "x_column", "w0", "b0", "engine", "json", "quiet", "verbose"]),
     ("bench", &["sizes", "passes", "engine", "dtype", "tune", "plot", "json", "quiet", "verbose"]),
+    ("explain", &["x", "t", "steps", "lr", "w0", "b0", "momentum", "nesterov", "engine", "quiet", "verbose"]),
     ("generate", &["x", "t", "shape", "weight", "bias", "noise", "dtype", "seed", "quiet", "verbose"]),
 ];
 

@@ -152,7 +152,7 @@ impl PairArguments {
         let problem = if row_by_row { problem.row_by_row() } else { problem };
         let problem = problem.build()?.grouped(grouping.groups()).map_err(EngineError::from)?;
         progress.end();
-        Ok((LoadedPair { problem, masked_by, metadata, files }, grouping))
+        Ok((LoadedPair { problem, metadata, masked_by, files }, grouping))
     }
 }
 

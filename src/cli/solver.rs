@@ -250,15 +250,14 @@ impl SolverArguments {
             Some(LearningRate::Fixed(rate)) => rate,
             Some(LearningRate::Auto) | None => default.learning_rate,
         };
-        let (start, progress) = match &self.init {
-            Some(path) => match load_descent(path)? {
+        let (start, progress) = if let Some(path) = &self.init {
+            match load_descent(path)? {
                 (_, Some(saved)) => resumed(&saved),
                 (model, None) => (model, Progress::default()),
-            },
-            None => {
-                let weight = self.w0.unwrap_or(self.line.first_weight());
-                (Affine::new(weight, self.b0.unwrap_or(default.start.bias)), Progress::default())
             }
+        } else {
+            let weight = self.w0.unwrap_or(self.line.first_weight());
+            (Affine::new(weight, self.b0.unwrap_or(default.start.bias)), Progress::default())
         };
         let sgd = GradientDescent {
             learning_rate,

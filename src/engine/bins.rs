@@ -255,7 +255,7 @@ fn each_pair(
 ) {
     let (x, order, readings) = (data.x(), data.order(), frame.readings);
     let there = readings.model(at);
-    let mut room = [(); 3].map(|()| [0.0; READ_ELEMENTS]);
+    let mut room = [(); 3].map(|()| vec![0.0; READ_ELEMENTS]);
     for range in chunks(chunk.clone(), READ_ELEMENTS) {
         if data.first_valid(&range).is_none() {
             continue;

@@ -91,10 +91,10 @@ impl<S: Mergeable> Partials<S> {
         &mut self,
         chunks: Range<u64>,
         first_fit: u64,
-        values: Vec<S::Value>,
+        values: &[S::Value],
         end: Option<u64>,
     ) -> Result<(), PartialsError> {
-        let (mut start, mut rest) = (chunks.start, values.as_slice());
+        let (mut start, mut rest) = (chunks.start, values);
         while start < chunks.end && !rest.is_empty() {
             // The largest node that starts here and is all there.
             let most = (chunks.end - start).ilog2().min(rest.len().ilog2());

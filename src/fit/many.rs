@@ -180,7 +180,7 @@ impl ManyFits {
         self.rows.par_iter().filter(|row| row.is_degenerate()).count() as u64
     }
 
-    fn of(shape: Shape, moments: &[Moments], descents: Vec<Option<Descent>>) -> Self {
+    fn of(shape: Shape, moments: &[Moments], descents: &[Option<Descent>]) -> Self {
         let row = |(moments, descent): (&Moments, &Option<Descent>)| match descent {
             Some(Descent { last: Some(last), .. }) => {
                 let Last { model, evaluation } = *last;
@@ -188,7 +188,7 @@ impl ManyFits {
             }
             _ => FitRow::none(moments.n),
         };
-        let rows = moments.par_iter().zip(&descents).map(row).collect();
+        let rows = moments.par_iter().zip(descents).map(row).collect();
         let mut stopped: Vec<(StopReason, u64)> = Vec::new();
         for reason in descents.iter().flatten().map(|descent| descent.stop.unwrap_or(StopReason::Steps)) {
             match stopped.iter_mut().find(|(other, _)| *other == reason) {
@@ -335,7 +335,7 @@ impl GradientDescent {
                 break;
             }
         }
-        Ok(ManyFits::of(shape, moments, descents))
+        Ok(ManyFits::of(shape, moments, &descents))
     }
 
     /// The same descents from the moments, without passes.
@@ -357,6 +357,6 @@ impl GradientDescent {
             }
             Ok::<_, EngineError>(())
         })?;
-        Ok(ManyFits::of(shape, moments, descents))
+        Ok(ManyFits::of(shape, moments, &descents))
     }
 }

@@ -248,7 +248,7 @@ mod tests {
             ("cosine:2:0.25", [0.5, 0.375, 0.25, 0.375, 0.5]),
             ("warmup:4", [0.125, 0.25, 0.375, 0.5, 0.5]),
             ("inverse:1", [0.5, 0.25, 0.5 / 3.0, 0.125, 0.1]),
-            ("warmup:2,multistep:2,4:0.5,exponential:0.5", [0.25, 0.25, 0.0625, 0.03125, 0.0078125]),
+            ("warmup:2,multistep:2,4:0.5,exponential:0.5", [0.25, 0.25, 0.0625, 0.03125, 0.007_812_5]),
         ] {
             let rates = [0, 1, 2, 3, 4].map(|step| schedule(text).rate(0.5, step));
             let off = |(got, want): (&f64, &f64)| (got - want).abs() > 1e-16;

@@ -214,6 +214,7 @@ mod tests {
     use crate::array::{Array, Problem};
     use crate::engine::{Cpu, Engine, Reference};
 
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has fewer elements than 2³²")]
     const CHUNK: usize = CHUNK_ELEMENTS as usize;
 
     /// X and T that no line explains, of so many elements from number `start` on.

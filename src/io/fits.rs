@@ -237,7 +237,6 @@ fn load_arrays(path: &Path, format: FitsFormat) -> Result<Option<SavedFits>, Dat
         Err(_) if format == FitsFormat::Safetensors => return Ok(None),
         weight => weight?,
     };
-    let is_one = weight.len() == 1 && format == FitsFormat::Safetensors;
     let axis = open(path, "axis");
     let tile = open(path, "tile");
     let keys = match (axis, tile) {
@@ -251,7 +250,8 @@ fn load_arrays(path: &Path, format: FitsFormat) -> Result<Option<SavedFits>, Dat
         },
         _ => match open(path, "groups") {
             Ok(groups) => Keys::Labels(labels_of(&groups)),
-            Err(_) if is_one => return Ok(None),
+            // A model of one fit, or none at all, for the reader of models to say.
+            Err(_) if format == FitsFormat::Safetensors => return Ok(None),
             Err(_) => return Err(no_fits(path, "it does not say what its fits are along")),
         },
     };

@@ -13,6 +13,9 @@ pub const NUMBERS: usize = 8;
 /// The place among them of the number of elements, which is whole.
 pub(super) const COUNT: usize = 2;
 
+/// The number of each fit in a column of a table.
+type Numbers<'p> = Box<dyn Fn(usize) -> i128 + 'p>;
+
 /// What numbers the fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
@@ -62,10 +65,10 @@ impl Keys {
 
     /// The columns by which a table names its fits, with their numbers: of labels
     /// `group`, of tiles their first row and column, else an index along each axis.
-    pub(super) fn columns(&self, shape: &Shape) -> Vec<(String, Box<dyn Fn(usize) -> i128 + '_>)> {
+    pub(super) fn columns(&self, shape: &Shape) -> Vec<(String, Numbers<'_>)> {
         let rank = shape.0.len();
         let shape = shape.clone();
-        let axis = move |place: usize, times: u64| -> Box<dyn Fn(usize) -> i128> {
+        let axis = move |place: usize, times: u64| -> Numbers<'static> {
             let shape = shape.clone();
             Box::new(move |fit| i128::from(index(&shape, fit)[place] * times))
         };
@@ -80,14 +83,12 @@ impl Keys {
                     1 => ("column".to_owned(), axis(place, *columns)),
                     _ => (format!("axis{place}"), axis(place, 1)),
                 })
-                .map(|(name, number)| (name, number as Box<dyn Fn(usize) -> i128>))
+                .map(|(name, number)| (name, number as Numbers<'static>))
                 .collect(),
             Self::Along(_) | Self::Numbering(_) => {
                 let numbering = self.numbering(rank);
                 (0..rank)
-                    .map(|place| {
-                        (format!("axis{}", numbering[place]), axis(place, 1) as Box<dyn Fn(usize) -> i128>)
-                    })
+                    .map(|place| (format!("axis{}", numbering[place]), axis(place, 1) as Numbers<'static>))
                     .collect()
             }
         }

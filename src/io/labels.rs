@@ -26,8 +26,8 @@ impl Reading {
             "parquet" => super::parquet::open_texts(&named),
             #[cfg(feature = "parquet")]
             "arrow" | "feather" | "ipc" => super::arrow::open_texts(&named),
-            "csv" => super::csv::open_texts(&named, b','),
-            "tsv" => super::csv::open_texts(&named, b'\t'),
+            "csv" => Ok(super::csv::open_texts(&named, b',')),
+            "tsv" => Ok(super::csv::open_texts(&named, b'\t')),
             _ => Ok(None),
         }
     }

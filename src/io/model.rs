@@ -95,11 +95,11 @@ pub fn load_descent(path: &Path) -> Result<(Affine, Option<SavedDescent>), Docum
         if !model.is_finite() {
             return Err("weight or bias is not finite".to_owned());
         }
-        let numbers = descent.iter().flat_map(|saved| {
+        let mut numbers = descent.iter().flat_map(|saved| {
             let height = saved.height.unwrap_or_default();
             [saved.weight, saved.bias].into_iter().chain(saved.velocity).chain(height)
         });
-        if !numbers.fold(true, |all, number| all && number.is_finite()) {
+        if !numbers.all(f64::is_finite) {
             return Err("a number of its descent is not finite".to_owned());
         }
         Ok((model, descent))

@@ -197,7 +197,7 @@ mod tests {
             let result: Result<(), ()> = in_order(
                 0..200u64,
                 at_once,
-                |_: &mut (), k| {
+                |(): &mut (), k| {
                     let now = decoding.fetch_add(1, Ordering::SeqCst) + 1;
                     most.fetch_max(now, Ordering::SeqCst);
                     // The first of them take longest.
@@ -223,10 +223,10 @@ mod tests {
         let result = in_order(
             0..1_000_000u64,
             4,
-            |_: &mut (), k| {
+            |(): &mut (), k| {
                 decoded.fetch_add(1, Ordering::SeqCst);
                 if k == 10 {
-                    std::thread::sleep(Duration::from_millis(5))
+                    std::thread::sleep(Duration::from_millis(5));
                 }
                 if k == 10 || k == 11 { Err(k) } else { Ok(()) }
             },
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_panic_goes_on_in_the_caller() {
         let panicked = crate::io::decoding::catch(|| {
-            let decode = |_: &mut (), k: u64| assert!(k != 7, "seven");
+            let decode = |(): &mut (), k: u64| assert!(k != 7, "seven");
             in_order(0..100u64, 4, decode, |()| Ok::<(), ()>(()))
         });
         assert!(panicked.unwrap_err().contains("seven"));
@@ -254,7 +254,7 @@ mod tests {
             let result: Result<(), ()> = in_order(
                 0..100u64,
                 8,
-                |_: &mut (), k| k,
+                |(): &mut (), k| k,
                 |k| {
                     sum += k;
                     Ok(())
@@ -264,7 +264,7 @@ mod tests {
         });
         assert_eq!(sum, Ok(4950));
         on(2, || {
-            let result: Result<(), ()> = in_order(0..100u64, 8, |_: &mut (), k| k, |_| Ok(()));
+            let result: Result<(), ()> = in_order(0..100u64, 8, |(): &mut (), k| k, |_| Ok(()));
             assert_eq!(result, Ok(()));
         });
     }

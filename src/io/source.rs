@@ -151,7 +151,7 @@ impl Reading {
             places.push((number, jobs[number].keys.len()));
             jobs[number].keys.push(source.key.as_deref());
         }
-        let decode = |_: &mut (), job: &Job<'_>| job.file.arrays(&job.keys, self);
+        let decode = |(): &mut (), job: &Job<'_>| job.file.arrays(&job.keys, self);
         let mut opened: Vec<Vec<Opened>> = Vec::with_capacity(jobs.len());
         if jobs.iter().any(|job| job.file.format.takes_all_cores()) {
             for job in &jobs {

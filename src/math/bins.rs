@@ -80,8 +80,8 @@ impl BinAxis {
 
 /// The range of the bins of a single value.
 fn around(value: f64) -> (f64, f64) {
-    /// Far from 0 a half is lost to rounding, or leaves bins without width.
-    const SHARE: f64 = 1.0 / (1u64 << 32) as f64;
+    /// Far from 0 a half is lost to rounding, or leaves bins without width: 2⁻³².
+    const SHARE: f64 = 1.0 / 4_294_967_296.0;
     let value = if value.is_finite() { value } else { 0.0 };
     let half = 0.5f64.max(value.abs() * SHARE);
     (value - half, value + half)

@@ -35,7 +35,7 @@ pub(crate) use numbers::count;
 #[cfg(feature = "plot")]
 pub use page::{Provenance, page};
 pub use robustness::Robustness;
-pub use summary::{BatchesReport, FitReport, Outlook, Solved, Timings};
+pub use summary::{BatchesReport, FitReport, Outlook, Solved, Timings, far_by};
 pub use trace::Trace;
 pub use tuning::{AloneResult, TuningReport, TuningReports, TuningResult};
 pub use view::{Bowl, FitView};

@@ -163,7 +163,9 @@ impl FitReport {
             Timings { fit_s: fit.seconds, step_median_s: fit.step_median_seconds, bandwidth_gb_s, ..timings };
         let sgd = solved.sgd.as_ref();
         Self {
-            far_by: sgd.filter(|sgd| sgd.is_plain()).and_then(|sgd| far_by(fit, sgd.start, &solved.moments)),
+            far_by: sgd
+                .filter(|sgd| sgd.is_plain())
+                .and_then(|sgd| far_by(fit.model, fit.evaluation.loss, sgd.start, &solved.moments)),
             weight: fit.model.weight,
             bias: fit.model.bias,
             loss: fit.evaluation.loss,
@@ -420,23 +422,23 @@ fn as_text<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S:
     to.collect_str(value)
 }
 
-/// The loss over the least, if it is more than a hundredth above that, and by
+/// The loss of a descent from `start` over the least, if it is more than a hundredth above that, and by
 /// more than what rounding may leave of it: of a line through all points, which
 /// no descent reaches, a residual of some 3e-5 of T's spread, or, where T has
 /// none, of what it was at the start.
 ///
 /// The losses are in the units of the moments, in which none vanishes.
-fn far_by(fit: &Fit, start: Affine, moments: &Moments) -> Option<f64> {
+pub fn far_by(model: Affine, loss: f64, start: Affine, moments: &Moments) -> Option<f64> {
     const SHARE: f64 = 0.01;
     const SPREAD_SHARE: f64 = 1e-9;
     const ROUNDING: f64 = 1e-24;
     let (quadratic, [_, t_unit]) = (moments.quadratic(), moments.units());
-    let [loss, least] = quadratic.losses_in_units(fit.model);
+    let [in_units, least] = quadratic.losses_in_units(model);
     // The result of a pass has more digits.
-    let loss = if t_unit == 0 { fit.evaluation.loss } else { loss };
+    let loss = if t_unit == 0 { loss } else { in_units };
     let spread =
         if moments.tt > 0.0 { moments.tt / moments.weight_sum } else { quadratic.losses_in_units(start)[0] };
-    let parts = [moments.t_mean(), fit.model.weight * moments.x_mean()].map(|part| scaled(part, t_unit));
+    let parts = [moments.t_mean(), model.weight * moments.x_mean()].map(|part| scaled(part, t_unit));
     let floor = SPREAD_SHARE * spread + ROUNDING * (parts[0] * parts[0] + parts[1] * parts[1]);
     if loss.is_infinite() {
         return Some(if least > 0.0 { f64::MAX } else { f64::INFINITY });

@@ -369,8 +369,18 @@ fn options(text: &str) -> BTreeSet<String> {
 /// The guide tells every option that a command has, and no other.
 #[test]
 fn the_guide_tells_the_options_that_there_are() {
-    let commands =
-        ["fit", "predict", "compare", "bench", "devices", "explain", "generate", "completions", "man"];
+    let commands = [
+        "fit",
+        "predict",
+        "compare",
+        "bench",
+        "devices",
+        "explain",
+        "generate",
+        "merge",
+        "completions",
+        "man",
+    ];
     let help = commands.map(|command| {
         let mut program = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("linfit"));
         String::from_utf8(program.args([command, "--help"]).output().unwrap().stdout).unwrap()
@@ -379,6 +389,8 @@ fn the_guide_tells_the_options_that_there_are() {
     let told = options(&pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect::<String>());
     let of_others =
         ["release", "features", "no-default-features", "path", "open", "locked", "example", "help"];
+    // Slurm's, and GNU parallel's.
+    let of_others = [of_others.as_slice(), &["array", "sshlogin"]].concat();
     let of_others: BTreeSet<String> = of_others.into_iter().map(str::to_owned).collect();
     assert!(known.len() > 40, "{known:?}");
     let untold: Vec<_> = known.difference(&told).filter(|name| !of_others.contains(*name)).collect();

@@ -145,7 +145,7 @@ fn a_weight_is_a_number_of_pairs() {
     let column = |label, values: Vec<f64>| Array::from_vec(label, &[values.len() as u64], values);
     let weighted = |factor: f64| {
         let weights: Vec<f64> = (0..x.len()).map(|k| factor * count(k) as f64).collect();
-        let mask = column("mask", (0..x.len() + 1).map(|k| f64::from(u8::from(k < x.len()))).collect());
+        let mask = column("mask", (0..=x.len()).map(|k| f64::from(u8::from(k < x.len()))).collect());
         let more = |values: &[f64], last: f64| values.iter().copied().chain([last]).collect::<Vec<_>>();
         let rules = ValidityRules {
             weights: Some(column("w", more(&weights, 5.0)).into()),

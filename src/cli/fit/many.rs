@@ -16,8 +16,8 @@ use crate::cli::{Outcome, interrupt, print, tell, to_json};
 use crate::engine::{Engine, EngineError};
 use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, StopReason};
 use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
-use crate::math::{LineKind, Moments};
-use crate::report::{ManyReport, Timings};
+use crate::math::{Affine, LineKind, Moments};
+use crate::report::{ManyReport, Timings, far_by};
 
 /// The most fits whose history is written.
 const MOST_HISTORIES: u64 = 1_000;
@@ -55,24 +55,25 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     let listening = interrupt::Watch::patient();
     let started = Instant::now();
     let mut timings = Timings { load_s, prepare_s, ..Timings::default() };
-    let fits = match grouping {
-        Grouping::Window(window) => {
-            let shape = data.x().shape().clone();
-            let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
-            timings.moments_s = started.elapsed().as_secs_f64();
-            timings.fit_s = timings.moments_s;
-            rows
+    let mut far = 0;
+    let fits = if let Grouping::Window(window) = grouping {
+        let shape = data.x().shape().clone();
+        let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
+        timings.moments_s = started.elapsed().as_secs_f64();
+        timings.fit_s = timings.moments_s;
+        rows
+    } else {
+        let over = data.grid().chunks();
+        let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
+        timings.moments_s = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let shape = data.fits().shape().clone();
+        let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
+        timings.fit_s = started.elapsed().as_secs_f64();
+        if arguments.solver.method() != Method::Exact && solver.line() == LineKind::LeastSquares {
+            far = ended_far(&fits, &moments);
         }
-        _ => {
-            let over = data.grid().chunks();
-            let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
-            timings.moments_s = started.elapsed().as_secs_f64();
-            let started = Instant::now();
-            let shape = data.fits().shape().clone();
-            let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
-            timings.fit_s = started.elapsed().as_secs_f64();
-            fits
-        }
+        fits
     };
     drop(listening);
     arguments.verbosity.notices_of(engine.as_mut());
@@ -102,6 +103,13 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
             report.fits.degenerate, report.fits.count
         ));
     }
+    if far > 0 {
+        tell(&format_args!(
+            "linfit: {far} of {} descents ended far from their least-squares lines, with more than 1.01 times the \
+             least loss; use more --steps, --lr auto, --standardize or --solver exact",
+            fits.rows.len()
+        ));
+    }
     let stopped =
         |reason| fits.stopped.iter().find(|(other, _)| *other == reason).map_or(0, |(_, count)| *count);
     let diverged = stopped(StopReason::Diverged);
@@ -117,6 +125,14 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         (1.., _) => Outcome::CheckFailed,
         _ => Outcome::Done,
     })
+}
+
+/// The number of descents that ended far from their least-squares lines.
+fn ended_far(fits: &ManyFits, moments: &[Moments]) -> usize {
+    let is_far = |(row, moments): &(&FitRow, &Moments)| {
+        !row.is_degenerate() && far_by(row.model(), row.loss, Affine::default(), moments).is_some()
+    };
+    fits.rows.iter().zip(moments).filter(is_far).count()
 }
 
 /// The fits of groups with these moments.

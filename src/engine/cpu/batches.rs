@@ -48,7 +48,7 @@ impl Cpu {
             return None;
         }
         let (data, order) = (&self.data, self.data.order());
-        let mut room = [[0f64; BLOCK_ELEMENTS]; 3];
+        let mut room = [(); 3].map(|()| vec![0f64; BLOCK_ELEMENTS]);
         let mut places = [0usize; BLOCK_ELEMENTS];
         let mut pass = BlockResiduals::new(at);
         let mut runs = part.runs();
@@ -124,7 +124,8 @@ mod tests {
     use crate::engine::{Engine, Reference};
 
     fn column(label: &str, n: usize, step: f64) -> Array {
-        let values: Vec<f64> = (0..n as u32).map(|k| (f64::from(k) * step).fract() * 3.0 - 1.0).collect();
+        let number = |k: usize| f64::from(u32::try_from(k).unwrap());
+        let values: Vec<f64> = (0..n).map(|k| (number(k) * step).fract() * 3.0 - 1.0).collect();
         Array::from_vec(label, &[n as u64], values)
     }
 

@@ -254,12 +254,11 @@ impl Cpu {
             side.values()
         };
         let segments = Walk::segments(task);
-        let values = match &segments[..] {
-            [segment] => of_segment(segment.clone()),
-            _ => {
-                let parts: Vec<_> = segments.into_par_iter().map(of_segment).collect();
-                merged(parts, &|one, other| pass.merge(one, other)).unwrap_or_default()
-            }
+        let values = if let [segment] = &segments[..] {
+            of_segment(segment.clone())
+        } else {
+            let parts: Vec<_> = segments.into_par_iter().map(of_segment).collect();
+            merged(parts, &|one, other| pass.merge(one, other)).unwrap_or_default()
         };
         if walk.is_plain() {
             return values;

@@ -170,7 +170,7 @@ impl Windows<'_> {
         let n = n as u64;
         let sums = ShiftedSums { n, weight_sum, x_shift: shift[0], t_shift: shift[1], x, t, xx, xt, tt };
         let moments = Moments::from_shifted_sums(&sums);
-        let is_far = |left: f64, all: f64| !(left > CANCELLED * all) && all > 0.0;
+        let is_far = |left: f64, all: f64| all > 0.0 && (left.is_nan() || left <= CANCELLED * all);
         let moments = if is_far(moments.xx, xx) || is_far(moments.tt, tt) {
             tile.alone(self.window, row, column)
         } else {

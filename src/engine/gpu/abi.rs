@@ -358,5 +358,6 @@ pub(super) mod binding {
         pub(in crate::engine::gpu) const CASES: Binding = Binding::read("cases", 0);
         pub(in crate::engine::gpu) const RESULTS: Binding = Binding::read_write("results", 1);
         pub(in crate::engine::gpu) const TEST: Binding = Binding::uniform("test", 2);
+        pub(in crate::engine::gpu) const UNPACKED: Binding = Binding::read_write("unpacked", 0);
     }
 }

@@ -91,7 +91,7 @@ impl Descent {
         let form = gpu.form(is_shifted);
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some(most_steps) if resident.windows.len() == 1 => {
-                let groups = resident.windows[0].groups(&gpu.inputs);
+                let groups = resident.windows[0].groups(gpu.inputs);
                 plan::check_buffers(groups, n).map_err(|reason| device.limit(reason))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
@@ -113,7 +113,7 @@ impl Descent {
                 let (sums, count) = Self::pass(gpu, resident, is_shifted)?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
-                    let kernel = Kernel::compile(device, &kernels::update());
+                    let kernel = Kernel::compile(device, &kernels::update(gpu.proven));
                     let bindings = kernel.bind(
                         device,
                         &[
@@ -165,7 +165,7 @@ impl Descent {
         } else {
             SumsKernel::in_pieces(device, kernel.tuning, precision, quantity, form, pieces)?
         };
-        let pass = resident.pass_at(device, &gpu.inputs, &gpu.frames, kernel, &gpu.point)?;
+        let pass = resident.pass_at(device, gpu.inputs, &gpu.frames, kernel, &gpu.point)?;
         let count =
             u32::try_from(count(pieces)).map_err(|_| device.limit("too many partial sums".to_owned()))?;
         Ok((pass, count))
@@ -240,7 +240,7 @@ impl Descent {
         let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
         let started = Instant::now();
         let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted);
-        let history = self.staging.run(device, &self.history, bytes, record, |bytes| History::read(bytes))?;
+        let history = self.staging.run(device, &self.history, bytes, record, History::read)?;
         self.step_seconds = Some(started.elapsed().as_secs_f64() / f64::from(wanted.max(1)));
         let stalled = EngineError::Stalled { taken: history.head.count, wanted };
         let rows = history.evaluated(&self.rule, self.shift(), wanted, self.step).ok_or(stalled)?;

@@ -1,5 +1,5 @@
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::coarse::Spread;
 use super::descent::Descent;
@@ -7,6 +7,7 @@ use super::device::Device;
 use super::frames::{Frame, Frames};
 use super::host::Host;
 use super::inputs::Inputs;
+use super::packing::Proven;
 use super::pipelines::Kernel;
 use super::resident::Resident;
 use super::self_test::self_test;
@@ -26,12 +27,14 @@ pub struct Gpu {
     pub(super) frames: Arc<Frames>,
     /// One frame for all elements, if they come to the device in one way; found
     /// when it is first asked for.
-    pub(super) common: Option<Option<Frame>>,
+    pub(super) common: OnceLock<Option<Frame>>,
     pub(super) info: EngineInfo,
     pub(super) notices: Vec<Notice>,
     pub(super) device: Device,
     pub(super) tuning: Tuning,
     pub(super) precision: Precision,
+    /// Built-in functions that the device has shown to be exact.
+    pub(super) proven: Proven,
     /// Bytes of streamed data that may be on the device.
     pub(super) memory_bytes: u64,
     pub(super) predict: Kernel,
@@ -81,8 +84,8 @@ impl Gpu {
     }
 
     /// One frame for all elements, if they come to the device in one way.
-    pub(super) fn common_frame(&mut self) -> Option<Frame> {
-        *self.common.get_or_insert_with(|| self.frames.common())
+    pub(super) fn common_frame(&self) -> Option<Frame> {
+        *self.common.get_or_init(|| self.frames.common())
     }
 }
 
@@ -182,7 +185,13 @@ impl Engine for Gpu {
         // Steps there compute with all elements as one.
         self.common_frame()?;
         let device = &self.device;
-        let keeps = *self.keeps_rounding.get_or_insert_with(|| self_test(device).is_ok());
+        let keeps = *self.keeps_rounding.get_or_insert_with(|| match self_test(device) {
+            Ok(fma) => {
+                self.proven.fma = fma;
+                true
+            }
+            Err(_) => false,
+        });
         keeps.then_some(self)
     }
 }

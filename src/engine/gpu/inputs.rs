@@ -30,18 +30,23 @@ impl Inputs {
     }
 
     /// Those of X, T and weights, as far as there are any.
-    fn packings(&self) -> impl Iterator<Item = Packing> {
+    fn packings(self) -> impl Iterator<Item = Packing> {
         [Some(self.x), self.has_t.then_some(self.t), self.weights].into_iter().flatten()
     }
 
+    /// Whether any of them are f16.
+    pub(super) fn has_halves(&self) -> bool {
+        self.packings().any(|packing| packing == Packing::F16)
+    }
+
     /// Bytes of buffers for so many pairs, without the bits.
-    pub(super) fn padded_bytes(&self, elements: usize) -> u64 {
+    pub(super) fn padded_bytes(self, elements: usize) -> u64 {
         self.packings().map(|packing| packing.padded_bytes(elements)).sum()
     }
 
     /// Groups of four pairs that buffers of so many bytes hold, of X, of T and, as
     /// far as there are any, of weights and bits.
-    pub(super) fn groups(&self, x: u64, t: u64, weights: Option<u64>, validity: Option<u64>) -> u64 {
+    pub(super) fn groups(self, x: u64, t: u64, weights: Option<u64>, validity: Option<u64>) -> u64 {
         let weights = self.weights.zip(weights).map(|(packing, bytes)| packing.groups(bytes));
         let validity = validity.filter(|_| self.has_validity).map(|bytes| bytes * 8 / 4);
         let both = self.x.groups(x).min(self.t.groups(t));
@@ -49,7 +54,7 @@ impl Inputs {
     }
 
     /// Bytes that a pass reads for each pair.
-    pub(super) fn pair_bytes(&self) -> usize {
+    pub(super) fn pair_bytes(self) -> usize {
         self.packings().map(Packing::size).sum()
     }
 }

@@ -9,7 +9,7 @@ use super::abi::{
     WindowUniform, binding,
 };
 use super::inputs::Inputs;
-use super::packing::Packing;
+use super::packing::{Packing, Proven};
 use super::plan::{BLOCK_VECTORS, FINISHERS, Pieces, UPDATERS};
 use super::shaders::{Choices, PARTS};
 use super::tuning::{Reduction, Tuning};
@@ -42,17 +42,19 @@ pub(super) struct Form {
     pub(super) has_validity: bool,
     /// Whether residuals in f32 take a shift off X or T.
     pub(super) is_shifted: bool,
+    /// The functions that they may be computed with.
+    pub(super) proven: Proven,
 }
 
 impl Form {
-    pub(super) fn of(inputs: &Inputs, is_shifted: bool) -> Self {
-        let Inputs { x, t, weights, has_validity, .. } = *inputs;
-        Self { x, t, weights, has_validity, is_shifted }
+    pub(super) fn of(inputs: Inputs, is_shifted: bool, proven: Proven) -> Self {
+        let Inputs { x, t, weights, has_validity, .. } = inputs;
+        Self { x, t, weights, has_validity, is_shifted, proven }
     }
 
     fn choices(self) -> Choices {
         let mut packings = [Some(self.x), Some(self.t), self.weights].into_iter().flatten();
-        let used = packings.find_map(Packing::part).unwrap_or("none");
+        let used = packings.find_map(|packing| packing.part(self.proven)).unwrap_or("none");
         let weights = self.weights.map_or_else(
             || Packing::source_of_ones(binding::elements::WEIGHTS.name),
             |weights| weights.source(binding::elements::WEIGHTS),
@@ -115,8 +117,14 @@ pub(super) fn part_bytes(precision: Precision) -> u32 {
     }
 }
 
+/// The part that multiplies two-floats.
+fn product(proven: Proven) -> &'static str {
+    if proven.fma { "product_fma" } else { "product_dekker" }
+}
+
 /// The choices of a kernel that sums a quantity.
-fn with_sums(choices: Choices, quantity: Quantity, precision: Precision) -> Choices {
+fn with_sums(form: Form, quantity: Quantity, precision: Precision) -> Choices {
+    let choices = form.choices().with("product", product(form.proven));
     let choices = match precision {
         Precision::Fast => choices.with("real", "real_plain").with("scalar", "scalar_f32"),
         Precision::Compensated => choices.with("real", "real_two_float"),
@@ -184,7 +192,7 @@ pub(super) fn sums(
             Reduction::Workgroup => "sums_by_workgroup",
             Reduction::Subgroup => "sums_by_subgroup",
         },
-        choices: with_sums(form.choices(), quantity, precision).with("zero", "sums"),
+        choices: with_sums(form, quantity, precision).with("zero", "sums"),
         bindings,
         constants,
     }
@@ -200,7 +208,10 @@ pub(super) fn finish(precision: Precision, quantity: Quantity, pieces: Pieces) -
     };
     KernelSource {
         name: "finish_sums",
-        choices: Choices::default().with("part", part).with("zero", "finish_sums"),
+        choices: Choices::default()
+            .with("part", part)
+            .with("zero", "finish_sums")
+            .with("product", product(Proven::default())),
         bindings: vec![
             (PARTS, Contents::Array(part_bytes(precision) as usize)),
             (SUMS, Contents::array_of::<FinishedSum>()),
@@ -210,30 +221,27 @@ pub(super) fn finish(precision: Precision, quantity: Quantity, pieces: Pieces) -
             ("FINISHERS", f64::from(FINISHERS)),
             ("PARTS", f64::from(quantity.parts())),
             ("PIECES", f64::from(pieces.per_run)),
+            ("PART_SCALE", f64::from(pieces.part_scale())),
         ],
     }
 }
 
 /// The kernel that predicts.
-pub(super) fn predict(
-    tuning: &Tuning,
-    x: Packing,
-    is_shifted: bool,
-    fits_share_groups: bool,
-) -> KernelSource {
+pub(super) fn predict(tuning: &Tuning, form: Form, fits_share_groups: bool) -> KernelSource {
     use binding::elements::{T, WEIGHTS, X};
     use binding::predict::{POINTS, Y};
     /// Groups in a block: none is ever full, since there is nothing to flush.
     const BLOCK: u32 = 1 << 31;
+    let x = form.x;
     let load = [
-        format!("{PARTS}{}", x.part().unwrap_or("none")),
+        format!("{PARTS}{}", x.part(form.proven).unwrap_or("none")),
         x.source(X),
         Packing::source_of_ones(T.name),
         Packing::source_of_ones(WEIGHTS.name),
     ];
     let mut constants = walk_constants(tuning, BLOCK);
     constants.push(("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)));
-    constants.push(("SHIFTED", flag(is_shifted)));
+    constants.push(("SHIFTED", flag(form.is_shifted)));
     constants.extend(piece_constants(Pieces::PREDICTED));
     let mut bindings = vec![
         (X, Contents::Array(4 * x.size())),
@@ -255,11 +263,11 @@ pub(super) fn predict(
 
 /// The kernel that shows whether rounding errors survive, from the parts that
 /// need them.
-pub(super) fn self_test() -> KernelSource {
+pub(super) fn self_test(proven: Proven) -> KernelSource {
     use binding::self_test::{CASES, RESULTS, TEST};
     KernelSource {
         name: "self_test",
-        choices: Choices::default().with("zero", "self_test"),
+        choices: Choices::default().with("zero", "self_test").with("product", product(proven)),
         bindings: vec![
             (CASES, Contents::array_of::<SelfTestCase>()),
             (RESULTS, Contents::array_of::<SelfTestResult>()),
@@ -269,14 +277,27 @@ pub(super) fn self_test() -> KernelSource {
     }
 }
 
+/// The kernel that shows whether the built-in function unpacks all halves.
+pub(super) fn self_test_halves() -> KernelSource {
+    KernelSource {
+        name: "self_test_halves",
+        choices: Choices::default(),
+        bindings: vec![(binding::self_test::UNPACKED, Contents::array_of::<[f32; 4]>())],
+        constants: Vec::new(),
+    }
+}
+
 const HISTORY_CONTENTS: Contents = Contents::Rows { head: HistoryHead::LAYOUT, row: HistoryRow::LAYOUT };
 
 /// The kernel that updates W and b from the partial sums of a pass.
-pub(super) fn update() -> KernelSource {
+pub(super) fn update(proven: Proven) -> KernelSource {
     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
     KernelSource {
         name: "update",
-        choices: Choices::default().with("zero", "step").with("kernel", "update"),
+        choices: Choices::default()
+            .with("zero", "step")
+            .with("kernel", "update")
+            .with("product", product(proven)),
         bindings: vec![
             (PARTIALS, Contents::array_of::<[f32; 4]>()),
             (HISTORY, HISTORY_CONTENTS),
@@ -303,7 +324,7 @@ pub(super) fn descend(tuning: &Tuning, form: Form) -> KernelSource {
     constants.push(("WIDTH", f64::from(tuning.workgroup_size)));
     KernelSource {
         name: "descend",
-        choices: with_sums(form.choices(), Quantity::LossSums, Precision::Fast)
+        choices: with_sums(form, Quantity::LossSums, Precision::Fast)
             .with("zero", "step")
             .with("kernel", "descend"),
         bindings,

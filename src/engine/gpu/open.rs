@@ -1,16 +1,17 @@
 //! A device is opened, and the data brought to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::abi::Parameters;
 use super::buffers::{STORAGE_INPUT, create_buffer};
 use super::device::Device;
 use super::frames::Frames;
 use super::inputs::Inputs;
-use super::kernels::{self, Quantity};
+use super::kernels::{self, Form, Quantity};
+use super::packing::Proven;
 use super::pipelines::Kernel;
 use super::resident::{self, Resident};
-use super::self_test::self_test;
+use super::self_test::{self_test, self_test_halves};
 use super::stream::Stream;
 use super::window::Window;
 use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning};
@@ -78,9 +79,11 @@ impl Gpu {
         }
         precision.check_f64(adapter)?;
         let device = Device::open(adapter)?;
-        if precision == Precision::Compensated {
-            self_test(&device)?;
-        }
+        let inputs = Inputs::of(data);
+        let proven = Proven {
+            fma: precision == Precision::Compensated && self_test(&device)?,
+            halves: inputs.has_halves() && self_test_halves(&device)?,
+        };
         let driver = adapter.driver();
         let info = EngineInfo {
             kind: EngineKind::Gpu,
@@ -91,9 +94,9 @@ impl Gpu {
             detail: None,
         };
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(adapter));
-        let (inputs, frames) = (Inputs::of(data), Frames::of(data));
+        let frames = Frames::of(data);
         data.check_intact()?;
-        let mut gpu = Self::empty(data, inputs, frames, info, device, tuning, precision)?;
+        let mut gpu = Self::empty(data, inputs, frames, info, device, tuning, (precision, proven))?;
         gpu.memory_bytes = memory_bytes;
         // On their way to f32 elements are f64 once.
         gpu.notices = gpu.frames.notices();
@@ -117,7 +120,7 @@ impl Gpu {
 
     /// Brings the data to the device; `None` if its memory doesn't hold them.
     fn upload_unless_full(&mut self) -> Result<Option<Vec<Window>>, EngineError> {
-        match resident::upload(&self.device, &self.data, &self.frames, &self.inputs) {
+        match resident::upload(&self.device, &self.data, &self.frames, self.inputs) {
             Ok((windows, mut notices)) => {
                 self.notices.append(&mut notices);
                 Ok(Some(windows))
@@ -139,7 +142,15 @@ impl Gpu {
         let Held::Resident(resident) = &self.held else { return Ok(None) };
         let (info, device) = (self.info.clone(), self.device.clone());
         let frames = Arc::clone(&self.frames);
-        let mut gpu = Self::empty(&self.data, self.inputs, frames, info, device, tuning, self.precision)?;
+        let mut gpu = Self::empty(
+            &self.data,
+            self.inputs,
+            frames,
+            info,
+            device,
+            tuning,
+            (self.precision, self.proven),
+        )?;
         gpu.held = gpu.resident(resident.windows.clone())?;
         Ok(Some(gpu))
     }
@@ -150,7 +161,7 @@ impl Gpu {
         frames.find(0..frames.runs.len());
         let is_shifted = (0..frames.runs.len()).any(|k| frames.get(k).device_shift() != [0.0; 2]);
         let kernel = self.compile(Quantity::LossSums, is_shifted)?;
-        Ok(Held::Resident(Box::new(Resident::new(device, &self.inputs, frames, windows, kernel)?)))
+        Ok(Held::Resident(Box::new(Resident::new(device, self.inputs, frames, windows, kernel)?)))
     }
 
     /// Without data yet.
@@ -161,12 +172,12 @@ impl Gpu {
         info: EngineInfo,
         device: Device,
         tuning: Tuning,
-        precision: Precision,
+        (precision, proven): (Precision, Proven),
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let predict = {
             let fit_elements = data.fit_elements().filter(|elements| !elements.is_multiple_of(4));
-            let source = kernels::predict(&tuning, inputs.x, true, fit_elements.is_some());
+            let source = kernels::predict(&tuning, Form::of(inputs, true, proven), fit_elements.is_some());
             device.scoped(0, |device, _| Kernel::compile(device, &source))?
         };
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;
@@ -176,12 +187,13 @@ impl Gpu {
             inputs,
             spreads: vec![None; frames.runs.len()],
             frames,
-            common: None,
+            common: OnceLock::new(),
             info,
             notices: Vec::new(),
             device,
             tuning,
             precision,
+            proven,
             memory_bytes: u64::MAX,
             predict,
             point,

@@ -1,6 +1,16 @@
 use super::abi::Binding;
 use crate::array::ElementType;
 
+/// The built-in functions of which a device has shown that they are exact. Others
+/// are done without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Proven {
+    /// `fma`, which then rounds once.
+    pub(super) fma: bool,
+    /// `unpack2x16float`.
+    pub(super) halves: bool,
+}
+
 /// The form of an array's elements in the device's memory: small ones as they
 /// are, several to a word, and all others as f32. Shaders see four f32 at a time
 /// either way; the code that loads them is all that differs, and is all here.
@@ -36,8 +46,8 @@ impl Packing {
     }
 
     /// The part of `shaders/` that [`source`](Self::source) uses, if any.
-    pub(super) fn part(self) -> Option<&'static str> {
-        (self == Self::F16).then_some("halves")
+    pub(super) fn part(self, proven: Proven) -> Option<&'static str> {
+        (self == Self::F16).then_some(if proven.halves { "halves_built_in" } else { "halves" })
     }
 
     /// Bytes of an element.
@@ -79,7 +89,7 @@ impl Packing {
                 "vec2<u32>",
                 "vec4<f32>(bitcast<vec4<i32>>(group.xxyy << vec4(16u, 0u, 16u, 0u)) >> vec4(16u))",
             ),
-            Self::F16 => ("vec2<u32>", "halves((group.xxyy >> vec4(0u, 16u, 0u, 16u)) & vec4(0xffffu))"),
+            Self::F16 => ("vec2<u32>", "halves(group)"),
             // The upper half of an f32.
             Self::Bf16 => (
                 "vec2<u32>",

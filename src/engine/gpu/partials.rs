@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::abi::{FinishUniform, FinishedSum, binding};
 use super::buffers::{STORAGE, create_buffer};
 use super::device::Device;
@@ -21,6 +23,8 @@ pub(super) struct Partials {
     pub(super) room: usize,
     kernel: SumsKernel,
     uniform: wgpu::Buffer,
+    /// The number of sums that the uniform is set to.
+    set_to: Cell<u32>,
     bindings: wgpu::BindGroup,
     sums: wgpu::Buffer,
     staging: Staging,
@@ -50,7 +54,8 @@ impl Partials {
             )
         })?;
         let staging = Staging::new(device, "sums staging", sums.size())?;
-        Ok(Self { buffer, room, kernel: kernel.clone(), uniform, bindings, sums, staging })
+        let set_to = Cell::new(0);
+        Ok(Self { buffer, room, kernel: kernel.clone(), uniform, set_to, bindings, sums, staging })
     }
 
     /// Submits what `record` records, the pieces of so many runs, and the addition
@@ -70,20 +75,25 @@ impl Partials {
         let count = runs as u64 * u64::from(self.kernel.parts());
         let [x, y] = plan::finish(count, &device.limits).map_err(|reason| device.limit(reason))?;
         let sums = u32::try_from(count).unwrap_or(u32::MAX);
-        let uniform = FinishUniform { sums, zero: 0, unused: [0; 2] };
-        device.scoped(0, |_, queue| queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform)))?;
+        if self.set_to.get() != sums {
+            let uniform = FinishUniform { sums, zero: 0, unused: [0; 2] };
+            device
+                .scoped(0, |_, queue| queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform)))?;
+            self.set_to.set(sums);
+        }
         let record = |pass: &mut wgpu::ComputePass<'_>| {
             record(pass);
             pass.set_pipeline(&self.kernel.finish.pipeline);
             pass.set_bind_group(0, &self.bindings, &[]);
             pass.dispatch_workgroups(x, y, 1);
         };
-        let precision = self.kernel.precision;
+        let (precision, scale) = (self.kernel.precision, f64::from(self.kernel.pieces.part_scale()));
         let read = |bytes: &[u8]| -> Vec<Sums> {
             let sums = bytes.chunks_exact(size_of::<FinishedSum>());
             match precision {
                 Precision::Fast | Precision::Compensated => {
-                    sums.map(|bytes| whole(&bytemuck::pod_read_unaligned(bytes))).collect()
+                    let sums = sums.map(|bytes| whole(&bytemuck::pod_read_unaligned(bytes)));
+                    sums.map(|sums| sums.map(|sum| sum / scale)).collect()
                 }
                 Precision::F64 => sums.map(bytemuck::pod_read_unaligned).collect(),
             }

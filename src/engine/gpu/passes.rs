@@ -150,7 +150,7 @@ impl Gpu {
         if fits.end - fits.start == 1 {
             let mut partials = Partials::new(Source::of(&self.data, Tree::Dyadic, arithmetic));
             let end = self.data.grid().end_after(&over);
-            partials.push_each(over, fits.start, values, end)?;
+            partials.push_each(over, fits.start, &values, end)?;
             return Ok(partials);
         }
         let first_chunk = self.data.grid().chunks().start;
@@ -183,7 +183,7 @@ impl Gpu {
 
     /// The form of the data that kernels over them are compiled for.
     pub(super) fn form(&self, is_shifted: bool) -> Form {
-        Form::of(&self.inputs, is_shifted)
+        Form::of(self.inputs, is_shifted, self.proven)
     }
 
     pub(super) fn compile(&self, quantity: Quantity, is_shifted: bool) -> Result<SumsKernel, GpuError> {

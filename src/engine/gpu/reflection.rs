@@ -9,7 +9,7 @@ use wgpu::naga::{
 use super::Precision;
 use super::abi::{Access, Contents, Layout, Shape, outcome};
 use super::kernels::{self, Form, KernelSource, Quantity};
-use super::packing::Packing;
+use super::packing::{Packing, Proven};
 use super::plan::Pieces;
 use super::tuning::{Reduction, Tuning};
 
@@ -143,7 +143,7 @@ impl Reflected {
 /// The numbers of outcomes, which the host reads in the rows of a history.
 #[test]
 fn outcomes_have_the_numbers_that_the_host_reads() {
-    let module = Reflected::new(&kernels::update().text()).unwrap().module;
+    let module = Reflected::new(&kernels::update(PROVEN).text()).unwrap().module;
     let constants: Vec<_> = module.constants.iter().map(|(_, constant)| constant).collect();
     for (name, number) in
         [("STEP", outcome::STEP), ("TOLERANCE", outcome::TOLERANCE), ("DIVERGED", outcome::DIVERGED)]
@@ -189,7 +189,9 @@ fn forms() -> Vec<Form> {
         for weights in [None, Some(of(2))] {
             for has_validity in [false, true] {
                 for is_shifted in [false, true] {
-                    forms.push(Form { x, t: of(1), weights, has_validity, is_shifted });
+                    // Each with and without, beside something else.
+                    let proven = Proven { fma: is_shifted, halves: has_validity };
+                    forms.push(Form { x, t: of(1), weights, has_validity, is_shifted, proven });
                 }
             }
         }
@@ -210,20 +212,27 @@ fn tunings() -> Vec<Tuning> {
     tunings
 }
 
+const PROVEN: Proven = Proven { fma: true, halves: true };
+
 const QUANTITIES: [Quantity; 2] = [Quantity::LossSums, Quantity::Moments];
 
 const PIECES: Pieces = Pieces { elements: 1024, per_run: 64 };
 
 /// Every kernel that the host can ask for.
 pub(super) fn kernels() -> Vec<KernelSource> {
-    let mut kernels = vec![kernels::self_test(), kernels::update()];
+    let mut kernels = vec![kernels::self_test_halves()];
+    for proven in [PROVEN, Proven::default()] {
+        kernels.extend([kernels::self_test(proven), kernels::update(proven)]);
+    }
     for precision in Precision::ALL {
         kernels.extend(QUANTITIES.map(|quantity| kernels::finish(precision, quantity, PIECES)));
     }
     for tuning in tunings() {
         for x in PACKINGS {
-            for share_groups in [false, true] {
-                kernels.push(kernels::predict(&tuning, x, share_groups, share_groups));
+            for is_new in [false, true] {
+                let proven = Proven { fma: is_new, halves: is_new };
+                let form = Form { x, t: x, weights: None, has_validity: false, is_shifted: is_new, proven };
+                kernels.push(kernels::predict(&tuning, form, is_new));
             }
         }
         for form in forms() {
@@ -244,20 +253,37 @@ pub(super) fn kernels() -> Vec<KernelSource> {
 /// A kernel that has every binding over elements, and one of each other.
 fn examples() -> [KernelSource; 5] {
     let weights = Some(Packing::F16);
-    let form = Form { x: Packing::F32, t: Packing::U8, weights, has_validity: true, is_shifted: true };
+    let form = Form {
+        x: Packing::F32,
+        t: Packing::U8,
+        weights,
+        has_validity: true,
+        is_shifted: true,
+        proven: PROVEN,
+    };
     [
         kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, form, PIECES),
-        kernels::predict(&Tuning::DISCRETE, Packing::F32, true, false),
+        kernels::predict(&Tuning::DISCRETE, form, false),
         kernels::finish(Precision::Fast, Quantity::LossSums, PIECES),
         kernels::descend(&Tuning::SOFTWARE, form),
-        kernels::self_test(),
+        kernels::self_test(PROVEN),
     ]
 }
 
+/// Writes all kernels down for `tests/drivers/naga`, if `LINFIT_KERNELS` says where.
 #[test]
 fn every_kernel_has_what_the_host_says() {
     let kernels = kernels();
     assert!(kernels.len() > 1_000, "{}", kernels.len());
+    if let Ok(file) = std::env::var("LINFIT_KERNELS") {
+        let lines = kernels.iter().map(|source| {
+            let constants: std::collections::BTreeMap<_, _> = source.constants.iter().copied().collect();
+            let line =
+                serde_json::json!({ "name": source.name, "text": source.text(), "constants": constants });
+            format!("{line}\n")
+        });
+        std::fs::write(file, lines.collect::<String>()).unwrap();
+    }
     for source in kernels {
         check(&source).unwrap_or_else(|error| panic!("{}: {error}\n{}", source.name, source.text()));
     }

@@ -26,7 +26,7 @@ pub(super) fn upload(
     device: &Device,
     data: &Problem,
     frames: &Arc<Frames>,
-    inputs: &Inputs,
+    inputs: Inputs,
 ) -> Result<(Vec<Window>, Vec<Notice>), EngineError> {
     let needed_bytes = inputs.padded_bytes(data.len());
     let mut uploaders = Uploaders::new(data, frames, inputs)?;
@@ -57,7 +57,7 @@ pub(super) struct Resident {
 impl Resident {
     pub(super) fn new(
         device: &Device,
-        inputs: &Inputs,
+        inputs: Inputs,
         frames: &Frames,
         windows: Vec<Window>,
         loss_sums: SumsKernel,
@@ -71,7 +71,7 @@ impl Resident {
     pub(super) fn add_moments(
         &mut self,
         device: &Device,
-        inputs: &Inputs,
+        inputs: Inputs,
         frames: &Frames,
         kernel: SumsKernel,
     ) -> Result<(), GpuError> {
@@ -85,7 +85,7 @@ impl Resident {
     pub(super) fn pass_at(
         &self,
         device: &Device,
-        inputs: &Inputs,
+        inputs: Inputs,
         frames: &Frames,
         kernel: SumsKernel,
         point: &wgpu::Buffer,
@@ -179,7 +179,7 @@ impl WindowPass {
 impl ResidentPass {
     fn new(
         device: &Device,
-        inputs: &Inputs,
+        inputs: Inputs,
         frames: &Frames,
         windows: &[Window],
         kernel: SumsKernel,

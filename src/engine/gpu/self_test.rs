@@ -4,7 +4,8 @@
 use super::abi::{FinishedSum, SelfTestCase, SelfTestResult, SelfTestUniform, binding};
 use super::buffers::{STORAGE, STORAGE_INPUT, create_buffer};
 use super::device::Device;
-use super::kernels;
+use super::kernels::{self, KernelSource};
+use super::packing::Proven;
 use super::pipelines::Kernel;
 use super::readback::Staging;
 use super::{Adapter, GpuError, Precision};
@@ -19,7 +20,7 @@ impl Precision {
     pub fn check(self, adapter: &Adapter) -> Result<(), GpuError> {
         match self {
             Self::Fast => Ok(()),
-            Self::Compensated => self_test(&Device::open(adapter)?),
+            Self::Compensated => self_test(&Device::open(adapter)?).map(|_| ()),
             Self::F64 => self.check_f64(adapter),
         }
     }
@@ -32,13 +33,54 @@ const CASES: usize = 256;
 /// numbers whose errors the host knows. Drivers are free to simplify them away,
 /// and some do. Twin of `self_test.wgsl`.
 ///
+/// True if `fma` rounds once on the device, so that products may be made with it.
+///
 /// # Errors
-/// [`GpuError::NoCompensation`] if it loses any; whatever the device reports.
-pub(super) fn self_test(device: &Device) -> Result<(), GpuError> {
-    self_test_of(device, kernels::self_test().text())
+/// [`GpuError::NoCompensation`] if it loses any either way; whatever the device
+/// reports.
+pub(super) fn self_test(device: &Device) -> Result<bool, GpuError> {
+    let mut found = Ok(false);
+    for fma in [true, false] {
+        let source = kernels::self_test(Proven { fma, ..Proven::default() });
+        found = self_test_of(device, &source, source.text()).map(|()| fma);
+        if found.is_ok() {
+            break;
+        }
+    }
+    found
 }
 
-fn self_test_of(device: &Device, text: String) -> Result<(), GpuError> {
+/// Whether a device's built-in function unpacks every finite number of 16 bits
+/// exactly. Twin of `self_test_halves.wgsl`.
+pub(super) fn self_test_halves(device: &Device) -> Result<bool, GpuError> {
+    const PATTERNS: usize = 1 << 16;
+    let bytes = (PATTERNS * size_of::<f32>()) as u64;
+    let unpacked = create_buffer(device, "unpacked halves", bytes, STORAGE)?;
+    let (kernel, bindings) = device.scoped(0, |device, _| {
+        use binding::self_test::UNPACKED;
+        let kernel = Kernel::compile(device, &kernels::self_test_halves());
+        let bindings = kernel.bind(device, &[(UNPACKED, unpacked.as_entire_binding())]);
+        (kernel, bindings)
+    })?;
+    let record = |pass: &mut wgpu::ComputePass<'_>| {
+        pass.set_pipeline(&kernel.pipeline);
+        pass.set_bind_group(0, &bindings, &[]);
+        pass.dispatch_workgroups(1 << 8, 1, 1);
+    };
+    let staging = Staging::new(device, "unpacked halves staging", bytes)?;
+    let read = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, f32>(bytes);
+    let got = staging.run(device, &unpacked, bytes, record, read)?;
+    Ok(got.len() == PATTERNS && are_all_exact(&got))
+}
+
+/// Whether these are the numbers of all patterns of 16 bits, with their signs, in
+/// order; those that are not finite may be anything.
+fn are_all_exact(unpacked: &[f32]) -> bool {
+    let want = (0..=u16::MAX).map(|bits| half::f16::from_bits(bits).to_f32());
+    unpacked.iter().zip(want).all(|(got, want)| !want.is_finite() || got.to_bits() == want.to_bits())
+}
+
+fn self_test_of(device: &Device, source: &KernelSource, text: String) -> Result<(), GpuError> {
     let cases = cases();
     let bytes = (CASES * size_of::<SelfTestResult>()) as u64;
     let input = create_buffer(device, "self-test cases", size_of_val(&*cases) as u64, STORAGE_INPUT)?;
@@ -54,7 +96,7 @@ fn self_test_of(device: &Device, text: String) -> Result<(), GpuError> {
             0,
             bytemuck::bytes_of(&SelfTestUniform { count, zero: 0, unused: [0; 2] }),
         );
-        let kernel = Kernel::compile_text(device, &kernels::self_test(), text);
+        let kernel = Kernel::compile_text(device, source, text);
         let bindings = kernel.bind(
             device,
             &[
@@ -136,6 +178,25 @@ mod tests {
     fn a_device_that_keeps_rounding_errors_passes() {
         let device = Device::open(&software_adapter()).unwrap();
         self_test(&device).unwrap();
+        // By halves of factors too, whatever fma does.
+        let dekker = kernels::self_test(Proven::default());
+        self_test_of(&device, &dekker, dekker.text()).unwrap();
+    }
+
+    /// One wrong bit of one number, or a lost sign of 0, is noticed.
+    #[test]
+    fn halves_are_all_compared() {
+        let mut all: Vec<f32> = (0..=u16::MAX).map(|bits| half::f16::from_bits(bits).to_f32()).collect();
+        assert!(are_all_exact(&all));
+        all[0x7c00] = 0.0;
+        assert!(are_all_exact(&all), "infinity may be anything");
+        for (place, wrong) in [(1usize, 0.0f32), (0x8000, 0.0), (0x3c00, 1.000_000_1), (0x7bff, 65_503.0)] {
+            let right = std::mem::replace(&mut all[place], wrong);
+            assert!(!are_all_exact(&all), "{place:x}");
+            all[place] = right;
+        }
+        let device = Device::open(&software_adapter()).unwrap();
+        self_test_halves(&device).unwrap();
     }
 
     /// Without the operation that hides the numbers from the compiler,
@@ -144,9 +205,10 @@ mod tests {
     fn a_device_that_simplifies_rounding_errors_away_is_refused() {
         let device = Device::open(&software_adapter()).unwrap();
         let hidden = "bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4(run_time_zero()))";
-        let text = kernels::self_test().text();
+        let source = kernels::self_test(Proven::default());
+        let text = source.text();
         assert_eq!(text.matches(hidden).count(), 1);
-        let error = self_test_of(&device, text.replace(hidden, "v")).unwrap_err();
+        let error = self_test_of(&device, &source, text.replace(hidden, "v")).unwrap_err();
         assert!(matches!(error, GpuError::NoCompensation { lost: 1.., .. }), "{error}");
         assert!(error.hints().contains(&Hint::FastPrecision), "{error}");
     }

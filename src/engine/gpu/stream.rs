@@ -105,7 +105,7 @@ fn part<'v>(view: &'v mut wgpu::BufferViewMut, slice: &Slice, bytes: usize) -> w
 }
 
 impl Slot {
-    fn new(device: &Device, elements: usize, runs: usize, inputs: &Inputs) -> Result<Self, GpuError> {
+    fn new(device: &Device, elements: usize, runs: usize, inputs: Inputs) -> Result<Self, GpuError> {
         use wgpu::BufferUsages as Usage;
         let mut size = 0u64;
         let mut next = |bytes: u64| {
@@ -229,13 +229,13 @@ impl Stream {
         let window = window.min(data.len());
         let runs = frames.runs.most_within(window);
         let slots: Vec<Slot> = (0..SLOTS.min(data.len().div_ceil(window.max(1))))
-            .map(|_| Slot::new(device, window, runs, &inputs))
+            .map(|_| Slot::new(device, window, runs, inputs))
             .collect::<Result<_, _>>()?;
         let loss_sums = StreamPass::new(device, loss_sums, runs, &slots)?;
         Ok(Self {
             window,
             runs,
-            uploaders: Uploaders::again(data, frames, &inputs)?,
+            uploaders: Uploaders::again(data, frames, inputs)?,
             frames: Arc::clone(frames),
             slots,
             passes: Passes { loss_sums, moments: None },
@@ -296,7 +296,7 @@ impl Stream {
             let runs = self.frames.runs.within(range);
             self.frames.find(runs.clone());
             let dispatch = pass.kernel.dispatch(device, runs.len())?;
-            plan::check_buffers(slot.window.groups(&self.inputs), range.len())
+            plan::check_buffers(slot.window.groups(self.inputs), range.len())
                 .map_err(|reason| device.limit(reason))?;
             if done + runs.len() > pass.partials.room || runs.len() > self.runs {
                 return Err(device
@@ -339,6 +339,7 @@ impl Stream {
 mod tests {
     use super::super::device::tests::software_adapter;
     use super::super::kernels::Form;
+    use super::super::packing::Proven;
     use super::super::{Precision, Tuning};
     use super::*;
     use crate::array::Array;
@@ -346,7 +347,8 @@ mod tests {
 
     fn stream(device: &Device, data: &Problem) -> Stream {
         let (inputs, frames) = (Inputs::of(data), Frames::of(data));
-        let (tuning, quantity, form) = (Tuning::SOFTWARE, Quantity::LossSums, Form::of(&inputs, true));
+        let (tuning, quantity, form) =
+            (Tuning::SOFTWARE, Quantity::LossSums, Form::of(inputs, true, Proven::default()));
         let kernel = SumsKernel::compile(device, &tuning, Precision::Fast, quantity, form, CHUNK).unwrap();
         Stream::new(device, kernel, data, inputs, &frames, u64::MAX).unwrap()
     }

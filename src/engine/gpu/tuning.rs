@@ -9,7 +9,8 @@ use super::Adapter;
 pub struct Tuning {
     /// Invocations in a workgroup, a power of two.
     pub workgroup_size: u32,
-    /// Workgroups in a dispatch, unless runs would get too short or too long.
+    /// Workgroups in a dispatch, if there is work for as many and loops do not get
+    /// too long. Their number does not change the bits of sums.
     pub workgroups: u32,
     /// Neighbouring vec4s to one invocation, rather than to neighbouring ones.
     pub contiguous: bool,

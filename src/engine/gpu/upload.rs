@@ -249,7 +249,7 @@ pub(super) struct Uploaders {
 }
 
 impl Uploaders {
-    pub(super) fn new(data: &Problem, frames: &Arc<Frames>, inputs: &Inputs) -> Result<Self, EngineError> {
+    pub(super) fn new(data: &Problem, frames: &Arc<Frames>, inputs: Inputs) -> Result<Self, EngineError> {
         targets(data)?;
         let of = |column, packing| Uploader::new(column, data, frames, packing);
         Ok(Self {
@@ -260,7 +260,7 @@ impl Uploaders {
     }
 
     /// Uploaders of ranges that start with a chunk, again and again.
-    pub(super) fn again(data: &Problem, frames: &Arc<Frames>, inputs: &Inputs) -> Result<Self, EngineError> {
+    pub(super) fn again(data: &Problem, frames: &Arc<Frames>, inputs: Inputs) -> Result<Self, EngineError> {
         let mut uploaders = Self::new(data, frames, inputs)?;
         let none = vec![false; data.len().div_ceil(CONVERT_ELEMENTS)];
         uploaders.all().for_each(|uploader| uploader.counted.clone_from(&none));

@@ -44,7 +44,7 @@ impl Slice {
 
 impl Window {
     /// Groups of four elements that it holds.
-    pub(super) fn groups(&self, inputs: &Inputs) -> u64 {
+    pub(super) fn groups(&self, inputs: Inputs) -> u64 {
         let bytes = |slice: &Option<Slice>| slice.as_ref().map(|slice| slice.bytes);
         inputs.groups(self.x.bytes, self.t.bytes, bytes(&self.weights), bytes(&self.validity))
     }

@@ -20,6 +20,9 @@ pub(super) struct Stored<V> {
     nodes: Vec<Node<V>>,
 }
 
+/// The source, the end and the nodes.
+type Parts<V> = (Source, Option<u64>, Vec<Node<V>>);
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "u32")]
 struct Version(u32);
@@ -42,9 +45,7 @@ impl<V> Stored<V> {
     }
 
     /// The source, the end and the nodes, each of which some data may have.
-    pub(super) fn checked<S: Mergeable<Value = V>>(
-        self,
-    ) -> Result<(Source, Option<u64>, Vec<Node<V>>), PartialsError> {
+    pub(super) fn checked<S: Mergeable<Value = V>>(self) -> Result<Parts<V>, PartialsError> {
         let Self { kind, source, end, nodes, .. } = self;
         if kind != S::KIND {
             return Err(malformed::<S>("they are of another kind"));

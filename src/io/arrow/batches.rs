@@ -110,21 +110,14 @@ impl<'r> Reader<'r> {
         }
         let mut rows = 0u64;
         for message in messages {
-            rows = rows.checked_add(self.rows_of(message) as u64)?;
+            rows = rows.checked_add(rows_of(message) as u64)?;
         }
         Held::new(self.input.path, self.column.element, rows, self.input.memory_bytes)
     }
 
-    /// The rows that a message claims; none if it is no batch of them.
-    fn rows_of(&self, message: &Message<'_>) -> usize {
-        let header = message.header();
-        let batch = header.and_then(|header| header.header_as_record_batch());
-        batch.map_or(0, |batch| usize::try_from(batch.length()).unwrap_or(0))
-    }
-
     /// The bytes of the column's rows of a message.
     pub(super) fn bytes(&self, message: &Message<'_>) -> usize {
-        self.rows_of(message).saturating_mul(self.column.element.size())
+        rows_of(message).saturating_mul(self.column.element.size())
     }
 
     /// Reads the column's rows of a message to their place, which has room for all
@@ -397,4 +390,11 @@ fn bitmap(bytes: &[u8], rows: usize) -> Bitmap {
         *last &= u32::MAX >> (WORD - rows % WORD);
     }
     Bitmap::from_words(words, rows)
+}
+
+/// The rows that a message claims; none if it is no batch of them.
+fn rows_of(message: &Message<'_>) -> usize {
+    let header = message.header();
+    let batch = header.and_then(|header| header.header_as_record_batch());
+    batch.map_or(0, |batch| usize::try_from(batch.length()).unwrap_or(0))
 }

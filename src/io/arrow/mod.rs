@@ -59,8 +59,8 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
         return Err(input.unsupported(found.to_lowercase(), "write it on a machine like this one"));
     }
     let schema = try_fb_to_schema(described).map_err(|e| input.invalid(KIND, &reason(&e.to_string())))?;
-    let choose = |&key: &Option<&str>| Column::choose(&Input { key, ..*input }, &schema);
-    let columns = keys.iter().map(choose).collect::<Result<Vec<_>, _>>()?;
+    let choose = |key| Column::choose(&Input { key, ..*input }, &schema);
+    let columns = keys.iter().copied().map(choose).collect::<Result<Vec<_>, _>>()?;
     let reader = |column| Reader::new(input, &map, &schema, column, is_stream);
     let readers: Vec<Reader<'_>> = columns.iter().map(reader).collect();
     let mut opened: Vec<Option<Opened>> = Vec::with_capacity(keys.len());
@@ -85,7 +85,7 @@ enum Work<'p> {
 }
 
 enum Done {
-    Column(usize, Opened),
+    Column(usize, Box<Opened>),
     Batch(usize, Part),
 }
 
@@ -119,15 +119,17 @@ fn decode(
         whole.filter(|(_, (rest, opened))| rest.is_none() && opened.is_none()).map(|(k, _)| Work::Column(k)),
     );
     let mut found: Vec<Part> = readers.iter().map(|_| Part::default()).collect();
-    let run = |_: &mut (), work: Work<'_>| match work {
-        Work::Column(k) => readers[k].read(messages, described).map(|opened| Done::Column(k, opened)),
+    let run = |(): &mut (), work: Work<'_>| match work {
+        Work::Column(k) => {
+            readers[k].read(messages, described).map(|opened| Done::Column(k, Box::new(opened)))
+        }
         Work::Batch(k, number, place) => {
             readers[k].fill(&messages[number], place).map(|part| Done::Batch(k, part))
         }
     };
     pieces::in_order(work.into_iter(), pieces::at_once(0, u64::MAX), run, |done| {
         match done? {
-            Done::Column(k, column) => opened[k] = Some(column),
+            Done::Column(k, column) => opened[k] = Some(*column),
             Done::Batch(k, part) => found[k].append(&part),
         }
         Ok::<(), DataError>(())

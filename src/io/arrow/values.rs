@@ -70,13 +70,12 @@ impl Column {
         for batch in batches {
             let batch = batch?;
             let (start, bytes) = (part.rows * size, batch.num_rows() * size);
-            let to = match place.get_mut(start..).and_then(|rest| rest.get_mut(..bytes)) {
-                Some(to) => to,
+            let to = if let Some(to) = place.get_mut(start..).and_then(|rest| rest.get_mut(..bytes)) {
+                to
+            } else {
                 // The file has more rows than it claims: they are counted.
-                None => {
-                    beyond.resize(bytes, 0);
-                    &mut beyond[..bytes]
-                }
+                beyond.resize(bytes, 0);
+                &mut beyond[..bytes]
             };
             self.batch(input, &batch, to, &mut part)?;
         }
@@ -100,7 +99,10 @@ impl Column {
             array =
                 array.as_struct_opt().and_then(|fields| fields.columns().get(place)).ok_or_else(unlike)?;
             let nulls = nulls(array);
-            nulls.iter().flat_map(|nulls| nulls.excluded()).for_each(|k| part.valid.exclude(part.rows + k));
+            nulls
+                .iter()
+                .flat_map(crate::array::bitmap::Bitmap::excluded)
+                .for_each(|k| part.valid.exclude(part.rows + k));
         }
         let places = with_element!(self.element, E => {
             // Of unaligned bytes there are none: they are a vector's of elements, or held.
@@ -149,7 +151,7 @@ fn copy<E: Element>(array: &dyn arrow_array::Array, to: &mut [E]) -> Option<Vec<
         }
     }
     // Whatever the file has in their place.
-    nulls(array).iter().flat_map(|nulls| nulls.excluded()).for_each(|k| to[k] = E::zeroed());
+    nulls(array).iter().flat_map(crate::array::bitmap::Bitmap::excluded).for_each(|k| to[k] = E::zeroed());
     Some(rounded)
 }
 

@@ -65,7 +65,7 @@ pub(super) enum Stop {
 /// Parses a block whose first line is the file's, or follows a row.
 pub(super) fn parse(plan: &Plan, before: Before, text: Text<'_>) -> Parsed {
     let mut parser = Parser::new(plan, before, text);
-    let stop = parser.run().err();
+    let stop = parser.run().err().map(|stop| *stop);
     let Parser { columns, not_rows, line, at, before: after, .. } = parser;
     Parsed { columns, not_rows, lines: line - 1, bytes: at, after, stop }
 }
@@ -123,7 +123,7 @@ impl<'p> Parser<'p> {
         }
     }
 
-    fn run(&mut self) -> Result<(), Stop> {
+    fn run(&mut self) -> Result<(), Box<Stop>> {
         let takes_plain = self.columns.iter().all(Part::takes_numbers);
         while self.at < self.text.bytes.len() {
             let is_plain =
@@ -201,9 +201,8 @@ impl<'p> Parser<'p> {
             return None;
         }
         match (text.get(at)?, text.get(at + 1)) {
-            (b'\n', _) => Some(at + 1),
             (b'\r', Some(b'\n')) => Some(at + 2),
-            (b'\r', Some(_)) => Some(at + 1),
+            (b'\n', _) | (b'\r', Some(_)) => Some(at + 1),
             _ => None,
         }
     }
@@ -222,14 +221,15 @@ impl<'p> Parser<'p> {
 
     /// Appends the fields of a plain row.
     #[inline]
-    fn push_plain(&mut self) -> Result<(), Stop> {
+    fn push_plain(&mut self) -> Result<(), Box<Stop>> {
         for (place, (column, &field)) in self.columns.iter_mut().zip(&self.row).enumerate() {
             match field {
                 Plain::Null => column.push_null(),
                 Plain::Number { number, kind, start, end } => {
                     let field = &self.text.bytes[start..end];
                     if let Err(refused) = column.push_number(field, number, kind, self.line) {
-                        return Err(Stop::Field { line: self.line, place, field: field.to_vec(), refused });
+                        let (line, field) = (self.line, field.to_vec());
+                        return Err(Box::new(Stop::Field { line, place, field, refused }));
                     }
                 }
             }
@@ -239,8 +239,11 @@ impl<'p> Parser<'p> {
 
     /// Reads a row of any kind, or a line that is none; `false` if its end is not in
     /// the block.
-    fn record(&mut self) -> Result<bool, Stop> {
-        let record = self.text.record(self.at, self.line, self.before.comments).map_err(Stop::Fault)?;
+    fn record(&mut self) -> Result<bool, Box<Stop>> {
+        let record = self
+            .text
+            .record(self.at, self.line, self.before.comments)
+            .map_err(|fault| Box::new(Stop::Fault(fault)))?;
         let Some((record, end)) = record else { return Ok(false) };
         self.push_record(&record)?;
         self.at = end;
@@ -248,7 +251,7 @@ impl<'p> Parser<'p> {
         Ok(true)
     }
 
-    fn push_record(&mut self, record: &Record<'_>) -> Result<(), Stop> {
+    fn push_record(&mut self, record: &Record<'_>) -> Result<(), Box<Stop>> {
         let line = record.line;
         if record.lines > 1 {
             self.not_rows.long.add(line);
@@ -265,7 +268,7 @@ impl<'p> Parser<'p> {
                 }
                 let count = record.pick(&self.plan.numbers, &mut fields);
                 if count != self.plan.count {
-                    return Err(Stop::Count { line, count });
+                    return Err(Box::new(Stop::Count { line, count }));
                 }
             }
             // A row of one field, which is empty.
@@ -281,7 +284,7 @@ impl<'p> Parser<'p> {
         }
         for (place, (column, field)) in self.columns.iter_mut().zip(fields).enumerate() {
             if let Err(refused) = column.push(&content(field), line) {
-                return Err(Stop::Field { line, place, field: field.to_vec(), refused });
+                return Err(Box::new(Stop::Field { line, place, field: field.to_vec(), refused }));
             }
         }
         Ok(())

@@ -4,14 +4,14 @@ use std::fs::File;
 
 use super::field::Field;
 use super::records::{Comments, Meaning, Records, content};
-use crate::array::{DataError, NO_GROUP};
+use crate::array::NO_GROUP;
 use crate::io::source_name::SourceName;
 use crate::io::texts::{Interner, Texts};
 
 /// Opens a column; `None` if the file has none of that name or number, or it is of
 /// numbers, which another reader judges. The first row names the columns.
-pub(in crate::io) fn open_texts(source: &SourceName<'_>, delimiter: u8) -> Result<Option<Texts>, DataError> {
-    let Ok(file) = File::open(source.path) else { return Ok(None) };
+pub(in crate::io) fn open_texts(source: &SourceName<'_>, delimiter: u8) -> Option<Texts> {
+    let Ok(file) = File::open(source.path) else { return None };
     let mut records = Records::new(file, delimiter, Comments::BeforeRows);
     let (mut place, mut has_text) = (None, false);
     let (mut ids, mut interner) = (Vec::new(), Interner::default());
@@ -27,14 +27,14 @@ pub(in crate::io) fn open_texts(source: &SourceName<'_>, delimiter: u8) -> Resul
                 None => Some(0),
             };
             if place.is_none_or(|place| place >= fields().count()) {
-                return Ok(None);
+                return None;
             }
             continue;
         };
-        let Some(field) = fields().nth(place) else { return Ok(None) };
+        let Some(field) = fields().nth(place) else { return None };
         has_text |= Field::of(&field) == Field::Text;
         let text = String::from_utf8_lossy(&field);
         ids.push(if text.trim().is_empty() { NO_GROUP } else { interner.place(text.trim()) });
     }
-    Ok(has_text.then(|| Texts::of(&source.label(), ids, interner.texts())))
+    has_text.then(|| Texts::of(&source.label(), ids, interner.texts()))
 }

@@ -200,7 +200,7 @@ impl Reader<'_> {
                 work.push(Piece { column, group, place });
             }
         }
-        let decode = |_: &mut (), Piece { column, group, place }: Piece<'_>| {
+        let decode = |(): &mut (), Piece { column, group, place }: Piece<'_>| {
             let groups = self.groups(group..group + 1);
             let batches = self.batches(&columns[column], &groups)?;
             columns[column].column.fill(self.input, batches, place).map(|part| (column, part))
@@ -225,7 +225,7 @@ impl Reader<'_> {
 
     /// Decodes the columns, of each no more than a batch at a time.
     fn in_batches(&self, columns: &[Selected], rows: usize) -> Result<Vec<Opened>, DataError> {
-        let decode = |_: &mut (), selected: &Selected| {
+        let decode = |(): &mut (), selected: &Selected| {
             let groups = self.groups(0..self.metadata.num_row_groups());
             let opened = selected.column.read(self.input, self.batches(selected, &groups)?)?;
             self.check_rows(rows, opened.len()).map(|()| opened)

@@ -97,7 +97,7 @@ fn to_places(wanted: &[Wanted<'_>], held: &mut [Option<Held>]) -> Result<(), Dat
                 let to = &mut place[start * size..(start + count) * size];
                 match row {
                     Row::Sparse => {
-                        to.chunks_exact_mut(size).for_each(|to| to.copy_from_slice(&sparse[..size]))
+                        to.chunks_exact_mut(size).for_each(|to| to.copy_from_slice(&sparse[..size]));
                     }
                     Row::Bytes(row) => image.pick_bytes(row, to),
                 }

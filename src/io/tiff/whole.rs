@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_prefix_of_a_block() {
-        let bytes: Vec<u8> = (0..5_000u32).map(|k| (k * k >> 5).to_le_bytes()[0] & 15).collect();
+        let bytes: Vec<u8> = (0..5_000u32).map(|k| ((k * k) >> 5).to_le_bytes()[0] & 15).collect();
         for compression in ALL {
             let packed = packed(compression, &bytes);
             let mut whole = Whole::default();

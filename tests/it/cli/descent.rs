@@ -9,7 +9,7 @@ use crate::common::tolerances::{F32_RESULTS, F64_RESULTS};
 /// X = 1, 2, 3, 4: λ = (17 ± √269)/2.
 fn eigenvalues() -> [f64; 2] {
     let root = 269f64.sqrt();
-    [(17.0 - root) / 2.0, (17.0 + root) / 2.0]
+    [(17.0 - root) / 2.0, f64::midpoint(17.0, root)]
 }
 
 #[test]

@@ -225,3 +225,17 @@ fn bad_groups_are_refused() {
         lab.run(&format!("fit x.npy t.npy {options}")).ends_refused(parts);
     }
 }
+
+/// Two steps come nowhere near 2·X + 1; a thousand with the best rate do.
+#[test]
+fn descents_that_end_far_from_their_lines_say_so() {
+    let lab = Lab::without_adapters();
+    bands(&lab);
+    for solver in ["sgd", "moments"] {
+        let line = format!("fit x.npy t.npy --axis 1,2 --solver {solver}");
+        let ran = lab.run(&format!("{line} --steps 2")).exits(0);
+        assert!(ran.stderr.contains("2 of 2 descents ended far"), "{}", ran.stderr);
+        let ran = lab.run(&format!("{line} --lr auto --steps 3000")).exits(0);
+        assert!(!ran.stderr.contains("ended far"), "{}", ran.stderr);
+    }
+}

@@ -42,10 +42,17 @@ fn y_is_rounded_once_on_the_cpu_and_computed_in_f32_on_the_gpu() {
         assert!(bits(f32s(&y)) == in_f64, "{engine}");
     }
     lab.run("predict m.json x.npy --output y.npy --adapter llvmpipe").succeeds();
-    assert!(bits(f32s(&lab.read_npy("y.npy"))) == in_f32);
+    let of_adapter = bits(f32s(&lab.read_npy("y.npy")));
+    // The last chunk is five elements, far from 0 for their spread: it is computed about their
+    // mean, which keeps more digits.
+    let whole = 1 << 20;
+    assert!(of_adapter[..whole] == in_f32[..whole]);
+    for (got, want) in of_adapter[whole..].iter().zip(&in_f64[whole..]) {
+        assert!(got.abs_diff(*want) <= 1, "{got:x} is not {want:x}");
+    }
     let ran = lab.run("predict m.json x.npy -o y.npy --engine gpu").exits(0);
     assert!(ran.stderr.contains("software adapter"), "{}", ran.stderr);
-    assert!(bits(f32s(&lab.read_npy("y.npy"))) == in_f32);
+    assert!(bits(f32s(&lab.read_npy("y.npy"))) == of_adapter);
     lab.run("predict m.json x.npy -o y.npy --engine gpu --quiet").succeeds();
     assert_eq!(lab.files(), ["m.json", "x.npy", "y.npy"]);
 }

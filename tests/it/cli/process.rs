@@ -363,11 +363,14 @@ fn little_address_space_is_no_panic() {
     let lab = Lab::new();
     lab.run("generate -x x.npy -t t.npy --shape 1024x512").succeeds();
     let program = assert_cmd::cargo::cargo_bin!("linfit").display().to_string();
-    for mib in [47, 48, 50, 52, 54, 60, 80, 150] {
-        let line =
-            format!("ulimit -v {}; exec {program} fit x.npy t.npy --engine cpu --solver exact", mib * 1000);
-        let ran =
-            std::process::Command::new("sh").args(["-c", &line]).current_dir(lab.path(".")).output().unwrap();
+    let run_within = |mib: u32, arguments: &str| {
+        let line = format!("ulimit -v {}; exec {program} {arguments}", mib * 1000);
+        std::process::Command::new("sh").args(["-c", &line]).current_dir(lab.path(".")).output().unwrap()
+    };
+    // Below this the system cannot load the program.
+    let least = (20..200).find(|&mib| run_within(mib, "--version").status.success()).unwrap();
+    for mib in [0, 1, 3, 5, 7, 13, 33, 100].map(|more| least + more) {
+        let ran = run_within(mib, "fit x.npy t.npy --engine cpu --solver exact");
         let told = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(matches!(ran.status.code(), Some(0 | 2)), "{mib}: {:?} {told}", ran.status);
         assert!(ran.status.success() || told.contains("memory"), "{mib}: {told}");

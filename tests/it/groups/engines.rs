@@ -25,13 +25,16 @@ fn index(shape: &[u64], mut k: usize) -> Vec<usize> {
     index
 }
 
+/// The fit of the element of an index.
+type FitOf = Box<dyn Fn(&[usize]) -> usize>;
+
 /// A grouping, and the fit of an element of each index, as it is meant.
 struct Grouping {
     name: String,
     shape: Vec<u64>,
     groups: Groups,
     fits: usize,
-    fit: Box<dyn Fn(&[usize]) -> usize>,
+    fit: FitOf,
 }
 
 fn along(shape: &[u64], axes: &[usize]) -> Grouping {
@@ -119,7 +122,8 @@ fn members(grouping: &Grouping) -> Vec<Vec<usize>> {
 }
 
 fn far(got: f64, want: f64, size: f64) -> bool {
-    !((got - want).abs() <= GROUPED * size)
+    let is_near = (got - want).abs() <= GROUPED * size;
+    !is_near
 }
 
 pub fn compare_moments(name: &str, got: &Moments, want: &Moments) {
@@ -200,11 +204,11 @@ pub fn single(
     given: Given,
     at: Affine,
 ) -> Option<(Moments, LossSums)> {
-    let is_valid = |k: usize| {
-        !(matches!(given, Given::Missing | Given::Both) && is_missing(k))
-            && !(matches!(given, Given::Weights | Given::Both) && weight(k) == 0.0)
+    let is_excluded = |k: usize| {
+        matches!(given, Given::Missing | Given::Both) && is_missing(k)
+            || matches!(given, Given::Weights | Given::Both) && weight(k) == 0.0
     };
-    let places: Vec<usize> = places.iter().copied().filter(|&k| is_valid(k)).collect();
+    let places: Vec<usize> = places.iter().copied().filter(|&k| !is_excluded(k)).collect();
     if places.is_empty() {
         return None;
     }
