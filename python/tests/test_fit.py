@@ -140,7 +140,7 @@ def test_faults_of_files_are_os_errors(tmp_path):
         ({"line": "curve"}, "line=\"curve\""),
         ({"robust": "huber", "solver": "sgd"}, "robust=\"huber\" is found without steps"),
         ({"robust": "huber", "line": "rma"}, "rma"),
-        ({"loss": "huber:1"}, "loss=\"huber:1\"; use solver=\"sgd\""),
+        ({"loss": "huber:1"}, "loss=\"huber:1.0\"; use solver=\"sgd\""),
     ],
 )
 def test_settings_that_mean_nothing(keywords, text):
@@ -306,8 +306,16 @@ def test_other_lines_and_robust_fits(pair):
     robust = linfit.fit(x, t, robust="tukey")
     assert robust.weight == pytest.approx(2.0, abs=1e-2) and (robust.rejected, robust.rounds > 1) == (1, True)
     assert math.isnan(rma.scale) and robust.scale > 0
-    huber = linfit.fit(x, t, solver="sgd", loss="huber:1.0", lr="auto", standardize=True, force=True)
-    assert abs(huber.weight - 2.0) < abs(linfit.fit(x, t).weight - 2.0)
+
+    # The gradient of Huber's loss is 0 where the residuals, clamped to ±δ, are at
+    # right angles to X and to 1.
+    x = dx / x.std()
+    t = 2 * x + 1 + (np.arange(210).reshape(6, 35) * 37 % 11 - 5) / 4
+    t[2, 3] += 100
+    huber = linfit.fit(x, t, solver="sgd", loss="huber:2.0", lr="auto", engine="cpu")
+    clamped = np.clip(huber.predict(x) - t, -2, 2)
+    assert [clamped.mean(), (clamped * x).mean()] == pytest.approx([0, 0], abs=1e-9)
+    assert abs(huber.bias - 1) < 0.1 < linfit.fit(x, t).bias - 1
 
 
 @pytest.mark.filterwarnings("ignore::linfit.FitWarning")
