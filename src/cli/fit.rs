@@ -1,11 +1,13 @@
+mod course;
 mod many;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 
+use self::course::Course;
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::grouping::GroupingArguments;
@@ -19,10 +21,10 @@ use super::verbosity::Verbosity;
 use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
 use crate::engine::{EngineError, EngineKind};
-use crate::fit::{ClosedForm, Coordinates, Fit, GradientDescent, Method, State, Statistics, StopReason};
+use crate::fit::{Fit, GradientDescent, State, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
-use crate::math::{RobustWeight, six_digits_below};
+use crate::math::{Curvature, six_digits_below};
 use crate::report::{Checkpoints, FitReport, History, Robustness, Solved, Timings, Trace};
 
 /// Finds W and b of Y = X·W + b, so that Y comes closest to T
@@ -90,14 +92,7 @@ pub(super) struct FitArguments {
 pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let solver = arguments.solver.checked()?;
     arguments.pictures.check()?;
-    let mut outputs =
-        vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
-    outputs.extend(arguments.pictures.outputs());
-    outputs.push(arguments.shards.output());
-    let mut inputs = arguments.pair.paths();
-    inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
-    inputs.extend(arguments.grouping.groups.iter().map(|groups| ("--groups", groups.path.as_path())));
-    check_outputs(&outputs, &inputs)?;
+    let outputs = checked_outputs(arguments)?;
     if arguments.grouping.is_given() {
         return many::run(arguments, &solver);
     }
@@ -137,54 +132,29 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let partials = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
     let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
-    let (method, kind) = (arguments.solver.method(), solver.line());
-    let (sgd, curvature) = match method {
-        Method::GradientDescent | Method::Moments => {
-            let (sgd, curvature) = solver.descent(&moments)?;
-            (Some(sgd), curvature)
-        }
-        Method::Exact => (None, Coordinates::Original.curvature(&moments)),
-    };
+    let method = arguments.solver.method();
+    let course = Course::of(&solver, method, &moments)?;
 
-    let batches = sgd.map(|sgd| solver.batches(sgd)).transpose()?.flatten();
-    let last_step = match (&batches, &sgd) {
-        (Some(batches), _) => batches.last_step(data.len() as u64),
-        (None, Some(sgd)) => sgd.last_step(),
-        (None, None) => 0,
-    };
+    let last_step = course.last_step(data.len() as u64);
     let mut watch = Watch::new(arguments, last_step, history, checkpoints);
     let listening = interrupt::Watch::patient();
     let mut see = |state: &State| watch.see(state);
-    let mut robust = None;
-    let result = match (&batches, &sgd, method) {
-        (Some(batches), ..) => batches.fit(engine.as_mut(), &moments, &mut see),
-        (None, Some(sgd), Method::Moments) => sgd.replay(engine.as_mut(), &moments, &mut see),
-        (None, Some(sgd), _) => sgd.fit(engine.as_mut(), &mut see),
-        (None, None, _) if let Some(rounds) = solver.robust() => {
-            rounds.fit(engine.as_mut(), &moments, &mut see).map(|found| robust.insert(found).fit.clone())
-        }
-        (None, None, _) => ClosedForm { kind }.fit(engine.as_mut(), &moments, &mut see),
-    };
+    let result = course.fit(engine.as_mut(), &moments, &mut see);
     drop(listening);
     watch.progress.end();
-    let fit = result.map_err(|error| arguments.solver.failed(error))?;
+    let (fit, robust) = result.map_err(|error| arguments.solver.failed(error))?;
     let trace = watch.finish()?;
     // The steps of batches are no others' steps.
-    if let Some(advice) = advice::on_time(&fit, method).filter(|_| batches.is_none()) {
+    if let Some(advice) = advice::on_time(&fit, method).filter(|_| course.batches.is_none()) {
         arguments.verbosity.note(&advice);
     }
-    let statistics = match &robust {
-        // Of the pairs that are left.
-        Some(found) if matches!(solver.robust().map(|robust| robust.weight), Some(RobustWeight::Clip(_))) => {
-            Statistics::of_moments(&found.moments, kind, curvature)
-        }
-        _ => Statistics::measure_line(engine.as_mut(), &moments, kind, curvature)?,
-    };
+    let statistics = course.statistics(engine.as_mut(), &moments, robust.as_ref())?;
     // Data that are streamed tell what they lost only once they were read.
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let solved = Solved { method, line: kind, sgd, batches, moments, curvature, statistics };
+    let Course { sgd, batches, curvature, .. } = course;
+    let solved = Solved { method, line: solver.line(), sgd, batches, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
@@ -196,32 +166,13 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     report.weight_sum = data.weights().map(|_| data.weight_sum());
     arguments.shards.finish(shard, &data, partials)?;
     if let Some(file) = save {
-        let path = arguments.save.clone().unwrap_or_default();
-        let model = match ModelFormat::of(&path) {
-            ModelFormat::Json => to_json(&report)?.into_bytes(),
-            ModelFormat::Safetensors => {
-                to_safetensors(fit.model).map_err(|source| DataError::Write { path, source })?
-            }
-        };
-        file.finish_with(&model)?;
+        save_model(file, arguments, &fit, &report)?;
     }
     let found =
         Found { engine: engine.as_mut(), report: &report, moments: &moments, trace: trace.clone(), files };
     pictures.draw(found)?;
-    if let Some(note) = sgd.and_then(|sgd| far_off(&fit, &sgd, &report)) {
-        arguments.verbosity.note(&note);
-    }
-    if let Some(curvature) = curvature
-        && sgd.is_some()
-        && arguments.solver.chooses_rate()
-        && curvature.condition().is_finite()
-        && curvature.condition() > 1.0 / f64::EPSILON
-    {
-        arguments.verbosity.note(&format!(
-            "the condition number {:.1e} is beyond the digits of f64: the best rate is 1/λmax, and only one \
-             direction moves at all; use --standardize or --solver exact",
-            curvature.condition()
-        ));
+    if let Some(sgd) = sgd {
+        note_descent(arguments, &fit, &sgd, curvature, &report);
     }
     if fit.stop_reason == StopReason::Diverged {
         let rate = sgd.map_or(f64::NAN, |sgd| sgd.learning_rate);
@@ -235,6 +186,60 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         StopReason::Interrupted => Outcome::Interrupted,
         StopReason::Steps | StopReason::Tolerance | StopReason::Exact | StopReason::Patience => Outcome::Done,
     })
+}
+
+/// The files to write, none of which is another's or one that is read.
+fn checked_outputs(arguments: &FitArguments) -> Result<Vec<(&'static str, Option<&Path>)>, CliError> {
+    let mut outputs =
+        vec![("--history", arguments.history.as_deref()), ("--save", arguments.save.as_deref())];
+    outputs.extend(arguments.pictures.outputs());
+    outputs.push(arguments.shards.output());
+    let mut inputs = arguments.pair.paths();
+    inputs.extend(arguments.solver.init().map(|path| ("--init", path)));
+    inputs.extend(arguments.grouping.groups.iter().map(|groups| ("--groups", groups.path.as_path())));
+    check_outputs(&outputs, &inputs)?;
+    Ok(outputs)
+}
+
+/// Writes the model in the format of its name.
+fn save_model(
+    file: OutputFile,
+    arguments: &FitArguments,
+    fit: &Fit,
+    report: &FitReport,
+) -> Result<(), CliError> {
+    let path = arguments.save.clone().unwrap_or_default();
+    let model = match ModelFormat::of(&path) {
+        ModelFormat::Json => to_json(report)?.into_bytes(),
+        ModelFormat::Safetensors => {
+            to_safetensors(fit.model).map_err(|source| DataError::Write { path, source })?
+        }
+    };
+    Ok(file.finish_with(&model)?)
+}
+
+/// Notes what kept a descent from the least-squares line.
+fn note_descent(
+    arguments: &FitArguments,
+    fit: &Fit,
+    sgd: &GradientDescent,
+    curvature: Option<Curvature>,
+    report: &FitReport,
+) {
+    if let Some(note) = far_off(fit, sgd, report) {
+        arguments.verbosity.note(&note);
+    }
+    if let Some(curvature) = curvature
+        && arguments.solver.chooses_rate()
+        && curvature.condition().is_finite()
+        && curvature.condition() > 1.0 / f64::EPSILON
+    {
+        arguments.verbosity.note(&format!(
+            "the condition number {:.1e} is beyond the digits of f64: the best rate is 1/λmax, and only one \
+             direction moves at all; use --standardize or --solver exact",
+            curvature.condition()
+        ));
+    }
 }
 
 /// The note on a descent that ended far from the least-squares line.

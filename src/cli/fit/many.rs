@@ -104,9 +104,9 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         ));
     }
     if far > 0 {
-        tell(&format_args!(
-            "linfit: {far} of {} descents ended far from their least-squares lines, with more than 1.01 times the \
-             least loss; use more --steps, --lr auto, --standardize or --solver exact",
+        arguments.verbosity.note(&format_args!(
+            "{far} of {} descents ended far from their least-squares lines, with more than 1.01 times the least \
+             loss; use more --steps, --lr auto, --standardize or --solver exact",
             fits.rows.len()
         ));
     }

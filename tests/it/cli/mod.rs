@@ -152,7 +152,7 @@ impl Lab {
         let stderr = String::from_utf8(output.stderr.clone()).unwrap();
         // On a slow machine a descent may be told that it could be faster.
         let is_far = |line: &&str| {
-            line.starts_with("note: the descent ended far from the")
+            (line.starts_with("note: ") && line.contains(" ended far from the"))
                 || (line.starts_with("note: the ") && line.contains(" steps took "))
         };
         let (far, stderr) = stderr.split_inclusive('\n').partition(is_far);
