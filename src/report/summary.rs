@@ -428,6 +428,7 @@ fn as_text<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S:
 /// none, of what it was at the start.
 ///
 /// The losses are in the units of the moments, in which none vanishes.
+#[must_use]
 pub fn far_by(model: Affine, loss: f64, start: Affine, moments: &Moments) -> Option<f64> {
     const SHARE: f64 = 0.01;
     const SPREAD_SHARE: f64 = 1e-9;

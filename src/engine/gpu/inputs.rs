@@ -35,7 +35,7 @@ impl Inputs {
     }
 
     /// Whether any of them are f16.
-    pub(super) fn has_halves(&self) -> bool {
+    pub(super) fn has_halves(self) -> bool {
         self.packings().any(|packing| packing == Packing::F16)
     }
 

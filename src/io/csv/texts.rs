@@ -31,7 +31,7 @@ pub(in crate::io) fn open_texts(source: &SourceName<'_>, delimiter: u8) -> Optio
             }
             continue;
         };
-        let Some(field) = fields().nth(place) else { return None };
+        let field = fields().nth(place)?;
         has_text |= Field::of(&field) == Field::Text;
         let text = String::from_utf8_lossy(&field);
         ids.push(if text.trim().is_empty() { NO_GROUP } else { interner.place(text.trim()) });
