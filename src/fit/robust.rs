@@ -13,7 +13,7 @@ use crate::math::{Affine, Evaluation, LineKind, MedianSearch, Moments, RobustWei
 /// (the median absolute deviation from 0, as statsmodels' `RLM` has it).
 ///
 /// The first line is one that outliers cannot move far: see
-/// [`robust_start`](super::robust_start). The rounds end where neither W nor b
+/// `robust_start`. The rounds end where neither W nor b
 /// changes by more than 1e-10 of itself, or of what the scale makes of it; those
 /// of [`RobustWeight::Clip`] where nothing changes at all.
 ///
