@@ -88,6 +88,7 @@ fn built() -> Result<(), CliError> {
 #[cfg(not(feature = "plot"))]
 impl Begun {
     /// Nothing was begun.
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of the one that draws")]
     pub(super) fn draw(self, found: Found<'_>) -> Result<(), CliError> {
         let Found { engine, report, moments, trace, files } = found;
         let _ = (self.plot, self.report, engine.info(), report, moments, trace, files);

@@ -1,5 +1,6 @@
 //! The results of many fits, as files hold them.
 
+#[cfg(feature = "tiff")]
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -148,6 +149,7 @@ impl FitsPlan<'_> {
 
     /// Notes in an image on what its bands are, in GDAL's form, and what numbers the
     /// fits.
+    #[cfg(feature = "tiff")]
     pub(super) fn gdal_metadata(&self) -> String {
         let mut text = "<GDALMetadata>\n".to_owned();
         for (band, name) in self.names.iter().enumerate() {
