@@ -50,6 +50,9 @@ impl Gpu {
             slot.staging.finish(&self.device, pending, read)?.map_err(EngineError::Sink)
         };
         for (range, slot) in chunks(0..self.data.len(), most).zip(slots.iter().cycle()) {
+            // First: it reads the elements, whose memory sending them gives back.
+            let runs = self.frames.runs.within(&range);
+            self.frames.find(runs.clone());
             let (x, offset) = match (&self.held, &slot.x) {
                 (Held::Resident(resident), _) => {
                     resident.place(range.start, packing).ok_or(EngineError::NoTarget)?
@@ -61,13 +64,11 @@ impl Gpu {
                 (_, None) => return Err(EngineError::NoTarget),
             };
             let x_bytes = packing.padded_bytes(range.len());
-            let runs = self.frames.runs.within(&range);
             let dispatch =
                 plan::dispatch(runs.len(), Pieces::PREDICTED, false, &self.tuning, &self.device.limits)
                     .map_err(|reason| self.device.limit(reason))?;
             let groups = packing.groups(x_bytes).min(Packing::F32.groups(slot.y.size()));
             plan::check_buffers(groups, range.len()).map_err(|reason| self.device.limit(reason))?;
-            self.frames.find(runs.clone());
             let (mut table, mut points) = (Vec::new(), Vec::<Parameters>::new());
             let mut last = None;
             for (run, frame) in self.frames.over(runs) {

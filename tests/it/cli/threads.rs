@@ -2,9 +2,8 @@
 //! threads, within any memory, as of one piece after another.
 
 use std::fmt::Write;
-use std::fs;
 
-use crate::cli::{Lab, number};
+use crate::cli::Lab;
 
 const THREADS: [&str; 4] = ["1", "2", "3", "8"];
 
@@ -75,6 +74,10 @@ fn text_is_the_same_on_any_number_of_threads() {
 #[test]
 #[cfg(all(feature = "parquet", feature = "tiff", feature = "png"))]
 fn decoded_files_are_the_same_on_any_number_of_threads() {
+    use std::fs;
+
+    use crate::cli::number;
+
     let mut lab = Lab::new();
     lab.write("m.json", r#"{"weight": 2, "bias": 1}"#).write("same.json", r#"{"weight": 1, "bias": 0}"#);
     let values: Vec<f64> = (0..1_200_000).map(|k| f64::from(k) * 0.5 - 7.0).collect();
