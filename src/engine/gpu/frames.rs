@@ -158,7 +158,10 @@ impl Frames {
     /// Finds the frames of some runs, on all cores.
     pub(super) fn find(&self, runs: Range<usize>) {
         runs.into_par_iter().with_min_len(16).for_each(|k| {
-            self.get(k);
+            if self.found[k].get().is_none() {
+                self.get(k);
+                self.data.release(&self.runs.get(k..k + 1)[0].elements());
+            }
         });
     }
 
