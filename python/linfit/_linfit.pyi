@@ -1,6 +1,19 @@
 from typing import Any, final
 
-__all__: list[str]
+__all__ = [
+    "Array",
+    "DeviceError",
+    "Moments",
+    "Result",
+    "__version__",
+    "answer_trial",
+    "devices",
+    "fit",
+    "load_model",
+    "open",
+    "open_pair",
+    "predict_into",
+]
 __version__: str
 
 class DeviceError(RuntimeError):

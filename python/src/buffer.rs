@@ -61,9 +61,9 @@ pub(crate) fn array_of(label: &str, array: &Bound<'_, PyUntypedArray>) -> PyResu
         }
         let span = stride.unsigned_abs() * (extent - 1);
         if stride < 0 {
-            before += span
+            before += span;
         } else {
-            after += span
+            after += span;
         }
         strides.push(stride / isize::try_from(size).map_err(|_| apart())?);
     }

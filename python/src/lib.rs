@@ -2,6 +2,8 @@
 //! arrays, settings to its solvers, results and errors back. What needs no Rust is in
 //! the Python sources beside it.
 
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
 mod array;
 mod buffer;
 mod devices;

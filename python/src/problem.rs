@@ -10,6 +10,7 @@ use crate::array::Array;
 use crate::buffer::array_of;
 
 /// An array of a file or of NumPy.
+#[expect(clippy::large_enum_variant, reason = "a call has a handful of them")]
 pub(crate) enum Input {
     File(Opened),
     Memory(Elements),

@@ -29,7 +29,7 @@ impl Result {
         numbers.set_item("grad_weight", report.grad_weight)?;
         numbers.set_item("grad_bias", report.grad_bias)?;
         numbers.set_item("n", report.n)?;
-        numbers.set_item("excluded", report.excluded.map_or(0, |excluded| excluded.total()))?;
+        numbers.set_item("excluded", report.excluded.map_or(0, linfit::array::Excluded::total))?;
         numbers.set_item("steps", report.steps)?;
         numbers.set_item("solver", report.solver.to_string())?;
         numbers.set_item("learning_rate", known(report.learning_rate))?;

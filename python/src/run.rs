@@ -25,9 +25,12 @@ impl Cancelled {
     }
 }
 
+/// The pools of a process, by its number and their threads.
+type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
+
 /// Pools by the process that made them and the number of their threads. The library's
 /// usual pool would be without threads in a process that was forked off.
-static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 /// The pool of so many threads, all cores without a number.
 pub(crate) fn pool(threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
