@@ -220,6 +220,7 @@ fn bad_groups_are_refused() {
         ("--tile 0x3", &["64x64"]),
         ("--axis 0 --history h.csv", &["--history"]),
         ("--axis 0 --save m.png", &[".npz"]),
+        #[cfg(feature = "tiff")]
         ("--axis 1,2 --solver exact --save m.tif", &["rows and columns"]),
     ] {
         lab.run(&format!("fit x.npy t.npy {options}")).ends_refused(parts);
