@@ -1,10 +1,10 @@
 //! Moments of parts of the data, which add up.
 
 use linfit::array::DataError;
-use linfit::engine::{EngineError, EngineInfo, EngineKind};
-use linfit::fit::{Method, Solution};
+use linfit::engine::EngineError;
+use linfit::fit::Method;
 use linfit::math;
-use linfit::report::{FitReport, Solved, Timings};
+use linfit::report::FitReport;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
@@ -79,7 +79,10 @@ impl Moments {
         };
         let (solution, watch) = detached(py, Some(1), work)?;
         let solution = solution.map_err(of_fit)?;
-        Ok(result::Result { report: report_of(&solution, solver.method), rows: watch.rows })
+        Ok(result::Result {
+            report: FitReport::from_moments(&solution, solver.method, "from moments".to_owned()),
+            rows: watch.rows,
+        })
     }
 
     /// Those of the elements of both.
@@ -151,17 +154,3 @@ impl Moments {
 
 /// The version of the bytes.
 const VERSION: u32 = 1;
-
-fn report_of(solution: &Solution, method: Method) -> FitReport {
-    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
-    let engine = EngineInfo {
-        kind: EngineKind::Cpu,
-        adapter: None,
-        backend: None,
-        driver: None,
-        precision: None,
-        detail: Some("from moments".to_owned()),
-    };
-    FitReport::new(&fit, &solved, engine, 0, Timings::default())
-}

@@ -7,12 +7,11 @@ use super::error::CliError;
 use super::paths::check_outputs;
 use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
-use crate::engine::{EngineInfo, EngineKind};
-use crate::fit::{GradientDescent, Method, Shard, Solution, Solver, merge_shards};
+use crate::fit::{GradientDescent, Method, Shard, Solver, merge_shards};
 use crate::io::output::OutputFile;
 use crate::io::{Document, read_object};
 use crate::math::{Moments, scaled};
-use crate::report::{FitReport, Solved, Timings};
+use crate::report::FitReport;
 
 /// Merges the moments of shards that `fit --save-moments` wrote, and solves
 #[derive(Debug, Args)]
@@ -102,7 +101,8 @@ pub(super) fn run(arguments: &MergeArguments) -> Result<Outcome, CliError> {
         );
     }
     let solution = solver.solve_moments(&merged.moments, &mut |_| ControlFlow::Continue(()))?;
-    let mut report = report_of(&solution, solver.method, count);
+    let source = format!("from the moments of {count} part{}", if count == 1 { "" } else { "s" });
+    let mut report = FitReport::from_moments(&solution, solver.method, source);
     report.weight_sum = weight_sum(&merged.moments);
     let save = arguments.save.as_deref().map(OutputFile::create).transpose()?;
     if let Some(file) = save {
@@ -110,20 +110,6 @@ pub(super) fn run(arguments: &MergeArguments) -> Result<Outcome, CliError> {
     }
     print(&report, arguments.json)?;
     Ok(Outcome::Done)
-}
-
-fn report_of(solution: &Solution, method: Method, parts: usize) -> FitReport {
-    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
-    let engine = EngineInfo {
-        kind: EngineKind::Cpu,
-        adapter: None,
-        backend: None,
-        driver: None,
-        precision: None,
-        detail: Some(format!("from the moments of {parts} part{}", if parts == 1 { "" } else { "s" })),
-    };
-    FitReport::new(&fit, &solved, engine, 0, Timings::default())
 }
 
 /// The sum of the weights, unless each is 1.

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use super::exact::undetermined;
 use super::refine::hides;
-use super::{Exact, Fit, FitError, Progress, State, StopReason};
+use super::{Exact, Fit, FitError, State};
 use crate::engine::{Digits, Engine};
 use crate::math::{Evaluation, LineKind, Moments};
 
@@ -56,20 +56,7 @@ impl ClosedForm {
         } else {
             Evaluation::from_sums(&engine.loss_sums_at(model)?)
         };
-        let seconds = started.elapsed().as_secs_f64();
-        let interrupted =
-            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
-        Ok(Fit {
-            model,
-            evaluation,
-            steps: 0,
-            last: model,
-            progress: Progress::default(),
-            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
-            n: moments.n,
-            seconds,
-            step_median_seconds: seconds,
-        })
+        Ok(Fit::in_closed_form(model, evaluation, moments.n, started, observe))
     }
 
     /// The reason why no single line is the best of its kind.

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::refine::{hides, refined};
-use super::{Fit, FitError, Progress, State, StopReason};
+use super::{Fit, FitError, State};
 use crate::engine::Engine;
 use crate::math::{Evaluation, Moments, scaled};
 
@@ -55,21 +55,7 @@ impl Exact {
         } else {
             Evaluation::from_sums(&engine.loss_sums_at(line.affine())?)
         };
-        let model = line.affine();
-        let seconds = started.elapsed().as_secs_f64();
-        let interrupted =
-            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
-        Ok(Fit {
-            model,
-            evaluation,
-            steps: 0,
-            last: model,
-            progress: Progress::default(),
-            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
-            n: moments.n,
-            seconds,
-            step_median_seconds: seconds,
-        })
+        Ok(Fit::in_closed_form(line.affine(), evaluation, moments.n, started, observe))
     }
 }
 

@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::host::{HostStepper, Replay};
-use super::{
-    ClosedForm, ConfigError, Fit, FitError, GradientDescent, Progress, State, StepsPerSubmit, StopReason,
-};
+use super::{ClosedForm, ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit};
 use crate::engine::EngineKind;
 use crate::math::{Evaluation, LineKind, Loss, Moments, scaled};
 
@@ -54,19 +52,6 @@ impl ClosedForm {
         } else {
             moments.quadratic().evaluate(model)
         };
-        let interrupted =
-            observe(&State { step: 0, model, evaluation, progress: Progress::default() }).is_break();
-        let seconds = started.elapsed().as_secs_f64();
-        Ok(Fit {
-            model,
-            evaluation,
-            steps: 0,
-            last: model,
-            progress: Progress::default(),
-            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
-            n: moments.n,
-            seconds,
-            step_median_seconds: seconds,
-        })
+        Ok(Fit::in_closed_form(model, evaluation, moments.n, started, observe))
     }
 }

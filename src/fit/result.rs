@@ -1,3 +1,6 @@
+use std::ops::ControlFlow;
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -55,4 +58,31 @@ pub struct Fit {
     pub seconds: f64,
     /// Median seconds of a pass and its update.
     pub step_median_seconds: f64,
+}
+
+impl Fit {
+    /// The end of a fit in closed form to so many elements, which began at `started`.
+    /// `observe` sees its one state.
+    pub(super) fn in_closed_form(
+        model: Affine,
+        evaluation: Evaluation,
+        n: u64,
+        started: Instant,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Self {
+        let seconds = started.elapsed().as_secs_f64();
+        let progress = Progress::default();
+        let interrupted = observe(&State { step: 0, model, evaluation, progress }).is_break();
+        Self {
+            model,
+            evaluation,
+            steps: 0,
+            last: model,
+            progress,
+            stop_reason: if interrupted { StopReason::Interrupted } else { StopReason::Exact },
+            n,
+            seconds,
+            step_median_seconds: seconds,
+        }
+    }
 }

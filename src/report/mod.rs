@@ -8,6 +8,7 @@ mod curve;
 mod devices;
 mod dry_run;
 mod explanation;
+mod from_moments;
 mod history;
 mod many;
 mod numbers;

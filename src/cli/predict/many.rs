@@ -68,15 +68,7 @@ pub(super) fn run(arguments: &PredictArguments, fits: &SavedFits) -> Result<Outc
             engine.predict_fits(&models, &mut |ys| output.write_f64(ys))
         }
     };
-    output.progress.end();
-    match result {
-        Ok(()) => {}
-        Err(_) if interrupt::requested() => return Ok(Outcome::Interrupted),
-        Err(EngineError::Sink(source)) => return Err(output.file.failed(source).into()),
-        Err(error) => return Err(error.into()),
-    }
-    output.finish(arguments.verbosity)?;
-    Ok(Outcome::Done)
+    super::ended(output, result, arguments.verbosity)
 }
 
 /// The groups of X's elements.

@@ -181,6 +181,15 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
     let mut output = Output::new(file, &data, &plan, keeps_nulls, arguments.clamp, arguments.verbosity);
 
     let result = predict(&mut output, &data, engine, model, arguments.verbosity);
+    ended(output, result, arguments.verbosity)
+}
+
+/// Puts an output in its place, unless what was to be written to it failed.
+fn ended(
+    output: Output<'_>,
+    result: Result<(), EngineError>,
+    verbosity: Verbosity,
+) -> Result<Outcome, CliError> {
     output.progress.end();
     match result {
         Ok(()) => {}
@@ -188,7 +197,7 @@ pub(super) fn run(arguments: &PredictArguments) -> Result<Outcome, CliError> {
         Err(EngineError::Sink(source)) => return Err(output.file.failed(source).into()),
         Err(error) => return Err(error.into()),
     }
-    output.finish(arguments.verbosity)?;
+    output.finish(verbosity)?;
     Ok(Outcome::Done)
 }
 
