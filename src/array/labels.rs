@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::spool::Spool;
 use super::{Array, DataError, ElementType, MaskedArray, Order, Shape, Validity, ValidityRules};
+use crate::array::parallel;
 
 /// The number that stands for no group.
 pub const NO_GROUP: u32 = u32::MAX;
@@ -76,7 +75,8 @@ impl Labels {
             return Err(bad("there are more than 4,294,967,294 groups"));
         }
         let is_fine = |&id: &u32| id == NO_GROUP || u64::from(id) < count;
-        if !all.par_iter().all(is_fine) {
+        let parts: Vec<&[u32]> = all.chunks(RUN_ELEMENTS).collect();
+        if parallel::map(parts.len(), |k| parts[k].iter().all(is_fine)).contains(&false) {
             return Err(bad("a number of a group is not below their count"));
         }
         Ok(Self { ids, count })
@@ -105,19 +105,21 @@ impl Labels {
             let values = wholes(array, run(start).start, run(start).len());
             values.into_iter().enumerate().filter(move |(k, _)| is_valid(start + k)).map(|(_, value)| value)
         };
-        let ends = starts.par_iter().filter_map(|&start| {
-            valid(start).map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-        });
-        let ends = ends.reduce_with(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let wider = |a: (i128, i128), b: (i128, i128)| (a.0.min(b.0), a.1.max(b.1));
+        let ends =
+            parallel::map(starts.len(), |k| valid(starts[k]).map(|value| (value, value)).reduce(wider));
+        let ends = ends.into_iter().flatten().reduce(wider);
         let (least, most) = ends.ok_or_else(|| bad("every label is missing"))?;
         let numbers = if most - least < MOST_SPREAD * (array.len() as i128).max(1 << 16) {
             Numbers::close(least, most, starts.iter().flat_map(|&start| valid(start)))
         } else {
-            let parts = starts.par_iter().map(|&start| distinct(valid(start).collect()));
-            Numbers::Sorted(parts.reduce(Vec::new, |mut one, mut other| {
-                one.append(&mut other);
-                distinct(one)
-            }))
+            let mut parts = parallel::map(starts.len(), |k| distinct(valid(starts[k]).collect()));
+            // In pairs: none is sorted more often than the logarithm of their number.
+            while parts.len() > 1 {
+                let pairs: Vec<&[Vec<i128>]> = parts.chunks(2).collect();
+                parts = parallel::map(pairs.len(), |k| distinct(pairs[k].concat()));
+            }
+            Numbers::Sorted(parts.pop().unwrap_or_default())
         };
         let names = numbers.labels();
         if names.len() as u64 >= u64::from(NO_GROUP) {
@@ -127,16 +129,14 @@ impl Labels {
         let mut spool = Spool::<u32>::new(path, memory_bytes);
         // So many at a time that all threads have work, and that are little memory.
         for part in starts.chunks(64) {
-            let ids: Vec<Vec<u32>> = part
-                .par_iter()
-                .map(|&start| {
-                    let values = wholes(array, start, run(start).len());
-                    let id = |(k, value): (usize, &i128)| {
-                        if is_valid(start + k) { numbers.of(*value) } else { NO_GROUP }
-                    };
-                    values.iter().enumerate().map(id).collect()
-                })
-                .collect();
+            let ids: Vec<Vec<u32>> = parallel::map(part.len(), |k| {
+                let start = part[k];
+                let values = wholes(array, start, run(start).len());
+                let id = |(k, value): (usize, &i128)| {
+                    if is_valid(start + k) { numbers.of(*value) } else { NO_GROUP }
+                };
+                values.iter().enumerate().map(id).collect()
+            });
             ids.iter().try_for_each(|ids| spool.append(ids))?;
         }
         array.check_intact()?;

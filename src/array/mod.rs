@@ -30,6 +30,7 @@ pub(crate) mod mapping;
 mod masked;
 mod memory;
 pub(crate) mod nodata;
+pub(crate) mod parallel;
 mod problem;
 mod scan;
 mod shape;

@@ -6,13 +6,12 @@ mod column;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use self::chunk::{Chunk, Offenders, Scratch, verdict};
 use self::column::{Column, mark};
 use super::masked::MaskedArray;
 use super::validity::{Validity, ValidityRules};
 use super::{Array, DataError, Order};
+use crate::array::parallel;
 use crate::math::Compensated;
 
 /// Elements that a thread scans at a time, a multiple of the bits of a word.
@@ -64,12 +63,9 @@ impl Scan {
             range: rules.valid_range,
         };
         let starts: Vec<usize> = (0..n).step_by(CHUNK_ELEMENTS).collect();
-        let chunks: Vec<Chunk> = starts
-            .into_par_iter()
-            .map_init(Scratch::default, |scratch, start| {
-                columns.scan(start..n.min(start + CHUNK_ELEMENTS), scratch)
-            })
-            .collect();
+        let chunks: Vec<Chunk> = parallel::map_with(starts.len(), |scratch: &mut Scratch, k| {
+            columns.scan(starts[k]..n.min(starts[k] + CHUNK_ELEMENTS), scratch)
+        });
         let all = [Some(columns.x), columns.t, columns.mask, columns.weights];
         all.iter().flatten().try_for_each(|column| column.array().check_intact())?;
         columns.refuse_weights(&chunks)?;

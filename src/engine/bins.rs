@@ -5,12 +5,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::EngineError;
 use super::facts::Facts;
 use super::frame::{self, Frame};
 use super::pass::{CHUNK, chunks, targets};
+use crate::array::parallel;
 use crate::array::{Array, Order, Problem, Shape};
 use crate::math::{Affine, BinAxis, Bins};
 
@@ -231,15 +230,14 @@ fn fold<V: Send>(
     let (t, facts) = (targets(data)?, Facts::of(data));
     let run = data.len().div_ceil(MOST_RUNS).next_multiple_of(CHUNK);
     let runs: Vec<_> = chunks(0..data.len(), run).collect();
-    let values = runs.into_par_iter().map(|run| {
+    let values = parallel::map(runs.len(), |k| {
         let mut value = empty();
-        for chunk in chunks(run, CHUNK) {
+        for chunk in chunks(runs[k].clone(), CHUNK) {
             each_pair(data, t, &facts.frame(data, &chunk), &chunk, at, |pair| add(&mut value, &pair));
             data.release(&chunk);
         }
         value
     });
-    let values = values.collect();
     data.check_intact()?;
     Ok(values)
 }

@@ -17,7 +17,6 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
-use rayon::prelude::*;
 
 use super::facts::Facts;
 use super::frame::Frame;
@@ -27,6 +26,7 @@ use super::{
     check_one_fit, check_points, check_runs, check_squared, chunks, elements_of, partials_of,
     partials_of_fits, point_of, targets,
 };
+use crate::array::parallel;
 use crate::array::{Array, Batch, Order, Problem, Real, Window};
 use crate::math::{Affine, Line, Loss, LossSums, Moments, SizeCounts, SizeRange, SumsAccumulator, scaled};
 use blocks::{Blocks, for_each_block};
@@ -90,7 +90,7 @@ impl Cpu {
         let mut ys = vec![R::zeroed(); PREDICT_ELEMENTS.min(self.data.len())];
         for range in chunks(0..self.data.len(), PREDICT_ELEMENTS) {
             let ys = &mut ys[..range.len()];
-            ys.par_chunks_mut(CHUNK).enumerate().for_each(|(k, ys)| {
+            parallel::for_each(ys.chunks_mut(CHUNK).enumerate(), |(k, ys)| {
                 let start = range.start + k * CHUNK;
                 predict_chunk(x, order, start, at, ys);
             });
@@ -118,11 +118,12 @@ impl Cpu {
         let mut ys = vec![0f64; PREDICT_ELEMENTS.min(self.data.len())];
         for range in chunks(0..self.data.len(), PREDICT_ELEMENTS) {
             let ys = &mut ys[..range.len()];
-            ys.par_chunks_mut(CHUNK).enumerate().for_each_init(Vec::new, |numbers, (k, ys)| {
+            parallel::for_each(ys.chunks_mut(CHUNK).enumerate(), |(k, ys)| {
+                let mut numbers = Vec::new();
                 let start = range.start + k * CHUNK;
                 x.read(order, start, ys);
-                fits.fill(start..start + ys.len(), numbers);
-                for (y, &fit) in ys.iter_mut().zip(&*numbers) {
+                fits.fill(start..start + ys.len(), &mut numbers);
+                for (y, &fit) in ys.iter_mut().zip(&numbers) {
                     let at = usize::try_from(fit).ok().and_then(|fit| at.get(fit));
                     *y = at.map_or(f64::NAN, |at| at.apply(*y));
                 }
@@ -161,7 +162,7 @@ impl Cpu {
         } else {
             let run = self.data.run_elements().next_multiple_of(CHUNK);
             let runs: Vec<_> = chunks(elements, run).collect();
-            let values: Vec<Vec<V>> = runs.into_par_iter().map(run_passes).collect();
+            let values: Vec<Vec<V>> = parallel::map(runs.len(), |k| run_passes(runs[k].clone()));
             values.into_iter().flatten().collect()
         };
         self.data.check_intact()?;
@@ -177,17 +178,19 @@ impl Cpu {
         merge: impl Fn(V, V) -> V + Send + Sync,
     ) -> Result<V, EngineError> {
         let all = 0..self.data.len();
-        let add = |mut value: V, run: Range<usize>| {
-            chunks(run.clone(), CHUNK).for_each(|chunk| pass(&mut value, chunk));
+        let add = |value: &mut V, run: Range<usize>| {
+            chunks(run.clone(), CHUNK).for_each(|chunk| pass(value, chunk));
             self.data.release(&run);
-            value
         };
         let value = if all.len() <= PARALLEL_ELEMENTS {
-            add(none(), all)
+            let mut value = none();
+            add(&mut value, all);
+            value
         } else {
             let run = self.data.run_elements().next_multiple_of(CHUNK);
             let runs: Vec<_> = chunks(all, run).collect();
-            runs.into_par_iter().fold(&none, add).reduce(&none, &merge)
+            let add_run = |value: &mut V, k: usize| add(value, runs[k].clone());
+            parallel::fold(runs.len(), &none, add_run).into_iter().fold(none(), merge)
         };
         self.data.check_intact()?;
         Ok(value)

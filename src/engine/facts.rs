@@ -1,11 +1,10 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
 use super::frame::Frame;
 use super::scan::{first_whole, largest, rounded, rounded_elements, size_of};
 use super::{CHUNK, Notice, chunks};
+use crate::array::parallel;
 use crate::array::{Array, ElementType, Problem};
 use crate::math::{Double, Reading, Readings};
 
@@ -40,7 +39,8 @@ impl ArrayFacts {
         let takes_shifts = data.t().is_some();
         let all: Vec<_> = chunks(0..data.len(), CHUNK).collect();
         // Both scans of a chunk are one way through memory.
-        let scans = all.into_par_iter().map(|chunk| {
+        let scans = parallel::map(all.len(), |k| {
+            let chunk = all[k].clone();
             let plain = rounded(data, array, 0, &chunk);
             let is_shifted = takes_shifts && plain > 0;
             let shift = is_shifted.then(|| first_whole(data, array, &chunk)).flatten();
@@ -48,7 +48,7 @@ impl ArrayFacts {
             array.release(data.order(), chunk);
             (is_shifted, count)
         });
-        let (mut shifted, counts): (Vec<bool>, Vec<u64>) = scans.unzip();
+        let (mut shifted, counts): (Vec<bool>, Vec<u64>) = scans.into_iter().unzip();
         if !shifted.contains(&true) {
             shifted = Vec::new();
         }

@@ -1,5 +1,8 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use multiversion::multiversion;
-use rayon::prelude::*;
+
+use crate::array::parallel;
 
 /// Words that a thread takes at a time: 1 MiB, long enough for the hardware
 /// to fetch ahead.
@@ -33,15 +36,16 @@ impl ReadProbe {
     pub fn new(bytes: usize) -> Self {
         let mut words = vec![0u64; bytes / size_of::<u64>()];
         // The threads that will read fill, so that memory is near them.
-        let sums = words.par_chunks_mut(CHUNK_WORDS).enumerate().map(|(chunk, words)| {
+        let expected = AtomicU64::new(0);
+        parallel::for_each(words.chunks_mut(CHUNK_WORDS).enumerate(), |(chunk, words)| {
             let first = (chunk * CHUNK_WORDS) as u64;
-            (first..).zip(words).fold(0u64, |sum, (k, word)| {
+            let sum = (first..).zip(words).fold(0u64, |sum, (k, word)| {
                 *word = mixed(k);
                 sum.wrapping_add(*word)
-            })
+            });
+            expected.fetch_add(sum, Ordering::Relaxed);
         });
-        let expected = sums.reduce(|| 0, u64::wrapping_add);
-        Self { words, expected }
+        Self { words, expected: expected.into_inner() }
     }
 
     /// Bytes that one pass reads.
@@ -53,7 +57,10 @@ impl ReadProbe {
     /// Reads all of it once: the sum of the words, modulo 2⁶⁴.
     #[must_use]
     pub fn pass(&self) -> u64 {
-        self.words.par_chunks(CHUNK_WORDS).map(sum).reduce(|| 0, u64::wrapping_add)
+        let add = |total: &mut u64, words: &[u64]| *total = total.wrapping_add(sum(words));
+        let chunks = self.words.len().div_ceil(CHUNK_WORDS);
+        let chunk = |k: usize| &self.words[k * CHUNK_WORDS..self.words.len().min((k + 1) * CHUNK_WORDS)];
+        parallel::fold(chunks, || 0, |total, k| add(total, chunk(k))).into_iter().fold(0, u64::wrapping_add)
     }
 
     /// The sum that [`pass`](Self::pass) must return, added up while the buffer was

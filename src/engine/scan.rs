@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{CHUNK, chunks};
+use crate::array::parallel;
 use crate::array::{Array, Problem};
 use crate::math::exponent_of;
 
@@ -28,12 +27,13 @@ pub(super) fn rounded_elements(data: &Problem, array: &Array, shift: i128) -> u6
         return 0;
     }
     let all: Vec<_> = chunks(0..data.len(), CHUNK).collect();
-    let counts = all.into_par_iter().map(|chunk| {
+    let counts = parallel::map(all.len(), |k| {
+        let chunk = all[k].clone();
         let count = rounded(data, array, shift, &chunk);
         array.release(data.order(), chunk);
         count
     });
-    counts.sum()
+    counts.into_iter().sum()
 }
 
 /// The same of a range. Its memory is not released.

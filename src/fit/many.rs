@@ -1,8 +1,7 @@
 //! Fits of many groups at once: the same solvers, each group by its own moments.
 
 use std::ops::ControlFlow;
-
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use super::coordinates::{Coordinates, Position};
 use super::error::FitError;
@@ -11,6 +10,7 @@ use super::host::{Replay, Source};
 use super::result::StopReason;
 use super::statistics::errors_of_line;
 use crate::array::Shape;
+use crate::array::parallel;
 use crate::engine::{Engine, EngineError, RESOLVED_SHARE, StepOutcome, StepState};
 use crate::math::{Affine, Evaluation, LineKind, Loss, LossSums, Moments, scaled};
 
@@ -135,18 +135,18 @@ impl ManyFits {
     /// # Errors
     /// Those of the pass.
     pub fn exact(engine: &mut dyn Engine, shape: Shape, moments: &[Moments]) -> Result<Self, EngineError> {
-        let mut rows: Vec<FitRow> = moments.par_iter().map(FitRow::exact).collect();
+        let mut rows: Vec<FitRow> = parallel::map(moments.len(), |k| FitRow::exact(&moments[k]));
         let is_hidden = |moments: &Moments| moments.least_squares_rr() < RESOLVED_SHARE * moments.tt;
-        if moments.par_iter().any(is_hidden) {
-            let at: Vec<Affine> = rows.par_iter().map(|row| finite(row.model())).collect();
+        if moments.iter().any(is_hidden) {
+            let at = parallel::map(rows.len(), |k| finite(rows[k].model()));
             let sums = all_sums(engine, &at)?;
-            rows.par_iter_mut().zip(moments).zip(sums).for_each(|((row, moments), sums)| {
+            rows.iter_mut().zip(moments).zip(sums).for_each(|((row, moments), sums)| {
                 if is_hidden(moments) && !row.is_degenerate() {
                     *row = seen(row.model(), moments, &sums);
                 }
             });
         }
-        let count = rows.par_iter().filter(|row| !row.is_degenerate()).count() as u64;
+        let count = rows.iter().filter(|row| !row.is_degenerate()).count() as u64;
         Ok(Self { shape, rows, steps: 0, stopped: vec![(StopReason::Exact, count)] })
     }
 
@@ -169,15 +169,15 @@ impl ManyFits {
             LineKind::LeastSquares => FitRow::exact(moments),
             _ => FitRow::line(moments, kind),
         };
-        let rows: Vec<FitRow> = moments.par_iter().map(row).collect();
-        let count = rows.par_iter().filter(|row| !row.is_degenerate()).count() as u64;
+        let rows = parallel::map(moments.len(), |k| row(&moments[k]));
+        let count = rows.iter().filter(|row| !row.is_degenerate()).count() as u64;
         Self { shape, rows, steps: 0, stopped: vec![(StopReason::Exact, count)] }
     }
 
     /// The fits without a line.
     #[must_use]
     pub fn degenerate(&self) -> u64 {
-        self.rows.par_iter().filter(|row| row.is_degenerate()).count() as u64
+        self.rows.iter().filter(|row| row.is_degenerate()).count() as u64
     }
 
     fn of(shape: Shape, moments: &[Moments], descents: &[Option<Descent>]) -> Self {
@@ -188,7 +188,7 @@ impl ManyFits {
             }
             _ => FitRow::none(moments.n),
         };
-        let rows = moments.par_iter().zip(descents).map(row).collect();
+        let rows = parallel::map(moments.len(), |k| row((&moments[k], &descents[k])));
         let mut stopped: Vec<(StopReason, u64)> = Vec::new();
         for reason in descents.iter().flatten().map(|descent| descent.stop.unwrap_or(StopReason::Steps)) {
             match stopped.iter_mut().find(|(other, _)| *other == reason) {
@@ -274,6 +274,9 @@ impl Descent {
     }
 }
 
+/// Descents that a thread takes at a time.
+const TOGETHER: usize = 256;
+
 /// The descents of fits that have a line, each with the settings for its moments.
 fn descents(
     moments: &[Moments],
@@ -283,7 +286,7 @@ fn descents(
         Some(_) => settings(moments).map(|settings| Some(Descent::new(settings))),
         None => Ok(None),
     };
-    moments.par_iter().map(descent).collect()
+    parallel::map(moments.len(), |k| descent(&moments[k])).into_iter().collect()
 }
 
 impl GradientDescent {
@@ -307,23 +310,25 @@ impl GradientDescent {
             return Self::replay_many(shape, moments, settings);
         }
         for step in 0.. {
-            let at: Vec<Affine> = descents
-                .par_iter()
-                .map(|descent| {
-                    let model = descent.as_ref().map(|descent| descent.state.model.affine());
-                    model.map_or_else(Affine::default, finite)
-                })
-                .collect();
+            let at = parallel::map(descents.len(), |k| {
+                let model = descents[k].as_ref().map(|descent| descent.state.model.affine());
+                model.map_or_else(Affine::default, finite)
+            });
             let sums = all_sums(engine, &at)?;
             let going = |descent: &&mut Option<Descent>| {
                 descent.as_ref().is_some_and(|descent| descent.stop.is_none())
             };
-            descents.par_iter_mut().zip(&sums).for_each(|(descent, sums)| {
-                if let Some(descent) = descent.as_mut().filter(|descent| descent.stop.is_none()) {
-                    let evaluation = Evaluation::from_sums(sums);
-                    descent.advance(evaluation, evaluation.gradient());
-                }
-            });
+            parallel::for_each(
+                descents.chunks_mut(TOGETHER).zip(sums.chunks(TOGETHER)),
+                |(descents, sums)| {
+                    for (descent, sums) in descents.iter_mut().zip(sums) {
+                        if let Some(descent) = descent.as_mut().filter(|descent| descent.stop.is_none()) {
+                            let evaluation = Evaluation::from_sums(sums);
+                            descent.advance(evaluation, evaluation.gradient());
+                        }
+                    }
+                },
+            );
             let left = descents.iter_mut().filter(going).count();
             if observe(step, descents.len() - left).is_break() {
                 for descent in descents.iter_mut().flatten().filter(|descent| descent.stop.is_none()) {
@@ -348,7 +353,7 @@ impl GradientDescent {
         settings: &(dyn Fn(&Moments) -> Result<Self, FitError> + Sync),
     ) -> Result<ManyFits, FitError> {
         let mut descents = descents(moments, settings)?;
-        descents.par_iter_mut().zip(moments).try_for_each(|(descent, moments)| {
+        let replay = |(descent, moments): (&mut Option<Descent>, &Moments)| {
             let Some(descent) = descent else { return Ok(()) };
             let mut source = Replay::of(moments);
             while descent.stop.is_none() {
@@ -356,7 +361,15 @@ impl GradientDescent {
                 descent.advance(evaluation, gradient);
             }
             Ok::<_, EngineError>(())
-        })?;
+        };
+        let failed = Mutex::new(Ok(()));
+        let some = descents.chunks_mut(TOGETHER).zip(moments.chunks(TOGETHER));
+        parallel::for_each(some, |(descents, moments)| {
+            if let Err(error) = descents.iter_mut().zip(moments).try_for_each(replay) {
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+            }
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner)?;
         Ok(ManyFits::of(shape, moments, &descents))
     }
 }

@@ -4,9 +4,9 @@ use half::f16;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_pcg::Pcg64Mcg;
-use rayon::prelude::*;
 
 use super::writer::ResultFile;
+use crate::array::parallel;
 use crate::array::{Array, DataError, Element, ElementType};
 use crate::math::Affine;
 
@@ -151,8 +151,8 @@ impl Recipe {
 
     fn matrices_as<E: Synthetic>(&self, elements: usize) -> (Array, Array) {
         let (mut xs, mut ts) = (vec![E::zeroed(); elements], vec![E::zeroed(); elements]);
-        let streams = xs.par_chunks_mut(STREAM_ELEMENTS).zip(ts.par_chunks_mut(STREAM_ELEMENTS));
-        streams.enumerate().for_each(|(stream, (xs, ts))| {
+        let streams = xs.chunks_mut(STREAM_ELEMENTS).zip(ts.chunks_mut(STREAM_ELEMENTS));
+        parallel::for_each(streams.enumerate(), |(stream, (xs, ts))| {
             self.fill(stream as u64, xs, ts);
         });
         let shape = [elements as u64];
@@ -170,13 +170,12 @@ impl Recipe {
         let streams = elements.div_ceil(STREAM_ELEMENTS as u64);
         let mut written = Written::default();
         for first in (0..streams).step_by(STREAMS_AT_ONCE) {
-            let made: Vec<(Vec<E>, Vec<E>, u64)> = (first..streams.min(first + STREAMS_AT_ONCE as u64))
-                .into_par_iter()
-                .map(|stream| {
-                    let start = stream * STREAM_ELEMENTS as u64;
-                    self.stream::<E>(stream, (elements - start).min(STREAM_ELEMENTS as u64) as usize)
-                })
-                .collect();
+            let count = (streams - first).min(STREAMS_AT_ONCE as u64) as usize;
+            let made: Vec<(Vec<E>, Vec<E>, u64)> = parallel::map(count, |k| {
+                let stream = first + k as u64;
+                let start = stream * STREAM_ELEMENTS as u64;
+                self.stream::<E>(stream, (elements - start).min(STREAM_ELEMENTS as u64) as usize)
+            });
             for (xs, ts, saturated) in &made {
                 x.write(xs).map_err(|e| x.failed(e))?;
                 t.write(ts).map_err(|e| t.failed(e))?;

@@ -1,6 +1,5 @@
 use std::fmt;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Timings;
@@ -112,8 +111,8 @@ impl Quartiles {
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.retain(|value| !value.is_nan());
         let last = values.len().checked_sub(1)?;
-        let min = values.par_iter().copied().reduce(|| f64::INFINITY, f64::min);
-        let max = values.par_iter().copied().reduce(|| f64::NEG_INFINITY, f64::max);
+        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -140,7 +139,7 @@ impl ManyReport {
     /// The report of these fits. What the data are like is the caller's to add.
     #[must_use]
     pub fn new(fits: &ManyFits, keys: &Keys, solver: Method, engine: EngineInfo, timings: Timings) -> Self {
-        let column = |number: fn(&FitRow) -> f64| fits.rows.par_iter().map(number).collect::<Vec<f64>>();
+        let column = |number: fn(&FitRow) -> f64| fits.rows.iter().map(number).collect::<Vec<f64>>();
         let nan = Quartiles { min: f64::NAN, q1: f64::NAN, median: f64::NAN, q3: f64::NAN, max: f64::NAN };
         let summary = FitsSummary {
             shape: fits.shape.0.clone(),

@@ -1,8 +1,7 @@
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Array;
+use crate::array::parallel;
 use crate::array::{DataError, Element, ElementType, Order, Real};
 use crate::math::Double;
 use crate::with_element;
@@ -146,15 +145,14 @@ impl Array {
     fn count<E: Element>(&self, is: impl Fn(E) -> bool + Sync) -> u64 {
         let (order, run) = (self.order(), self.run_elements());
         let starts: Vec<usize> = (0..self.elements).step_by(run).collect();
-        starts
-            .into_par_iter()
-            .map(|start| {
-                let (mut count, end) = (0, self.elements.min(start + run));
-                self.for_each::<E>(order, start, end - start, |_, value| count += u64::from(is(value)));
-                self.release(order, start..end);
-                count
-            })
-            .sum()
+        let counts = parallel::map(starts.len(), |k| {
+            let start = starts[k];
+            let (mut count, end) = (0, self.elements.min(start + run));
+            self.for_each::<E>(order, start, end - start, |_, value| count += u64::from(is(value)));
+            self.release(order, start..end);
+            count
+        });
+        counts.into_iter().sum()
     }
 
     fn decode<E: Element>(&self, bytes: &[u8]) -> E {

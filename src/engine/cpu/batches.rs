@@ -1,11 +1,10 @@
 //! The sums over the elements of a batch, wherever they lie.
 
-use rayon::prelude::*;
-
 use super::blocks::BlockPass;
 use super::lanes::Once;
 use super::residuals::BlockResiduals;
 use super::{BLOCK_ELEMENTS, Cpu, PARALLEL_ELEMENTS};
+use crate::array::parallel;
 use crate::array::{Array, Batch, Element, Order, with_element};
 use crate::engine::reframe::holds;
 use crate::engine::{EngineError, check_points, targets};
@@ -25,7 +24,7 @@ impl Cpu {
             batch.parts().map(sum).collect()
         } else {
             let parts: Vec<Batch<'_>> = batch.parts().collect();
-            parts.into_par_iter().map(sum).collect()
+            parallel::map(parts.len(), |k| sum(parts[k].clone()))
         };
         Ok(sums.into_iter().fold(SumsAccumulator::default(), SumsAccumulator::merge).total())
     }

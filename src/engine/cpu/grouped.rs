@@ -4,12 +4,11 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Cpu;
 use super::scattered::{Labelled, OneFit, OneMoments, OneSums, merged};
 use super::side::{SideMoments, SidePass, SideSums};
 use super::strided::{Task, Walk};
+use crate::array::parallel;
 use crate::array::{Array, Level, Members};
 use crate::engine::alone::{alone, may_leave_range};
 use crate::engine::frame::Frame;
@@ -186,11 +185,12 @@ impl Cpu {
         };
         data.check_intact()?;
         if !frame.is_plain() {
-            values.par_iter_mut().for_each(|value| *value = pass.of_frame(*value, frame));
+            values = parallel::map(values.len(), |fit| pass.of_frame(values[fit], frame));
         }
         if may_leave_range(data) {
-            let unsafe_fits = values.par_iter().enumerate().filter(|(_, value)| !pass.is_safe(value));
-            let unsafe_fits: Vec<u64> = unsafe_fits.map(|(fit, _)| fit as u64).collect();
+            let is_safe = parallel::map(values.len(), |fit| pass.is_safe(&values[fit]));
+            let unsafe_fits: Vec<u64> =
+                (0..).zip(is_safe).filter(|(_, is)| !is).map(|(fit, _)| fit).collect();
             if !unsafe_fits.is_empty() {
                 for (fit, problem) in alone(data, elements, unsafe_fits)? {
                     let fit = usize::try_from(fit).unwrap_or(usize::MAX);
@@ -220,7 +220,7 @@ impl Cpu {
             rest = others;
         }
         let is_filled = rest.is_empty();
-        places.into_par_iter().for_each(|(task, out)| {
+        parallel::for_each(places, |(task, out)| {
             let found = self.values_of_task(walk, task, t, frame, pass);
             debug_assert_eq!(found.len(), out.len());
             let missing = (found.len()..out.len()).map(|k| pass.one(task.fits.start + k).value());
@@ -257,7 +257,7 @@ impl Cpu {
         let values = if let [segment] = &segments[..] {
             of_segment(segment.clone())
         } else {
-            let parts: Vec<_> = segments.into_par_iter().map(of_segment).collect();
+            let parts: Vec<_> = parallel::map(segments.len(), |k| of_segment(segments[k].clone()));
             merged(parts, &|one, other| pass.merge(one, other)).unwrap_or_default()
         };
         if walk.is_plain() {
@@ -279,24 +279,19 @@ impl Cpu {
     /// The values of fits of which each has few rows of many elements.
     fn one_by_one<P: FitPass>(&self, walk: &Walk, t: &Array, frame: &Frame, pass: &P) -> Vec<P::Value> {
         let tasks = walk.single_tasks();
-        tasks
-            .par_iter()
-            .map(|task| {
-                let fit = task.fits.start;
-                let rows = (0..task.rows()).flat_map(|row| chunks(walk.row(task, row), TASK_ELEMENTS));
-                let parts: Vec<Vec<P::Value>> = rows
-                    .collect::<Vec<_>>()
-                    .into_par_iter()
-                    .map(|run| {
-                        let value = pass.run(self, t, frame, fit, run.clone());
-                        self.data.release(&run);
-                        vec![value]
-                    })
-                    .collect();
-                let value = merged(parts, &|one, other| pass.merge(one, other)).and_then(|mut all| all.pop());
-                value.unwrap_or_else(|| pass.one(fit).value())
-            })
-            .collect()
+        parallel::map(tasks.len(), |k| {
+            let task = &tasks[k];
+            let fit = task.fits.start;
+            let rows = (0..task.rows()).flat_map(|row| chunks(walk.row(task, row), TASK_ELEMENTS));
+            let runs: Vec<Range<usize>> = rows.collect();
+            let parts: Vec<Vec<P::Value>> = parallel::map(runs.len(), |k| {
+                let value = pass.run(self, t, frame, fit, runs[k].clone());
+                self.data.release(&runs[k]);
+                vec![value]
+            });
+            let value = merged(parts, &|one, other| pass.merge(one, other)).and_then(|mut all| all.pop());
+            value.unwrap_or_else(|| pass.one(fit).value())
+        })
     }
 }
 

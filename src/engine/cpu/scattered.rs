@@ -10,9 +10,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::strided::Room;
+use crate::array::parallel;
 use crate::array::{Array, Members, NO_GROUP, Problem};
 use crate::engine::frame::Frame;
 use crate::engine::{CHUNK, SumsAt, chunks};
@@ -167,15 +166,12 @@ impl Labelled<'_> {
         merge: &(impl Fn(O::Value, O::Value) -> O::Value + Sync),
     ) -> Vec<O::Value> {
         let tasks: Vec<_> = chunks(elements, TASK_ELEMENTS).collect();
-        let parts: Vec<Vec<O::Value>> = tasks
-            .into_par_iter()
-            .map(|task| {
-                let mut all: Vec<O> = (0..fits).map(one).collect();
-                self.each_pair(task.clone(), |pair| all[pair.fit as usize].add(pair.x, pair.t, pair.w));
-                self.data.release(&task);
-                all.iter().map(OneFit::value).collect()
-            })
-            .collect();
+        let parts: Vec<Vec<O::Value>> = parallel::map(tasks.len(), |k| {
+            let mut all: Vec<O> = (0..fits).map(one).collect();
+            self.each_pair(tasks[k].clone(), |pair| all[pair.fit as usize].add(pair.x, pair.t, pair.w));
+            self.data.release(&tasks[k]);
+            all.iter().map(OneFit::value).collect()
+        });
         merged(parts, merge).unwrap_or_else(|| (0..fits).map(|fit| one(fit).value()).collect())
     }
 
@@ -186,21 +182,18 @@ impl Labelled<'_> {
         one: &(impl Fn(usize) -> O + Sync),
         merge: &(impl Fn(O::Value, O::Value) -> O::Value + Sync),
     ) -> Vec<O::Value> {
-        let mut all: Vec<O> = (0..fits).into_par_iter().map(one).collect();
+        let mut all: Vec<O> = parallel::map(fits, one);
         let mut sums: Vec<BTreeMap<u32, O::Value>> =
             (0..fits.div_ceil(BUCKET_FITS)).map(|_| BTreeMap::new()).collect();
         let tasks: Vec<_> = chunks(elements, CHUNK).collect();
         for tasks in tasks.chunks(SORTED_CHUNKS) {
-            let sorted: Vec<Sorted<O::Value>> = tasks
-                .par_iter()
-                .map(|task| {
-                    let sorted = self.sorted(task.clone(), fits, one);
-                    self.data.release(task);
-                    sorted
-                })
-                .collect();
-            let buckets = all.par_chunks_mut(BUCKET_FITS).zip(&mut sums).enumerate();
-            buckets.for_each(|(bucket, (all, sums))| {
+            let sorted: Vec<Sorted<O::Value>> = parallel::map(tasks.len(), |k| {
+                let sorted = self.sorted(tasks[k].clone(), fits, one);
+                self.data.release(&tasks[k]);
+                sorted
+            });
+            let buckets = all.chunks_mut(BUCKET_FITS).zip(&mut sums).enumerate();
+            parallel::for_each(buckets, |(bucket, (all, sums))| {
                 for sorted in &sorted {
                     let pairs = sorted.starts[bucket] as usize..sorted.starts[bucket + 1] as usize;
                     for pair in &sorted.pairs[pairs] {
@@ -212,7 +205,7 @@ impl Labelled<'_> {
                 }
             });
         }
-        let mut values: Vec<O::Value> = all.par_iter().map(OneFit::value).collect();
+        let mut values: Vec<O::Value> = parallel::map(fits, |fit| all[fit].value());
         for (&fit, &sum) in sums.iter().flatten() {
             values[fit as usize] = merge(sum, values[fit as usize]);
         }

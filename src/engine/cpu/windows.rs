@@ -11,11 +11,10 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Cpu;
 use super::blocks::contains_all;
 use super::strided::Room;
+use crate::array::parallel;
 use crate::array::{Array, Window};
 use crate::engine::frame::Frame;
 use crate::engine::whole::whole_frame;
@@ -90,10 +89,8 @@ impl Windows<'_> {
         let columns = TILE[1].max(self.window[1]);
         let tiles: Vec<Range<usize>> =
             (0..width).step_by(columns).map(|left| left..width.min(left + columns)).collect();
-        let found: Vec<Vec<Moments>> = tiles
-            .par_iter()
-            .map(|columns| self.moments(&self.tile(plane, [rows.clone(), columns.clone()])))
-            .collect();
+        let found: Vec<Vec<Moments>> =
+            parallel::map(tiles.len(), |k| self.moments(&self.tile(plane, [rows.clone(), tiles[k].clone()])));
         let around = rows.start.saturating_sub(self.window[0] / 2)..rows.end;
         self.cpu.data.release(&(plane + around.start * width..plane + rows.end * width));
         let mut strip = Vec::with_capacity(rows.len() * width);

@@ -4,13 +4,12 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use super::Precision;
 use super::coarse::Sizes;
 use super::passage::Passage;
 use super::runs::{Run, Runs};
 use super::shift::ResidualShift;
+use crate::array::parallel;
 use crate::array::{Problem, Validity};
 use crate::engine::facts::Facts;
 use crate::math::{Double, Readings};
@@ -157,7 +156,9 @@ impl Frames {
 
     /// Finds the frames of some runs, on all cores.
     pub(super) fn find(&self, runs: Range<usize>) {
-        runs.into_par_iter().with_min_len(16).for_each(|k| {
+        let start = runs.start;
+        parallel::map(runs.len(), |k| {
+            let k = start + k;
             if self.found[k].get().is_none() {
                 self.get(k);
                 self.data.release(&self.runs.get(k..k + 1)[0].elements());

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::abi::{Parameters, WideParameters};
 use super::buffers::split;
 use super::frames::{Frame, Frames};
@@ -14,13 +12,19 @@ use super::partials::Sums;
 use super::pipelines::SumsKernel;
 use super::window::PointOf;
 use super::{Gpu, GpuError, Held, Precision};
+use crate::array::parallel;
 use crate::engine::{
     EngineError, Leaf, Mergeable, Partials, Source, SumsAt, Tree, check_points, elements_of, partials_of,
 };
 use crate::math::{Affine, Line, Loss, LossSums, SumsAccumulator};
 
-/// Runs whose sums a thread understands at a time.
+/// Below so many runs, waking other threads costs more than they help.
 const LEAST_RUNS: usize = 256;
+
+/// The value of each of some runs.
+fn of_runs<V: Send>(runs: usize, value: impl Fn(usize) -> V + Sync) -> Vec<V> {
+    if runs < LEAST_RUNS { (0..runs).map(value).collect() } else { parallel::map(runs, value) }
+}
 
 /// W and b as a pass is asked for them.
 #[derive(Clone, Copy)]
@@ -75,7 +79,7 @@ impl Gpu {
                 sums: if frame.n == 0 { SumsAccumulator::default() } else { sums },
             }
         };
-        let values = runs.into_par_iter().zip(sums).with_min_len(LEAST_RUNS).map(value).collect();
+        let values = of_runs(sums.len(), |k| value((runs.start + k, sums[k])));
         self.partials(Quantity::LossSums, over, values)
     }
 
@@ -118,7 +122,7 @@ impl Gpu {
             Precision::Compensated | Precision::F64 => Affine::default(),
         };
         let lacks = |k: usize| frames.get(k).n > 0 && left_out(k) != Affine::default();
-        if runs.clone().into_par_iter().with_min_len(LEAST_RUNS).any(lacks) {
+        if of_runs(runs.len(), |k| lacks(runs.start + k)).contains(&true) {
             self.find_spreads(runs.clone())?;
         }
         let spreads = &self.spreads;
@@ -131,7 +135,7 @@ impl Gpu {
                 _ => sums,
             }
         };
-        Ok(runs.into_par_iter().zip(sums).with_min_len(LEAST_RUNS).map(value).collect())
+        Ok(of_runs(sums.len(), |k| value((runs.start + k, sums[k]))))
     }
 
     /// The numbers of the runs in a range of chunks.

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::abi::{RunOfWindow, WindowUniform};
 use super::buffers::{STORAGE_INPUT, create_buffer, storage, uniform};
 use super::device::Device;
@@ -19,6 +17,7 @@ use super::upload::{Uploader, Uploaders};
 use super::window::{Passes, PointOf, Slice, Tables, Window};
 use super::{GpuError, kernels::Quantity};
 use crate::array::Problem;
+use crate::array::parallel;
 use crate::engine::{EngineError, Notice};
 
 /// Brings all of the data to the device, and tells what they lost on the way.
@@ -226,7 +225,7 @@ impl ResidentPass {
         points: &impl PointOf,
     ) -> Result<(), GpuError> {
         for window in self.windows.iter().filter(|window| meet(&window.runs, runs).is_some()) {
-            let values: Vec<_> = window.points.par_iter().with_min_len(256).map(|&k| points.of(k)).collect();
+            let values: Vec<_> = parallel::map(window.points.len(), |k| points.of(window.points[k]));
             device.scoped(0, |_, queue| {
                 queue.write_buffer(&window.points_buffer, 0, bytemuck::cast_slice(&values));
             })?;

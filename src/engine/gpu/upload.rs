@@ -1,13 +1,13 @@
 use std::ops::Range;
 use std::sync::Arc;
-
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use super::device::Device;
 use super::frames::{Frame, Frames};
 use super::inputs::Inputs;
 use super::packing::Packing;
 use super::passage::Passage;
+use crate::array::parallel;
 use crate::array::{Array, DataError, ElementType, Order, Problem, Rounding, Validity, with_element};
 use crate::engine::{CHUNK, EngineError, Notice, targets};
 
@@ -136,11 +136,13 @@ impl Uploader {
         let conversion = self.conversion();
         scratch.resize((range.len() * size).div_ceil(4), 0);
         let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut scratch)[..range.len() * size];
-        let lost: Vec<Rounding> = bytes
-            .par_chunks_mut(CONVERT_ELEMENTS * size)
-            .enumerate()
-            .map(|(k, out)| conversion.run(range.start + k * CONVERT_ELEMENTS, out))
-            .collect();
+        let chunks = bytes.chunks_mut(CONVERT_ELEMENTS * size).enumerate();
+        let lost = Mutex::new(Vec::new());
+        parallel::for_each(chunks, |(k, out)| {
+            let rounding = conversion.run(range.start + k * CONVERT_ELEMENTS, out);
+            lost.lock().unwrap_or_else(PoisonError::into_inner).push(rounding);
+        });
+        let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         let written = self.done(range, &lost).and_then(|()| Ok(write(bytes)?));
         self.scratch = scratch;
         written
@@ -155,28 +157,27 @@ impl Uploader {
     ) -> Result<(), EngineError> {
         const CHUNK_BYTES: usize = CONVERT_ELEMENTS * size_of::<f32>();
         let (size, values, conversion) = (self.packing.size(), self.in_place(), self.conversion());
-        let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>, scratch: &mut Vec<u32>| {
+        let write = |k: usize, mut out: wgpu::WriteOnly<'_, [u8]>| {
             let start = range.start + k * (CHUNK_BYTES / size);
             if let Some(values) = values {
                 out.copy_from_slice(&values[start * size..][..out.len()]);
                 return Rounding::default();
             }
-            scratch.resize(out.len().div_ceil(4), 0);
-            let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(scratch)[..out.len()];
+            let mut scratch = vec![0u32; out.len().div_ceil(4)];
+            let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut scratch)[..out.len()];
             let lost = conversion.run(start, bytes);
             out.copy_from_slice(bytes);
             lost
         };
         let (chunks, rest) = memory.into_chunks::<CHUNK_BYTES>();
+        // The memory as a whole cannot go to another thread; its parts can.
         let chunks: Vec<_> = chunks.into_iter().collect();
-        let whole = chunks.len();
-        let mut lost: Vec<Rounding> = chunks
-            .into_par_iter()
-            .enumerate()
-            .map_init(Vec::new, |scratch, (k, chunk)| write(k, chunk.into(), scratch))
-            .collect();
-        lost.push(write(whole, rest, &mut Vec::new()));
-        self.done(range, &lost)
+        let lost = Mutex::new(vec![write(chunks.len(), rest)]);
+        parallel::for_each(chunks.into_iter().enumerate(), |(k, chunk)| {
+            let rounding = write(k, chunk.into());
+            lost.lock().unwrap_or_else(PoisonError::into_inner).push(rounding);
+        });
+        self.done(range, &lost.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The elements as they lie in memory, if that is how the device wants
