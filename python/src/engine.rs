@@ -98,7 +98,7 @@ impl EngineChoice {
         if settings.memory_bytes == u64::MAX && adapter.shares_host_memory() {
             settings.memory_bytes = crate::problem::half_of_free();
         }
-        Ok(Box::new(Gpu::open_with(adapter, data, &settings)?))
+        Gpu::engine(adapter, data, &settings)
     }
 
     fn adapters(&self) -> Result<Adapters, GpuError> {

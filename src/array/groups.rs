@@ -26,6 +26,9 @@ pub enum Groups {
     },
     /// Those of one label.
     Labels(Labels),
+    /// Runs of elements that follow one another, each by the number of all elements
+    /// up to its end.
+    Runs(Arc<[u64]>),
 }
 
 /// Why elements cannot be grouped so.
@@ -84,6 +87,10 @@ pub enum GroupsError {
     #[error("{label}: labels of shape {found}, where X has {shape}; give a label for each element")]
     #[expect(missing_docs, reason = "the message says what the fields hold")]
     LabelsShape { label: String, found: Shape, shape: Shape },
+    /// Runs that do not make up the data.
+    #[error("runs of elements that are not all {elements} elements of the data, one after the other")]
+    #[expect(missing_docs, reason = "the message says what the field holds")]
+    Runs { elements: u64 },
 }
 
 /// The axes of a shape, in words.
@@ -117,6 +124,8 @@ pub enum Members {
     Regular(Arc<[Level]>),
     /// By its label.
     Labels(Labels),
+    /// By the run that it lies in: the number of all elements up to the end of each.
+    Runs(Arc<[u64]>),
 }
 
 impl Fits {
@@ -177,6 +186,16 @@ impl Fits {
                     members: Members::Labels(labels.clone()),
                     is_one: false,
                 })
+            }
+            Groups::Runs(ends) => {
+                let follow =
+                    ends.first().is_some_and(|&end| end > 0) && ends.is_sorted_by(|one, next| one < next);
+                if !follow || ends.last() != Some(&elements) {
+                    return Err(GroupsError::Runs { elements });
+                }
+                let count = ends.len() as u64;
+                let members = Members::Runs(Arc::clone(ends));
+                Ok(Self { first: 0, count, shape: Shape(vec![count]), members, is_one: false })
             }
         }
     }
@@ -272,7 +291,25 @@ impl Fits {
                 [Level { shared, .. }] => Some(shared.max(1)),
                 _ => None,
             },
-            Members::Labels(_) => None,
+            Members::Labels(_) | Members::Runs(_) => None,
+        }
+    }
+
+    /// Whether the elements of each fit follow one another.
+    #[must_use]
+    pub fn are_runs(&self) -> bool {
+        self.run_elements().is_some() || matches!(self.members, Members::Runs(_))
+    }
+
+    /// The elements of the longest run of one fit, where fits are runs.
+    #[must_use]
+    pub fn longest_run(&self) -> Option<u64> {
+        match &self.members {
+            Members::Runs(ends) => {
+                let before = std::iter::once(0).chain(ends.iter().copied());
+                ends.iter().zip(before).map(|(end, start)| end - start).max()
+            }
+            _ => self.run_elements(),
         }
     }
 
@@ -284,6 +321,10 @@ impl Fits {
             Members::Regular(levels) => Some(fit_of(levels, k as u64)),
             Members::Labels(labels) => {
                 labels.ids().get(k).filter(|&&id| id != NO_GROUP).map(|&id| u64::from(id))
+            }
+            Members::Runs(ends) => {
+                let fit = run_of(ends, k as u64);
+                (fit < ends.len()).then_some(fit as u64)
             }
         }
     }
@@ -312,23 +353,48 @@ impl Fits {
                 let fit = |&id: &u32| if id == NO_GROUP { u64::MAX } else { u64::from(id) };
                 out.extend(labels.ids()[range].iter().map(fit));
             }
+            Members::Runs(ends) => {
+                for (fit, run) in runs_until(ends, range) {
+                    out.extend(run.map(|_| fit));
+                }
+            }
         }
     }
 
     /// The runs of elements of one fit each that make up a range of the
     /// problem's elements, with the fit's number.
     pub fn runs(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Range<usize>)> + use<'_> {
-        let (levels, ids) = match &self.members {
-            Members::Regular(levels) => (&**levels, None),
-            Members::Labels(labels) => (&[][..], Some(labels.ids())),
+        let (levels, ids, ends) = match &self.members {
+            Members::Regular(levels) => (Some(&**levels), None, None),
+            Members::Labels(labels) => (None, Some(labels.ids()), None),
+            Members::Runs(ends) => (None, None, Some(&**ends)),
         };
-        let regular = ids.is_none().then(|| runs(levels, range.clone())).into_iter().flatten();
+        let regular = levels.map(|levels| runs(levels, range.clone())).into_iter().flatten();
+        let following = ends.map(|ends| runs_until(ends, range.clone())).into_iter().flatten();
         let labelled = ids.into_iter().flat_map(move |ids| {
             let labels = range.clone().filter(|&k| ids[k] != NO_GROUP);
             labels.map(|k| (u64::from(ids[k]), k..k + 1))
         });
-        regular.chain(labelled).map(|(fit, run)| (self.first + fit, run))
+        regular.chain(labelled).chain(following).map(|(fit, run)| (self.first + fit, run))
     }
+}
+
+/// The run of element number `k`.
+fn run_of(ends: &[u64], k: u64) -> usize {
+    ends.partition_point(|&end| end <= k)
+}
+
+/// The parts of runs that make up a range, with the runs' numbers.
+fn runs_until(ends: &[u64], range: Range<usize>) -> impl Iterator<Item = (u64, Range<usize>)> {
+    let (mut start, mut fit) = (range.start, run_of(ends, range.start as u64));
+    std::iter::from_fn(move || {
+        let end = usize::try_from(*ends.get(fit)?).unwrap_or(usize::MAX).min(range.end);
+        (start < range.end).then(|| {
+            let run = (fit as u64, start..end);
+            (start, fit) = (end, fit + 1);
+            run
+        })
+    })
 }
 
 #[cfg(test)]
@@ -348,6 +414,22 @@ mod tests {
         assert_eq!(outer.runs(5..23).collect::<Vec<_>>(), [(0, 5..10), (1, 10..20), (2, 20..23)]);
         let one = fits(&Groups::One, &[4, 2, 5], 3, Order::Fortran).unwrap();
         assert_eq!((one.range(), one.runs(5..23).collect::<Vec<_>>()), (0..1, vec![(0, 5..23)]));
+    }
+
+    #[test]
+    fn runs_have_lengths_of_their_own() {
+        let of = |ends: &[u64]| fits(&Groups::Runs(ends.into()), &[10], 0, Order::C);
+        let runs = of(&[1, 4, 10]).unwrap();
+        assert_eq!(runs.runs(0..10).collect::<Vec<_>>(), [(0, 0..1), (1, 1..4), (2, 4..10)]);
+        assert_eq!(runs.runs(2..5).collect::<Vec<_>>(), [(1, 2..4), (2, 4..5)]);
+        let mut filled = Vec::new();
+        runs.fill(0..6, &mut filled);
+        assert_eq!(filled, [0, 1, 1, 1, 2, 2]);
+        assert_eq!((runs.of_element(3), runs.of_element(4), runs.of_element(10)), (Some(1), Some(2), None));
+        assert_eq!((runs.range(), runs.longest_run(), runs.are_runs()), (0..3, Some(6), true));
+        for ends in [&[][..], &[0, 10], &[4, 4, 10], &[4, 9], &[4, 11]] {
+            assert!(matches!(of(ends), Err(GroupsError::Runs { elements: 10 })), "{ends:?}");
+        }
     }
 
     /// Along the middle of three axes, the first, both outer ones, none and all: the

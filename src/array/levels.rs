@@ -76,6 +76,25 @@ pub(super) fn fit_of(levels: &[Level], mut k: u64) -> u64 {
     fit
 }
 
+/// Calls `each` with the elements of a fit, in their order.
+pub(super) fn each_of(levels: &[Level], fit: u64, each: &mut impl FnMut(u64)) {
+    each_below(levels, fit, 0, each);
+}
+
+/// The same of those whose indices of the levels before these make up a number.
+fn each_below(levels: &[Level], fit: u64, before: u64, each: &mut impl FnMut(u64)) {
+    let Some((level, inner)) = levels.split_first() else { return each(before) };
+    let slot = fit.checked_div(level.fit_step).unwrap_or_default() % level.fits();
+    let first = slot * level.shared;
+    let indices = first..level.extent.min(first + level.shared);
+    let numbers = indices.map(|index| before * level.extent + index);
+    if inner.is_empty() {
+        numbers.for_each(each);
+    } else {
+        numbers.for_each(|number| each_below(inner, fit, number, each));
+    }
+}
+
 /// The runs of elements of one fit each that make up a range, with the fit's
 /// number.
 pub(super) fn runs(levels: &[Level], range: Range<usize>) -> impl Iterator<Item = (u64, Range<usize>)> {

@@ -18,6 +18,7 @@ pub(crate) mod bitmap;
 pub(crate) mod element;
 pub(crate) mod error;
 mod excluded;
+mod gather;
 mod grid;
 mod groups;
 #[cfg(any(feature = "parquet", feature = "tiff"))]
@@ -48,6 +49,7 @@ pub use element::{Bool8, Element, ElementType, Real, with_element};
 pub use error::DataError;
 pub(crate) use error::{harmless, shown};
 pub use excluded::Excluded;
+pub use gather::Gathering;
 pub use grid::{CHUNK_ELEMENTS, ChunkGrid};
 pub use groups::{Fits, Groups, GroupsError, Members};
 pub(crate) use hint::alternatives;

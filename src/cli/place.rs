@@ -33,7 +33,7 @@ impl<'a> Place<'a> {
     pub(super) fn open(self, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(data)),
-            Self::Gpu(adapter, settings) => Box::new(Gpu::open_with(adapter, data, &settings)?),
+            Self::Gpu(adapter, settings) => Gpu::engine(adapter, data, &settings)?,
         })
     }
 }

@@ -257,7 +257,7 @@ impl Engine for Cpu {
         over: Range<u64>,
     ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
-        if self.data.fits().run_elements().is_none() {
+        if !self.data.fits().are_runs() {
             check_squared(&self.info, loss)?;
             return partials_of_fits(&self.data, arithmetic(), over.clone(), self.sums_of_fits(&over, at)?);
         }
@@ -270,7 +270,7 @@ impl Engine for Cpu {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        if self.data.fits().run_elements().is_none() {
+        if !self.data.fits().are_runs() {
             return partials_of_fits(&self.data, arithmetic(), over.clone(), self.moments_of_fits(&over)?);
         }
         partials_of(&self.data, arithmetic(), over.clone(), self.moments_of_chunks(&over)?)

@@ -29,7 +29,9 @@ pub enum EngineError {
     #[error("the GPU engine has no neighbourhoods of elements")]
     NoWindows,
     /// A pass on a device over fits whose elements are apart.
-    #[error("the GPU engine computes fits whose elements follow one another, not these {fits} fits")]
+    #[error(
+        "the elements of these {fits} fits do not follow one another on the device; bring them together first"
+    )]
     #[expect(missing_docs, reason = "the message says what the field holds")]
     Apart { fits: u64 },
     /// A pass over a batch with an engine that has passes over whole chunks only.

@@ -6,7 +6,7 @@
 //! chunks. An engine knows nothing of learning rates or stopping, except behind
 //! a [`Stepper`]; a solver knows nothing of threads or devices. [`Reference`]
 //! is the definition, plain and slow; [`Cpu`] uses every core; [`gpu::Gpu`] runs
-//! the shaders.
+//! the shaders, and [`Gathered`] gives them the fits whose elements are apart.
 //!
 //! `interface` is that seam, `pass` the chunks of a pass on the host. `facts` has
 //! what such a pass must know of the data, `frame` the way in which it reads a run
@@ -21,6 +21,7 @@ mod cpu;
 mod error;
 mod facts;
 mod frame;
+mod gathered;
 pub mod gpu;
 mod info;
 mod interface;
@@ -43,6 +44,7 @@ pub use bins::{BinPlan, Binned, BlockMeans, Extremes};
 pub use check::{Mismatch, POINTS, PassErrors, PointResult, ReferenceResult, TOLERANCE, relative};
 pub use cpu::Cpu;
 pub use error::EngineError;
+pub use gathered::Gathered;
 pub use info::{EngineInfo, EngineKind};
 pub(crate) use interface::RESOLVED_SHARE;
 pub use interface::{Digits, Engine, MomentsSink, Sink};

@@ -38,8 +38,7 @@ pub(super) fn check_squared(info: &EngineInfo, loss: Loss) -> Result<(), EngineE
 
 /// Fails with [`EngineError::NoRobustPass`] for fits whose elements are apart.
 pub(super) fn check_runs(info: &EngineInfo, data: &Problem) -> Result<(), EngineError> {
-    let are_runs = data.fits().run_elements().is_some();
-    if are_runs { Ok(()) } else { Err(EngineError::NoRobustPass(info.kind)) }
+    if data.fits().are_runs() { Ok(()) } else { Err(EngineError::NoRobustPass(info.kind)) }
 }
 
 /// The problem's elements in a range of chunks, or [`EngineError::Chunks`].
@@ -96,7 +95,7 @@ pub(super) fn partials_of<S: Mergeable>(
 /// merge.
 pub(super) fn partials_of_fits<S: Mergeable>(
     data: &Problem,
-    arithmetic: &'static str,
+    arithmetic: impl Into<Cow<'static, str>>,
     over: Range<u64>,
     values: Vec<S::Value>,
 ) -> Result<Partials<S>, EngineError> {

@@ -232,7 +232,7 @@ impl Engine for Reference {
         over: Range<u64>,
     ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
-        if self.data.fits().run_elements().is_none() {
+        if !self.data.fits().are_runs() {
             check_squared(&self.info, loss)?;
             return partials_of_fits(&self.data, ARITHMETIC, over.clone(), self.sums_of_fits(&over, at)?);
         }
@@ -245,7 +245,7 @@ impl Engine for Reference {
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
-        if self.data.fits().run_elements().is_none() {
+        if !self.data.fits().are_runs() {
             return partials_of_fits(&self.data, ARITHMETIC, over.clone(), self.moments_of_fits(&over)?);
         }
         let (data, t) = (&self.data, targets(&self.data)?);

@@ -271,7 +271,7 @@ impl Labelled<'_> {
             room.read(data, self.t, self.frame, block.clone(), is_given);
             let ids = match data.fits().members() {
                 Members::Labels(labels) => &labels.ids()[block.clone()],
-                Members::Regular(_) => {
+                Members::Regular(_) | Members::Runs(_) => {
                     data.fits().fill(block.clone(), &mut numbers);
                     fits.clear();
                     fits.extend(numbers.iter().map(|&fit| u32::try_from(fit).unwrap_or(NO_GROUP)));

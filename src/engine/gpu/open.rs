@@ -16,7 +16,7 @@ use super::stream::Stream;
 use super::window::Window;
 use super::{Adapter, Gpu, GpuError, Held, Precision, Tuning};
 use crate::array::Problem;
-use crate::engine::{EngineError, EngineInfo, EngineKind, Notice};
+use crate::engine::{Engine, EngineError, EngineInfo, EngineKind, Gathered, Notice};
 
 /// The settings that a GPU is opened with.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ impl Gpu {
     /// nor with the precision.
     pub fn open_with(adapter: &Adapter, data: &Problem, settings: &GpuSettings) -> Result<Self, EngineError> {
         let GpuSettings { memory_bytes, tuning, precision } = *settings;
-        if data.fits().run_elements().is_none() {
+        if !data.fits().are_runs() {
             return Err(EngineError::Apart { fits: data.fits().count() });
         }
         precision.check_f64(adapter)?;
@@ -116,6 +116,23 @@ impl Gpu {
             };
         }
         Ok(gpu)
+    }
+
+    /// Like [`open_with`](Self::open_with), for whatever fits: those whose elements are
+    /// apart are brought together on the way.
+    ///
+    /// # Errors
+    /// Those of [`open_with`](Self::open_with) and [`Problem::gathered`].
+    pub fn engine(
+        adapter: &Adapter,
+        data: &Problem,
+        settings: &GpuSettings,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        if data.fits().are_runs() {
+            return Ok(Box::new(Self::open_with(adapter, data, settings)?));
+        }
+        let opened = Gathered::open(data, |runs| Self::open_with(adapter, runs, settings))?;
+        Ok(Box::new(opened))
     }
 
     /// Brings the data to the device; `None` if its memory doesn't hold them.
@@ -176,8 +193,9 @@ impl Gpu {
     ) -> Result<Self, EngineError> {
         tuning.check_within(&device.limits, device.has_subgroups).map_err(|reason| device.limit(reason))?;
         let predict = {
-            let fit_elements = data.fit_elements().filter(|elements| !elements.is_multiple_of(4));
-            let source = kernels::predict(&tuning, Form::of(inputs, true, proven), fit_elements.is_some());
+            let fits = data.fits();
+            let share_groups = !fits.is_one() && fits.run_elements().is_none_or(|run| !run.is_multiple_of(4));
+            let source = kernels::predict(&tuning, Form::of(inputs, true, proven), share_groups);
             device.scoped(0, |device, _| Kernel::compile(device, &source))?
         };
         let point = create_buffer(&device, "point", size_of::<Parameters>() as u64, STORAGE_INPUT)?;

@@ -44,7 +44,8 @@ impl Runs {
             }));
             firsts.push(list.len());
         }
-        let longest = data.fit_elements().and_then(|elements| usize::try_from(elements).ok());
+        let longest = if fits.is_one() { None } else { fits.longest_run() };
+        let longest = longest.and_then(|elements| usize::try_from(elements).ok());
         Self { list, firsts, longest: longest.unwrap_or(CHUNK).clamp(1, CHUNK) }
     }
 

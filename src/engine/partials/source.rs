@@ -49,6 +49,11 @@ impl Source {
         }
     }
 
+    /// The name of the arithmetic, which decides the bits.
+    pub(in crate::engine) fn arithmetic(&self) -> &Cow<'static, str> {
+        &self.arithmetic
+    }
+
     /// The source of parts of both, if they merge.
     pub(super) fn joined(&self, other: &Self) -> Option<Self> {
         let order = self.order.or(other.order);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{Lab, number, values};
 use crate::common::Number;
-use crate::common::tolerances::F64_RESULTS;
+use crate::common::tolerances::{F32_RESULTS, F64_RESULTS};
 
 /// Two bands of 2×3 pixels, T = 2·X + 1 in the first and 5 − X in the second.
 fn bands(lab: &Lab) -> &Lab {
@@ -66,6 +66,47 @@ fn a_line_for_each_band_by_every_solver() {
             }
         }
     }
+}
+
+/// The lines of `bands`, by each grouping on the device, and what it does not do.
+#[test]
+fn fits_of_every_grouping_on_a_device() {
+    let lab = Lab::new();
+    bands(&lab);
+    let near = |got: &[f64], want: &[f64]| {
+        assert_eq!(got.len(), want.len(), "{got:?} for {want:?}");
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() <= F32_RESULTS * want.abs(), "{got} for {want}");
+        }
+    };
+    for (grouping, weights) in [
+        ("--axis 1,2", &[2.0, -1.0][..]),
+        ("--axis 0", &[]),
+        ("--axis 1", &[2.0, 2.0, 2.0, -1.0, -1.0, -1.0]),
+        ("--groups g.npy", &[2.0, -1.0, 2.0]),
+        ("--tile 2x2", &[2.0, 2.0, -1.0, -1.0]),
+    ] {
+        let line = format!("fit x.npy t.npy {grouping} --solver exact --json");
+        let ran = lab.run(&format!("{line} --engine gpu --adapter llvmpipe")).succeeds().json();
+        assert_eq!(ran["engine"]["kind"], "gpu");
+        let cpu = lab.run(&format!("{line} --engine cpu")).succeeds().json();
+        for field in ["weight", "bias", "n"] {
+            near(&of_all(&ran, field), &of_all(&cpu, field));
+        }
+        if !weights.is_empty() {
+            near(&of_all(&ran, "weight"), weights);
+        }
+        let line = format!("fit x.npy t.npy {grouping} --solver sgd --steps 9 --lr 0.01 --json");
+        let ran = lab.run(&format!("{line} --engine gpu --adapter llvmpipe")).succeeds().json();
+        let cpu = lab.run(&format!("{line} --engine cpu")).succeeds().json();
+        near(&of_all(&ran, "weight"), &of_all(&cpu, "weight"));
+    }
+    let line = "fit x.npy t.npy --window 1x3 --solver exact --engine gpu --adapter llvmpipe";
+    lab.run(line).ends_refused(&["neighbourhoods", "--engine cpu"]);
+    lab.run("fit x.npy t.npy --axis 1 --solver exact --save map.npz --engine gpu --adapter llvmpipe")
+        .succeeds();
+    lab.run("predict map.npz x.npy -o y.npy --engine gpu").ends_refused(&["on the CPU", "--engine cpu"]);
+    lab.run("predict map.npz x.npy -o y.npy").succeeds();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use linfit::math::{Affine, Loss, LossSums, Moments};
 use crate::common::tolerances::GROUPED;
 
 /// Numbers without a pattern that repeats, from 0 to 1.
-fn spread(k: usize, step: f64) -> f64 {
+pub fn spread(k: usize, step: f64) -> f64 {
     (k as f64 * step).fract()
 }
 
@@ -29,15 +29,15 @@ fn index(shape: &[u64], mut k: usize) -> Vec<usize> {
 type FitOf = Box<dyn Fn(&[usize]) -> usize>;
 
 /// A grouping, and the fit of an element of each index, as it is meant.
-struct Grouping {
-    name: String,
-    shape: Vec<u64>,
-    groups: Groups,
-    fits: usize,
+pub struct Grouping {
+    pub name: String,
+    pub shape: Vec<u64>,
+    pub groups: Groups,
+    pub fits: usize,
     fit: FitOf,
 }
 
-fn along(shape: &[u64], axes: &[usize]) -> Grouping {
+pub fn along(shape: &[u64], axes: &[usize]) -> Grouping {
     let numbering: Vec<usize> = (0..shape.len()).filter(|axis| !axes.contains(axis)).collect();
     let extents: Vec<usize> = numbering.iter().map(|&axis| shape[axis] as usize).collect();
     let groups = Groups::Axes(axes.iter().map(|&axis| axis as isize).collect());
@@ -52,7 +52,7 @@ fn along(shape: &[u64], axes: &[usize]) -> Grouping {
     }
 }
 
-fn tiled(shape: &[u64], rows: usize, columns: usize) -> Grouping {
+pub fn tiled(shape: &[u64], rows: usize, columns: usize) -> Grouping {
     let [planes, height, width] = shape[..] else { panic!("three axes") };
     let (down, across) = ((height as usize).div_ceil(rows), (width as usize).div_ceil(columns));
     Grouping {
@@ -64,7 +64,7 @@ fn tiled(shape: &[u64], rows: usize, columns: usize) -> Grouping {
     }
 }
 
-fn labelled(n: usize, fits: usize, label: impl Fn(usize) -> usize + Copy + 'static) -> Grouping {
+pub fn labelled(n: usize, fits: usize, label: impl Fn(usize) -> usize + Copy + 'static) -> Grouping {
     let ids: Vec<u32> = (0..n).map(|k| label(k) as u32).collect();
     let labels = Labels::new(Array::from_vec("g", &[n as u64], ids), fits as u64).unwrap();
     Grouping {
@@ -77,7 +77,7 @@ fn labelled(n: usize, fits: usize, label: impl Fn(usize) -> usize + Copy + 'stat
 }
 
 /// Groupings of every kind, small and such as engines share out in several ways.
-fn groupings() -> Vec<Grouping> {
+pub fn groupings() -> Vec<Grouping> {
     let mut all = vec![
         along(&[5, 3, 4], &[0]),
         along(&[5, 3, 4], &[1]),
@@ -109,7 +109,7 @@ fn groupings() -> Vec<Grouping> {
 }
 
 /// The elements of each fit.
-fn members(grouping: &Grouping) -> Vec<Vec<usize>> {
+pub fn members(grouping: &Grouping) -> Vec<Vec<usize>> {
     let n = grouping.shape.iter().product::<u64>() as usize;
     let mut members = vec![Vec::new(); grouping.fits];
     for k in 0..n {
@@ -160,7 +160,7 @@ fn compare_sums(name: &str, got: &LossSums, want: &LossSums) {
     }
 }
 
-fn points(fits: usize) -> Vec<Affine> {
+pub fn points(fits: usize) -> Vec<Affine> {
     (0..fits).map(|k| Affine::new(1.0 + spread(k, 0.37), 0.5 - spread(k, 0.73))).collect()
 }
 
