@@ -1,17 +1,15 @@
-use std::iter::successors;
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use bytemuck::Zeroable;
 
-use super::abi::outcome::{DIVERGED, STEP, TOLERANCE};
 use super::abi::{DescentUniform, HistoryHead, HistoryRow, binding};
-use super::buffers::{STORAGE, create_buffer, split, uniform};
+use super::buffers::{STORAGE, create_buffer, joined, split, uniform};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
 use super::frames::Frame;
+use super::history::History;
 use super::kernels::{self, Quantity};
-use super::partials::whole;
 use super::pipelines::{Kernel, SumsKernel};
 use super::plan::{self, UPDATED_PARTIALS};
 use super::readback::Staging;
@@ -19,7 +17,6 @@ use super::resident::{Resident, ResidentPass};
 use super::shift::ResidualShift;
 use super::{Gpu, GpuError, Held, Precision};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Evaluation};
 
 /// The steps of a descent on the device.
 pub(super) struct Descent {
@@ -375,6 +372,7 @@ mod tests {
     use super::super::{GpuSettings, Tuning};
     use super::*;
     use crate::array::{Array, Problem};
+    use crate::math::{Affine, Evaluation};
 
     /// Whole numbers: N = 2¹⁶ + 1 and less, residuals at most 13 in size, so
     /// the sums are exact in f32, and the means in two-floats but for the last
