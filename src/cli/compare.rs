@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -7,6 +8,10 @@ use super::error::CliError;
 use super::hint::told;
 use super::memory::MemoryArguments;
 use super::pair::PairArguments;
+use super::paths::check_outputs;
+use super::pictures::check_picture;
+#[cfg(feature = "plot")]
+use super::pictures::format_of;
 use super::place::{OnlyEngine, Place, check_adapters};
 use super::precision::PrecisionArguments;
 use super::tuning::TuningArguments;
@@ -16,6 +21,8 @@ use super::{Outcome, print};
 use crate::array::Problem;
 use crate::engine::gpu::{Adapter, Adapters, GpuError, GpuSettings, Precision};
 use crate::engine::{Engine, EngineError, Notice, POINTS, PointResult, ReferenceResult, TOLERANCE};
+#[cfg(feature = "plot")]
+use crate::io::output::OutputFile;
 use crate::math::Affine;
 use crate::report::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
 
@@ -65,6 +72,10 @@ pub(super) struct CompareArguments {
     #[command(flatten)]
     tuning: TuningArguments,
 
+    /// Draw the errors by engine; a .svg or a .png file
+    #[arg(long, help_heading = "Output", value_name = "FILE.svg|png")]
+    plot: Option<PathBuf>,
+
     /// Print the comparison as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -82,6 +93,10 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     let others = if arguments.w0.is_some() || arguments.b0.is_some() { &[][..] } else { &others[..] };
     if !at.is_finite() {
         return Err(CliError::Usage("--w0 and --b0 must be finite numbers".to_owned()));
+    }
+    if let Some(path) = &arguments.plot {
+        check_picture(path)?;
+        check_outputs(&[("--plot", Some(path.as_path()))], &arguments.pair.paths())?;
     }
     let verbosity = arguments.verbosity;
     let drivers = OnlyEngine::drivers(arguments.engine, verbosity)?;
@@ -136,8 +151,26 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
     };
     let n = comparer.data.valid_len();
     let comparison = Comparison { n, tolerance: arguments.tol, reference, results };
+    if let Some(path) = &arguments.plot {
+        draw(path, &comparison)?;
+    }
     print(&comparison, arguments.json)?;
     Ok(if comparison.ok() { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+/// Draws the errors, after everything is measured: a driver that ends the program
+/// leaves no file.
+#[cfg(feature = "plot")]
+fn draw(path: &Path, comparison: &Comparison) -> Result<(), CliError> {
+    let picture = crate::report::pictures::errors(comparison, format_of(path))?;
+    Ok(OutputFile::create(path)?.finish_with(&picture)?)
+}
+
+/// Refused before: see [`check_picture`].
+#[cfg(not(feature = "plot"))]
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the one that draws")]
+fn draw(_: &Path, _: &Comparison) -> Result<(), CliError> {
+    Ok(())
 }
 
 /// Whether an adapter offers a precision. Few have f64, which needs no note; a

@@ -4,15 +4,19 @@ use clap::Args;
 
 use super::error::CliError;
 use crate::engine::Engine;
+use crate::fit::ManyFits;
+use crate::io::fits::Keys;
 use crate::io::output::OutputFile;
 use crate::math::Moments;
-use crate::report::{FitReport, InputFile, Trace};
+#[cfg(feature = "plot")]
+use crate::report::pictures::PictureFormat;
+use crate::report::{FitReport, InputFile, ManyReport, Trace};
 
 /// The pictures of a fit.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct PictureArguments {
-    /// Draw T against X with the line; a .svg or a .png file
+    /// Draw T against X with the line, or maps or histograms of many fits; a .svg or a .png file
     #[arg(long, value_name = "FILE.svg|png")]
     plot: Option<PathBuf>,
 
@@ -25,6 +29,14 @@ pub(super) struct PictureArguments {
 pub(super) struct Begun {
     plot: Option<(PathBuf, OutputFile)>,
     report: Option<(PathBuf, OutputFile)>,
+}
+
+/// The findings of many fits that are drawn.
+pub(super) struct FoundMany<'a> {
+    pub(super) fits: &'a ManyFits,
+    pub(super) keys: &'a Keys,
+    pub(super) report: &'a ManyReport,
+    pub(super) files: Vec<InputFile>,
 }
 
 /// The findings of a fit that are drawn.
@@ -94,13 +106,21 @@ impl Begun {
         let _ = (self.plot, self.report, engine.info(), report, moments, trace, files);
         Ok(())
     }
+
+    /// Nothing was begun.
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of the one that draws")]
+    pub(super) fn draw_many(self, found: FoundMany<'_>) -> Result<(), CliError> {
+        let FoundMany { fits, keys, report, files } = found;
+        let _ = (self.plot, self.report, fits, keys, report, files);
+        Ok(())
+    }
 }
 
 #[cfg(feature = "plot")]
 impl Begun {
     /// Makes the passes that pictures need, and draws them.
     pub(super) fn draw(self, found: Found<'_>) -> Result<(), CliError> {
-        use crate::report::pictures::{PictureFormat, density};
+        use crate::report::pictures::density;
         use crate::report::{FitView, Provenance, page};
 
         if self.plot.is_none() && self.report.is_none() {
@@ -109,8 +129,7 @@ impl Begun {
         let Found { engine, report, moments, trace, files } = found;
         let view = FitView::of(engine, report, moments, trace)?;
         if let Some((path, file)) = self.plot {
-            let format = PictureFormat::of(&path).unwrap_or(PictureFormat::Svg);
-            file.finish_with(&density(&view, format)?)?;
+            file.finish_with(&density(&view, format_of(&path))?)?;
         }
         if let Some((_, file)) = self.report {
             let provenance = Provenance { command: command(), files };
@@ -118,6 +137,32 @@ impl Begun {
         }
         Ok(())
     }
+
+    /// Draws many fits, which takes no pass.
+    pub(super) fn draw_many(self, found: FoundMany<'_>) -> Result<(), CliError> {
+        use crate::report::pictures::many;
+        use crate::report::{ManyView, Provenance, many_page};
+
+        if self.plot.is_none() && self.report.is_none() {
+            return Ok(());
+        }
+        let FoundMany { fits, keys, report, files } = found;
+        let view = ManyView::of(fits, keys, report);
+        if let Some((path, file)) = self.plot {
+            file.finish_with(&many(&view, format_of(&path))?)?;
+        }
+        if let Some((_, file)) = self.report {
+            let provenance = Provenance { command: command(), files };
+            file.finish_with(many_page(report, &view, &provenance)?.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// The format that the name of a file says.
+#[cfg(feature = "plot")]
+pub(super) fn format_of(path: &Path) -> PictureFormat {
+    PictureFormat::of(path).unwrap_or(PictureFormat::Svg)
 }
 
 /// The command as a shell takes it.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Timings;
 use super::numbers::{count, seconds, short};
 use super::table::{Column, Table};
-use crate::array::Excluded;
+use crate::array::{Excluded, Shape};
 use crate::engine::EngineInfo;
 use crate::fit::Method;
 use crate::fit::{FitRow, ManyFits, StopReason};
@@ -105,6 +105,29 @@ pub struct GroupResult {
     pub r2: Option<f64>,
 }
 
+impl GroupResult {
+    /// The result of a fit by its number.
+    pub(super) fn of(row: &FitRow, keys: &Keys, shape: &Shape, fit: usize) -> Self {
+        let some = |number: f64| number.is_finite().then_some(number);
+        Self {
+            group: keys.name_of(shape, fit),
+            weight: some(row.weight),
+            bias: some(row.bias),
+            n: row.n,
+            loss: some(row.loss),
+            r2: some(row.r2),
+        }
+    }
+
+    /// The label or the index as text for a terminal or a picture.
+    pub(super) fn name(&self) -> String {
+        match &self.group {
+            serde_json::Value::String(text) => crate::array::harmless(text),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl Quartiles {
     /// Those of numbers, of which NaN are left out; `None` if there are no others.
     #[must_use]
@@ -149,15 +172,7 @@ impl ManyReport {
             bias: Quartiles::of(column(|row| row.bias)).unwrap_or(nan),
             r2: Quartiles::of(column(|row| row.r2)),
         };
-        let some = |number: f64| number.is_finite().then_some(number);
-        let result = |(fit, row): (usize, &FitRow)| GroupResult {
-            group: keys.name_of(&fits.shape, fit),
-            weight: some(row.weight),
-            bias: some(row.bias),
-            n: row.n,
-            loss: some(row.loss),
-            r2: some(row.r2),
-        };
+        let result = |(fit, row): (usize, &FitRow)| GroupResult::of(row, keys, &fits.shape, fit);
         let listed = if fits.rows.len() <= MOST_LISTED { &fits.rows[..] } else { &[] };
         let stopped: Vec<Stopped> =
             fits.stopped.iter().map(|&(reason, count)| Stopped { reason, count }).collect();
@@ -245,12 +260,8 @@ impl ManyReport {
         let mut table = Table::new(columns);
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), short);
         for result in &self.results {
-            let group = match &result.group {
-                serde_json::Value::String(text) => crate::array::harmless(text),
-                other => other.to_string(),
-            };
             table.add([
-                format!("  {group}"),
+                format!("  {}", result.name()),
                 number(result.weight),
                 number(result.bias),
                 count(result.n),

@@ -11,6 +11,7 @@ mod explanation;
 mod from_moments;
 mod history;
 mod many;
+mod many_view;
 mod numbers;
 #[cfg(feature = "plot")]
 mod page;
@@ -32,9 +33,10 @@ pub use dry_run::{DryRun, InputFile};
 pub use explanation::Explanation;
 pub use history::History;
 pub use many::{FitsSummary, GroupResult, ManyReport, Quartiles, Stopped};
+pub use many_view::{FitMap, ManyView, NumberView, Shown};
 pub(crate) use numbers::count;
 #[cfg(feature = "plot")]
-pub use page::{Provenance, page};
+pub use page::{Provenance, many_page, page};
 pub use robustness::Robustness;
 pub use summary::{BatchesReport, FitReport, Outlook, Solved, Timings, far_by};
 pub use trace::Trace;

@@ -4,6 +4,8 @@ use clap::Args;
 
 use crate::cli::error::CliError;
 use crate::cli::pictures::check_picture;
+#[cfg(feature = "plot")]
+use crate::cli::pictures::format_of;
 use crate::cli::to_json;
 use crate::io::output::OutputFile;
 use crate::report::BenchReport;
@@ -66,9 +68,8 @@ impl ExportArguments {
         }
         #[cfg(feature = "plot")]
         if let (Some(file), Some(path)) = (plot, &self.plot) {
-            use crate::report::pictures::{PictureFormat, throughput};
-            let format = PictureFormat::of(path).unwrap_or(PictureFormat::Svg);
-            file.finish_with(&throughput(report, format)?)?;
+            use crate::report::pictures::throughput;
+            file.finish_with(&throughput(report, format_of(path))?)?;
         }
         #[cfg(not(feature = "plot"))]
         drop(plot);

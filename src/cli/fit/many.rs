@@ -10,6 +10,7 @@ use crate::cli::engine::Auto;
 use crate::cli::error::CliError;
 use crate::cli::grouping::Grouping;
 use crate::cli::pair::LoadedPair;
+use crate::cli::pictures::FoundMany;
 use crate::cli::progress::Progress;
 use crate::cli::solver::Solver;
 use crate::cli::{Outcome, interrupt, print, tell, to_json};
@@ -31,16 +32,14 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         )));
     }
     solver.check_for_many()?;
-    let dry_run = arguments.dry_run.then_some("--dry-run");
-    let pictures = arguments.pictures.outputs().into_iter().find_map(|(name, path)| path.map(|_| name));
-    if let Some(option) = dry_run.or(pictures) {
-        return Err(CliError::Usage(format!(
-            "{option} is for one fit; remove it, or the option that groups elements"
-        )));
+    if arguments.dry_run {
+        return Err(CliError::Usage(
+            "--dry-run is for one fit; remove it, or the option that groups elements".to_owned(),
+        ));
     }
     let engine = arguments.engine.choose(Auto::Cpu, arguments.verbosity)?;
     let started = Instant::now();
-    let (LoadedPair { problem: data, masked_by, metadata, .. }, grouping) = arguments.pair.load_grouped(
+    let (LoadedPair { problem: data, masked_by, metadata, files }, grouping) = arguments.pair.load_grouped(
         &arguments.grouping,
         arguments.engine.host_bytes(),
         arguments.verbosity,
@@ -52,6 +51,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     let mut engine = opened.engine;
     let prepare_s = started.elapsed().as_secs_f64();
 
+    let pictures = arguments.pictures.begin()?;
     let listening = interrupt::Watch::patient();
     let started = Instant::now();
     let mut timings = Timings { load_s, prepare_s, ..Timings::default() };
@@ -97,6 +97,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     if let Some((path, format)) = arguments.save.as_deref().zip(format) {
         save(path, format, &fits, &keys, &metadata, &report)?;
     }
+    pictures.draw_many(FoundMany { fits: &fits, keys: &keys, report: &report, files })?;
     if report.fits.degenerate > 0 {
         arguments.verbosity.note(&format_args!(
             "{} of {} fits have no line: fewer than two valid elements, or X does not vary; their numbers are NaN",

@@ -45,3 +45,8 @@ pub(super) fn split(value: f64) -> [f32; 2] {
     let hi = value as f32;
     [hi, (value - f64::from(hi)) as f32]
 }
+
+/// The sum of two f32, as one number.
+pub(super) fn joined([hi, lo]: [f32; 2]) -> f64 {
+    f64::from(hi) + f64::from(lo)
+}

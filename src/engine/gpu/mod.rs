@@ -23,7 +23,7 @@
 //! them to the host, which merges chunks as all engines do. `passes` and `moments` make loss sums and moments of them; `coarse`
 //! adds the share of the digits of W and b that residuals in f32 are computed
 //! without; `host` finds moments in f64 for them. `predict` predicts. `descent` runs
-//! many passes, each with the update that follows, for one read-back.
+//! many passes, each with the update that follows, for one read-back (`history`).
 
 mod abi;
 mod adapter;
@@ -36,6 +36,7 @@ mod drivers;
 mod engine;
 mod error;
 mod frames;
+mod history;
 mod host;
 mod inputs;
 mod kernels;

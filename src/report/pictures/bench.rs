@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use plotters::prelude::DrawingBackend;
-use plotters::style::RGBColor;
 
-use super::canvas::{Area, Axes, Draw, FAINT, Failed, INK, LINE, MARGIN, Pen, SECOND, Stroke};
+use super::canvas::Draw;
 use super::clip::Point;
+use super::pen::{Area, Axes, COLORS, FAINT, Failed, INK, MARGIN, Pen, Stroke};
 use super::scale::Scale;
-use crate::report::BenchReport;
+use crate::report::{BenchReport, BenchResult};
 
 /// The picture of a benchmark: bandwidth by size, a line for each engine and pass,
 /// and the speed of reading memory.
@@ -20,16 +20,6 @@ const WIDTH: u32 = 860;
 const HEIGHT: u32 = 520;
 const HEAD: u32 = 44;
 const LEGEND: u32 = 230;
-
-/// Colours that everyone can tell apart (M. Okabe, K. Ito, 2008).
-const COLORS: [RGBColor; 6] = [
-    LINE,
-    SECOND,
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x56, 0xb4, 0xe9),
-];
 
 impl Draw for Throughput<'_> {
     fn size(&self) -> (u32, u32) {
@@ -43,9 +33,8 @@ impl Draw for Throughput<'_> {
         let (main, legend) = body.split_horizontally(pen.px(WIDTH - LEGEND));
         let mut lines: BTreeMap<(String, &str), Vec<(f64, f64)>> = BTreeMap::new();
         for result in &self.report.results {
-            let engine = result.adapter.clone().unwrap_or_else(|| result.engine.to_owned());
             let point = ((result.n as f64).log2(), result.gb_s);
-            lines.entry((engine, result.pass)).or_default().push(point);
+            lines.entry((engine(result), result.pass)).or_default().push(point);
         }
         let points = || lines.values().flatten();
         let sizes =
@@ -54,7 +43,7 @@ impl Draw for Throughput<'_> {
         let fastest = points().map(|point| point.1).fold(self.report.read_gb_s, f64::max);
         let x = Scale::with_margin(sizes, 0.05);
         let y = Scale::new([0.0, fastest * 1.05]);
-        let names = ["elements, a power of 2", "GB/s"];
+        let names = ["elements, a power of 2", "bandwidth in GB/s"];
         let axes = Axes { x: &x, y: &y, x_name: names[0], y_name: names[1], ticks: [9, 8] };
         let mut chart = pen.chart(&main, &axes)?;
         let read = y.place(self.report.read_gb_s);
@@ -63,12 +52,33 @@ impl Draw for Throughput<'_> {
         pen.write(&legend, "- - reading memory", (4, 12), 12, FAINT)?;
         for (k, ((engine, pass), points)) in (0u32..).zip(&lines) {
             let color = COLORS[k as usize % COLORS.len()];
+            // Beyond the colours there are, lines are dashed.
+            let is_dashed = k as usize / COLORS.len() % 2 == 1;
+            let stroke = Stroke { is_dashed, ..Stroke::solid(color, 2) };
             let places: Vec<Point> = points.iter().map(|&(n, gb_s)| (x.place(n), y.place(gb_s))).collect();
-            pen.draw_line(&mut chart, &axes.window(), &places, Stroke::solid(color, 2))?;
+            pen.draw_line(&mut chart, &axes.window(), &places, stroke)?;
             pen.draw_dots(&mut chart, &places, color, 3)?;
-            let name: String = format!("— {engine}, {pass}").chars().take(34).collect();
-            pen.write(&legend, &name, (4, 34 + 20 * k), 12, color)?;
+            let sample = if is_dashed { "- -" } else { "—" };
+            pen.write(&legend, &format!("{sample} {engine}, {pass}"), (4, 34 + 20 * k), 12, color)?;
         }
         Ok(())
     }
+}
+
+/// The engine of a result, in as many letters as the legend has room for beside the
+/// pass. Two backends of one adapter are two engines.
+fn engine(result: &BenchResult) -> String {
+    const MOST: usize = 16;
+    let Some(adapter) = &result.adapter else { return result.engine.to_owned() };
+    let backend = result.backend.as_deref().unwrap_or_default();
+    let backend: String = backend.chars().take(MOST / 2).collect();
+    let room = MOST.saturating_sub(backend.chars().count() + 1);
+    // The first word of a name tells most.
+    let name = if adapter.chars().count() <= room {
+        adapter.clone()
+    } else {
+        let start: String = adapter.chars().take(room.saturating_sub(1)).collect();
+        format!("{}…", start.trim_end())
+    };
+    format!("{name} {backend}")
 }

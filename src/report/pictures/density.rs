@@ -4,9 +4,10 @@ use plotters::chart::ChartBuilder;
 use plotters::prelude::{DrawingBackend, Rectangle};
 use plotters::style::Color;
 
-use super::canvas::{
-    Area, Axes, BELOW, Chart, Colors, Draw, FAINT, Failed, INK, LEFT, LINE, MARGIN, Pen, RIGHT, SECOND,
-    Stroke,
+use super::canvas::Draw;
+use super::colors::Colors;
+use super::pen::{
+    Area, Axes, BELOW, Chart, FAINT, Failed, INK, LEFT, LINE, MARGIN, Pen, RIGHT, SECOND, Stroke,
 };
 use super::scale::Scale;
 use crate::math::{Affine, BinAxis, Bins};

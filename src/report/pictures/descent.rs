@@ -2,9 +2,9 @@
 
 use plotters::prelude::DrawingBackend;
 
-use super::canvas::{Area, Axes, Draw, FAINT, Failed, LINE, Pen, SECOND, Stroke};
+use super::canvas::Draw;
 use super::clip::Point;
-use super::residuals::titled;
+use super::pen::{Area, Axes, FAINT, Failed, LINE, Pen, SECOND, Stroke};
 use super::scale::Scale;
 use crate::fit::State;
 use crate::math::Affine;
@@ -39,7 +39,7 @@ impl Draw for Descent<'_> {
 
 /// Loss and the size of the gradient, by step.
 fn by_step<DB: DrawingBackend>(area: &Area<DB>, pen: Pen, states: &[State]) -> Result<(), Failed<DB>> {
-    let body = titled(area, pen, "Loss and size of the gradient")?;
+    let body = pen.titled(area, "Loss and size of the gradient")?;
     let legend = (WIDTH / 2 - 150, 12);
     pen.write(area, "— loss", legend, 12, LINE)?;
     pen.write(area, "— gradient", (legend.0 + 60, 12), 12, SECOND)?;
@@ -80,7 +80,7 @@ fn path<DB: DrawingBackend>(
     states: &[State],
     bowl: Option<&Bowl>,
 ) -> Result<(), Failed<DB>> {
-    let body = titled(area, pen, "W and b over contours of the loss")?;
+    let body = pen.titled(area, "W and b over contours of the loss")?;
     let best = bowl.map(|bowl| bowl.best);
     let models = || states.iter().map(|state| state.model).chain(best);
     let range = |of: &dyn Fn(Affine) -> f64| {

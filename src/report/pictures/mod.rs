@@ -1,19 +1,30 @@
 //! Pictures of a fit: the density of T against X with the line, the residuals, and
-//! the descent. A `view` of the data holds everything that is drawn; drawing reads
-//! no data. The crate that draws, axes and text included, is plotters: it gives
-//! SVG and, from the same drawing and with a font that is in the program, PNG.
+//! the descent; of many fits, benchmarks and comparisons. A view of the data holds
+//! everything that is drawn; drawing reads no data. The crate that draws, axes and
+//! text included, is plotters: it gives SVG and, from the same drawing and with a
+//! font that is in the program, PNG.
+//!
+//! A `canvas` is the surface, a `pen` draws on it the parts that pictures have in
+//! common, within a `scale` for each axis and `clip`ped to it; `colors` stand for
+//! numbers, and a `raster` is a map of them.
 
 mod bench;
 mod canvas;
 mod clip;
+mod colors;
+mod comparison;
 mod density;
 mod descent;
 mod format;
+mod many;
+mod pen;
+mod raster;
 mod residuals;
 mod scale;
 
-use super::BenchReport;
+use super::many_view::ManyView;
 use super::view::FitView;
+use super::{BenchReport, Comparison};
 use canvas::drawn;
 
 pub use format::{PictureError, PictureFormat};
@@ -22,9 +33,9 @@ pub use format::{PictureError, PictureFormat};
 ///
 /// # Errors
 /// [`PictureError`].
-pub(super) fn inline(
-    kind: fn(&FitView, PictureFormat) -> Result<Vec<u8>, PictureError>,
-    view: &FitView,
+pub(super) fn inline<V>(
+    kind: fn(&V, PictureFormat) -> Result<Vec<u8>, PictureError>,
+    view: &V,
 ) -> Result<String, PictureError> {
     let svg = kind(view, PictureFormat::Inline)?;
     String::from_utf8(svg).map_err(PictureError::of)
@@ -53,6 +64,22 @@ pub fn residuals(view: &FitView, format: PictureFormat) -> Result<Vec<u8>, Pictu
 /// [`PictureError`].
 pub fn descent(view: &FitView, format: PictureFormat) -> Result<Vec<u8>, PictureError> {
     drawn(&descent::Descent { view }, format)
+}
+
+/// Many fits: W, b and R² as maps or histograms, and the worst of them.
+///
+/// # Errors
+/// [`PictureError`].
+pub fn many(view: &ManyView, format: PictureFormat) -> Result<Vec<u8>, PictureError> {
+    drawn(&many::Many { view }, format)
+}
+
+/// The errors of engines against the reference.
+///
+/// # Errors
+/// [`PictureError`].
+pub fn errors(comparison: &Comparison, format: PictureFormat) -> Result<Vec<u8>, PictureError> {
+    drawn(&comparison::Errors { comparison }, format)
 }
 
 /// The throughput of passes by size.

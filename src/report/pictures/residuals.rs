@@ -3,8 +3,11 @@
 use plotters::prelude::{DrawingBackend, Rectangle};
 use plotters::style::Color;
 
-use super::canvas::{Area, Axes, Colors, Draw, FAINT, Failed, INK, LINE, MARGIN, Pen, SECOND, Stroke};
+use super::canvas::Draw;
+use super::colors::Colors;
 use super::density::{along, cells};
+use super::pen::{Area, Axes, FAINT, Failed, LINE, Pen, SECOND, Stroke};
+use super::raster::{BAR, Raster};
 use super::scale::Scale;
 use crate::engine::BlockMeans;
 use crate::fit::{normal_quantile, normal_share};
@@ -18,8 +21,6 @@ pub(super) struct Residuals<'a> {
 
 const WIDTH: u32 = 860;
 const HEIGHT: u32 = 680;
-const HEAD: u32 = 34;
-const BAR: u32 = 100;
 
 /// Bars of the histogram, at most.
 const BARS: usize = 64;
@@ -43,21 +44,10 @@ impl Draw for Residuals<'_> {
     }
 }
 
-/// Writes what a chart shows; the rest of its area.
-pub(super) fn titled<DB: DrawingBackend>(
-    area: &Area<DB>,
-    pen: Pen,
-    title: &str,
-) -> Result<Area<DB>, Failed<DB>> {
-    let (head, body) = area.split_vertically(pen.px(HEAD));
-    pen.write(&head, title, (MARGIN + 6, 12), 13, INK)?;
-    Ok(body)
-}
-
 impl Residuals<'_> {
     /// The number of residuals by their size, and that of a normal distribution.
     fn histogram<DB: DrawingBackend>(&self, area: &Area<DB>, pen: Pen) -> Result<(), Failed<DB>> {
-        let body = titled(area, pen, "Residuals Y − T, and the normal curve of their size")?;
+        let body = pen.titled(area, "Residuals Y − T, and the normal curve of their size")?;
         let (edges, sizes) = bars(&self.view.binned.residuals, BARS);
         let most = sizes.iter().copied().fold(0.0, f64::max);
         let x = Scale::with_margin([edges[0], edges[edges.len() - 1]], 0.02);
@@ -89,7 +79,7 @@ impl Residuals<'_> {
 
     /// The density of residuals against X.
     fn against_x<DB: DrawingBackend>(&self, area: &Area<DB>, pen: Pen) -> Result<(), Failed<DB>> {
-        let body = titled(area, pen, "Residuals against X")?;
+        let body = pen.titled(area, "Residuals against X")?;
         let (main, bar) = body.split_horizontally(pen.px(WIDTH / 2 - BAR / 2));
         let extremes = &self.view.extremes;
         let (x, y) = (Scale::with_margin(extremes.x, 0.0), Scale::with_margin(extremes.residual, 0.0));
@@ -102,7 +92,7 @@ impl Residuals<'_> {
 
     /// Quantiles of the residuals against those of a normal distribution.
     fn against_normal<DB: DrawingBackend>(&self, area: &Area<DB>, pen: Pen) -> Result<(), Failed<DB>> {
-        let body = titled(area, pen, "Quantiles of the residuals against normal ones")?;
+        let body = pen.titled(area, "Quantiles of the residuals against normal ones")?;
         let points = quantiles(self.view);
         let spread = points.iter().map(|point| point.1.abs()).fold(0.0, f64::max);
         let spread = if spread > 0.0 { spread } else { 1.0 };
@@ -126,31 +116,16 @@ impl Residuals<'_> {
 
 /// The mean residual over rows and columns.
 fn map<DB: DrawingBackend>(area: &Area<DB>, pen: Pen, blocks: &BlockMeans) -> Result<(), Failed<DB>> {
-    let title = match [0, 1].map(|axis| blocks.extents[axis].div_ceil(blocks.blocks[axis])) {
-        [1, 1] => "Residuals by row and column".to_owned(),
-        [rows, columns] => format!("Residuals by row and column, means of {rows}×{columns}"),
+    let all = || (0..blocks.blocks[0]).flat_map(|row| (0..blocks.blocks[1]).map(move |column| (row, column)));
+    let raster = Raster {
+        extents: blocks.extents,
+        blocks: blocks.blocks,
+        value: &|row, column| blocks.mean(row, column),
+        colors: Colors::linear(all().filter_map(|(row, column)| blocks.mean(row, column))),
+        title: "Residuals by row and column",
+        name: "mean residual",
     };
-    let body = titled(area, pen, &title)?;
-    let (main, bar) = body.split_horizontally(pen.px(WIDTH / 2 - BAR / 2));
-    let [rows, columns] = blocks.blocks;
-    #[expect(clippy::cast_precision_loss, reason = "rows and columns")]
-    let [height, width] = blocks.extents.map(|extent| extent as f64);
-    let (x, y) = (Scale::new([0.0, width]), Scale::new([0.0, height]).reversed());
-    let axes = Axes { x: &x, y: &y, x_name: "column", y_name: "row", ticks: [6, 6] };
-    let all = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-    let colors = Colors::linear(all().filter_map(|(row, column)| blocks.mean(row, column)));
-    let mut chart = pen.chart(&main, &axes)?;
-    #[expect(clippy::cast_precision_loss, reason = "rows and columns")]
-    let place =
-        |k: usize, count: usize, scale: &Scale, extent: f64| scale.place(k as f64 / count as f64 * extent);
-    for (row, column) in all() {
-        if let Some(mean) = blocks.mean(row, column) {
-            let from = (place(column, columns, &x, width), place(row, rows, &y, height));
-            let to = (place(column + 1, columns, &x, width), place(row + 1, rows, &y, height));
-            chart.draw_series([Rectangle::new([from, to], colors.of(mean).filled())])?;
-        }
-    }
-    colors.bar(&bar, pen, "mean residual")
+    raster.draw(area, pen, WIDTH / 2 + BAR / 2)
 }
 
 /// The mean residual over the elements in order.
@@ -164,7 +139,7 @@ fn series<DB: DrawingBackend>(area: &Area<DB>, pen: Pen, blocks: &BlockMeans) ->
         1 => "Residuals in order".to_owned(),
         _ => format!("Residuals in order, means of {elements}"),
     };
-    let body = titled(area, pen, &title)?;
+    let body = pen.titled(area, &title)?;
     #[expect(clippy::cast_precision_loss, reason = "a number of elements")]
     let (width, step) = (blocks.extents[1] as f64, blocks.extents[1] as f64 / count as f64);
     let points: Vec<(f64, f64)> = (0..count)
