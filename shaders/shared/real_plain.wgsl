@@ -21,6 +21,16 @@ fn product(a: Reals, b: Reals) -> Reals {
     return a * b;
 }
 
+// r clamped to ±bound, which is not negative.
+fn clamped(r: Reals, bound: Reals) -> Reals {
+    return max(min(r, bound), -bound);
+}
+
+// a + (a − b).
+fn plus_difference(a: Reals, b: Reals) -> Reals {
+    return a + (a - b);
+}
+
 fn plus_term(total: Reals, term: Reals) -> Reals {
     return total + term;
 }

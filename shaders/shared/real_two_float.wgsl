@@ -23,6 +23,19 @@ fn product(a: Reals, b: Reals) -> Reals {
     return multiply(a, b);
 }
 
+// r clamped to ±bound, which is not negative.
+fn clamped(r: Reals, bound: Reals) -> Reals {
+    let sign = select(vec4(1.0), vec4(-1.0), r.hi < vec4<f32>());
+    let size = Sum(sign * r.hi, sign * r.lo);
+    let is_beyond = (size.hi > bound.hi) | ((size.hi == bound.hi) & (size.lo > bound.lo));
+    return Sum(select(r.hi, sign * bound.hi, is_beyond), select(r.lo, sign * bound.lo, is_beyond));
+}
+
+// a + (a − b).
+fn plus_difference(a: Reals, b: Reals) -> Reals {
+    return add(a, add(a, Sum(-b.hi, -b.lo)));
+}
+
 fn plus_term(total: Reals, term: Reals) -> Reals {
     return plus(total, term);
 }

@@ -32,7 +32,8 @@ struct Descent {
     most_steps: u32,      // that one dispatch may take
     elements: u32,        // of the data, if one workgroup passes over all of them
     is_nesterov: u32,
-    unused: vec2<u32>,
+    is_whole: u32,        // whether residuals have all digits of W and b
+    unused: u32,
 }
 
 struct Row {
@@ -165,11 +166,10 @@ fn advance() {
     let weight = parameters.weight;
     let bias = parameters.bias;
     let near = parameters.coarse;
-    var evaluation = put_back(
-        Sum(means.hi * factors, means.lo * factors),
-        left_out(weight, near.x),
-        left_out(bias, near.y),
-    );
+    var evaluation = Sum(means.hi * factors, means.lo * factors);
+    if descent.is_whole == 0u {
+        evaluation = put_back(evaluation, left_out(weight, near.x), left_out(bias, near.y));
+    }
     let shift = descent.x_shift;
     if shift.x != 0.0 {
         // x·r = (x − p)·r + p·r

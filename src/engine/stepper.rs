@@ -1,5 +1,5 @@
 use super::{DescentRule, EngineError, StepOutcome, StepState};
-use crate::math::{Affine, Double, Evaluation};
+use crate::math::{Affine, Double, Evaluation, Loss};
 
 /// The most evaluations that a stepper is asked for at a time.
 pub const MOST_EVALUATIONS: u32 = 1024;
@@ -26,6 +26,12 @@ pub trait Stepper {
     /// Those of [`resume`](Self::resume).
     fn start(&mut self, rule: &DescentRule, at: Affine) -> Result<(), EngineError> {
         self.resume(rule, &StepState::start(at))
+    }
+
+    /// Goes over to another loss, before a start; false if there are no steps on it
+    /// here.
+    fn descend_on(&mut self, loss: Loss) -> bool {
+        loss == Loss::Squared
     }
 
     /// Evaluates at the current W and b and takes the step that follows, once

@@ -64,8 +64,7 @@ pub struct GradientDescent {
     /// The coordinates in which the steps are made; other than the original
     /// ones, they are made on the host.
     pub coordinates: Coordinates,
-    /// The loss to descend on; other than the squared one, W and b are updated on
-    /// the host, after a pass for each step.
+    /// The loss to descend on.
     ///
     /// A learning rate that converges on the squared loss converges on Huber's: its
     /// curvature is that of the squared loss where |r| ≤ δ and 0 beyond, so that no

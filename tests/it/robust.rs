@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use linfit::array::{Array, Problem, ValidityRules};
+use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, PartialsError, Reference, Reweighting};
 use linfit::fit::{Robust, RobustFit};
 use linfit::math::{Affine, LineKind, Loss, LossSums, RobustWeight, SizeRange};
 use serde_json::Value;
 
+use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
-use crate::common::tolerances::{F64_RESULTS, F64_SUMS, MERGED_SUMS};
+use crate::common::tolerances::{COMPENSATED_SUMS, DEVICE_F64_SUMS, F64_RESULTS, F64_SUMS, MERGED_SUMS};
 
 /// What the rounds of both programs leave.
 const ROUNDS: f64 = 1e-7;
@@ -288,5 +290,65 @@ fn huber_sums_are_the_definition() {
         assert_eq!(huber.clone().merge(rest).unwrap().total().unwrap(), got);
         let squared = engine.loss_sums(&[at], Loss::Squared, 2..4).unwrap();
         assert!(matches!(huber.merge(squared), Err(PartialsError::Losses { .. })));
+    }
+}
+
+/// n pairs in f32 with outliers, weights and missing values, all of them or none.
+fn pairs_of_f32(n: u32, is_whole: bool) -> Problem {
+    let (x, t) = contaminated(n, 2, |x, t| (x, t + 40.0));
+    let column = |label, values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        Array::from_vec(label, &[values.len() as u64], values)
+    };
+    let (x, t) = (column("x", &x), column("t", &t));
+    if is_whole {
+        return Problem::pair(x, t).unwrap();
+    }
+    let weights: Vec<f64> = (0..n).map(|k| 0.5 + f64::from(k % 7)).collect();
+    let mask: Vec<f64> = (0..n).map(|k| f64::from(u8::from(k % 11 != 3))).collect();
+    let rules = ValidityRules {
+        weights: Some(column("w", &weights).into()),
+        mask: Some(column("mask", &mask).into()),
+        ..ValidityRules::default()
+    };
+    Problem::builder(x).target(t).rules(rules).build().unwrap()
+}
+
+/// The sums of Huber's loss on a device have all digits with every precision, also of
+/// residuals in f32: these are computed with two f32 each. W and b have more digits
+/// than f32, and a part of the residuals is beyond δ.
+#[test]
+fn huber_sums_on_a_device_are_the_references() {
+    for (n, is_whole) in [(3, true), (5_003, true), (5_003, false), (200_003, false)] {
+        let data = pairs_of_f32(n, is_whole);
+        let mut reference = Reference::new(&data);
+        for (at, delta) in [
+            (Affine::new(2.4 + 1e-9, -3.5 + 1e-9), 0.75),
+            (Affine::new(2.5, -4.0), 1.0 / 3.0),
+            (Affine::new(-1.3, 0.7), 1e9),
+        ] {
+            let loss = Loss::Huber { delta };
+            let want = reference.sums_of_loss(at, loss).unwrap();
+            for precision in Precision::ALL {
+                let tolerance =
+                    if precision == Precision::F64 { 10.0 * DEVICE_F64_SUMS } else { COMPENSATED_SUMS };
+                for memory_bytes in [u64::MAX, 0] {
+                    let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
+                    let mut gpu = Gpu::open_with(&software_adapter(), &data, &settings).unwrap();
+                    let got = gpu.sums_of_loss(at, loss).unwrap();
+                    assert_eq!((got.n, got.weight_sum), (want.n, want.weight_sum));
+                    // Relative to terms of the size of the largest.
+                    let sizes = [want.rr, 10.0 * want.weight_sum, 10.0 * want.weight_sum];
+                    let pairs = [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)];
+                    for ((got, want), size) in pairs.into_iter().zip(sizes) {
+                        let error = (got - want).abs() / size.max(want.abs());
+                        assert!(error <= tolerance, "{n}, {precision:?}, {delta}: {got} for {want}");
+                    }
+                    // Those of squares beside them are another pass.
+                    let squares = gpu.sums_of_loss(at, Loss::Squared).unwrap();
+                    assert!(delta > 1e3 || squares.rr > 2.0 * got.rr, "{squares:?} {got:?}");
+                }
+            }
+        }
     }
 }

@@ -120,6 +120,8 @@ shared_struct! {
         bias: [f32; 2],
         coarse: [f32; 2],
         shift: [f32; 2],
+        /// δ of Huber's loss, likewise; 0 for another.
+        delta: [f32; 2],
     }
 }
 
@@ -128,6 +130,7 @@ shared_struct! {
     WideParameters = "WideParameters" {
         weight: f64,
         bias: f64,
+        delta: f64,
     }
 }
 
@@ -181,7 +184,8 @@ shared_struct! {
         most_steps: u32,
         elements: u32,
         is_nesterov: u32,
-        unused: [u32; 2],
+        is_whole: u32,
+        unused: u32,
     }
 }
 

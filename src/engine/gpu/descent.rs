@@ -19,11 +19,14 @@ use super::resident::{Resident, ResidentPass};
 use super::shift::ResidualShift;
 use super::{Gpu, GpuError, Held, Precision};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Evaluation};
+use crate::math::{Affine, Evaluation, Loss};
 
 /// The steps of a descent on the device.
 pub(super) struct Descent {
     way: Way,
+    /// The sums that it steps by, and their precision.
+    quantity: Quantity,
+    precision: Precision,
     /// The rule of the descent that was started last.
     rule: DescentRule,
     uniform: wgpu::Buffer,
@@ -77,8 +80,8 @@ impl Partials {
 }
 
 impl Descent {
-    fn new(gpu: &Gpu, resident: &Resident, frame: &Frame) -> Result<Self, EngineError> {
-        let device = &gpu.device;
+    fn new(gpu: &Gpu, resident: &Resident, frame: &Frame, quantity: Quantity) -> Result<Self, EngineError> {
+        let (device, precision) = (&gpu.device, quantity.precision(gpu.precision));
         let row_bytes = size_of::<HistoryRow>() as u64;
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
         let usage = STORAGE | wgpu::BufferUsages::COPY_DST;
@@ -87,7 +90,7 @@ impl Descent {
         let rates = create_buffer(device, "rates", rates_bytes, usage)?;
         let descent = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
         let n = gpu.data.len();
-        let is_shifted = frame.device_shift() != [0.0; 2];
+        let is_shifted = precision == Precision::Fast && frame.device_shift() != [0.0; 2];
         let form = gpu.form(is_shifted);
         let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
             Some(most_steps) if resident.windows.len() == 1 => {
@@ -95,7 +98,7 @@ impl Descent {
                 plan::check_buffers(groups, n).map_err(|reason| device.limit(reason))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
-                    let source = kernels::descend(&gpu.tuning, form);
+                    let source = kernels::descend(&gpu.tuning, form, quantity, precision);
                     let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
@@ -110,10 +113,10 @@ impl Descent {
                 (Way::Alone { descend: kernel, most_steps }, bindings, gpu.tuning.workgroup_size)
             }
             _ => {
-                let (sums, count) = Self::pass(gpu, resident, is_shifted)?;
+                let (sums, count) = Self::pass(gpu, resident, is_shifted, quantity)?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
                     use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
-                    let kernel = Kernel::compile(device, &kernels::update(gpu.proven));
+                    let kernel = Kernel::compile(device, &kernels::update(gpu.proven, precision));
                     let bindings = kernel.bind(
                         device,
                         &[
@@ -133,6 +136,8 @@ impl Descent {
         let partials = Partials::new(count, gpu.data.weight_sum() * frame.weight_scale());
         Ok(Self {
             way,
+            quantity,
+            precision,
             rule: DescentRule::default(),
             uniform: descent,
             bindings,
@@ -151,9 +156,14 @@ impl Descent {
 
     /// The pass of a step, and the partial sums that it leaves: in pieces so large
     /// that these are added up soon.
-    fn pass(gpu: &Gpu, resident: &Resident, is_shifted: bool) -> Result<(ResidentPass, u32), EngineError> {
-        let (device, runs, precision) = (&gpu.device, &gpu.frames.runs, gpu.precision);
-        let (quantity, form) = (Quantity::LossSums, gpu.form(is_shifted));
+    fn pass(
+        gpu: &Gpu,
+        resident: &Resident,
+        is_shifted: bool,
+        quantity: Quantity,
+    ) -> Result<(ResidentPass, u32), EngineError> {
+        let (device, runs, precision) = (&gpu.device, &gpu.frames.runs, quantity.precision(gpu.precision));
+        let form = gpu.form(is_shifted);
         let kernel = gpu.compile(quantity, is_shifted)?;
         let mut pieces = kernel.pieces;
         let count = |pieces: plan::Pieces| runs.len() as u64 * u64::from(pieces.per_run);
@@ -172,7 +182,7 @@ impl Descent {
     }
 
     fn shift(&self) -> ResidualShift {
-        self.frame.shift(Precision::Fast)
+        self.frame.shift(self.precision)
     }
 
     /// Starts over with a rule, from a state, over data of which X has this spread
@@ -216,7 +226,8 @@ impl Descent {
             },
             elements: self.elements,
             is_nesterov: u32::from(rule.nesterov),
-            unused: [0; 2],
+            is_whole: u32::from(self.precision != Precision::Fast),
+            unused: 0,
         };
         device.scoped(0, |_, queue| {
             queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
@@ -281,14 +292,16 @@ impl Stepper for Gpu {
             None => self.spread_about(&frame)?,
         };
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
-        let mut descent = match self.descent.take() {
+        let quantity = Quantity::of_loss(self.descent_loss);
+        let mut descent = match self.descent.take().filter(|descent| descent.quantity == quantity) {
             Some(descent) => descent,
-            None => Descent::new(self, resident, &frame)?,
+            None => Descent::new(self, resident, &frame, quantity)?,
         };
         descent.spread = Some(spread);
         descent.start(&self.device, rule, from, spread)?;
         self.descent = Some(descent);
-        Ok(self.set_model(frame.shift(self.precision).shifted(from.model), &frame)?)
+        let there = frame.shift(quantity.precision(self.precision)).shifted(from.model);
+        Ok(self.set_model(there, self.descent_loss, &frame)?)
     }
 
     /// In submissions that are too short for a system's watchdog.
@@ -309,6 +322,11 @@ impl Stepper for Gpu {
             rates = if goes_on { rest } else { &[] };
         }
         Ok(all)
+    }
+
+    fn descend_on(&mut self, loss: Loss) -> bool {
+        self.descent_loss = loss;
+        true
     }
 
     fn takes_rate(&self, rate: f64) -> bool {

@@ -10,7 +10,7 @@ use super::coarse::Spread;
 use super::frames::Frame;
 use super::kernels::Quantity;
 use super::partials::Sums;
-use super::{Gpu, Held, Precision};
+use super::{Gpu, Precision};
 use crate::array::DataError;
 use crate::engine::{EngineError, Partials, targets};
 use crate::math::{Moments, Reading, Readings, ShiftedSums};
@@ -116,7 +116,7 @@ impl Gpu {
     /// The moments of some runs as the device has them, of which squares may be
     /// lost.
     fn moments_of_runs(&mut self, runs: Range<usize>) -> Result<Vec<Moments>, EngineError> {
-        self.prepare_moments()?;
+        self.prepare(Quantity::Moments)?;
         let frames = Arc::clone(&self.frames);
         let usual = |k: usize| {
             let frame = frames.get(k);
@@ -195,27 +195,6 @@ impl Gpu {
         let is_there = moments.is_finite() && moments.xx >= self.least_squares(moments.weight_sum);
         let moments = if is_there { moments } else { self.host().moments(&all)?.total()? };
         Ok(Spread::about(frame.shift(self.precision).x, &moments))
-    }
-
-    /// Compiles the moments pass, which is not always wanted.
-    fn prepare_moments(&mut self) -> Result<(), EngineError> {
-        let is_ready = match &self.held {
-            Held::Resident(resident) => resident.passes.moments.is_some(),
-            Held::Streamed(stream) => stream.has_moments(),
-            Held::InputsOnly => true,
-        };
-        if is_ready {
-            return Ok(());
-        }
-        let kernel = self.compile(Quantity::Moments, true)?;
-        match &mut self.held {
-            Held::Resident(resident) => {
-                resident.add_moments(&self.device, self.inputs, &self.frames, kernel)?;
-            }
-            Held::Streamed(stream) => stream.add_moments(&self.device, kernel)?,
-            Held::InputsOnly => {}
-        }
-        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ const FILES: &[(&str, &str)] = files![
     "update"
     "shared/halves"
     "shared/halves_built_in"
+    "shared/loss_huber"
+    "shared/loss_squared"
     "shared/loss_sums"
     "shared/moments"
     "shared/parameters"

@@ -238,20 +238,25 @@ impl Stream {
             uploaders: Uploaders::again(data, frames, inputs)?,
             frames: Arc::clone(frames),
             slots,
-            passes: Passes { loss_sums, moments: None },
+            passes: Passes::new(loss_sums),
             data: data.clone(),
             inputs,
             is_told: false,
         })
     }
 
-    pub(super) fn has_moments(&self) -> bool {
-        self.passes.moments.is_some()
+    pub(super) fn has(&self, quantity: Quantity) -> bool {
+        self.passes.has(quantity)
     }
 
-    /// Makes the moments pass ready.
-    pub(super) fn add_moments(&mut self, device: &Device, kernel: SumsKernel) -> Result<(), GpuError> {
-        self.passes.moments = Some(StreamPass::new(device, kernel, self.runs, &self.slots)?);
+    /// Makes another pass ready.
+    pub(super) fn add(
+        &mut self,
+        device: &Device,
+        kernel: SumsKernel,
+        quantity: Quantity,
+    ) -> Result<(), GpuError> {
+        self.passes.add(quantity, StreamPass::new(device, kernel, self.runs, &self.slots)?);
         Ok(())
     }
 
@@ -355,7 +360,7 @@ mod tests {
 
     /// W = b = 0, and about 0.
     fn zeros(_: usize) -> Parameters {
-        Parameters { weight: [0.0; 2], bias: [0.0; 2], coarse: [0.0; 2], shift: [0.0; 2] }
+        Parameters { weight: [0.0; 2], bias: [0.0; 2], coarse: [0.0; 2], shift: [0.0; 2], delta: [0.0; 2] }
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more
