@@ -7,7 +7,7 @@
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(5) var<uniform> descent: Descent;
-@group(0) @binding(8) var<storage, read> rates: array<vec2<f32>>;
+@group(0) @binding(8) var<storage, read> plan: array<Planned>;
 
 var<workgroup> next_follows: bool;
 

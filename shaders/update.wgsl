@@ -9,11 +9,12 @@
 @group(0) @binding(1) var<storage, read_write> history: History;
 @group(0) @binding(2) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(3) var<uniform> descent: Descent;
-@group(0) @binding(4) var<storage, read> rates: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read> plan: array<Planned>;
 
 @compute @workgroup_size(WIDTH)
 fn update(@builtin(local_invocation_index) local: u32) {
-    let count = descent.partial_count;
+    // One more than the rows that are wanted has a place.
+    let count = plan[history.count].partials;
     let scale = descent.partial_scale;
     var total = Sum(vec4<f32>(), vec4<f32>());
     var k = local;

@@ -9,5 +9,5 @@ fn half_slope(at: Model, r: Reals) -> Reals {
 }
 
 fn cofactor(r: Reals, slope: Reals) -> Reals {
-    return plus_difference(r, slope);
+    return merge(r, difference_of(r, slope));
 }

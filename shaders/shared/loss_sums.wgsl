@@ -50,7 +50,7 @@ fn accumulate_valid(
 }
 
 fn flush(total: Total, block: Block) -> Total {
-    return merge(total, across(block.rr, block.rx, block.r));
+    return merge(total, across(block.rr, block.rx, block.r, Reals()));
 }
 
 fn combine(a: Total, b: Total) -> Total {

@@ -29,7 +29,7 @@ pub enum ConfigError {
         "a batch of {batch} elements is never full: there are {elements}, and short batches are left out"
     )]
     NoBatch { batch: u64, elements: u64 },
-    #[error("steps over batches are made in the original coordinates, and W and b updated on the host")]
+    #[error("steps over batches are made in the original coordinates")]
     BatchesElsewhere,
     #[error("steps over batches are made on the squared error, and of both the weight and the bias")]
     BatchesPlain,

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::schedule::Schedule;
 use super::steps::StepsPerSubmit;
 use crate::array::Hint;
-use crate::engine::DescentRule;
+use crate::engine::{DescentRule, StepState};
 use crate::math::{Affine, Curvature, Loss, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
@@ -207,6 +207,12 @@ impl GradientDescent {
     #[must_use]
     pub fn rate(&self, step: u64) -> f64 {
         self.schedule.rate(self.learning_rate, step)
+    }
+
+    /// The state that the descent starts from.
+    pub(super) fn state(&self) -> StepState {
+        let Progress { step, velocity, .. } = self.progress;
+        StepState { model: self.start, velocity, step }
     }
 
     /// The number of the last step to take, those before the start included.

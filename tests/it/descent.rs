@@ -361,7 +361,7 @@ fn a_descent_on_hubers_loss_is_the_hosts() {
             let (learning_rate, bias) = if shift == 0.0 { (0.1, 2.0) } else { (2e-6, -3.0 * shift) };
             let descent = GradientDescent {
                 learning_rate,
-                steps: 150,
+                steps: 70,
                 momentum: 0.5,
                 start: Affine::new(2.5, bias),
                 loss: Loss::Huber { delta: 0.8 },

@@ -140,12 +140,18 @@ impl Engine for Gpu {
         self.moments_in(over)
     }
 
-    /// By the host, in f64.
+    /// By the device, if it has the digits.
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        if self.keeps_rounding()
+            && let Some(moments) = self.reweighted_in(at)?
+        {
+            return Ok(moments);
+        }
         self.host().cpu.reweighted_moments(at)
     }
 
-    /// By the host, in f64.
+    /// By the host: the median of residuals is one of them, to the last digit of f64,
+    /// and its rank a whole number of 64 bits, neither of which devices have.
     fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
         self.host().cpu.residual_sizes(at)
     }

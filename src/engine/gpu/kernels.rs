@@ -5,15 +5,15 @@
 use super::Precision;
 use super::abi::{
     Binding, Contents, DescentUniform, FinishUniform, FinishedSum, HistoryHead, HistoryRow, Parameters,
-    RunOfWindow, SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct, Shift, WideParameters,
-    WindowUniform, binding,
+    PlannedStep, ReweightedPoint, RunOfWindow, SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct,
+    Shift, WideParameters, WideReweightedPoint, WindowUniform, binding,
 };
 use super::inputs::Inputs;
 use super::packing::{Packing, Proven};
 use super::plan::{BLOCK_VECTORS, FINISHERS, Pieces, UPDATERS};
 use super::shaders::{Choices, PARTS};
 use super::tuning::{Reduction, Tuning};
-use crate::math::Loss;
+use crate::math::{Loss, RobustWeight};
 
 /// The source of one kernel.
 #[derive(Clone)]
@@ -92,6 +92,35 @@ pub(super) enum Quantity {
     /// (Σ(x − p), Σ(t − q), 0, 0) and (Σ(x − p)², Σ(x − p)(t − q), Σ(t − q)², 0)
     /// about a shift (p, q).
     Moments,
+    /// The same with weights that follow from the residuals at a W and b: (Σw·(x − p),
+    /// Σw·(t − q), Σw, the number of w > 0) and the squares and products.
+    Reweighted(Weighing),
+}
+
+/// The kind of weights of residuals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weighing {
+    Huber,
+    Tukey,
+    Clip,
+}
+
+impl Weighing {
+    pub(super) fn of(weight: RobustWeight) -> Self {
+        match weight {
+            RobustWeight::Huber(_) => Self::Huber,
+            RobustWeight::Tukey(_) => Self::Tukey,
+            RobustWeight::Clip(_) => Self::Clip,
+        }
+    }
+
+    fn part(self) -> &'static str {
+        match self {
+            Self::Huber => "robust_huber",
+            Self::Tukey => "robust_tukey",
+            Self::Clip => "robust_clip",
+        }
+    }
 }
 
 impl Quantity {
@@ -103,9 +132,9 @@ impl Quantity {
         }
     }
 
-    /// Whether the points that these are summed at are of fits, not of runs.
-    pub(super) fn is_of_residuals(self) -> bool {
-        self != Self::Moments
+    /// Whether these are the sums of a loss, whose points are of fits, not of runs.
+    pub(super) fn is_of_a_loss(self) -> bool {
+        matches!(self, Self::LossSums | Self::HuberSums)
     }
 
     /// The precision of a pass where that of squares is this one. In f32 residuals have
@@ -113,7 +142,7 @@ impl Quantity {
     /// afterwards.
     pub(super) fn precision(self, of_squares: Precision) -> Precision {
         match (self, of_squares) {
-            (Self::HuberSums, Precision::Fast) => Precision::Compensated,
+            (Self::HuberSums | Self::Reweighted(_), Precision::Fast) => Precision::Compensated,
             _ => of_squares,
         }
     }
@@ -122,13 +151,15 @@ impl Quantity {
     pub(super) fn parts(self) -> u32 {
         match self {
             Self::LossSums | Self::HuberSums => 1,
-            Self::Moments => 2,
+            Self::Moments | Self::Reweighted(_) => 2,
         }
     }
 
     pub(super) fn points(self, precision: Precision) -> Contents {
         match (self, precision) {
             (Self::Moments, _) => Contents::array_of::<Shift>(),
+            (Self::Reweighted(_), Precision::F64) => Contents::array_of::<WideReweightedPoint>(),
+            (Self::Reweighted(_), _) => Contents::array_of::<ReweightedPoint>(),
             (_, Precision::F64) => Contents::array_of::<WideParameters>(),
             _ => Contents::array_of::<Parameters>(),
         }
@@ -171,8 +202,14 @@ fn with_sums(form: Form, quantity: Quantity, precision: Precision) -> Choices {
         Precision::F64 => "residual_f64",
     };
     let loss = if quantity == Quantity::HuberSums { "loss_huber" } else { "loss_squared" };
-    let name = if quantity.is_of_residuals() { "loss_sums" } else { "moments" };
-    choices.with("quantity", name).with("residual", residual).with("loss", loss)
+    let name = if quantity.is_of_a_loss() { "loss_sums" } else { "moments" };
+    let choices = choices.with("quantity", name).with("residual", residual).with("loss", loss);
+    match quantity {
+        Quantity::Reweighted(weighing) => {
+            choices.with("weighing", "weighing_robust").with("robust", weighing.part())
+        }
+        _ => choices.with("weighing", "weighing_given"),
+    }
 }
 
 /// A boolean as override constants are given.
@@ -216,7 +253,7 @@ pub(super) fn sums(
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
     constants.extend(piece_constants(pieces));
     constants.push(("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)));
-    if quantity.is_of_residuals() {
+    if quantity.is_of_a_loss() {
         constants.push(("SHIFTED", flag(form.is_shifted && precision == Precision::Fast)));
     }
     KernelSource {
@@ -319,7 +356,7 @@ const HISTORY_CONTENTS: Contents = Contents::Rows { head: HistoryHead::LAYOUT, r
 
 /// The kernel that updates W and b from the partial sums of a pass.
 pub(super) fn update(proven: Proven, precision: Precision) -> KernelSource {
-    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
+    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, PLAN};
     KernelSource {
         name: "update",
         choices: Choices::default()
@@ -332,7 +369,7 @@ pub(super) fn update(proven: Proven, precision: Precision) -> KernelSource {
             (HISTORY, HISTORY_CONTENTS),
             (PARAMETERS, Contents::one::<Parameters>()),
             (DESCENT, Contents::one::<DescentUniform>()),
-            (RATES, Contents::array_of::<[f32; 2]>()),
+            (PLAN, Contents::array_of::<PlannedStep>()),
         ],
         constants: vec![("WIDTH", f64::from(UPDATERS))],
     }
@@ -340,13 +377,13 @@ pub(super) fn update(proven: Proven, precision: Precision) -> KernelSource {
 
 /// The kernel that takes whole steps in one workgroup.
 pub(super) fn descend(tuning: &Tuning, form: Form, quantity: Quantity, precision: Precision) -> KernelSource {
-    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, PLAN};
     let mut bindings = form.bindings();
     bindings.extend([
         (HISTORY, HISTORY_CONTENTS),
         (PARAMETERS, Contents::one::<Parameters>()),
         (DESCENT, Contents::one::<DescentUniform>()),
-        (RATES, Contents::array_of::<[f32; 2]>()),
+        (PLAN, Contents::array_of::<PlannedStep>()),
     ]);
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
     constants.push(("SHIFTED", flag(form.is_shifted && precision == Precision::Fast)));

@@ -220,7 +220,7 @@ fn moments_about(frame: &Frame, shift: [f32; 2], sums: &[Sums]) -> Moments {
 }
 
 /// The moments of the data.
-fn read(frame: &Frame, moments: Moments) -> Moments {
+pub(super) fn read(frame: &Frame, moments: Moments) -> Moments {
     let reading = |whole: i128| Reading { shift: whole, exponent: 0 };
     let readings = Readings { x: reading(frame.x.whole), t: reading(frame.t.whole) };
     if moments.n == 0 { moments } else { moments.of_readings(&readings, 0) }

@@ -45,7 +45,7 @@ impl Model<'_> {
 
 impl Parameters {
     /// W and b of the elements of a run.
-    fn new(there: Affine, loss: Loss, frame: &Frame, precision: Precision) -> Self {
+    pub(super) fn new(there: Affine, loss: Loss, frame: &Frame, precision: Precision) -> Self {
         Self {
             weight: split(there.weight),
             bias: split(there.bias),

@@ -8,7 +8,7 @@ use wgpu::naga::{
 
 use super::Precision;
 use super::abi::{Access, Contents, Layout, Shape, outcome};
-use super::kernels::{self, Form, KernelSource, Quantity};
+use super::kernels::{self, Form, KernelSource, Quantity, Weighing};
 use super::packing::{Packing, Proven};
 use super::plan::Pieces;
 use super::tuning::{Reduction, Tuning};
@@ -214,7 +214,14 @@ fn tunings() -> Vec<Tuning> {
 
 const PROVEN: Proven = Proven { fma: true, halves: true };
 
-const QUANTITIES: [Quantity; 3] = [Quantity::LossSums, Quantity::HuberSums, Quantity::Moments];
+const QUANTITIES: [Quantity; 6] = [
+    Quantity::LossSums,
+    Quantity::HuberSums,
+    Quantity::Moments,
+    Quantity::Reweighted(Weighing::Huber),
+    Quantity::Reweighted(Weighing::Tukey),
+    Quantity::Reweighted(Weighing::Clip),
+];
 
 /// The sums that a descent on a device steps by.
 const STEPPED: [(Quantity, Precision); 3] = [

@@ -145,12 +145,10 @@ impl WindowPass {
         for (k, (run, frame)) in runs.clone().zip(frames.over(runs.clone())) {
             let point = match quantity {
                 _ if one_point.is_some() => 0,
-                _ if quantity.is_of_residuals() => {
-                    *known.entry(frame.point_key(run.fit)).or_insert_with(|| {
-                        points.push(k);
-                        points.len() - 1
-                    })
-                }
+                _ if quantity.is_of_a_loss() => *known.entry(frame.point_key(run.fit)).or_insert_with(|| {
+                    points.push(k);
+                    points.len() - 1
+                }),
                 // Each run has its own shift.
                 _ => {
                     points.push(k);

@@ -40,6 +40,9 @@ const FILES: &[(&str, &str)] = files![
     "shared/residual_f32"
     "shared/residual_f64"
     "shared/residual_two_float"
+    "shared/robust_clip"
+    "shared/robust_huber"
+    "shared/robust_tukey"
     "shared/rule"
     "shared/scalar_f32"
     "shared/scalar_f64"
@@ -52,6 +55,8 @@ const FILES: &[(&str, &str)] = files![
     "shared/validity_bits"
     "shared/validity_none"
     "shared/walk"
+    "shared/weighing_given"
+    "shared/weighing_robust"
     "shared/window"
 ];
 

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::GpuError;
-use super::abi::{Parameters, RunOfWindow, WindowUniform};
+use super::abi::{ReweightedPoint, RunOfWindow, WindowUniform};
 use super::device::Device;
 use super::frames::Frames;
 use super::inputs::Inputs;
@@ -32,7 +32,7 @@ const ROUND: usize = 64;
 const BINDING_ALIGNMENT: u64 = 256;
 
 /// Bytes of the largest points.
-const MOST_POINT_BYTES: u64 = size_of::<Parameters>() as u64;
+const MOST_POINT_BYTES: u64 = size_of::<ReweightedPoint>() as u64;
 
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
@@ -342,6 +342,7 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::abi::Parameters;
     use super::super::device::tests::software_adapter;
     use super::super::kernels::Form;
     use super::super::packing::Proven;

@@ -99,6 +99,13 @@ impl WindowUniform {
 }
 
 impl RunOfWindow {
+    /// A run of elements at the one point, in a window that starts with element number
+    /// `start`.
+    #[expect(clippy::cast_possible_truncation, reason = "no window has 2^31 elements")]
+    pub(super) fn of(elements: &Range<usize>, start: usize) -> Self {
+        Self { first: (elements.start - start) as u32, elements: elements.len() as u32, point: 0, unused: 0 }
+    }
+
     /// A run of a window that starts with element number `start`.
     #[expect(clippy::cast_possible_truncation, reason = "no window has 2^31 elements")]
     pub(super) fn new(run: Run, start: usize, point: usize) -> Self {

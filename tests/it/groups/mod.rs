@@ -1,5 +1,6 @@
 //! Many fits at once: each grouping against separate problems of the same elements.
 
+mod each;
 mod engines;
 mod solved;
 mod windows;
