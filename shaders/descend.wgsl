@@ -1,4 +1,4 @@
-// parts: two_float step parameters walk
+// parts: two_float step parameters walk {part}
 // twin: src/fit/host.rs advance
 //
 // Whole steps, passes and updates, one after the other in a single workgroup:
@@ -7,7 +7,7 @@
 @group(0) @binding(2) var<storage, read_write> history: History;
 @group(0) @binding(4) var<storage, read_write> parameters: Parameters;
 @group(0) @binding(5) var<uniform> descent: Descent;
-@group(0) @binding(8) var<storage, read> rates: array<vec2<f32>>;
+@group(0) @binding(8) var<storage, read> plan: array<Planned>;
 
 var<workgroup> next_follows: bool;
 
@@ -24,7 +24,7 @@ fn descend(@builtin(local_invocation_index) local: u32) {
             break;
         }
         let sums = walk(0u, elements, local, WIDTH, parameters);
-        totals[local] = Sum(sums * descent.partial_scale, vec4<f32>());
+        totals[local] = plus_part(Sum(vec4<f32>(), vec4<f32>()), sums, descent.partial_scale);
         merge_totals(local);
         if local == 0u {
             advance();

@@ -1,18 +1,13 @@
-// parts: {load} {real}
+// parts: {load} {real} {weighing}
 // twin: src/engine/reference.rs moments
 //
 // Sums of deviations from a shift, a point among the data: the moments follow
-// from them.
+// from them. Weights that follow from the data are summed too.
 
-struct Shift {
-    x: f32,
-    t: f32,
-}
-
-alias Point = Shift;
+alias Point = Weighing;
 
 struct Total {
-    linear: Reals,      // (Σw·dx, Σw·dt, 0, 0)
+    linear: Reals,      // (Σw·dx, Σw·dt, Σw, the number of w > 0)
     quadratic: Reals,   // (Σw·dx², Σw·dx·dt, Σw·dt², 0)
 }
 
@@ -22,6 +17,8 @@ struct Block {
     xx: Reals,
     xt: Reals,
     tt: Reals,
+    w: Reals,
+    n: Reals,
 }
 
 // Takes the deviations, and the deviations times the weights.
@@ -40,9 +37,14 @@ fn accumulate_deviations(
 }
 
 fn accumulate(block: ptr<function, Block>, at: Point, xs: vec4<f32>, ts: vec4<f32>) {
-    let dx = difference(xs, at.x);
-    let dt = difference(ts, at.t);
-    accumulate_deviations(block, dx, dt, dx, dt);
+    if WEIGHS {
+        accumulate_valid(block, at, xs, ts, vec4(1.0), vec4(true));
+    } else {
+        let shift = shift_of_moments(at);
+        let dx = difference(xs, shift.x);
+        let dt = difference(ts, shift.y);
+        accumulate_deviations(block, dx, dt, dx, dt);
+    }
 }
 
 fn accumulate_valid(
@@ -54,10 +56,18 @@ fn accumulate_valid(
     valid: vec4<bool>,
 ) {
     // The shift itself, in place of an invalid element, adds nothing.
-    let dx = difference(select(vec4(at.x), xs, valid), at.x);
-    let dt = difference(select(vec4(at.t), ts, valid), at.t);
-    if WEIGHTED {
-        let weights = reals(select(vec4<f32>(), ws, valid));
+    let shift = shift_of_moments(at);
+    let near_xs = select(vec4(shift.x), xs, valid);
+    let near_ts = select(vec4(shift.y), ts, valid);
+    let dx = difference(near_xs, shift.x);
+    let dt = difference(near_ts, shift.y);
+    if WEIGHS || WEIGHTED {
+        let given = reals(select(vec4<f32>(), ws, valid));
+        let weights = weighed(at, near_xs, near_ts, given);
+        if WEIGHS {
+            (*block).w = plus_term((*block).w, weights);
+            (*block).n = plus_term((*block).n, positive(weights));
+        }
         accumulate_deviations(block, dx, dt, product(weights, dx), product(weights, dt));
     } else {
         accumulate_deviations(block, dx, dt, dx, dt);
@@ -66,8 +76,8 @@ fn accumulate_valid(
 
 fn flush(total: Total, block: Block) -> Total {
     return Total(
-        merge(total.linear, across(block.x, block.t, Reals())),
-        merge(total.quadratic, across(block.xx, block.xt, block.tt)),
+        merge(total.linear, across(block.x, block.t, block.w, block.n)),
+        merge(total.quadratic, across(block.xx, block.xt, block.tt, Reals())),
     );
 }
 

@@ -9,4 +9,5 @@ struct Parameters {
     // The readers of such sums add the omitted digits' share.
     coarse: vec2<f32>,
     shift: vec2<f32>,     // (p, q): what residuals in f32 take off X and T
+    delta: vec2<f32>,     // (hi, lo) of Huber's δ
 }

@@ -21,6 +21,33 @@ fn product(a: Reals, b: Reals) -> Reals {
     return a * b;
 }
 
+// r clamped to ±bound, which is not negative.
+fn clamped(r: Reals, bound: Reals) -> Reals {
+    return max(min(r, bound), -bound);
+}
+
+// |r|.
+fn size_of(r: Reals) -> Reals {
+    return abs(r);
+}
+
+fn exceeds(a: Reals, b: Reals) -> vec4<bool> {
+    return a > b;
+}
+
+// 1 where a number is above 0, and 0 elsewhere.
+fn positive(v: Reals) -> Reals {
+    return select(Reals(), reals(vec4(1.0)), v > Reals());
+}
+
+fn quotient(a: Reals, b: Reals) -> Reals {
+    return a / b;
+}
+
+fn difference_of(a: Reals, b: Reals) -> Reals {
+    return a - b;
+}
+
 fn plus_term(total: Reals, term: Reals) -> Reals {
     return total + term;
 }
@@ -37,9 +64,9 @@ fn merge(a: Reals, b: Reals) -> Reals {
     return a + b;
 }
 
-// The sums over the lanes: (Σa, Σb, Σc, 0).
-fn across(a: Reals, b: Reals, c: Reals) -> Reals {
-    return Reals(lanes(a), lanes(b), lanes(c), Real());
+// The sums over the lanes: (Σa, Σb, Σc, Σd).
+fn across(a: Reals, b: Reals, c: Reals, d: Reals) -> Reals {
+    return Reals(lanes(a), lanes(b), lanes(c), lanes(d));
 }
 
 fn lanes(v: Reals) -> Real {

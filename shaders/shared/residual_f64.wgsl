@@ -5,6 +5,7 @@
 struct WideParameters {
     weight: f64,
     bias: f64,
+    delta: f64,           // of Huber's loss
 }
 
 alias Model = WideParameters;
@@ -16,4 +17,8 @@ fn shift_of(at: Model) -> vec2<f32> {
 
 fn residual(at: Model, xs: vec4<f32>, ts: vec4<f32>) -> Reals {
     return Reals(xs) * Reals(at.weight) + Reals(at.bias) - Reals(ts);
+}
+
+fn delta_of(at: Model) -> Reals {
+    return Reals(at.delta);
 }

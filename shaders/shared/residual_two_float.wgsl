@@ -17,3 +17,7 @@ fn residual(at: Model, xs: vec4<f32>, ts: vec4<f32>) -> Reals {
     let rest = opaque(product.lo + y.lo) + (at.weight.y * xs + vec4(at.bias.y));
     return normal(r.hi, opaque(r.lo + rest));
 }
+
+fn delta_of(at: Model) -> Reals {
+    return Sum(vec4(at.delta.x), vec4(at.delta.y));
+}

@@ -4,13 +4,12 @@
 //
 // The end of a pass: loss and gradients of its sums, a row of the history, and
 // the step that follows. The kernel declares the globals `descent` (uniform),
-// `rates` (storage), `history` and `parameters` (storage, read_write).
+// `plan` (storage), `history` and `parameters` (storage, read_write).
 
 // Invocations of the one workgroup, a power of two.
 override WIDTH: u32;
 
 struct Descent {
-    mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
     momentum: vec2<f32>,  // (hi, lo) of μ
     gradient_share: vec2<f32>, // (hi, lo) of 1 − τ
     tolerance: vec2<f32>, // (hi, lo) of that of |∂L/∂W|
@@ -26,13 +25,21 @@ struct Descent {
     // A power of two that partials are multiplied with, so that their sum
     // does not overflow where their mean does not.
     partial_scale: f32,
-    partial_count: u32,
     has_tolerance: u32,
     zero: u32,            // what `run_time_zero` returns
     most_steps: u32,      // that one dispatch may take
     elements: u32,        // of the data, if one workgroup passes over all of them
     is_nesterov: u32,
+    is_whole: u32,        // whether residuals have all digits of W and b
     unused: vec2<u32>,
+}
+
+// A step that the host has planned.
+struct Planned {
+    rate: vec2<f32>,      // (hi, lo) of η
+    mean: vec2<f32>,      // (hi, lo) of 1 / (Σw · partial_scale)
+    partials: u32,        // that its pass leaves
+    unused: u32,
 }
 
 struct Row {
@@ -160,16 +167,15 @@ fn advance() {
     if !goes_on() {
         return;
     }
-    let means = multiply(totals[0], splat(descent.mean));
+    let means = multiply(totals[0], splat(plan[history.count].mean));
     let factors = vec4(1.0, 2.0, 2.0, 1.0);
     let weight = parameters.weight;
     let bias = parameters.bias;
     let near = parameters.coarse;
-    var evaluation = put_back(
-        Sum(means.hi * factors, means.lo * factors),
-        left_out(weight, near.x),
-        left_out(bias, near.y),
-    );
+    var evaluation = Sum(means.hi * factors, means.lo * factors);
+    if descent.is_whole == 0u {
+        evaluation = put_back(evaluation, left_out(weight, near.x), left_out(bias, near.y));
+    }
     let shift = descent.x_shift;
     if shift.x != 0.0 {
         // x·r = (x − p)·r + p·r
@@ -183,9 +189,9 @@ fn advance() {
     let row = history.count;
     let velocity = of_w_and_b(history.velocity_weight, history.velocity_bias);
     let state = StepState(of_w_and_b(weight, bias), velocity, history.step);
-    // The host has checked that there is a rate for every row.
+    // The host has planned a step for every row.
     let gradient = decayed(evaluation, state.model);
-    let next = stepped(state, gradient, rates[row]);
+    let next = stepped(state, gradient, plan[row].rate);
     let follows = outcome(evaluation, gradient, next.model);
     history.rows[row] = Row(
         evaluation,

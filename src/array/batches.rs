@@ -70,6 +70,16 @@ impl Batches {
         if self.drop_last { self.elements / batch } else { self.elements.div_ceil(batch) }
     }
 
+    /// Neighbours that are drawn together at least where no batch, chunk or array ends.
+    #[must_use]
+    pub(crate) fn block(&self) -> u64 {
+        match self.shuffle {
+            Shuffle::None => self.batch,
+            Shuffle::Block => (self.batch / BLOCK_SHARE).clamp(BLOCK_ELEMENTS[0], BLOCK_ELEMENTS[1]),
+            Shuffle::Element => 1,
+        }
+    }
+
     /// The order of an epoch, counting from 0.
     #[must_use]
     pub fn epoch(&self, epoch: u64) -> Epoch {
@@ -77,7 +87,7 @@ impl Batches {
         let order = match self.shuffle {
             Shuffle::None => Order::Stored,
             Shuffle::Block => {
-                let block = (self.batch / BLOCK_SHARE).clamp(BLOCK_ELEMENTS[0], BLOCK_ELEMENTS[1]);
+                let block = self.block();
                 let blocks = permutation(self.elements.div_ceil(block));
                 Order::Blocks {
                     block,

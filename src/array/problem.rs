@@ -352,6 +352,12 @@ impl Problem {
         }
     }
 
+    /// The number of valid pairs in a range.
+    #[must_use]
+    pub(crate) fn valid_in(&self, range: &std::ops::Range<usize>) -> u64 {
+        self.validity().map_or(range.len() as u64, |validity| validity.count_in(range))
+    }
+
     /// The number of valid pairs, or elements of X.
     #[must_use]
     pub fn valid_len(&self) -> u64 {

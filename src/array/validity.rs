@@ -1,4 +1,4 @@
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use super::bitmap::Bitmap;
 use super::excluded::Excluded;
@@ -40,6 +40,18 @@ impl Validity {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.elements as u64 - self.excluded.total()
+    }
+
+    /// The number of valid pairs in a range.
+    pub(crate) fn count_in(&self, range: &Range<usize>) -> u64 {
+        let first = range.end.min(range.start.next_multiple_of(32));
+        let last = range.start.max(range.end / 32 * 32);
+        let single = |range: Range<usize>| range.filter(|&k| self.contains(k)).count() as u64;
+        if first >= last {
+            return single(range.clone());
+        }
+        let words = self.words(&(first..last)).iter().map(|word| u64::from(word.count_ones()));
+        single(range.start..first) + words.sum::<u64>() + single(last..range.end)
     }
 
     /// The number of excluded pairs, by the reason.

@@ -87,6 +87,11 @@ impl GroupingArguments {
         self.axis.is_some() || self.groups.is_some() || self.tile.is_some() || self.window.is_some()
     }
 
+    /// Whether each fit is of a neighbourhood.
+    pub(super) fn is_window(&self) -> bool {
+        self.window.is_some()
+    }
+
     /// Checks the options and reads the labels.
     pub(super) fn load(&self, reading: &Reading) -> Result<Grouping, CliError> {
         if let Some(axes) = &self.axis {

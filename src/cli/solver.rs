@@ -7,7 +7,8 @@ use super::descent::DescentArguments;
 use super::error::CliError;
 use super::line::LineArguments;
 use crate::fit::{
-    BatchDescent, Coordinates, FitError, GradientDescent, Method, Progress, Robust, StepsPerSubmit, Update,
+    BatchDescent, Coordinates, EachFit, FitError, GradientDescent, Method, Progress, Robust, StepsPerSubmit,
+    Update,
 };
 use crate::io::load_descent;
 use crate::math::{Affine, Curvature, LineKind, Loss, Moments};
@@ -312,20 +313,39 @@ impl Solver<'_> {
         }
     }
 
-    /// Refuses what is of one fit.
-    pub(super) fn check_for_many(&self) -> Result<(), CliError> {
-        let what = if self.robust().is_some() {
-            "--robust is"
-        } else if self.settings.loss != Loss::Squared {
-            "--loss is"
-        } else if self.arguments.has_batches() {
-            "--batch is"
-        } else if self.arguments.checkpoint().is_some() {
-            "--checkpoint is"
-        } else {
-            return Ok(());
-        };
-        Err(CliError::Usage(format!("{what} for one fit; remove it, or the option that groups elements")))
+    /// Refuses what is of one fit, or of groups that have elements, not moments alone.
+    pub(super) fn check_for_many(&self, is_window: bool) -> Result<(), CliError> {
+        if self.arguments.checkpoint().is_some() {
+            return Err(CliError::Usage(
+                "--checkpoint is for one fit; remove it, or the option that groups elements".to_owned(),
+            ));
+        }
+        match self.option_of_elements().filter(|_| is_window) {
+            Some(option) => Err(CliError::Usage(format!(
+                "{option} needs the elements of each fit, and --window finds the moments of neighbourhoods; remove \
+                 it, or use --tile"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The option that needs the elements of each fit of many, not their moments alone.
+    pub(super) fn option_of_elements(&self) -> Option<&'static str> {
+        let robust = self.robust().map(|_| "--robust");
+        let loss = (self.settings.loss != Loss::Squared).then_some("--loss");
+        robust.or(loss).or(self.arguments.descent.batch_option())
+    }
+
+    /// The way to fit a group with these moments, where it needs the elements.
+    pub(super) fn each_of(&self, moments: &Moments) -> Result<EachFit, FitError> {
+        if let Some(robust) = self.robust() {
+            return Ok(EachFit::Robust(robust));
+        }
+        let sgd = self.descent_of(moments)?;
+        Ok(match self.batches(sgd) {
+            Ok(Some(batches)) => EachFit::Batches(batches),
+            _ => EachFit::Descent(sgd),
+        })
     }
 
     /// The learning rate, unless it is chosen from the data.

@@ -1,23 +1,10 @@
 //! Passes for pictures: the extremes of the data, and histograms of them. They are
-//! computed on the host, whatever the engine; a thread takes a run of chunks at a
-//! time and runs are merged in order, so that neither the number of threads nor
-//! their speed matters.
-
-use std::ops::Range;
+//! computed on the host, whatever the engine.
 
 use super::EngineError;
-use super::facts::Facts;
-use super::frame::{self, Frame};
-use super::pass::{CHUNK, chunks, targets};
-use crate::array::parallel;
-use crate::array::{Array, Order, Problem, Shape};
+use super::pairs::{Pair, fold};
+use crate::array::{Order, Problem, Shape};
 use crate::math::{Affine, BinAxis, Bins};
-
-/// Runs that the elements are made of, at most: each has bins of its own.
-const MOST_RUNS: usize = 64;
-
-/// Elements brought to f64 at a time.
-const READ_ELEMENTS: usize = 1 << 12;
 
 /// The least and the largest of some numbers over the valid pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -156,7 +143,7 @@ impl Binned {
     }
 
     fn add(&mut self, pair: &Pair) {
-        let Pair { k, x, t, residual, weight } = *pair;
+        let Pair { k, x, t, residual, weight, .. } = *pair;
         self.t_of_x.add(x, t, weight);
         self.residual_of_x.add(x, residual, weight);
         let [low, high] = self.residuals.x().range();
@@ -198,15 +185,6 @@ impl Binned {
     }
 }
 
-/// A valid pair.
-struct Pair {
-    k: usize,
-    x: f64,
-    t: f64,
-    residual: f64,
-    weight: f64,
-}
-
 /// The extremes of x, t and the residuals at a W and b.
 pub(super) fn extremes(data: &Problem, at: Affine) -> Result<Extremes, EngineError> {
     let runs = fold(data, at, Extremes::default, Extremes::add)?;
@@ -218,57 +196,4 @@ pub(super) fn binned(data: &Problem, plan: &BinPlan) -> Result<Binned, EngineErr
     let empty = || Binned::new(plan, data);
     let runs = fold(data, plan.at, empty, Binned::add)?;
     Ok(runs.iter().fold(empty(), Binned::merge))
-}
-
-/// What a pass makes of each run of the elements, in order.
-fn fold<V: Send>(
-    data: &Problem,
-    at: Affine,
-    empty: impl Fn() -> V + Sync,
-    add: impl Fn(&mut V, &Pair) + Sync,
-) -> Result<Vec<V>, EngineError> {
-    let (t, facts) = (targets(data)?, Facts::of(data));
-    let run = data.len().div_ceil(MOST_RUNS).next_multiple_of(CHUNK);
-    let runs: Vec<_> = chunks(0..data.len(), run).collect();
-    let values = parallel::map(runs.len(), |k| {
-        let mut value = empty();
-        for chunk in chunks(runs[k].clone(), CHUNK) {
-            each_pair(data, t, &facts.frame(data, &chunk), &chunk, at, |pair| add(&mut value, &pair));
-            data.release(&chunk);
-        }
-        value
-    });
-    data.check_intact()?;
-    Ok(values)
-}
-
-/// Calls `each` with every valid pair of a chunk, in order.
-fn each_pair(
-    data: &Problem,
-    t: &Array,
-    frame: &Frame,
-    chunk: &Range<usize>,
-    at: Affine,
-    mut each: impl FnMut(Pair),
-) {
-    let (x, order, readings) = (data.x(), data.order(), frame.readings);
-    let there = readings.model(at);
-    let mut room = [(); 3].map(|()| vec![0.0; READ_ELEMENTS]);
-    for range in chunks(chunk.clone(), READ_ELEMENTS) {
-        if data.first_valid(&range).is_none() {
-            continue;
-        }
-        let (start, n) = (range.start, range.len());
-        let [xs, ts, ws] = room.each_mut().map(|values| &mut values[..n]);
-        frame::read(x, readings.x, order, start, xs, None);
-        frame::read(t, readings.t, order, start, ts, None);
-        frame.read_weights(data, order, start, ws);
-        for k in 0..n {
-            if data.validity().is_none_or(|validity| validity.contains(start + k)) {
-                let (x, t) = (readings.x.undo(xs[k].into()).value(), readings.t.undo(ts[k].into()).value());
-                let residual = there.apply(xs[k]) - ts[k];
-                each(Pair { k: start + k, x, t, residual, weight: ws[k] });
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::gpu::GpuError;
 use super::{EngineKind, PartialsError};
-use crate::array::{CHUNK_ELEMENTS, DataError, GroupsError, Hint, Hinted};
+use crate::array::{DataError, GroupsError, Hint, Hinted};
 
 /// Why a pass could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +36,14 @@ pub enum EngineError {
     Apart { fits: u64 },
     /// A pass over a batch with an engine that has passes over whole chunks only.
     #[error(
-        "the {} engine has passes over batches of whole chunks in their order only: a multiple of {CHUNK_ELEMENTS} \
-         elements, not shuffled",
+        "the {} engine has no steps over these batches: elements that are drawn each by itself, and data that it \
+         streams, are for the host",
         .0.name()
     )]
     NoBatches(EngineKind),
-    /// A pass of a robust fit on an engine that has none.
-    #[error("the {} engine has no passes for robust fits", .0.name())]
+    /// A robust fit, another loss or batches of many fits on an engine that has no such
+    /// passes.
+    #[error("the {} engine has no passes for robust fits, other losses or batches of many fits", .0.name())]
     NoRobustPass(EngineKind),
     /// Elements cannot be grouped so.
     #[error(transparent)]

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::bins::{self, BinPlan, Binned, Extremes};
+use super::influence::{self, Influence};
 use super::pass::check_points;
 use super::{EngineError, EngineInfo, Notice, Partials, Reweighting, Stepper};
 use crate::array::{Array, Batch, Problem, Window};
@@ -101,6 +102,16 @@ pub trait Engine: Send {
     fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
         let _ = at;
         Err(EngineError::NoRobustPass(self.info().kind))
+    }
+
+    /// The sums that the standard errors of a robust line follow from, over all valid
+    /// pairs of the one fit. Computed on the host.
+    ///
+    /// # Errors
+    /// [`EngineError::NoTarget`], [`EngineError::Points`]; those of the data.
+    fn influence(&mut self, of: &Reweighting) -> Result<Influence, EngineError> {
+        check_points(self.problem(), &[of.model])?;
+        influence::influence(self.problem(), of)
     }
 
     /// The sums of the squared loss over all elements of the one fit.

@@ -1,5 +1,6 @@
 use super::{DescentRule, EngineError, StepOutcome, StepState};
-use crate::math::{Affine, Double, Evaluation};
+use crate::array::{Batch, Batches};
+use crate::math::{Affine, Double, Evaluation, Loss};
 
 /// The most evaluations that a stepper is asked for at a time.
 pub const MOST_EVALUATIONS: u32 = 1024;
@@ -28,6 +29,12 @@ pub trait Stepper {
         self.resume(rule, &StepState::start(at))
     }
 
+    /// Goes over to another loss, before a start; false if there are no steps on it
+    /// here.
+    fn descend_on(&mut self, loss: Loss) -> bool {
+        loss == Loss::Squared
+    }
+
     /// Evaluates at the current W and b and takes the step that follows, once
     /// for each learning rate η in `rates`, or until an evaluation says that no
     /// step follows. Returns what was evaluated, in order. There are at least
@@ -37,6 +44,32 @@ pub trait Stepper {
     /// # Errors
     /// An error of the device; a table of rates that it can't work by.
     fn advance(&mut self, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError>;
+
+    /// Goes to a state, from where [`advance_over`](Self::advance_over) goes on by
+    /// `rule` over such batches; false if there are no steps over them here.
+    ///
+    /// # Errors
+    /// An error of the device.
+    fn resume_over(
+        &mut self,
+        rule: &DescentRule,
+        from: &StepState,
+        batches: &Batches,
+    ) -> Result<bool, EngineError> {
+        let _ = (rule, from, batches);
+        Ok(false)
+    }
+
+    /// Evaluates over each batch at the W and b that the one before led to, and takes
+    /// the step that follows, at its rate. Returns what was evaluated, in order, up to
+    /// a divergence. There are at least one batch and at most [`MOST_EVALUATIONS`], each
+    /// with a valid element.
+    ///
+    /// # Errors
+    /// Those of [`advance`](Self::advance).
+    fn advance_over(&mut self, steps: &[(Batch<'_>, f64)]) -> Result<Vec<Evaluated>, EngineError> {
+        Err(EngineError::Stalled { taken: 0, wanted: u32::try_from(steps.len()).unwrap_or(u32::MAX) })
+    }
 
     /// True if steps at this rate have all the digits that they should have.
     fn takes_rate(&self, rate: f64) -> bool {

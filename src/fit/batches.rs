@@ -4,10 +4,12 @@ use std::time::Instant;
 use super::coordinates::{Coordinates, Position};
 use super::descend::Durations;
 use super::host::{Replay, Source};
-use super::{ConfigError, Fit, FitError, GradientDescent, Progress, State, StopReason, Update};
-use crate::array::{Batches, Shuffle};
-use crate::engine::{Engine, EngineKind, StepOutcome, StepState};
-use crate::math::{Affine, Evaluation, Moments};
+use super::{
+    ConfigError, Fit, FitError, GradientDescent, Progress, State, StepsPerSubmit, StopReason, Update,
+};
+use crate::array::{Batches, Epoch, Shuffle};
+use crate::engine::{DescentRule, Engine, EngineError, EngineKind, Evaluated, StepOutcome, StepState};
+use crate::math::{Affine, Evaluation, Loss, Moments};
 
 /// Gradient descent over mini-batches: every step moves W and b against the gradient of
 /// the loss of a batch of elements, which is divided by the batch's own Σw.
@@ -84,9 +86,7 @@ impl BatchDescent {
         if !self.descent.is_plain() {
             return Err(ConfigError::BatchesPlain);
         }
-        if self.descent.coordinates != Coordinates::Original
-            || matches!(self.descent.update, Update::Device(_))
-        {
+        if self.descent.coordinates != Coordinates::Original {
             return Err(ConfigError::BatchesElsewhere);
         }
         Ok(())
@@ -99,6 +99,38 @@ impl BatchDescent {
         let GradientDescent { progress, .. } = self.descent;
         let steps = self.epochs.saturating_mul(self.batches(elements).count());
         progress.step.saturating_add(steps).saturating_sub(progress.batch)
+    }
+
+    /// The batches of a submission, if the engine makes the steps by itself.
+    fn on_device(&self, engine: &mut dyn Engine) -> Result<Option<StepsPerSubmit>, FitError> {
+        let per_submit = match self.descent.update {
+            Update::Host => return Ok(None),
+            Update::Auto => StepsPerSubmit::Auto,
+            Update::Device(per_submit) => per_submit,
+        };
+        let (kind, elements) = (engine.info().kind, engine.problem().len() as u64);
+        let batches = self.batches(elements);
+        let from = self.descent.state();
+        let [least, most] = self.descent.rates();
+        let takes = match engine.stepper() {
+            Some(stepper) => {
+                stepper.takes_rate(least)
+                    && stepper.takes_rate(most)
+                    && stepper.descend_on(Loss::Squared)
+                    && stepper.resume_over(&self.rule_of_steps(), &from, &batches)?
+            }
+            None => false,
+        };
+        match (takes, self.descent.update) {
+            (true, _) => Ok(Some(per_submit)),
+            (false, Update::Device(_)) => Err(FitError::NoDeviceUpdate(kind)),
+            (false, _) => Ok(None),
+        }
+    }
+
+    /// The rule of the steps, which no tolerance ends.
+    fn rule_of_steps(&self) -> DescentRule {
+        DescentRule { tolerance: [0.0; 2], ..self.descent.rule() }
     }
 
     fn batches(&self, elements: u64) -> Batches {
@@ -121,8 +153,9 @@ impl BatchDescent {
     ) -> Result<Fit, FitError> {
         self.check()?;
         let (started, kind) = (Instant::now(), engine.info().kind);
+        let per_submit = self.on_device(engine)?;
         let mut run = Run::start(self, engine, moments, kind)?;
-        let stop_reason = run.epochs(observe)?;
+        let stop_reason = run.epochs(per_submit, observe)?;
         let Run { mut state, durations, tail, .. } = run;
         let last = state.model;
         if self.average && tail.count > 0 && stop_reason != StopReason::Diverged {
@@ -200,7 +233,11 @@ impl<'r> Run<'r> {
         })
     }
 
-    fn epochs(&mut self, observe: &mut dyn FnMut(&State) -> ControlFlow<()>) -> Result<StopReason, FitError> {
+    fn epochs(
+        &mut self,
+        per_submit: Option<StepsPerSubmit>,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<StopReason, FitError> {
         let BatchDescent { batch, epochs, patience, .. } = *self.settings;
         let elements = self.engine.problem().len() as u64;
         let batches = self.settings.batches(elements);
@@ -216,22 +253,15 @@ impl<'r> Run<'r> {
         while self.state.progress.epoch < end {
             let epoch = self.state.progress.epoch;
             let order = batches.epoch(epoch);
-            for k in self.state.progress.batch..batches.count() {
-                let sums = self.engine.batch_sums(self.state.model, &order.batch(k))?;
-                if sums.n == 0 {
-                    continue;
+            let to_average = epoch >= tail_from;
+            let stop = match per_submit {
+                Some(per_submit) => {
+                    self.submitted(&order, (epoch, &batches), per_submit, to_average, observe)?
                 }
-                let next = if k + 1 == batches.count() { (epoch + 1, 0) } else { (epoch, k + 1) };
-                let Some(state) = self.stepped(Evaluation::from_sums(&sums), next)? else {
-                    return Ok(StopReason::Diverged);
-                };
-                self.state = state;
-                if epoch >= tail_from {
-                    self.tail.add(state.model);
-                }
-                if observe(&state).is_break() {
-                    return Ok(StopReason::Interrupted);
-                }
+                None => self.passes(&order, (epoch, &batches), to_average, observe)?,
+            };
+            if let Some(reason) = stop {
+                return Ok(reason);
             }
             // Where its last batches are missing, an epoch ends without a step.
             (self.state.progress.epoch, self.state.progress.batch) = (epoch + 1, 0);
@@ -246,20 +276,114 @@ impl<'r> Run<'r> {
         Ok(StopReason::Steps)
     }
 
-    /// The state after a step from the loss and gradients of a batch; `None` if it is not
-    /// finite.
-    fn stepped(&mut self, batch: Evaluation, next: (u64, u64)) -> Result<Option<State>, FitError> {
-        let started = Instant::now();
+    /// The rest of an epoch by a pass for each batch; the reason to stop, if there is one.
+    fn passes(
+        &mut self,
+        order: &Epoch,
+        (epoch, batches): (u64, &Batches),
+        to_average: bool,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Option<StopReason>, FitError> {
+        for k in self.state.progress.batch..batches.count() {
+            let sums = self.engine.batch_sums(self.state.model, &order.batch(k))?;
+            if sums.n == 0 {
+                continue;
+            }
+            let started = Instant::now();
+            let batch = Evaluation::from_sums(&sums);
+            let moved = self.stepped(&batch);
+            let seconds = started.elapsed().as_secs_f64();
+            let next = after(k, (epoch, batches));
+            if let Some(reason) = self.went(&batch, moved, next, seconds, to_average, observe)? {
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same by steps that the engine makes by itself, many at a time.
+    fn submitted(
+        &mut self,
+        order: &Epoch,
+        (epoch, batches): (u64, &Batches),
+        per_submit: StepsPerSubmit,
+        to_average: bool,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Option<StopReason>, FitError> {
+        let (mut next, mut seconds) = (self.state.progress.batch, None);
+        while next < batches.count() {
+            let wanted = per_submit.next(seconds, batches.count() - next);
+            let (mut numbers, mut steps) = (Vec::new(), Vec::new());
+            while next < batches.count() && steps.len() < wanted as usize {
+                let batch = order.batch(next);
+                if batch.runs().any(|run| self.engine.problem().first_valid(&run).is_some()) {
+                    let step = self.state.step.saturating_add(steps.len() as u64);
+                    steps.push((batch, self.settings.descent.rate(step)));
+                    numbers.push(next);
+                }
+                next += 1;
+            }
+            if steps.is_empty() {
+                continue;
+            }
+            let started = Instant::now();
+            let stalled = EngineError::Stalled { taken: 0, wanted };
+            let rows = self.engine.stepper().ok_or(stalled)?.advance_over(&steps)?;
+            #[expect(clippy::cast_precision_loss, reason = "at most 1,024 steps")]
+            let each = started.elapsed().as_secs_f64() / rows.len().max(1) as f64;
+            seconds = Some(each);
+            for (place, row) in rows.iter().enumerate() {
+                let moved = match rows.get(place + 1) {
+                    Some(Evaluated { model, velocity, .. }) => {
+                        StepState { model: *model, velocity: *velocity, step: self.state.step + 1 }
+                    }
+                    // The device is there too, but for its last digits.
+                    None => self.stepped(&row.evaluation),
+                };
+                let after = after(numbers[place], (epoch, batches));
+                if let Some(reason) = self.went(&row.evaluation, moved, after, each, to_average, observe)? {
+                    return Ok(Some(reason));
+                }
+            }
+            if rows.len() < steps.len() {
+                return Ok(Some(StopReason::Diverged));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The step from the loss and gradients of a batch.
+    fn stepped(&self, batch: &Evaluation) -> StepState {
         let descent = &self.settings.descent;
         let State { model, progress: Progress { step, velocity, .. }, .. } = self.state;
         let mut moved = StepState { model, velocity, step };
         descent.rule().step(&mut moved, batch.gradient(), descent.rate(step));
-        let evaluation = evaluate(&mut self.whole, moved.model)?;
-        self.durations.add(started.elapsed().as_secs_f64());
+        moved
+    }
+
+    /// Goes to the state after a step from the loss and gradients of a batch; the reason
+    /// to stop, if that is not finite or the observer says so.
+    fn went(
+        &mut self,
+        batch: &Evaluation,
+        moved: StepState,
+        next: (u64, u64),
+        seconds: f64,
+        to_average: bool,
+        observe: &mut dyn FnMut(&State) -> ControlFlow<()>,
+    ) -> Result<Option<StopReason>, FitError> {
         let StepState { model, velocity, step } = moved;
+        let evaluation = evaluate(&mut self.whole, model)?;
+        self.durations.add(seconds);
+        if !(batch.is_finite() && model.is_finite() && evaluation.is_finite()) {
+            return Ok(Some(StopReason::Diverged));
+        }
         let progress = Progress { step, epoch: next.0, batch: next.1, velocity, height: None };
-        let is_finite = batch.is_finite() && model.is_finite() && evaluation.is_finite();
-        Ok(is_finite.then_some(State { step, model, evaluation, progress }))
+        self.state = State { step, model, evaluation, progress };
+        if to_average {
+            self.tail.add(model);
+        }
+        Ok(observe(&self.state).is_break().then_some(StopReason::Interrupted))
     }
 
     /// Whether the gradients of all elements are within the tolerance where the result
@@ -277,6 +401,11 @@ impl<'r> Run<'r> {
         self.least = if loss < self.least.0 { (loss, 0) } else { (self.least.0, self.least.1 + 1) };
         self.least.1 >= patience
     }
+}
+
+/// The epoch and the batch after batch number `k` of an epoch.
+fn after(k: u64, (epoch, batches): (u64, &Batches)) -> (u64, u64) {
+    if k + 1 == batches.count() { (epoch + 1, 0) } else { (epoch, k + 1) }
 }
 
 fn evaluate(whole: &mut Replay, at: Affine) -> Result<Evaluation, FitError> {

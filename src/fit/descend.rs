@@ -162,12 +162,14 @@ impl GradientDescent {
         let is_original = self.coordinates == Coordinates::Original;
         let kind = engine.info().kind;
         let mut refused = || {
-            engine.stepper().map(|stepper| self.rates().into_iter().find(|&rate| !stepper.takes_rate(rate)))
+            let stepper = engine.stepper()?;
+            let rate = self.rates().into_iter().find(|&rate| !stepper.takes_rate(rate));
+            stepper.descend_on(self.loss).then_some(rate)
         };
         match self.update {
             Update::Host => Ok(None),
-            Update::Auto if !is_original || !self.is_plain() => Ok(None),
-            Update::Device(_) if !self.is_plain() => Err(ConfigError::DevicePlain.into()),
+            Update::Auto if !is_original || self.fixed.is_some() => Ok(None),
+            Update::Device(_) if self.fixed.is_some() => Err(ConfigError::DeviceFixed.into()),
             Update::Auto => Ok((refused() == Some(None)).then_some(StepsPerSubmit::Auto)),
             Update::Device(_) if !is_original => Err(ConfigError::DeviceCoordinates.into()),
             Update::Device(per_submit) => match refused() {

@@ -29,14 +29,14 @@ pub enum ConfigError {
         "a batch of {batch} elements is never full: there are {elements}, and short batches are left out"
     )]
     NoBatch { batch: u64, elements: u64 },
-    #[error("steps over batches are made in the original coordinates, and W and b updated on the host")]
+    #[error("steps over batches are made in the original coordinates")]
     BatchesElsewhere,
     #[error("steps over batches are made on the squared error, and of both the weight and the bias")]
     BatchesPlain,
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
-    #[error("a descent on another loss than the squared one, or of W or b alone, is updated on the host")]
-    DevicePlain,
+    #[error("a descent of W or b alone is updated on the host")]
+    DeviceFixed,
     #[error("steps in standardized coordinates are for both W and b, and the squared loss")]
     PlainCoordinates,
     #[error("the moments of the data determine the squared loss, and not {0}")]
@@ -121,7 +121,7 @@ impl Hinted for ConfigError {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::DeviceRate(_) => vec![Hint::UpdateOnHost],
-            Self::DeviceCoordinates | Self::DevicePlain => vec![Hint::UpdateWherePossible],
+            Self::DeviceCoordinates | Self::DeviceFixed => vec![Hint::UpdateWherePossible],
             Self::PlainCoordinates => vec![Hint::Do("descend in original coordinates")],
             Self::LossMoments(_) => vec![Hint::DescentByPasses],
             Self::RobustLine(_) => vec![Hint::LeastSquares],

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::schedule::Schedule;
 use super::steps::StepsPerSubmit;
 use crate::array::Hint;
-use crate::engine::DescentRule;
+use crate::engine::{DescentRule, StepState};
 use crate::math::{Affine, Curvature, Loss, Moments};
 
 /// Full-batch gradient descent: every step passes over all the data and moves
@@ -64,8 +64,7 @@ pub struct GradientDescent {
     /// The coordinates in which the steps are made; other than the original
     /// ones, they are made on the host.
     pub coordinates: Coordinates,
-    /// The loss to descend on; other than the squared one, W and b are updated on
-    /// the host, after a pass for each step.
+    /// The loss to descend on.
     ///
     /// A learning rate that converges on the squared loss converges on Huber's: its
     /// curvature is that of the squared loss where |r| ≤ δ and 0 beyond, so that no
@@ -208,6 +207,12 @@ impl GradientDescent {
     #[must_use]
     pub fn rate(&self, step: u64) -> f64 {
         self.schedule.rate(self.learning_rate, step)
+    }
+
+    /// The state that the descent starts from.
+    pub(super) fn state(&self) -> StepState {
+        let Progress { step, velocity, .. } = self.progress;
+        StepState { model: self.start, velocity, step }
     }
 
     /// The number of the last step to take, those before the start included.

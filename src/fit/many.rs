@@ -61,7 +61,7 @@ impl FitRow {
         Affine { weight: self.weight, bias: self.bias }
     }
 
-    fn none(n: u64) -> Self {
+    pub(super) fn none(n: u64) -> Self {
         let nan = f64::NAN;
         Self {
             n,
@@ -77,7 +77,7 @@ impl FitRow {
 
     /// The result of a line with a loss, and the statistics of the least-squares line
     /// with such residuals.
-    fn of(moments: &Moments, model: Affine, loss: f64, rr: f64) -> Self {
+    pub(super) fn of(moments: &Moments, model: Affine, loss: f64, rr: f64) -> Self {
         let [r2, residual_std, stderr_weight, stderr_bias] = errors_of_line(moments, rr);
         let Affine { weight, bias } = model;
         Self { n: moments.n, weight, bias, loss, r2, residual_std, stderr_weight, stderr_bias }

@@ -7,7 +7,8 @@
 //! [`Robust`] weighs by residuals, round after round. `descend` is the one loop of every descent, over a
 //! [`Stepper`](crate::engine::Stepper): an engine's device, or, in `host`, the
 //! passes of an engine or the moments. All of them go by one
-//! [`DescentRule`](crate::engine::DescentRule). [`Coordinates`] are those that
+//! [`DescentRule`](crate::engine::DescentRule). `many` fits groups by their moments or
+//! step by step together, `each` one by one by their elements. [`Coordinates`] are those that
 //! the steps are made in. [`Statistics`] say how good the line is, [`Forecast`]
 //! how far a descent gets; `refine` finds the line and its residuals with digits that
 //! the moments have not.
@@ -16,6 +17,7 @@ mod batches;
 mod closed_form;
 mod coordinates;
 mod descend;
+mod each;
 mod error;
 mod exact;
 mod forecast;
@@ -41,6 +43,7 @@ mod steps;
 pub use batches::BatchDescent;
 pub use closed_form::ClosedForm;
 pub use coordinates::Coordinates;
+pub use each::EachFit;
 pub use error::{ConfigError, FitError};
 pub use exact::Exact;
 pub use forecast::Forecast;

@@ -4,7 +4,7 @@ use std::time::Instant;
 use super::exact::undetermined;
 use super::robust_start::start;
 use super::{ConfigError, Fit, FitError, Progress, State, StopReason};
-use crate::engine::{Engine, EngineError, Reweighting};
+use crate::engine::{Engine, EngineError, Influence, Reweighting};
 use crate::math::{Affine, Evaluation, LineKind, MedianSearch, Moments, RobustWeight, SizeRange};
 
 /// A robust line by rounds of reweighted least squares (P. W. Holland, R. E.
@@ -16,6 +16,12 @@ use crate::math::{Affine, Evaluation, LineKind, MedianSearch, Moments, RobustWei
 /// `robust_start`. The rounds end where neither W nor b
 /// changes by more than 1e-10 of itself, or of what the scale makes of it; those
 /// of [`RobustWeight::Clip`] where nothing changes at all.
+///
+/// The standard errors are Huber's (P. J. Huber, *Robust Statistics*, 1981, 7.6; `cov="H1"`
+/// of statsmodels' `RLM`): with n pairs, p parameters and u = r/s,
+/// K²·(s²·Σψ(u)²/(n − p))/(Σψ′(u)/n)² times the inverse of XᵀX, where
+/// K = 1 + p/n·var(ψ′)/mean(ψ′)². Clipping has none, for whose ψ that does not hold, and
+/// sample weights have none.
 ///
 /// ```
 /// use linfit::array::{Problem, Array};
@@ -66,6 +72,9 @@ pub struct RobustFit {
     pub rejected: u64,
     /// Whether the last round changed nothing more.
     pub settled: bool,
+    /// The standard errors of W and b, none where one is given or not defined:
+    /// see [`Robust`].
+    pub stderrs: [Option<f64>; 2],
 }
 
 /// The most rounds. Most data take 10 to 50.
@@ -127,7 +136,40 @@ impl Robust {
             step_median_seconds: seconds / f64::from(rounds),
         };
         let rejected = moments.n - kept.n;
-        Ok(RobustFit { fit, moments: kept, scale, rounds, rejected, settled })
+        let stderrs = self.stderrs(engine, moments, model, scale)?;
+        Ok(RobustFit { fit, moments: kept, scale, rounds, rejected, settled, stderrs })
+    }
+
+    /// The standard errors of W and b of a robust line.
+    fn stderrs(
+        self,
+        engine: &mut dyn Engine,
+        moments: &Moments,
+        model: Affine,
+        scale: f64,
+    ) -> Result<[Option<f64>; 2], EngineError> {
+        let is_weighted = engine.problem().weights().is_some();
+        if is_weighted || matches!(self.weight, RobustWeight::Clip(_)) {
+            return Ok([None; 2]);
+        }
+        let parameters = if self.line == LineKind::LeastSquares { 2.0 } else { 1.0 };
+        let Influence { n, squares, slopes, square_slopes } =
+            engine.influence(&Reweighting { model, scale, weight: self.weight })?;
+        #[expect(clippy::cast_precision_loss, reason = "a number of elements")]
+        let n = n as f64;
+        let mean = slopes / n;
+        let variance = square_slopes / n - mean * mean;
+        let k = 1.0 + parameters / n * variance / (mean * mean);
+        let of_residuals = k * k * (squares / (n - parameters)) * scale * scale / (mean * mean);
+        let x_variance = moments.deviations()[0].powi(2);
+        let x_square = moments.x_mean().powi(2) + x_variance;
+        let inverse = match self.line {
+            LineKind::ThroughOrigin { .. } => [Some(1.0 / (n * x_square)), None],
+            LineKind::Offset { .. } => [None, Some(1.0 / n)],
+            _ => [Some(1.0 / (n * x_variance)), Some(x_square / (n * x_variance))],
+        };
+        let root = |of: f64| (of_residuals * of).sqrt();
+        Ok(inverse.map(|of| of.map(root).filter(|error| error.is_finite())))
     }
 
     /// The moments of the pairs, weighted by their residuals from a line.

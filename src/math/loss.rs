@@ -22,17 +22,27 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// ρ and ρ′/2 of a residual. With c, the residual clamped to ±δ, Huber's are
-    /// c·(2r − c) and c; without a bound c = r. Twin: `rho` and `half_slope` in
-    /// the shaders.
+    /// ρ and ρ′/2 of a residual.
     #[must_use]
     pub fn of(self, r: f64) -> [f64; 2] {
+        let slope = self.half_slope(r);
+        [slope * self.cofactor(r, slope), slope]
+    }
+
+    /// ρ′/2 of a residual: Huber's is c, the residual clamped to ±δ. Twins:
+    /// `shared/loss_squared.wgsl` and `shared/loss_huber.wgsl`.
+    fn half_slope(self, r: f64) -> f64 {
         match self {
-            Self::Squared => [r * r, r],
-            Self::Huber { delta } => {
-                let c = r.clamp(-delta, delta);
-                [c * (2.0 * r - c), c]
-            }
+            Self::Squared => r,
+            Self::Huber { delta } => r.clamp(-delta, delta),
+        }
+    }
+
+    /// What ρ′/2 is multiplied by to make ρ: Huber's is c·(2r − c).
+    fn cofactor(self, r: f64, slope: f64) -> f64 {
+        match self {
+            Self::Squared => r,
+            Self::Huber { .. } => r + (r - slope),
         }
     }
 

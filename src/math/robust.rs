@@ -43,6 +43,18 @@ impl RobustWeight {
         }
     }
 
+    /// ψ′(u) of ψ(u) = u·ω(u), for u ≥ 0; at a corner that from below.
+    #[must_use]
+    pub fn slope(self, u: f64) -> f64 {
+        match self {
+            Self::Huber(k) | Self::Clip(k) => f64::from(u8::from(u <= k)),
+            Self::Tukey(c) => {
+                let square = (u / c) * (u / c);
+                if u <= c { (1.0 - square) * (1.0 - 5.0 * square) } else { 0.0 }
+            }
+        }
+    }
+
     /// The method's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -270,6 +282,26 @@ mod tests {
         ] {
             assert_eq!([0.0, 1.0, 2.0, 4.0].map(|u| method.of(u)), weights, "{method}");
             assert_eq!(method.of(f64::INFINITY), 0.0);
+        }
+    }
+
+    /// ψ of Tukey's at c = 2 is u·(1 − u²/4)², so ψ′(1) = 9/16 − 1·3/4 = −3/16 and ψ′(2) = 0.
+    #[test]
+    fn slopes_by_hand() {
+        for (method, slopes) in [
+            (RobustWeight::Huber(2.0), [1.0, 1.0, 1.0, 0.0]),
+            (RobustWeight::Tukey(2.0), [1.0, -0.1875, 0.0, 0.0]),
+            (RobustWeight::Clip(2.0), [1.0, 1.0, 1.0, 0.0]),
+        ] {
+            assert_eq!([0.0, 1.0, 2.0, 4.0].map(|u| method.slope(u)), slopes, "{method}");
+        }
+        // Halfway between, they are the differences of ψ.
+        for method in [RobustWeight::HUBER, RobustWeight::TUKEY] {
+            for u in [0.3, 1.0, 2.2, 4.0, 6.0] {
+                let psi = |u: f64| u * method.of(u);
+                let slope = (psi(u + 1e-6) - psi(u - 1e-6)) / 2e-6;
+                assert!((slope - method.slope(u)).abs() < 1e-8, "{method}, {u}: {slope}");
+            }
         }
     }
 

@@ -20,6 +20,10 @@ pub struct Robustness {
     pub rejected: u64,
     /// Whether the last round changed nothing more.
     pub settled: bool,
+    /// The standard errors of the robust W and b; null where not defined.
+    pub stderr_weight: Option<f64>,
+    /// That of b.
+    pub stderr_bias: Option<f64>,
 }
 
 impl Robustness {
@@ -33,7 +37,18 @@ impl Robustness {
             rounds: found.rounds,
             rejected: found.rejected,
             settled: found.settled,
+            stderr_weight: found.stderrs[0],
+            stderr_bias: found.stderrs[1],
         }
+    }
+
+    /// The standard errors in words, if there are any.
+    #[must_use]
+    pub fn errors(&self) -> Option<String> {
+        let of = |error: Option<f64>, name: &str| Some(format!("{} of the {name}", short(error?)));
+        let both: Vec<String> =
+            [of(self.stderr_weight, "weight"), of(self.stderr_bias, "bias")].into_iter().flatten().collect();
+        (!both.is_empty()).then(|| both.join(", "))
     }
 
     /// A note on rounds that did not end by themselves.

@@ -315,6 +315,9 @@ impl FitReport {
         }
         if let Some(robust) = &self.robust {
             writeln!(f, "  robust     {robust}")?;
+            if let Some(errors) = robust.errors() {
+                writeln!(f, "  std errors {errors} of the robust line")?;
+            }
         }
         let Some(forecast) = &self.forecast else { return Ok(()) };
         match forecast.steps_to_tolerance {

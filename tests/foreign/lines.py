@@ -108,7 +108,23 @@ def lines(x, t, w):
 def robust(x, t, norm):
     design = sm.add_constant(x)
     fit = sm.RLM(t, design, M=norm).fit(maxiter=10_000, tol=1e-14, conv="coefs", scale_est="mad")
-    return {"weight": fit.params[1], "bias": fit.params[0], "scale": fit.scale}
+    return {
+        "weight": fit.params[1],
+        "bias": fit.params[0],
+        "scale": fit.scale,
+        "stderr_weight": fit.bse[1],
+        "stderr_bias": fit.bse[0],
+    }
+
+
+def robust_of_one(x, t, norm):
+    """The line through the origin, and a mean."""
+    through = sm.RLM(t, x, M=norm).fit(maxiter=10_000, tol=1e-14, conv="coefs", scale_est="mad")
+    offset = sm.RLM(t, np.ones(len(x)), M=norm).fit(maxiter=10_000, tol=1e-14, conv="coefs", scale_est="mad")
+    return {
+        "through": {"weight": through.params[0], "stderr_weight": through.bse[0]},
+        "offset": {"bias": offset.params[0], "stderr_bias": offset.bse[0]},
+    }
 
 
 def huber_loss(x, t, delta):
@@ -166,6 +182,7 @@ def main():
                 "huber:2": robust(x, t, sm.robust.norms.HuberT(2.0)),
                 "tukey": robust(x, t, sm.robust.norms.TukeyBiweight()),
                 "tukey:6": robust(x, t, sm.robust.norms.TukeyBiweight(6.0)),
+                "one huber": robust_of_one(x, t, sm.robust.norms.HuberT()),
                 "loss huber:1": huber_loss(x, t, 1.0),
             }
         )

@@ -6,7 +6,8 @@ use linfit::array::{Array, Problem, Shuffle, ValidityRules};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, EngineError, Reference};
 use linfit::fit::{
-    BatchDescent, ConfigError, Coordinates, Fit, FitError, GradientDescent, State, StopReason,
+    BatchDescent, ConfigError, Coordinates, Fit, FitError, GradientDescent, State, StepsPerSubmit,
+    StopReason, Update,
 };
 use linfit::math::Affine;
 
@@ -179,6 +180,76 @@ fn a_device_steps_over_batches_of_whole_chunks() {
     }
 }
 
+/// Batches of neighbours on a device: of few elements and of many, within a chunk and
+/// across chunks, in order and in shuffled blocks, with weights, missing elements and a
+/// short last batch; however many to a submission. The states are the host's, and so is
+/// the end of a descent that goes on in the middle of an epoch.
+#[test]
+fn steps_over_batches_on_a_device_are_the_hosts() {
+    let problem = |n: u64, is_whole: bool| {
+        let column = |label, value: &dyn Fn(u64) -> f64| {
+            Array::from_vec(label, &[n], (0..n).map(|k| value(k) as f32).collect())
+        };
+        let x = column("x", &|k| 2.0 * noise(k) + 0.5);
+        let t = column("t", &|k| 3.0 * (2.0 * noise(k) + 0.5) - 0.75 + 0.5 * noise(!k));
+        let rules = ValidityRules {
+            weights: (!is_whole).then(|| column("w", &|k| 0.5 + (k % 5) as f64).into()),
+            mask: (!is_whole)
+                .then(|| column("m", &|k| f64::from(u8::from(k % 7 != 2 && k / 40 != 5))).into()),
+            ..ValidityRules::default()
+        };
+        Problem::builder(x).target(t).rules(rules).build().unwrap()
+    };
+    let device = |k| Update::Device(StepsPerSubmit::fixed(k).unwrap());
+    let mut compared = 0;
+    for (n, batch, epochs) in [(1_000, 37, 3), (1_000, 5_000, 3), (150_001, 4_000, 2), (300_001, 100_000, 3)]
+    {
+        for is_whole in [true, false] {
+            let data = problem(n, is_whole);
+            for (shuffle, drop_last) in
+                [(Shuffle::None, false), (Shuffle::Block, false), (Shuffle::Block, true)]
+            {
+                if drop_last && batch > n {
+                    continue;
+                }
+                let batches = BatchDescent { drop_last, ..batched(0.05, batch, epochs, shuffle) };
+                let (want_fit, want) = states_of(&batches, &data);
+                let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
+                let updates = [Update::Auto, device(7), device(1)];
+                for update in updates.into_iter().take(if n > 1_000 { 2 } else { 3 }) {
+                    let descent = GradientDescent { update, ..batches.descent };
+                    let (fit, got) = states(&BatchDescent { descent, ..batches }, &mut gpu);
+                    assert_eq!((fit.steps, got.len()), (want_fit.steps, want.len()));
+                    for (got, want) in got.iter().zip(&want) {
+                        let off =
+                            (got.model.weight - want.model.weight).hypot(got.model.bias - want.model.bias);
+                        assert!(off < 1e-11, "{n}, {batch}, {shuffle}, step {}: {off:e}", got.step);
+                        assert_eq!(
+                            (got.progress.epoch, got.progress.batch),
+                            (want.progress.epoch, want.progress.batch)
+                        );
+                        compared += 1;
+                    }
+                }
+                // On from the middle of the last epoch.
+                let middle = want[want.len() - 2];
+                let descent = GradientDescent {
+                    start: middle.model,
+                    progress: middle.progress,
+                    update: device(64),
+                    ..batches.descent
+                };
+                let rest = BatchDescent { descent, epochs: epochs - middle.progress.epoch, ..batches };
+                let (fit, _) = states(&rest, &mut gpu);
+                let off =
+                    (fit.model.weight - want_fit.model.weight).hypot(fit.model.bias - want_fit.model.bias);
+                assert!(fit.steps == want_fit.steps && off < 1e-11, "{n}, {batch}, {shuffle}: {off:e}");
+            }
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
+
 #[test]
 fn batches_that_mean_nothing_are_refused() {
     let data = noisy(100, 0.5);
@@ -197,7 +268,8 @@ fn batches_that_mean_nothing_are_refused() {
     let error = refused(BatchDescent { descent, ..batches });
     assert!(matches!(error, FitError::Config(ConfigError::BatchesElsewhere)), "{error}");
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
-    let error = batches.fit(&mut gpu, &moments, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    let scattered = BatchDescent { shuffle: Shuffle::Element, ..batches };
+    let error = scattered.fit(&mut gpu, &moments, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, FitError::Engine(EngineError::NoBatches(_))), "{error}");
     // A rate that diverges ends with the last finite state.
     let wild = GradientDescent { learning_rate: 1e3, ..batches.descent };

@@ -7,7 +7,7 @@ use linfit::array::{Array, Hint, Hinted, Problem};
 use linfit::engine::gpu::{Gpu, GpuSettings};
 use linfit::engine::{Cpu, DescentRule, Engine, Reference, StepOutcome};
 use linfit::fit::{ConfigError, Fit, FitError, GradientDescent, State, StepsPerSubmit, StopReason, Update};
-use linfit::math::Affine;
+use linfit::math::{Affine, Loss};
 
 use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
@@ -343,4 +343,47 @@ fn engines_that_cannot_are_not_asked() {
     let result = tiny.fit(&mut gpu, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(result, Err(FitError::Config(ConfigError::DeviceRate(_)))), "{result:?}");
     assert_eq!(trace(GradientDescent { update: Update::Auto, ..tiny }, &mut gpu).0.steps, 2, "on the host");
+}
+
+/// Descent on Huber's loss goes through the same states on a device as on the host: in
+/// one workgroup and in many, however many steps to a submission, with momentum, with
+/// data about 0 and far from it; and on to the same end.
+#[test]
+fn a_descent_on_hubers_loss_is_the_hosts() {
+    for n in [1_001, 100_003] {
+        for shift in [0.0, 400.0] {
+            let outlier = |k: usize| if k % 5 == 0 { 30.0 } else { 0.0 };
+            let x: Vec<f32> = (0..n as u64).map(|k| (shift + 2.0 * noise(k)) as f32).collect();
+            let t = (0..n).map(|k| {
+                (3.0 * (f64::from(x[k]) - shift) - 0.75 + 0.5 * noise(!(k as u64)) + outlier(k)) as f32
+            });
+            let data = pair(x.clone(), t.collect());
+            let (learning_rate, bias) = if shift == 0.0 { (0.1, 2.0) } else { (2e-6, -3.0 * shift) };
+            let descent = GradientDescent {
+                learning_rate,
+                steps: 70,
+                momentum: 0.5,
+                start: Affine::new(2.5, bias),
+                loss: Loss::Huber { delta: 0.8 },
+                update: Update::Host,
+                ..GradientDescent::default()
+            };
+            let (want_fit, want) = trace(descent, &mut Cpu::new(&data));
+            let mut gpu = gpu(&data);
+            for k in [1, 64] {
+                let (fit, states) = trace(GradientDescent { update: on_device(k), ..descent }, &mut gpu);
+                assert_eq!((states.len(), fit.steps), (want.len(), want_fit.steps));
+                for (got, want) in states.iter().zip(&want) {
+                    assert_near(got, want, 1e-11, &format!("n = {n}, {shift}, step {}", want.step));
+                }
+            }
+            // The steps on squares that follow are others.
+            let squared = GradientDescent { loss: Loss::Squared, ..descent };
+            let (_, want) = trace(squared, &mut Cpu::new(&data));
+            let (_, states) = trace(GradientDescent { update: on_device(64), ..squared }, &mut gpu);
+            for (got, want) in states.iter().zip(&want) {
+                assert_near(got, want, F32_SUMS, &format!("squares, n = {n}, {shift}, step {}", want.step));
+            }
+        }
+    }
 }

@@ -2,14 +2,18 @@
 
 use std::ops::ControlFlow;
 
-use linfit::array::{Array, Problem, ValidityRules};
+use linfit::array::{Array, Groups, Problem, ValidityRules};
+use linfit::engine::gpu::{Gpu, GpuSettings, Precision};
 use linfit::engine::{Cpu, Engine, PartialsError, Reference, Reweighting};
 use linfit::fit::{Robust, RobustFit};
 use linfit::math::{Affine, LineKind, Loss, LossSums, RobustWeight, SizeRange};
 use serde_json::Value;
 
+use crate::common::adapter::software_adapter;
 use crate::common::noise::noise;
-use crate::common::tolerances::{F64_RESULTS, F64_SUMS, MERGED_SUMS};
+use crate::common::tolerances::{
+    COMPENSATED_MOMENTS, COMPENSATED_SUMS, DEVICE_F64_SUMS, F64_RESULTS, F64_SUMS, MERGED_SUMS,
+};
 
 /// What the rounds of both programs leave.
 const ROUNDS: f64 = 1e-7;
@@ -21,6 +25,11 @@ fn problem(x: &[f64], t: &[f64]) -> Problem {
 
 fn engines(data: &Problem) -> [Box<dyn Engine>; 2] {
     [Box::new(Reference::new(data)), Box::new(Cpu::new(data))]
+}
+
+fn gpu(data: &Problem, precision: Precision, memory_bytes: u64) -> Gpu {
+    let settings = GpuSettings { memory_bytes, precision, ..GpuSettings::default() };
+    Gpu::open_with(&software_adapter(), data, &settings).unwrap()
 }
 
 fn fitted(engine: &mut dyn Engine, weight: RobustWeight, line: LineKind) -> RobustFit {
@@ -40,19 +49,65 @@ fn robust_lines_are_those_of_statsmodels() {
         let data = problem(&numbers(&case["x"]), &numbers(&case["t"]));
         for (method, want) in case.as_object().unwrap() {
             let Ok(weight) = method.parse::<RobustWeight>() else { continue };
-            for mut engine in engines(&data) {
+            let gpus = [Precision::Fast, Precision::F64].map(|precision| {
+                let gpu = gpu(&data, precision, u64::MAX);
+                Box::new(gpu) as Box<dyn Engine>
+            });
+            for mut engine in engines(&data).into_iter().chain(gpus) {
                 let got = fitted(engine.as_mut(), weight, LineKind::LeastSquares);
                 let model = got.fit.model;
                 for (got, name) in [(model.weight, "weight"), (model.bias, "bias"), (got.scale, "scale")] {
                     let want = want[name].as_f64().unwrap();
                     assert!((got / want - 1.0).abs() <= ROUNDS, "{method} {name}: {got} for {want}");
                 }
+                for (got, name) in got.stderrs.into_iter().zip(["stderr_weight", "stderr_bias"]) {
+                    let want = want[name].as_f64().unwrap();
+                    assert!(
+                        (got.unwrap() / want - 1.0).abs() <= ROUNDS,
+                        "{method} {name}: {got:?} for {want}"
+                    );
+                }
                 assert!(got.settled && got.rounds > 1, "{method}: {got:?}");
                 compared += 1;
             }
         }
     }
-    assert_eq!(compared, 3 * 4 * 2);
+    assert_eq!(compared, 3 * 4 * 4);
+}
+
+/// A line of one parameter has the standard error of that; clipping and sample weights
+/// have none.
+#[test]
+fn standard_errors_of_one_parameter_are_those_of_statsmodels() {
+    let cases: Value = serde_json::from_str(include_str!("../foreign/data/fits/robust.json")).unwrap();
+    for case in cases.as_array().unwrap() {
+        let (x, t) = (numbers(&case["x"]), numbers(&case["t"]));
+        let data = problem(&x, &t);
+        for (line, name, of) in [
+            (LineKind::ThroughOrigin { bias: 0.0 }, "through", 0),
+            (LineKind::Offset { weight: 0.0 }, "offset", 1),
+        ] {
+            let want = &case["one huber"][name];
+            let got = fitted(&mut Cpu::new(&data), RobustWeight::HUBER, line);
+            let parameters = [("weight", got.fit.model.weight), ("bias", got.fit.model.bias)];
+            let (parameter, got_parameter) = parameters[of];
+            let want_parameter = want[parameter].as_f64().unwrap();
+            assert!((got_parameter / want_parameter - 1.0).abs() <= ROUNDS, "{name}: {got:?} {want}");
+            let want_error = want[format!("stderr_{parameter}")].as_f64().unwrap();
+            let error = got.stderrs[of].unwrap();
+            assert!((error / want_error - 1.0).abs() <= ROUNDS, "{name}: {error} for {want_error}");
+            assert_eq!(got.stderrs[1 - of], None);
+        }
+        let clipped = fitted(&mut Cpu::new(&data), RobustWeight::CLIP, LineKind::LeastSquares);
+        assert_eq!(clipped.stderrs, [None; 2]);
+        let ones = Array::from_vec("w", &[x.len() as u64], vec![1.0; x.len()]);
+        let rules = ValidityRules { weights: Some(ones.into()), ..ValidityRules::default() };
+        let column = |label, values: &[f64]| Array::from_vec(label, &[values.len() as u64], values.to_vec());
+        let weighted =
+            Problem::builder(column("x", &x)).target(column("t", &t)).rules(rules).build().unwrap();
+        let weighted = fitted(&mut Cpu::new(&weighted), RobustWeight::HUBER, LineKind::LeastSquares);
+        assert_eq!(weighted.stderrs, [None; 2]);
+    }
 }
 
 /// n pairs about 2.5·x − 4 with a standard deviation of about 0.6, and outliers in
@@ -288,5 +343,125 @@ fn huber_sums_are_the_definition() {
         assert_eq!(huber.clone().merge(rest).unwrap().total().unwrap(), got);
         let squared = engine.loss_sums(&[at], Loss::Squared, 2..4).unwrap();
         assert!(matches!(huber.merge(squared), Err(PartialsError::Losses { .. })));
+    }
+}
+
+/// n pairs in f32 with outliers, weights and missing values, all of them or none.
+fn pairs_of_f32(n: u32, is_whole: bool) -> Problem {
+    let (x, t) = contaminated(n, 2, |x, t| (x, t + 40.0));
+    let column = |label, values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        Array::from_vec(label, &[values.len() as u64], values)
+    };
+    let (x, t) = (column("x", &x), column("t", &t));
+    if is_whole {
+        return Problem::pair(x, t).unwrap();
+    }
+    let weights: Vec<f64> = (0..n).map(|k| 0.5 + f64::from(k % 7)).collect();
+    let mask: Vec<f64> = (0..n).map(|k| f64::from(u8::from(k % 11 != 3))).collect();
+    let rules = ValidityRules {
+        weights: Some(column("w", &weights).into()),
+        mask: Some(column("mask", &mask).into()),
+        ..ValidityRules::default()
+    };
+    Problem::builder(x).target(t).rules(rules).build().unwrap()
+}
+
+/// The sums of Huber's loss on a device have all digits with every precision, also of
+/// residuals in f32: these are computed with two f32 each. W and b have more digits
+/// than f32, and a part of the residuals is beyond δ.
+#[test]
+fn huber_sums_on_a_device_are_the_references() {
+    for (n, is_whole) in [(3, true), (5_003, true), (5_003, false), (200_003, false)] {
+        let data = pairs_of_f32(n, is_whole);
+        let mut reference = Reference::new(&data);
+        for (at, delta) in [
+            (Affine::new(2.4 + 1e-9, -3.5 + 1e-9), 0.75),
+            (Affine::new(2.5, -4.0), 1.0 / 3.0),
+            (Affine::new(-1.3, 0.7), 1e9),
+        ] {
+            let loss = Loss::Huber { delta };
+            let want = reference.sums_of_loss(at, loss).unwrap();
+            for precision in Precision::ALL {
+                let tolerance =
+                    if precision == Precision::F64 { 10.0 * DEVICE_F64_SUMS } else { COMPENSATED_SUMS };
+                for memory_bytes in [u64::MAX, 0] {
+                    let mut gpu = gpu(&data, precision, memory_bytes);
+                    let got = gpu.sums_of_loss(at, loss).unwrap();
+                    assert_eq!((got.n, got.weight_sum), (want.n, want.weight_sum));
+                    // Relative to terms of the size of the largest.
+                    let sizes = [want.rr, 10.0 * want.weight_sum, 10.0 * want.weight_sum];
+                    let pairs = [(got.rr, want.rr), (got.rx, want.rx), (got.r, want.r)];
+                    for ((got, want), size) in pairs.into_iter().zip(sizes) {
+                        let error = (got - want).abs() / size.max(want.abs());
+                        assert!(error <= tolerance, "{n}, {precision:?}, {delta}: {got} for {want}");
+                    }
+                    // Those of squares beside them are another pass.
+                    let squares = gpu.sums_of_loss(at, Loss::Squared).unwrap();
+                    assert!(delta > 1e3 || squares.rr > 2.0 * got.rr, "{squares:?} {got:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The moments with the weights of residuals, which a device makes from W and b, are the
+/// reference's with every precision, from data that it holds and from streamed ones.
+#[test]
+fn reweighted_moments_on_a_device_are_the_references() {
+    for (n, is_whole) in [(5_003, true), (5_003, false), (200_003, false)] {
+        let data = pairs_of_f32(n, is_whole);
+        let mut reference = Reference::new(&data);
+        for weight in [RobustWeight::HUBER, RobustWeight::TUKEY, RobustWeight::CLIP] {
+            let of = Reweighting { model: Affine::new(2.4 + 1e-9, -3.5), scale: 1.0 / 3.0, weight };
+            let want = reference.reweighted_moments(&[of]).unwrap()[0];
+            assert_eq!(want.n < data.valid_len(), weight != RobustWeight::HUBER);
+            for precision in Precision::ALL {
+                for memory_bytes in [u64::MAX, 0] {
+                    let got = gpu(&data, precision, memory_bytes).reweighted_moments(&[of]).unwrap()[0];
+                    assert_eq!(got.n, want.n, "{weight}, {precision:?}");
+                    let size = (want.xx * want.tt).sqrt();
+                    for (name, got, want, size) in [
+                        ("Σw", got.weight_sum, want.weight_sum, want.weight_sum),
+                        ("x̄", got.x_mean(), want.x_mean(), 10.0),
+                        ("t̄", got.t_mean(), want.t_mean(), 10.0),
+                        ("Mxx", got.xx, want.xx, want.xx),
+                        ("Mxt", got.xt, want.xt, size),
+                        ("Mtt", got.tt, want.tt, want.tt),
+                    ] {
+                        let error = (got - want).abs() / size;
+                        assert!(
+                            error <= COMPENSATED_MOMENTS,
+                            "{n}, {weight}, {precision:?}, {name}: {got} for {want}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Fits along the rows of an array, each by its own weights and scale.
+#[test]
+fn reweighted_moments_of_many_fits_on_a_device() {
+    let (x, t) = contaminated(3 * 5_000, 2, |x, t| (x, t + 40.0));
+    let column = |label, values: &[f64]| {
+        let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+        Array::from_vec(label, &[3, 5_000], values)
+    };
+    let data = Problem::pair(column("x", &x), column("t", &t)).unwrap().grouped(Groups::Outer).unwrap();
+    let at: Vec<_> = [0.2, 0.5, 3.0]
+        .map(|scale| Reweighting {
+            model: Affine::new(2.4 + scale, -3.5),
+            scale,
+            weight: RobustWeight::TUKEY,
+        })
+        .into();
+    let want = Reference::new(&data).reweighted_moments(&at).unwrap();
+    let got = gpu(&data, Precision::Fast, u64::MAX).reweighted_moments(&at).unwrap();
+    assert_eq!(got.len(), 3);
+    for (got, want) in got.iter().zip(&want) {
+        assert_eq!(got.n, want.n);
+        assert!((got.xt / want.xt - 1.0).abs() <= COMPENSATED_MOMENTS, "{got:?} {want:?}");
     }
 }

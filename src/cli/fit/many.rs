@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
              with --json"
         )));
     }
-    solver.check_for_many()?;
+    solver.check_for_many(arguments.grouping.is_window())?;
     if arguments.dry_run {
         return Err(CliError::Usage(
             "--dry-run is for one fit; remove it, or the option that groups elements".to_owned(),
@@ -70,7 +70,11 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         let shape = data.fits().shape().clone();
         let fits = solved(arguments, solver, engine.as_mut(), shape, &moments)?;
         timings.fit_s = started.elapsed().as_secs_f64();
-        if arguments.solver.method() != Method::Exact && solver.line() == LineKind::LeastSquares {
+        let is_of_moments = solver.option_of_elements().is_none();
+        if arguments.solver.method() != Method::Exact
+            && solver.line() == LineKind::LeastSquares
+            && is_of_moments
+        {
             far = ended_far(&fits, &moments);
         }
         fits
@@ -145,6 +149,10 @@ fn solved(
     moments: &[Moments],
 ) -> Result<ManyFits, CliError> {
     let settings = |moments: &Moments| solver.descent_of(moments);
+    if solver.option_of_elements().is_some() {
+        let method = |moments: &Moments| solver.each_of(moments);
+        return Ok(ManyFits::each(engine, shape, moments, &method, &interrupt::requested)?);
+    }
     match arguments.solver.method() {
         Method::Exact if solver.line() == LineKind::LeastSquares => {
             Ok(ManyFits::exact(engine, shape, moments)?)

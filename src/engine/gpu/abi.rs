@@ -120,6 +120,8 @@ shared_struct! {
         bias: [f32; 2],
         coarse: [f32; 2],
         shift: [f32; 2],
+        /// δ of Huber's loss, likewise; 0 for another.
+        delta: [f32; 2],
     }
 }
 
@@ -128,6 +130,7 @@ shared_struct! {
     WideParameters = "WideParameters" {
         weight: f64,
         bias: f64,
+        delta: f64,
     }
 }
 
@@ -136,6 +139,23 @@ shared_struct! {
     Shift = "Shift" {
         x: f32,
         t: f32,
+    }
+}
+
+shared_struct! {
+    /// The point of moments with robust weights: δ is the size of a residual from
+    /// which on weights change.
+    ReweightedPoint = "Reweighting" {
+        model: Parameters,
+        shift: [f32; 2],
+    }
+}
+
+shared_struct! {
+    /// The same in f64.
+    WideReweightedPoint = "Reweighting" {
+        model: WideParameters,
+        shift: [f32; 2],
     }
 }
 
@@ -160,7 +180,6 @@ shared_struct! {
 shared_struct! {
     /// The uniform of a descent.
     DescentUniform = "Descent" {
-        mean: [f32; 2],
         momentum: [f32; 2],
         gradient_share: [f32; 2],
         tolerance: [f32; 2],
@@ -174,14 +193,24 @@ shared_struct! {
         x_reciprocal: f32,
         t_size: f32,
         partial_scale: f32,
-        partial_count: u32,
         has_tolerance: u32,
         /// Always 0; the shader's compiler must not know.
         zero: u32,
         most_steps: u32,
         elements: u32,
         is_nesterov: u32,
+        is_whole: u32,
         unused: [u32; 2],
+    }
+}
+
+shared_struct! {
+    /// A step that the host has planned.
+    PlannedStep = "Planned" {
+        rate: [f32; 2],
+        mean: [f32; 2],
+        partials: u32,
+        unused: u32,
     }
 }
 
@@ -337,7 +366,7 @@ pub(super) mod binding {
         pub(in crate::engine::gpu) const HISTORY: Binding = Binding::read_write("history", 2);
         pub(in crate::engine::gpu) const PARAMETERS: Binding = Binding::read_write("parameters", 4);
         pub(in crate::engine::gpu) const DESCENT: Binding = Binding::uniform("descent", 5);
-        pub(in crate::engine::gpu) const RATES: Binding = Binding::read("rates", 8);
+        pub(in crate::engine::gpu) const PLAN: Binding = Binding::read("plan", 8);
     }
     pub(in crate::engine::gpu) mod update {
         use crate::engine::gpu::abi::Binding;
@@ -345,7 +374,7 @@ pub(super) mod binding {
         pub(in crate::engine::gpu) const HISTORY: Binding = Binding::read_write("history", 1);
         pub(in crate::engine::gpu) const PARAMETERS: Binding = Binding::read_write("parameters", 2);
         pub(in crate::engine::gpu) const DESCENT: Binding = Binding::uniform("descent", 3);
-        pub(in crate::engine::gpu) const RATES: Binding = Binding::read("rates", 4);
+        pub(in crate::engine::gpu) const PLAN: Binding = Binding::read("plan", 4);
     }
     pub(in crate::engine::gpu) mod finish {
         use crate::engine::gpu::abi::Binding;

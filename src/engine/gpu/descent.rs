@@ -3,7 +3,8 @@ use std::time::Instant;
 
 use bytemuck::Zeroable;
 
-use super::abi::{DescentUniform, HistoryHead, HistoryRow, binding};
+use super::abi::{DescentUniform, HistoryHead, HistoryRow, PlannedStep, binding};
+use super::batches::{BatchDispatch, BatchPasses, MOST_BATCHES};
 use super::buffers::{STORAGE, create_buffer, joined, split, uniform};
 use super::coarse::{Sizes, Spread};
 use super::device::Device;
@@ -16,23 +17,30 @@ use super::readback::Staging;
 use super::resident::{Resident, ResidentPass};
 use super::shift::ResidualShift;
 use super::{Gpu, GpuError, Held, Precision};
+use crate::array::{Batch, Batches, Problem, Shuffle};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, StepState, Stepper};
+use crate::math::{Affine, Evaluation, Loss};
 
 /// The steps of a descent on the device.
 pub(super) struct Descent {
     way: Way,
+    /// The sums that it steps by, and their precision.
+    quantity: Quantity,
+    precision: Precision,
     /// The rule of the descent that was started last.
     rule: DescentRule,
     uniform: wgpu::Buffer,
     bindings: wgpu::BindGroup,
-    /// A table of η, a rate for every row that a submission leaves.
-    rates: wgpu::Buffer,
+    /// A planned step for every row that a submission leaves, and one more.
+    plan: wgpu::Buffer,
     history: wgpu::Buffer,
     staging: Staging,
     /// The part of the uniform that no rule changes.
     partials: Partials,
     /// The way in which all elements came to the device.
     frame: Frame,
+    /// The batches that it steps over, if it does.
+    batches: Option<Batches>,
     /// The spread of X about the shift of that, once it is known.
     spread: Option<Spread>,
     /// The elements that one workgroup passes over, if one does.
@@ -52,6 +60,8 @@ enum Way {
     Alone { descend: Kernel, most_steps: u32 },
     /// For many: the dispatches of a pass, then one that steps.
     Dispatched { sums: Box<ResidentPass>, update: Kernel },
+    /// The same over the elements of batches.
+    Batched { sums: Box<BatchPasses>, update: Kernel },
 }
 
 /// The partial sums of a pass, as a step adds them up.
@@ -60,84 +70,112 @@ struct Partials {
     count: u32,
     /// 2⁻ᵏ, with 2ᵏ at least `count`: sums of so scaled partials stay in range.
     scale: f32,
-    /// 1 / (Σw·scale).
-    mean: [f32; 2],
 }
 
 impl Partials {
-    fn new(count: u32, weight_sum: f64) -> Self {
+    fn new(count: u32) -> Self {
         // A power of two up to 2³¹; f32 holds it and its reciprocal.
         let scale = 1.0 / f64::from(count.checked_next_power_of_two().unwrap_or(1 << 31));
-        let mean = split(1.0 / (weight_sum * scale));
-        Self { count, scale: split(scale)[0], mean }
+        Self { count, scale: split(scale)[0] }
+    }
+
+    /// A step at a rate from so many of them, where the device's weights add up to
+    /// `weight_sum`.
+    fn planned(self, rate: f64, count: u32, weight_sum: f64) -> PlannedStep {
+        let mean = 1.0 / (weight_sum * f64::from(self.scale));
+        PlannedStep { rate: split(rate), mean: split(mean), partials: count, unused: 0 }
     }
 }
 
 impl Descent {
-    fn new(gpu: &Gpu, resident: &Resident, frame: &Frame) -> Result<Self, EngineError> {
+    fn new(
+        gpu: &Gpu,
+        resident: &Resident,
+        frame: &Frame,
+        quantity: Quantity,
+        batches: Option<&Batches>,
+    ) -> Result<Self, EngineError> {
+        // The share of W and b of few digits is known of all elements, and of no batch.
+        let precision = match batches {
+            Some(_) => Precision::Compensated,
+            None => quantity.precision(gpu.precision),
+        };
         let device = &gpu.device;
         let row_bytes = size_of::<HistoryRow>() as u64;
         let history_bytes = size_of::<HistoryHead>() as u64 + u64::from(MOST_EVALUATIONS) * row_bytes;
         let usage = STORAGE | wgpu::BufferUsages::COPY_DST;
         let history = create_buffer(device, "history", history_bytes, usage)?;
-        let rates_bytes = u64::from(MOST_EVALUATIONS) * size_of::<[f32; 2]>() as u64;
-        let rates = create_buffer(device, "rates", rates_bytes, usage)?;
+        let plan_bytes = u64::from(MOST_EVALUATIONS + 1) * size_of::<PlannedStep>() as u64;
+        let plan = create_buffer(device, "plan", plan_bytes, usage)?;
         let descent = uniform(device, "descent", &[0; size_of::<DescentUniform>()])?;
         let n = gpu.data.len();
-        let is_shifted = frame.device_shift() != [0.0; 2];
+        let is_shifted = precision == Precision::Fast && frame.device_shift() != [0.0; 2];
         let form = gpu.form(is_shifted);
-        let (way, bindings, count) = match plan::alone(n, &gpu.tuning, &device.limits) {
-            Some(most_steps) if resident.windows.len() == 1 => {
+        let alone = plan::alone(n, &gpu.tuning, &device.limits).filter(|_| resident.windows.len() == 1);
+        let updated = |partials: &wgpu::Buffer| {
+            device.scoped(0, |device, _| {
+                use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, PLAN};
+                let kernel = Kernel::compile(device, &kernels::update(gpu.proven, precision));
+                let bindings = kernel.bind(
+                    device,
+                    &[
+                        (PARTIALS, partials.as_entire_binding()),
+                        (HISTORY, history.as_entire_binding()),
+                        (PARAMETERS, gpu.point.as_entire_binding()),
+                        (DESCENT, descent.as_entire_binding()),
+                        (PLAN, plan.as_entire_binding()),
+                    ],
+                );
+                (kernel, bindings)
+            })
+        };
+        let (way, bindings, count) = match (batches, alone) {
+            (Some(batches), _) => {
+                let sums = BatchPasses::new(gpu, resident, batches)?;
+                let (update, bindings) = updated(&sums.partials)?;
+                let count = sums.most_partials;
+                (Way::Batched { sums: Box::new(sums), update }, bindings, count)
+            }
+            (None, Some(most_steps)) => {
                 let groups = resident.windows[0].groups(gpu.inputs);
                 plan::check_buffers(groups, n).map_err(|reason| device.limit(reason))?;
                 let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
-                    let source = kernels::descend(&gpu.tuning, form);
+                    use binding::descend::{DESCENT, HISTORY, PARAMETERS, PLAN};
+                    let source = kernels::descend(&gpu.tuning, form, quantity, precision);
                     let kernel = Kernel::compile(device, &source);
                     let mut resources = resident.windows[0].resources();
                     resources.extend([
                         (HISTORY, history.as_entire_binding()),
                         (PARAMETERS, gpu.point.as_entire_binding()),
                         (DESCENT, descent.as_entire_binding()),
-                        (RATES, rates.as_entire_binding()),
+                        (PLAN, plan.as_entire_binding()),
                     ]);
                     let bindings = kernel.bind(device, &resources);
                     (kernel, bindings)
                 })?;
                 (Way::Alone { descend: kernel, most_steps }, bindings, gpu.tuning.workgroup_size)
             }
-            _ => {
-                let (sums, count) = Self::pass(gpu, resident, is_shifted)?;
-                let (kernel, bindings) = device.scoped(0, |device, _| {
-                    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
-                    let kernel = Kernel::compile(device, &kernels::update(gpu.proven));
-                    let bindings = kernel.bind(
-                        device,
-                        &[
-                            (PARTIALS, sums.partials.buffer.as_entire_binding()),
-                            (HISTORY, history.as_entire_binding()),
-                            (PARAMETERS, gpu.point.as_entire_binding()),
-                            (DESCENT, descent.as_entire_binding()),
-                            (RATES, rates.as_entire_binding()),
-                        ],
-                    );
-                    (kernel, bindings)
-                })?;
-                (Way::Dispatched { sums: Box::new(sums), update: kernel }, bindings, count)
+            (None, None) => {
+                let (sums, count) = Self::pass(gpu, resident, is_shifted, quantity)?;
+                let (update, bindings) = updated(&sums.partials.buffer)?;
+                (Way::Dispatched { sums: Box::new(sums), update }, bindings, count)
             }
         };
         let staging = Staging::new(device, "history staging", history_bytes)?;
-        let partials = Partials::new(count, gpu.data.weight_sum() * frame.weight_scale());
+        let partials = Partials::new(count);
         Ok(Self {
             way,
+            quantity,
+            precision,
             rule: DescentRule::default(),
             uniform: descent,
             bindings,
-            rates,
+            plan,
             history,
             staging,
             partials,
             frame: *frame,
+            batches: batches.copied(),
             spread: None,
             elements: u32::try_from(n).unwrap_or(u32::MAX),
             step: 0,
@@ -148,9 +186,14 @@ impl Descent {
 
     /// The pass of a step, and the partial sums that it leaves: in pieces so large
     /// that these are added up soon.
-    fn pass(gpu: &Gpu, resident: &Resident, is_shifted: bool) -> Result<(ResidentPass, u32), EngineError> {
-        let (device, runs, precision) = (&gpu.device, &gpu.frames.runs, gpu.precision);
-        let (quantity, form) = (Quantity::LossSums, gpu.form(is_shifted));
+    fn pass(
+        gpu: &Gpu,
+        resident: &Resident,
+        is_shifted: bool,
+        quantity: Quantity,
+    ) -> Result<(ResidentPass, u32), EngineError> {
+        let (device, runs, precision) = (&gpu.device, &gpu.frames.runs, quantity.precision(gpu.precision));
+        let form = gpu.form(is_shifted);
         let kernel = gpu.compile(quantity, is_shifted)?;
         let mut pieces = kernel.pieces;
         let count = |pieces: plan::Pieces| runs.len() as u64 * u64::from(pieces.per_run);
@@ -169,7 +212,7 @@ impl Descent {
     }
 
     fn shift(&self) -> ResidualShift {
-        self.frame.shift(Precision::Fast)
+        self.frame.shift(self.precision)
     }
 
     /// Starts over with a rule, from a state, over data of which X has this spread
@@ -190,7 +233,6 @@ impl Descent {
         };
         let sizes: Sizes = self.frame.sizes();
         let uniform = DescentUniform {
-            mean: self.partials.mean,
             momentum: split(rule.momentum),
             gradient_share: split(1.0 - rule.dampening),
             tolerance: split_below(rule.tolerance[0]),
@@ -204,15 +246,15 @@ impl Descent {
             x_reciprocal: 1.0 / sizes.x,
             t_size: sizes.t,
             partial_scale: self.partials.scale,
-            partial_count: self.partials.count,
             has_tolerance: u32::from(rule.has_tolerance()),
             zero: 0,
             most_steps: match self.way {
                 Way::Alone { most_steps, .. } => most_steps,
-                Way::Dispatched { .. } => 1,
+                Way::Dispatched { .. } | Way::Batched { .. } => 1,
             },
             elements: self.elements,
             is_nesterov: u32::from(rule.nesterov),
+            is_whole: u32::from(self.precision != Precision::Fast),
             unused: [0; 2],
         };
         device.scoped(0, |_, queue| {
@@ -223,20 +265,51 @@ impl Descent {
 
     /// Evaluations at these rates, by one submission.
     fn submit(&mut self, device: &Device, rates: &[f64]) -> Result<Vec<Evaluated>, EngineError> {
+        let Partials { count, .. } = self.partials;
+        let weight_sum = self.frame.weight_sum * self.frame.weight_scale();
+        let planned: Vec<_> =
+            rates.iter().map(|&rate| self.partials.planned(rate, count, weight_sum)).collect();
+        self.submit_planned(device, &planned, &[])
+    }
+
+    /// Evaluations over these batches, by one submission.
+    fn submit_over(
+        &mut self,
+        device: &Device,
+        data: &Problem,
+        steps: &[(Batch<'_>, f64)],
+    ) -> Result<Vec<Evaluated>, EngineError> {
+        let Way::Batched { sums, .. } = &mut self.way else {
+            return Err(EngineError::Stalled { taken: 0, wanted: 0 });
+        };
+        let dispatches = sums.set(device, data, steps.iter().map(|(batch, _)| batch))?;
+        let scale = self.frame.weight_scale();
+        let planned: Vec<_> = (dispatches.iter().zip(steps))
+            .map(|(of, &(_, rate))| self.partials.planned(rate, of.partials, of.weight_sum * scale))
+            .collect();
+        self.submit_planned(device, &planned, &dispatches)
+    }
+
+    /// Evaluations at planned steps, over batches or over all elements.
+    fn submit_planned(
+        &mut self,
+        device: &Device,
+        planned: &[PlannedStep],
+        over: &[BatchDispatch],
+    ) -> Result<Vec<Evaluated>, EngineError> {
         if let Some(last) = self.stopped {
             return Ok(vec![last]);
         }
-        let wanted = u32::try_from(rates.len()).unwrap_or(u32::MAX);
-        let table: Vec<[f32; 2]> = rates.iter().map(|&rate| split(rate)).collect();
+        let wanted = u32::try_from(planned.len()).unwrap_or(u32::MAX);
         // All of the head but `step` and `velocity`, which are the device's own.
         let asked: [u32; 3] = [wanted, 0, 0];
         device.scoped(0, |_, queue| {
-            queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(&table));
+            queue.write_buffer(&self.plan, 0, bytemuck::cast_slice(planned));
             queue.write_buffer(&self.history, 0, bytemuck::bytes_of(&asked));
         })?;
-        let bytes = (size_of::<HistoryHead>() + rates.len() * size_of::<HistoryRow>()) as u64;
+        let bytes = (size_of::<HistoryHead>() + planned.len() * size_of::<HistoryRow>()) as u64;
         let started = Instant::now();
-        let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted);
+        let record = |pass: &mut wgpu::ComputePass<'_>| self.record(pass, wanted, over);
         let history = self.staging.run(device, &self.history, bytes, record, History::read)?;
         self.step_seconds = Some(started.elapsed().as_secs_f64() / f64::from(wanted.max(1)));
         let stalled = EngineError::Stalled { taken: history.head.count, wanted };
@@ -249,43 +322,104 @@ impl Descent {
     }
 
     /// Records `count` evaluations, each with its step.
-    fn record(&self, pass: &mut wgpu::ComputePass<'_>, count: u32) {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, count: u32, over: &[BatchDispatch]) {
+        let step = |pass: &mut wgpu::ComputePass<'_>, update: &Kernel| {
+            pass.set_pipeline(&update.pipeline);
+            pass.set_bind_group(0, &self.bindings, &[]);
+            pass.dispatch_workgroups(1, 1, 1);
+        };
         match &self.way {
             Way::Alone { descend, most_steps } => {
-                pass.set_pipeline(&descend.pipeline);
-                pass.set_bind_group(0, &self.bindings, &[]);
-                for _ in 0..count.div_ceil(*most_steps) {
-                    pass.dispatch_workgroups(1, 1, 1);
-                }
+                (0..count.div_ceil(*most_steps)).for_each(|_| step(pass, descend));
             }
             Way::Dispatched { sums, update } => {
                 for _ in 0..count {
                     sums.dispatch(pass);
-                    pass.set_pipeline(&update.pipeline);
-                    pass.set_bind_group(0, &self.bindings, &[]);
-                    pass.dispatch_workgroups(1, 1, 1);
+                    step(pass, update);
+                }
+            }
+            Way::Batched { sums, update } => {
+                for batch in over {
+                    sums.dispatch(pass, batch);
+                    step(pass, update);
                 }
             }
         }
     }
 }
 
-impl Stepper for Gpu {
-    fn resume(&mut self, rule: &DescentRule, from: &StepState) -> Result<(), EngineError> {
+impl Gpu {
+    /// Starts a descent over all elements, or over batches.
+    fn start_descent(
+        &mut self,
+        rule: &DescentRule,
+        from: &StepState,
+        (quantity, batches): (Quantity, Option<&Batches>),
+    ) -> Result<(), EngineError> {
         let Some(frame) = self.common_frame() else { return Err(EngineError::NoTarget) };
-        let spread = match self.descent.as_ref().and_then(|descent| descent.spread) {
-            Some(spread) => spread,
-            None => self.spread_about(&frame)?,
-        };
+        let kept = self
+            .descent
+            .take()
+            .filter(|descent| descent.quantity == quantity && descent.batches.as_ref() == batches);
         let Held::Resident(resident) = &self.held else { return Err(EngineError::NoTarget) };
-        let mut descent = match self.descent.take() {
+        let mut descent = match kept {
             Some(descent) => descent,
-            None => Descent::new(self, resident, &frame)?,
+            None => Descent::new(self, resident, &frame, quantity, batches)?,
+        };
+        let spread = match descent.spread {
+            Some(spread) => spread,
+            None if descent.precision == Precision::Fast => self.spread_about(&frame)?,
+            // It completes residuals in f32.
+            None => Spread { mean: 0.0, square: 0.0 },
         };
         descent.spread = Some(spread);
         descent.start(&self.device, rule, from, spread)?;
+        let there = descent.shift().shifted(from.model);
         self.descent = Some(descent);
-        Ok(self.set_model(frame.shift(self.precision).shifted(from.model), &frame)?)
+        Ok(self.set_model(there, self.descent_loss, &frame)?)
+    }
+}
+
+impl Stepper for Gpu {
+    fn resume(&mut self, rule: &DescentRule, from: &StepState) -> Result<(), EngineError> {
+        let quantity = Quantity::of_loss(self.descent_loss);
+        self.start_descent(rule, from, (quantity, None))
+    }
+
+    /// Over batches of neighbours, on the squared loss.
+    fn resume_over(
+        &mut self,
+        rule: &DescentRule,
+        from: &StepState,
+        batches: &Batches,
+    ) -> Result<bool, EngineError> {
+        if batches.shuffle == Shuffle::Element || self.descent_loss != Loss::Squared {
+            return Ok(false);
+        }
+        self.start_descent(rule, from, (Quantity::LossSums, Some(batches)))?;
+        Ok(true)
+    }
+
+    fn advance_over(&mut self, steps: &[(Batch<'_>, f64)]) -> Result<Vec<Evaluated>, EngineError> {
+        let wanted = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        let rates: Vec<f64> = steps.iter().map(|&(_, rate)| rate).collect();
+        check_rates(&rates).map_err(|reason| self.device.limit(reason))?;
+        let mut all = Vec::with_capacity(steps.len());
+        let mut steps = steps;
+        while let Some((batch, _)) = steps.first() {
+            let elements = usize::try_from(batch.elements()).unwrap_or(usize::MAX);
+            let Some(descent) = &mut self.descent else {
+                return Err(EngineError::Stalled { taken: 0, wanted });
+            };
+            let most = most_steps(elements, descent.step_seconds).min(MOST_BATCHES);
+            let now = &steps[..steps.len().min(most)];
+            let rows = descent.submit_over(&self.device, &self.data, now)?;
+            let goes_on = rows.last().is_some_and(|row| row.outcome == StepOutcome::Step);
+            // There may be room for a part of them only.
+            steps = if goes_on { &steps[rows.len()..] } else { &[] };
+            all.extend(rows);
+        }
+        Ok(all)
     }
 
     /// In submissions that are too short for a system's watchdog.
@@ -306,6 +440,11 @@ impl Stepper for Gpu {
             rates = if goes_on { rest } else { &[] };
         }
         Ok(all)
+    }
+
+    fn descend_on(&mut self, loss: Loss) -> bool {
+        self.descent_loss = loss;
+        true
     }
 
     fn takes_rate(&self, rate: f64) -> bool {

@@ -49,6 +49,8 @@ pub struct Gpu {
     pub(super) spreads: Vec<Option<Spread>>,
     /// The data as the host passes over them; made when it is first asked for.
     pub(super) host: Option<Host>,
+    /// The loss of the steps on the device.
+    pub(super) descent_loss: Loss,
     /// Made when it is first asked for.
     pub(super) descent: Option<Descent>,
     /// Whether sums of two f32 keep rounding errors; found out when it is first
@@ -83,6 +85,22 @@ impl Gpu {
         self.predict_all(at, sink)
     }
 
+    /// Whether the device has f64, or keeps the rounding errors that numbers of two
+    /// f32 are made of.
+    fn keeps_rounding(&mut self) -> bool {
+        if self.precision == Precision::F64 {
+            return true;
+        }
+        let device = &self.device;
+        *self.keeps_rounding.get_or_insert_with(|| match self_test(device) {
+            Ok(fma) => {
+                self.proven.fma = fma;
+                true
+            }
+            Err(_) => false,
+        })
+    }
+
     /// One frame for all elements, if they come to the device in one way.
     pub(super) fn common_frame(&self) -> Option<Frame> {
         *self.common.get_or_init(|| self.frames.common())
@@ -112,22 +130,28 @@ impl Engine for Gpu {
         loss: Loss,
         over: Range<u64>,
     ) -> Result<Partials<LossSums>, EngineError> {
-        if loss != Loss::Squared {
+        if loss != Loss::Squared && !self.keeps_rounding() {
             return self.host().cpu.loss_sums(at, loss, over);
         }
-        self.loss_sums_in(at, over)
+        self.loss_sums_in(at, loss, over)
     }
 
     fn moments(&mut self, over: Range<u64>) -> Result<Partials<Moments>, EngineError> {
         self.moments_in(over)
     }
 
-    /// By the host, in f64.
+    /// By the device, if it has the digits.
     fn reweighted_moments(&mut self, at: &[Reweighting]) -> Result<Vec<Moments>, EngineError> {
+        if self.keeps_rounding()
+            && let Some(moments) = self.reweighted_in(at)?
+        {
+            return Ok(moments);
+        }
         self.host().cpu.reweighted_moments(at)
     }
 
-    /// By the host, in f64.
+    /// By the host: the median of residuals is one of them, to the last digit of f64,
+    /// and its rank a whole number of 64 bits, neither of which devices have.
     fn residual_sizes(&mut self, at: &[(Affine, SizeRange)]) -> Result<Vec<SizeCounts>, EngineError> {
         self.host().cpu.residual_sizes(at)
     }
@@ -184,14 +208,6 @@ impl Engine for Gpu {
         }
         // Steps there compute with all elements as one.
         self.common_frame()?;
-        let device = &self.device;
-        let keeps = *self.keeps_rounding.get_or_insert_with(|| match self_test(device) {
-            Ok(fma) => {
-                self.proven.fma = fma;
-                true
-            }
-            Err(_) => false,
-        });
-        keeps.then_some(self)
+        self.keeps_rounding().then_some(self)
     }
 }

@@ -9,8 +9,7 @@ use super::coarse::Sizes;
 use super::passage::Passage;
 use super::runs::{Run, Runs};
 use super::shift::ResidualShift;
-use crate::array::parallel;
-use crate::array::{Problem, Validity};
+use crate::array::{Problem, parallel};
 use crate::engine::facts::Facts;
 use crate::math::{Double, Readings};
 
@@ -35,7 +34,7 @@ const WEIGHT_BITS: f64 = 20.0;
 impl Frame {
     /// Looks at the elements of a run and at nothing else.
     fn of(data: &Problem, readings: &Readings, run: &Range<usize>) -> Self {
-        let n = count(data.validity(), run);
+        let n = data.valid_in(run);
         if n == 0 {
             return Self::default();
         }
@@ -101,20 +100,8 @@ impl Frame {
     }
 }
 
-/// The number of valid elements of a run.
-fn count(validity: Option<&Validity>, run: &Range<usize>) -> u64 {
-    let Some(validity) = validity else { return run.len() as u64 };
-    let (first, last) = (run.end.min(run.start.next_multiple_of(32)), run.start.max(run.end / 32 * 32));
-    let single = |range: Range<usize>| range.filter(|&k| validity.contains(k)).count() as u64;
-    if first >= last {
-        return single(run.clone());
-    }
-    let words = validity.words(&(first..last)).iter().map(|word| u64::from(word.count_ones()));
-    single(run.start..first) + words.sum::<u64>() + single(last..run.end)
-}
-
 /// Σ w of a run with n valid elements.
-fn weight_sum(data: &Problem, run: &Range<usize>, n: u64) -> f64 {
+pub(super) fn weight_sum(data: &Problem, run: &Range<usize>, n: u64) -> f64 {
     const ELEMENTS: usize = 1 << 12;
     let Some(weights) = data.weights() else {
         #[expect(clippy::cast_precision_loss, reason = "a chunk has 2^16 elements")]

@@ -5,14 +5,15 @@
 use super::Precision;
 use super::abi::{
     Binding, Contents, DescentUniform, FinishUniform, FinishedSum, HistoryHead, HistoryRow, Parameters,
-    RunOfWindow, SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct, Shift, WideParameters,
-    WindowUniform, binding,
+    PlannedStep, ReweightedPoint, RunOfWindow, SelfTestCase, SelfTestResult, SelfTestUniform, SharedStruct,
+    Shift, WideParameters, WideReweightedPoint, WindowUniform, binding,
 };
 use super::inputs::Inputs;
 use super::packing::{Packing, Proven};
 use super::plan::{BLOCK_VECTORS, FINISHERS, Pieces, UPDATERS};
 use super::shaders::{Choices, PARTS};
 use super::tuning::{Reduction, Tuning};
+use crate::math::{Loss, RobustWeight};
 
 /// The source of one kernel.
 #[derive(Clone)]
@@ -86,25 +87,81 @@ impl Form {
 pub(super) enum Quantity {
     /// (Σr², Σr·x, Σr, 0) at a W and b.
     LossSums,
+    /// (Σρ, Σρ′/2·x, Σρ′/2, 0) of Huber's loss.
+    HuberSums,
     /// (Σ(x − p), Σ(t − q), 0, 0) and (Σ(x − p)², Σ(x − p)(t − q), Σ(t − q)², 0)
     /// about a shift (p, q).
     Moments,
+    /// The same with weights that follow from the residuals at a W and b: (Σw·(x − p),
+    /// Σw·(t − q), Σw, the number of w > 0) and the squares and products.
+    Reweighted(Weighing),
+}
+
+/// The kind of weights of residuals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weighing {
+    Huber,
+    Tukey,
+    Clip,
+}
+
+impl Weighing {
+    pub(super) fn of(weight: RobustWeight) -> Self {
+        match weight {
+            RobustWeight::Huber(_) => Self::Huber,
+            RobustWeight::Tukey(_) => Self::Tukey,
+            RobustWeight::Clip(_) => Self::Clip,
+        }
+    }
+
+    fn part(self) -> &'static str {
+        match self {
+            Self::Huber => "robust_huber",
+            Self::Tukey => "robust_tukey",
+            Self::Clip => "robust_clip",
+        }
+    }
 }
 
 impl Quantity {
+    /// The sums of a loss.
+    pub(super) fn of_loss(loss: Loss) -> Self {
+        match loss {
+            Loss::Squared => Self::LossSums,
+            Loss::Huber { .. } => Self::HuberSums,
+        }
+    }
+
+    /// Whether these are the sums of a loss, whose points are of fits, not of runs.
+    pub(super) fn is_of_a_loss(self) -> bool {
+        matches!(self, Self::LossSums | Self::HuberSums)
+    }
+
+    /// The precision of a pass where that of squares is this one. In f32 residuals have
+    /// few digits of W and b, and the sums of their squares alone can be completed
+    /// afterwards.
+    pub(super) fn precision(self, of_squares: Precision) -> Precision {
+        match (self, of_squares) {
+            (Self::HuberSums | Self::Reweighted(_), Precision::Fast) => Precision::Compensated,
+            _ => of_squares,
+        }
+    }
+
     /// Parts of four sums that a partial sum consists of.
     pub(super) fn parts(self) -> u32 {
         match self {
-            Self::LossSums => 1,
-            Self::Moments => 2,
+            Self::LossSums | Self::HuberSums => 1,
+            Self::Moments | Self::Reweighted(_) => 2,
         }
     }
 
     pub(super) fn points(self, precision: Precision) -> Contents {
         match (self, precision) {
             (Self::Moments, _) => Contents::array_of::<Shift>(),
-            (Self::LossSums, Precision::F64) => Contents::array_of::<WideParameters>(),
-            (Self::LossSums, _) => Contents::array_of::<Parameters>(),
+            (Self::Reweighted(_), Precision::F64) => Contents::array_of::<WideReweightedPoint>(),
+            (Self::Reweighted(_), _) => Contents::array_of::<ReweightedPoint>(),
+            (_, Precision::F64) => Contents::array_of::<WideParameters>(),
+            _ => Contents::array_of::<Parameters>(),
         }
     }
 }
@@ -114,6 +171,15 @@ pub(super) fn part_bytes(precision: Precision) -> u32 {
     match precision {
         Precision::Fast => 16,
         Precision::Compensated | Precision::F64 => 32,
+    }
+}
+
+/// The part that adds up parts of partial sums.
+fn part(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Fast => "part_f32",
+        Precision::Compensated => "part_two_float",
+        Precision::F64 => "part_f64",
     }
 }
 
@@ -135,11 +201,15 @@ fn with_sums(form: Form, quantity: Quantity, precision: Precision) -> Choices {
         Precision::Compensated => "residual_two_float",
         Precision::F64 => "residual_f64",
     };
-    let quantity = match quantity {
-        Quantity::LossSums => "loss_sums",
-        Quantity::Moments => "moments",
-    };
-    choices.with("quantity", quantity).with("residual", residual)
+    let loss = if quantity == Quantity::HuberSums { "loss_huber" } else { "loss_squared" };
+    let name = if quantity.is_of_a_loss() { "loss_sums" } else { "moments" };
+    let choices = choices.with("quantity", name).with("residual", residual).with("loss", loss);
+    match quantity {
+        Quantity::Reweighted(weighing) => {
+            choices.with("weighing", "weighing_robust").with("robust", weighing.part())
+        }
+        _ => choices.with("weighing", "weighing_given"),
+    }
 }
 
 /// A boolean as override constants are given.
@@ -183,7 +253,7 @@ pub(super) fn sums(
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
     constants.extend(piece_constants(pieces));
     constants.push(("WORKGROUP_SIZE", f64::from(tuning.workgroup_size)));
-    if quantity == Quantity::LossSums {
+    if quantity.is_of_a_loss() {
         constants.push(("SHIFTED", flag(form.is_shifted && precision == Precision::Fast)));
     }
     KernelSource {
@@ -201,15 +271,10 @@ pub(super) fn sums(
 /// The kernel that adds up partial sums.
 pub(super) fn finish(precision: Precision, quantity: Quantity, pieces: Pieces) -> KernelSource {
     use binding::finish::{FINISH, PARTS, SUMS};
-    let part = match precision {
-        Precision::Fast => "part_f32",
-        Precision::Compensated => "part_two_float",
-        Precision::F64 => "part_f64",
-    };
     KernelSource {
         name: "finish_sums",
         choices: Choices::default()
-            .with("part", part)
+            .with("part", part(precision))
             .with("zero", "finish_sums")
             .with("product", product(Proven::default())),
         bindings: vec![
@@ -290,41 +355,43 @@ pub(super) fn self_test_halves() -> KernelSource {
 const HISTORY_CONTENTS: Contents = Contents::Rows { head: HistoryHead::LAYOUT, row: HistoryRow::LAYOUT };
 
 /// The kernel that updates W and b from the partial sums of a pass.
-pub(super) fn update(proven: Proven) -> KernelSource {
-    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, RATES};
+pub(super) fn update(proven: Proven, precision: Precision) -> KernelSource {
+    use binding::update::{DESCENT, HISTORY, PARAMETERS, PARTIALS, PLAN};
     KernelSource {
         name: "update",
         choices: Choices::default()
             .with("zero", "step")
             .with("kernel", "update")
+            .with("part", part(precision))
             .with("product", product(proven)),
         bindings: vec![
-            (PARTIALS, Contents::array_of::<[f32; 4]>()),
+            (PARTIALS, Contents::Array(part_bytes(precision) as usize)),
             (HISTORY, HISTORY_CONTENTS),
             (PARAMETERS, Contents::one::<Parameters>()),
             (DESCENT, Contents::one::<DescentUniform>()),
-            (RATES, Contents::array_of::<[f32; 2]>()),
+            (PLAN, Contents::array_of::<PlannedStep>()),
         ],
         constants: vec![("WIDTH", f64::from(UPDATERS))],
     }
 }
 
 /// The kernel that takes whole steps in one workgroup.
-pub(super) fn descend(tuning: &Tuning, form: Form) -> KernelSource {
-    use binding::descend::{DESCENT, HISTORY, PARAMETERS, RATES};
+pub(super) fn descend(tuning: &Tuning, form: Form, quantity: Quantity, precision: Precision) -> KernelSource {
+    use binding::descend::{DESCENT, HISTORY, PARAMETERS, PLAN};
     let mut bindings = form.bindings();
     bindings.extend([
         (HISTORY, HISTORY_CONTENTS),
         (PARAMETERS, Contents::one::<Parameters>()),
         (DESCENT, Contents::one::<DescentUniform>()),
-        (RATES, Contents::array_of::<[f32; 2]>()),
+        (PLAN, Contents::array_of::<PlannedStep>()),
     ]);
     let mut constants = walk_constants(tuning, BLOCK_VECTORS);
-    constants.push(("SHIFTED", flag(form.is_shifted)));
+    constants.push(("SHIFTED", flag(form.is_shifted && precision == Precision::Fast)));
     constants.push(("WIDTH", f64::from(tuning.workgroup_size)));
     KernelSource {
         name: "descend",
-        choices: with_sums(form, Quantity::LossSums, Precision::Fast)
+        choices: with_sums(form, quantity, precision)
+            .with("part", part(precision))
             .with("zero", "step")
             .with("kernel", "descend"),
         bindings,

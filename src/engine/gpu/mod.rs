@@ -20,13 +20,15 @@
 //! A pass is over data that are `resident` on the device or are sent through it
 //! (`stream`): one dispatch a `window` leaves partial sums, a last dispatch adds
 //! up those of each run (`partials`), and one small read-back (`readback`) brings
-//! them to the host, which merges chunks as all engines do. `passes` and `moments` make loss sums and moments of them; `coarse`
+//! them to the host, which merges chunks as all engines do. `passes` and `moments` make loss sums and moments of them, `reweighted` those with robust weights; `coarse`
 //! adds the share of the digits of W and b that residuals in f32 are computed
 //! without; `host` finds moments in f64 for them. `predict` predicts. `descent` runs
-//! many passes, each with the update that follows, for one read-back (`history`).
+//! many passes, each with the update that follows, for one read-back (`history`), over all
+//! elements or over `batches`.
 
 mod abi;
 mod adapter;
+mod batches;
 mod buffers;
 mod clock;
 mod coarse;
@@ -56,6 +58,7 @@ mod readback;
 #[cfg(test)]
 mod reflection;
 mod resident;
+mod reweighted;
 mod runs;
 mod self_test;
 mod shaders;

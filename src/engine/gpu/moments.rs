@@ -10,7 +10,7 @@ use super::coarse::Spread;
 use super::frames::Frame;
 use super::kernels::Quantity;
 use super::partials::Sums;
-use super::{Gpu, Held, Precision};
+use super::{Gpu, Precision};
 use crate::array::DataError;
 use crate::engine::{EngineError, Partials, targets};
 use crate::math::{Moments, Reading, Readings, ShiftedSums};
@@ -116,7 +116,7 @@ impl Gpu {
     /// The moments of some runs as the device has them, of which squares may be
     /// lost.
     fn moments_of_runs(&mut self, runs: Range<usize>) -> Result<Vec<Moments>, EngineError> {
-        self.prepare_moments()?;
+        self.prepare(Quantity::Moments)?;
         let frames = Arc::clone(&self.frames);
         let usual = |k: usize| {
             let frame = frames.get(k);
@@ -196,27 +196,6 @@ impl Gpu {
         let moments = if is_there { moments } else { self.host().moments(&all)?.total()? };
         Ok(Spread::about(frame.shift(self.precision).x, &moments))
     }
-
-    /// Compiles the moments pass, which is not always wanted.
-    fn prepare_moments(&mut self) -> Result<(), EngineError> {
-        let is_ready = match &self.held {
-            Held::Resident(resident) => resident.passes.moments.is_some(),
-            Held::Streamed(stream) => stream.has_moments(),
-            Held::InputsOnly => true,
-        };
-        if is_ready {
-            return Ok(());
-        }
-        let kernel = self.compile(Quantity::Moments, true)?;
-        match &mut self.held {
-            Held::Resident(resident) => {
-                resident.add_moments(&self.device, self.inputs, &self.frames, kernel)?;
-            }
-            Held::Streamed(stream) => stream.add_moments(&self.device, kernel)?,
-            Held::InputsOnly => {}
-        }
-        Ok(())
-    }
 }
 
 /// The moments of a run, less what the host took off as whole numbers, from its
@@ -241,7 +220,7 @@ fn moments_about(frame: &Frame, shift: [f32; 2], sums: &[Sums]) -> Moments {
 }
 
 /// The moments of the data.
-fn read(frame: &Frame, moments: Moments) -> Moments {
+pub(super) fn read(frame: &Frame, moments: Moments) -> Moments {
     let reading = |whole: i128| Reading { shift: whole, exponent: 0 };
     let readings = Readings { x: reading(frame.x.whole), t: reading(frame.t.whole) };
     if moments.n == 0 { moments } else { moments.of_readings(&readings, 0) }

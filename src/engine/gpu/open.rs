@@ -218,6 +218,7 @@ impl Gpu {
             held: Held::InputsOnly,
             moments: None,
             host: None,
+            descent_loss: crate::math::Loss::Squared,
             descent: None,
             keeps_rounding: None,
         })

@@ -49,12 +49,13 @@ impl Model<'_> {
 
 impl Parameters {
     /// W and b of the elements of a run.
-    fn new(there: Affine, frame: &Frame, precision: Precision) -> Self {
+    pub(super) fn new(there: Affine, loss: Loss, frame: &Frame, precision: Precision) -> Self {
         Self {
             weight: split(there.weight),
             bias: split(there.bias),
             coarse: frame.sizes().coarse(there),
             shift: if precision == Precision::Fast { frame.device_shift() } else { [0.0; 2] },
+            delta: split(delta_of(loss)),
         }
     }
 }
@@ -64,29 +65,30 @@ impl Gpu {
     pub(super) fn loss_sums_in(
         &mut self,
         at: &[Affine],
+        loss: Loss,
         over: Range<u64>,
     ) -> Result<Partials<LossSums>, EngineError> {
         check_points(&self.data, at)?;
         let runs = self.runs_of(&over)?;
-        let sums = self.sums_of_runs(Model::Points(at), runs.clone())?;
-        let (frames, precision) = (&*self.frames, self.precision);
+        let sums = self.sums_of_runs(Model::Points(at), loss, runs.clone())?;
+        let (frames, precision) = (&*self.frames, Quantity::of_loss(loss).precision(self.precision));
         let value = |(k, sums): (usize, LossSums)| {
             let (run, frame) = (frames.runs.get(k..k + 1)[0], frames.get(k));
             let sums = SumsAccumulator::from(frame.shift(precision).unshifted_sums(sums));
             SumsAt {
                 at: at[run.fit as usize],
-                loss: Loss::Squared,
+                loss,
                 sums: if frame.n == 0 { SumsAccumulator::default() } else { sums },
             }
         };
         let values = of_runs(sums.len(), |k| value((runs.start + k, sums[k])));
-        self.partials(Quantity::LossSums, over, values)
+        self.partials(Quantity::of_loss(loss), over, values)
     }
 
     /// The sums of all elements about the point of a line, in its own scale.
     pub(super) fn sums_about_line(&mut self, line: &Line) -> Result<LossSums, EngineError> {
         let runs = 0..self.frames.runs.len();
-        let sums = self.sums_of_runs(Model::Line(line), runs.clone())?;
+        let sums = self.sums_of_runs(Model::Line(line), Loss::Squared, runs.clone())?;
         let shifted = runs.zip(sums).map(|(k, sums)| {
             let shift = self.frames.get(k).shift(self.precision);
             SumsAccumulator::from(shift.sums_about(line.x, sums))
@@ -95,8 +97,16 @@ impl Gpu {
     }
 
     /// The sums of some runs, all less the shift of each.
-    fn sums_of_runs(&mut self, model: Model<'_>, runs: Range<usize>) -> Result<Vec<LossSums>, EngineError> {
-        let (frames, precision) = (std::sync::Arc::clone(&self.frames), self.precision);
+    fn sums_of_runs(
+        &mut self,
+        model: Model<'_>,
+        loss: Loss,
+        runs: Range<usize>,
+    ) -> Result<Vec<LossSums>, EngineError> {
+        let frames = std::sync::Arc::clone(&self.frames);
+        let quantity = Quantity::of_loss(loss);
+        let precision = quantity.precision(self.precision);
+        self.prepare(quantity)?;
         let there = |k: usize| {
             let (run, frame) = (frames.runs.get(k..k + 1)[0], frames.get(k));
             (model.there(run.fit, frame, precision), frame)
@@ -104,15 +114,15 @@ impl Gpu {
         let sums = if precision == Precision::F64 {
             let point = |k: usize| {
                 let (there, _) = there(k);
-                WideParameters { weight: there.weight, bias: there.bias }
+                WideParameters { weight: there.weight, bias: there.bias, delta: delta_of(loss) }
             };
-            self.sums(Quantity::LossSums, runs.clone(), &point)?
+            self.sums(quantity, runs.clone(), &point)?
         } else {
             let point = |k: usize| {
                 let (there, frame) = there(k);
-                Parameters::new(there, frame, precision)
+                Parameters::new(there, loss, frame, precision)
             };
-            self.sums(Quantity::LossSums, runs.clone(), &point)?
+            self.sums(quantity, runs.clone(), &point)?
         };
         let left_out = |k: usize| match precision {
             Precision::Fast => {
@@ -170,7 +180,7 @@ impl Gpu {
     /// The name of what decides the bits of a pass, beside the device's own
     /// arithmetic.
     fn arithmetic(&self, quantity: Quantity) -> Cow<'static, str> {
-        let numbers = match self.precision {
+        let numbers = match quantity.precision(self.precision) {
             Precision::Fast => "gpu f32",
             Precision::Compensated => "gpu compensated f32",
             Precision::F64 => "gpu f64",
@@ -178,7 +188,7 @@ impl Gpu {
         let tuning = SumsKernel::tuning_for(
             &self.device,
             &self.tuning,
-            self.precision,
+            quantity.precision(self.precision),
             quantity,
             self.frames.runs.longest,
         );
@@ -192,7 +202,14 @@ impl Gpu {
 
     pub(super) fn compile(&self, quantity: Quantity, is_shifted: bool) -> Result<SumsKernel, GpuError> {
         let (form, longest) = (self.form(is_shifted), self.frames.runs.longest);
-        SumsKernel::compile(&self.device, &self.tuning, self.precision, quantity, form, longest)
+        SumsKernel::compile(
+            &self.device,
+            &self.tuning,
+            quantity.precision(self.precision),
+            quantity,
+            form,
+            longest,
+        )
     }
 
     /// The data as the host passes over them.
@@ -206,8 +223,29 @@ impl Gpu {
 
     /// Sets W and b of the steps on the device, for elements that all come there
     /// in one way, less the shift.
-    pub(super) fn set_model(&self, there: Affine, frame: &Frame) -> Result<(), GpuError> {
-        self.set_point(&Parameters::new(there, frame, self.precision))
+    pub(super) fn set_model(&self, there: Affine, loss: Loss, frame: &Frame) -> Result<(), GpuError> {
+        self.set_point(&Parameters::new(there, loss, frame, self.precision))
+    }
+
+    /// Makes the pass over a quantity ready, which is not always wanted.
+    pub(super) fn prepare(&mut self, quantity: Quantity) -> Result<(), EngineError> {
+        let is_ready = match &self.held {
+            Held::Resident(resident) => resident.passes.has(quantity),
+            Held::Streamed(stream) => stream.has(quantity),
+            Held::InputsOnly => true,
+        };
+        if is_ready {
+            return Ok(());
+        }
+        let kernel = self.compile(quantity, true)?;
+        match &mut self.held {
+            Held::Resident(resident) => {
+                resident.add(&self.device, self.inputs, &self.frames, kernel, quantity)?;
+            }
+            Held::Streamed(stream) => stream.add(&self.device, kernel, quantity)?,
+            Held::InputsOnly => {}
+        }
+        Ok(())
     }
 
     /// The sums of some runs, which are those of whole chunks, at their points;
@@ -240,4 +278,12 @@ fn elements(frames: &Frames, runs: &Range<usize>) -> Range<usize> {
     let list = frames.runs.get(runs.clone());
     let first = list.first().map_or(0, |run| run.elements().start);
     first..list.last().map_or(first, |run| run.elements().end)
+}
+
+/// δ of a loss, which T's units on the device are those of; 0 if it has none.
+fn delta_of(loss: Loss) -> f64 {
+    match loss {
+        Loss::Squared => 0.0,
+        Loss::Huber { delta } => delta,
+    }
 }

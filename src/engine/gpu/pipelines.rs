@@ -157,6 +157,11 @@ impl SumsKernel {
         })
     }
 
+    /// What it sums.
+    pub(super) fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
     /// Parts of four sums that a partial sum consists of.
     pub(super) fn parts(&self) -> u32 {
         self.quantity.parts()

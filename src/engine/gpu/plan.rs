@@ -19,9 +19,10 @@
 //! | `partials[first_partial + k]`, written | `k` < `pieces`; there is room for all of them (`Partials`) |
 //! | `parts[…]`, read | the parts of the pieces of a run below `sums / PARTS`, which were written |
 //! | `sums[number]` | `number` < `sums`, for which there is room (`Partials`) |
-//! | `partials[k]`, read by `update` | `k` < `partial_count`, of the partial sums that the windows left together |
+//! | `partials[k]`, read by `update` | `k` < `plan[count].partials`, for which there is room in the buffer, also where an older plan has them |
 //! | `totals[…]` | as long as the workgroup; halves of it and numbers of subgroups are shorter |
-//! | `history.rows[count]`, `rates[count]` | `count` < `wanted`, which the host checks against the rows and rates there are |
+//! | `history.rows[count]`, `plan[count].rate` | `count` < `wanted`, which the host checks against the rows and the planned steps there are |
+//! | `plan[count]`, read by `update` | `count` ≤ `wanted`, and one step more than rows has a place |
 //!
 //! Every loop counts to one of these bounds, by 1 or more. All divisors are
 //! constants but for `stride` and `invocations`, which are at least 1.

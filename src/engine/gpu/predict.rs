@@ -24,7 +24,7 @@ impl Parameters {
     fn to_predict(at: Affine, frame: &Frame) -> Self {
         let [weight, bias] =
             [at.weight, frame.bias_to_predict(at.weight, at.bias)].map(|value| [split(value)[0], 0.0]);
-        Self { weight, bias, coarse: [0.0; 2], shift: frame.device_shift() }
+        Self { weight, bias, coarse: [0.0; 2], shift: frame.device_shift(), delta: [0.0; 2] }
     }
 }
 

@@ -8,7 +8,7 @@ use wgpu::naga::{
 
 use super::Precision;
 use super::abi::{Access, Contents, Layout, Shape, outcome};
-use super::kernels::{self, Form, KernelSource, Quantity};
+use super::kernels::{self, Form, KernelSource, Quantity, Weighing};
 use super::packing::{Packing, Proven};
 use super::plan::Pieces;
 use super::tuning::{Reduction, Tuning};
@@ -143,7 +143,7 @@ impl Reflected {
 /// The numbers of outcomes, which the host reads in the rows of a history.
 #[test]
 fn outcomes_have_the_numbers_that_the_host_reads() {
-    let module = Reflected::new(&kernels::update(PROVEN).text()).unwrap().module;
+    let module = Reflected::new(&kernels::update(PROVEN, Precision::Fast).text()).unwrap().module;
     let constants: Vec<_> = module.constants.iter().map(|(_, constant)| constant).collect();
     for (name, number) in
         [("STEP", outcome::STEP), ("TOLERANCE", outcome::TOLERANCE), ("DIVERGED", outcome::DIVERGED)]
@@ -214,7 +214,21 @@ fn tunings() -> Vec<Tuning> {
 
 const PROVEN: Proven = Proven { fma: true, halves: true };
 
-const QUANTITIES: [Quantity; 2] = [Quantity::LossSums, Quantity::Moments];
+const QUANTITIES: [Quantity; 6] = [
+    Quantity::LossSums,
+    Quantity::HuberSums,
+    Quantity::Moments,
+    Quantity::Reweighted(Weighing::Huber),
+    Quantity::Reweighted(Weighing::Tukey),
+    Quantity::Reweighted(Weighing::Clip),
+];
+
+/// The sums that a descent on a device steps by.
+const STEPPED: [(Quantity, Precision); 3] = [
+    (Quantity::LossSums, Precision::Fast),
+    (Quantity::LossSums, Precision::Compensated),
+    (Quantity::HuberSums, Precision::Compensated),
+];
 
 const PIECES: Pieces = Pieces { elements: 1024, per_run: 64 };
 
@@ -222,7 +236,10 @@ const PIECES: Pieces = Pieces { elements: 1024, per_run: 64 };
 pub(super) fn kernels() -> Vec<KernelSource> {
     let mut kernels = vec![kernels::self_test_halves()];
     for proven in [PROVEN, Proven::default()] {
-        kernels.extend([kernels::self_test(proven), kernels::update(proven)]);
+        kernels.push(kernels::self_test(proven));
+        for precision in [Precision::Fast, Precision::Compensated] {
+            kernels.push(kernels::update(proven, precision));
+        }
     }
     for precision in Precision::ALL {
         kernels.extend(QUANTITIES.map(|quantity| kernels::finish(precision, quantity, PIECES)));
@@ -236,11 +253,15 @@ pub(super) fn kernels() -> Vec<KernelSource> {
             }
         }
         for form in forms() {
-            kernels.push(kernels::descend(&tuning, form));
+            kernels.extend(
+                STEPPED.map(|(quantity, precision)| kernels::descend(&tuning, form, quantity, precision)),
+            );
             for precision in Precision::ALL {
                 for quantity in QUANTITIES {
                     let by_subgroup = tuning.reduction == Reduction::Subgroup;
-                    if !by_subgroup || (precision, quantity) == (Precision::Fast, Quantity::LossSums) {
+                    let is_asked_for = quantity.precision(precision) == precision;
+                    let fits_subgroup = (precision, quantity) == (Precision::Fast, Quantity::LossSums);
+                    if is_asked_for && (!by_subgroup || fits_subgroup) {
                         kernels.push(kernels::sums(&tuning, precision, quantity, form, PIECES));
                     }
                 }
@@ -265,7 +286,7 @@ fn examples() -> [KernelSource; 5] {
         kernels::sums(&Tuning::DISCRETE, Precision::Fast, Quantity::LossSums, form, PIECES),
         kernels::predict(&Tuning::DISCRETE, form, false),
         kernels::finish(Precision::Fast, Quantity::LossSums, PIECES),
-        kernels::descend(&Tuning::SOFTWARE, form),
+        kernels::descend(&Tuning::SOFTWARE, form, Quantity::LossSums, Precision::Fast),
         kernels::self_test(PROVEN),
     ]
 }

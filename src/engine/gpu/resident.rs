@@ -63,20 +63,20 @@ impl Resident {
     ) -> Result<Self, GpuError> {
         let quantity = Quantity::LossSums;
         let loss_sums = ResidentPass::new(device, inputs, frames, &windows, loss_sums, quantity, None)?;
-        Ok(Self { windows, passes: Passes { loss_sums, moments: None } })
+        Ok(Self { windows, passes: Passes::new(loss_sums) })
     }
 
-    /// Makes the moments pass ready.
-    pub(super) fn add_moments(
+    /// Makes another pass ready.
+    pub(super) fn add(
         &mut self,
         device: &Device,
         inputs: Inputs,
         frames: &Frames,
         kernel: SumsKernel,
+        quantity: Quantity,
     ) -> Result<(), GpuError> {
-        let quantity = Quantity::Moments;
-        let moments = ResidentPass::new(device, inputs, frames, &self.windows, kernel, quantity, None)?;
-        self.passes.moments = Some(moments);
+        let pass = ResidentPass::new(device, inputs, frames, &self.windows, kernel, quantity, None)?;
+        self.passes.add(quantity, pass);
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Resident {
         kernel: SumsKernel,
         point: &wgpu::Buffer,
     ) -> Result<ResidentPass, GpuError> {
-        let quantity = Quantity::LossSums;
+        let quantity = kernel.quantity();
         let mut pass =
             ResidentPass::new(device, inputs, frames, &self.windows, kernel, quantity, Some(point))?;
         if pass.partials.room < frames.runs.len() {
@@ -144,12 +144,12 @@ impl WindowPass {
         for (k, (run, frame)) in runs.clone().zip(frames.over(runs.clone())) {
             let point = match quantity {
                 _ if one_point.is_some() => 0,
-                Quantity::LossSums => *known.entry(frame.point_key(run.fit)).or_insert_with(|| {
+                _ if quantity.is_of_a_loss() => *known.entry(frame.point_key(run.fit)).or_insert_with(|| {
                     points.push(k);
                     points.len() - 1
                 }),
                 // Each run has its own shift.
-                Quantity::Moments => {
+                _ => {
                     points.push(k);
                     points.len() - 1
                 }

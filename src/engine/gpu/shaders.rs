@@ -25,6 +25,8 @@ const FILES: &[(&str, &str)] = files![
     "update"
     "shared/halves"
     "shared/halves_built_in"
+    "shared/loss_huber"
+    "shared/loss_squared"
     "shared/loss_sums"
     "shared/moments"
     "shared/parameters"
@@ -38,6 +40,9 @@ const FILES: &[(&str, &str)] = files![
     "shared/residual_f32"
     "shared/residual_f64"
     "shared/residual_two_float"
+    "shared/robust_clip"
+    "shared/robust_huber"
+    "shared/robust_tukey"
     "shared/rule"
     "shared/scalar_f32"
     "shared/scalar_f64"
@@ -50,6 +55,8 @@ const FILES: &[(&str, &str)] = files![
     "shared/validity_bits"
     "shared/validity_none"
     "shared/walk"
+    "shared/weighing_given"
+    "shared/weighing_robust"
     "shared/window"
 ];
 

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::GpuError;
-use super::abi::{Parameters, RunOfWindow, WindowUniform};
+use super::abi::{ReweightedPoint, RunOfWindow, WindowUniform};
 use super::device::Device;
 use super::frames::Frames;
 use super::inputs::Inputs;
@@ -32,7 +32,7 @@ const ROUND: usize = 64;
 const BINDING_ALIGNMENT: u64 = 256;
 
 /// Bytes of the largest points.
-const MOST_POINT_BYTES: u64 = size_of::<Parameters>() as u64;
+const MOST_POINT_BYTES: u64 = size_of::<ReweightedPoint>() as u64;
 
 /// X and T sent through a small part of the device's memory, window by
 /// window, in every pass.
@@ -238,20 +238,25 @@ impl Stream {
             uploaders: Uploaders::again(data, frames, inputs)?,
             frames: Arc::clone(frames),
             slots,
-            passes: Passes { loss_sums, moments: None },
+            passes: Passes::new(loss_sums),
             data: data.clone(),
             inputs,
             is_told: false,
         })
     }
 
-    pub(super) fn has_moments(&self) -> bool {
-        self.passes.moments.is_some()
+    pub(super) fn has(&self, quantity: Quantity) -> bool {
+        self.passes.has(quantity)
     }
 
-    /// Makes the moments pass ready.
-    pub(super) fn add_moments(&mut self, device: &Device, kernel: SumsKernel) -> Result<(), GpuError> {
-        self.passes.moments = Some(StreamPass::new(device, kernel, self.runs, &self.slots)?);
+    /// Makes another pass ready.
+    pub(super) fn add(
+        &mut self,
+        device: &Device,
+        kernel: SumsKernel,
+        quantity: Quantity,
+    ) -> Result<(), GpuError> {
+        self.passes.add(quantity, StreamPass::new(device, kernel, self.runs, &self.slots)?);
         Ok(())
     }
 
@@ -337,6 +342,7 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::abi::Parameters;
     use super::super::device::tests::software_adapter;
     use super::super::kernels::Form;
     use super::super::packing::Proven;
@@ -355,7 +361,7 @@ mod tests {
 
     /// W = b = 0, and about 0.
     fn zeros(_: usize) -> Parameters {
-        Parameters { weight: [0.0; 2], bias: [0.0; 2], coarse: [0.0; 2], shift: [0.0; 2] }
+        Parameters { weight: [0.0; 2], bias: [0.0; 2], coarse: [0.0; 2], shift: [0.0; 2], delta: [0.0; 2] }
     }
 
     /// Whether the kernel reads what the host wrote or a copy of it, more

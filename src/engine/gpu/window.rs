@@ -99,6 +99,13 @@ impl WindowUniform {
 }
 
 impl RunOfWindow {
+    /// A run of elements at the one point, in a window that starts with element number
+    /// `start`.
+    #[expect(clippy::cast_possible_truncation, reason = "no window has 2^31 elements")]
+    pub(super) fn of(elements: &Range<usize>, start: usize) -> Self {
+        Self { first: (elements.start - start) as u32, elements: elements.len() as u32, point: 0, unused: 0 }
+    }
+
     /// A run of a window that starts with element number `start`.
     #[expect(clippy::cast_possible_truncation, reason = "no window has 2^31 elements")]
     pub(super) fn new(run: Run, start: usize, point: usize) -> Self {
@@ -126,23 +133,34 @@ impl<P: bytemuck::NoUninit + Send, F: Fn(usize) -> P + Sync> PointOf for F {
 
 /// The passes over the data's windows.
 pub(super) struct Passes<P> {
-    pub(super) loss_sums: P,
-    /// Made when it is first asked for.
-    pub(super) moments: Option<P>,
+    loss_sums: P,
+    /// The others, made when they are first asked for.
+    others: Vec<(Quantity, P)>,
 }
 
 impl<P> Passes<P> {
+    pub(super) fn new(loss_sums: P) -> Self {
+        Self { loss_sums, others: Vec::new() }
+    }
+
+    /// Whether a pass was made.
+    pub(super) fn has(&self, quantity: Quantity) -> bool {
+        quantity == Quantity::LossSums || self.others.iter().any(|(of, _)| *of == quantity)
+    }
+
+    pub(super) fn add(&mut self, quantity: Quantity, pass: P) {
+        self.others.push((quantity, pass));
+    }
+
     pub(super) fn of(&self, quantity: Quantity) -> Result<&P, EngineError> {
-        match quantity {
-            Quantity::LossSums => Ok(&self.loss_sums),
-            Quantity::Moments => self.moments.as_ref().ok_or(EngineError::NoTarget),
-        }
+        let other = self.others.iter().find(|(of, _)| *of == quantity).map(|(_, pass)| pass);
+        let own = (quantity == Quantity::LossSums).then_some(&self.loss_sums);
+        own.or(other).ok_or(EngineError::NoTarget)
     }
 
     pub(super) fn of_mut(&mut self, quantity: Quantity) -> Result<&mut P, EngineError> {
-        match quantity {
-            Quantity::LossSums => Ok(&mut self.loss_sums),
-            Quantity::Moments => self.moments.as_mut().ok_or(EngineError::NoTarget),
-        }
+        let other = self.others.iter_mut().find(|(of, _)| *of == quantity).map(|(_, pass)| pass);
+        let own = (quantity == Quantity::LossSums).then_some(&mut self.loss_sums);
+        own.or(other).ok_or(EngineError::NoTarget)
     }
 }

@@ -80,7 +80,7 @@ fn options_of_batches_need_batches() {
         ("--batch 5 --drop-last", &["5 elements", "4"]),
         ("--batch 2 --solver moments", &["--solver moments", "--batch"]),
         ("--batch 2 --solver exact", &["--solver exact", "--batch"]),
-        ("--batch 2 --engine gpu", &["gpu", "--engine cpu"]),
+        ("--batch 2 --shuffle element --engine gpu", &["gpu", "each by itself", "--engine cpu"]),
         ("--checkpoint c.json", &["--checkpoint-every"]),
         ("--checkpoint c.json --checkpoint-every 0", &["--checkpoint-every"]),
     ] {

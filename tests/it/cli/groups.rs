@@ -281,3 +281,89 @@ fn descents_that_end_far_from_their_lines_say_so() {
         assert_eq!(ran.far, "");
     }
 }
+
+/// Robust fits, Huber's loss and batches for each band, as of the band alone; what has no
+/// meaning for groups is refused with what to do.
+#[test]
+fn robust_fits_and_batches_of_groups() {
+    let lab = Lab::without_adapters();
+    let value = |k: u32| f64::from(k * 37 % 101) / 10.0;
+    let x: Vec<f64> = (0..80).map(value).collect();
+    let t: Vec<f64> = (0..80u32)
+        .map(|k| {
+            let wild = if k % 11 == 3 { 90.0 } else { 0.0 };
+            let slope = if k < 40 { 2.0 } else { -1.0 };
+            slope * value(k) + 1.0 + f64::from(k % 5) / 10.0 + wild
+        })
+        .collect();
+    let numbers = |values: &[f64]| values.iter().map(|&value| Number::Float(value)).collect::<Vec<_>>();
+    lab.npy("x.npy", ElementType::F64, &[2, 40], &numbers(&x)).npy(
+        "t.npy",
+        ElementType::F64,
+        &[2, 40],
+        &numbers(&t),
+    );
+    for band in 0..2 {
+        let part = |values: &[f64]| numbers(&values[40 * band..40 * band + 40]);
+        lab.npy(&format!("x{band}.npy"), ElementType::F64, &[40], &part(&x));
+        lab.npy(&format!("t{band}.npy"), ElementType::F64, &[40], &part(&t));
+    }
+    for options in [
+        "--robust huber",
+        "--robust tukey",
+        "--robust clip",
+        "--loss huber:0.3 --lr 0.01 --steps 60",
+        "--batch 7 --epochs 3 --shuffle block --lr 0.01",
+    ] {
+        for engine in ["cpu", "reference"] {
+            let line = format!("fit x.npy t.npy --axis 1 {options} --engine {engine} --json");
+            let json = lab.run(&line).succeeds().json();
+            for band in 0..2 {
+                let line = format!("fit x{band}.npy t{band}.npy {options} --engine {engine} --json");
+                let alone = lab.run(&line).succeeds().json();
+                for name in ["weight", "bias", "loss"] {
+                    assert_eq!(of_all(&json, name)[band], number(&alone, name), "{options}, {name}");
+                }
+            }
+        }
+    }
+    for (options, words) in [
+        ("--window 1x3 --robust tukey", &["--robust", "--window", "--tile"][..]),
+        ("--window 1x3 --batch 4", &["--batch", "--window", "--tile"]),
+        ("--axis 1 --checkpoint c.json --checkpoint-every 5", &["--checkpoint", "groups"]),
+    ] {
+        lab.run(&format!("fit x.npy t.npy {options}")).ends_refused(words);
+    }
+}
+
+/// Every line for each band is that of the band alone, by every engine.
+#[test]
+fn every_line_of_groups() {
+    let lab = Lab::without_adapters();
+    bands(&lab);
+    for band in 0..2 {
+        let part = |name: &str| {
+            let values = values(&lab.read_npy(name))[6 * band..6 * band + 6].to_vec();
+            values.into_iter().map(Number::Float).collect::<Vec<_>>()
+        };
+        for name in ["x", "t"] {
+            let numbers = part(&format!("{name}.npy"));
+            lab.npy(&format!("{name}{band}.npy"), ElementType::F32, &[6], &numbers);
+        }
+    }
+    for line in ["through-origin --b0 0.5", "offset --w0 1.5", "rma", "major-axis", "deming:4"] {
+        for engine in ["cpu", "reference"] {
+            let of = |pair: &str| {
+                let line = format!("fit {pair} --line {line} --solver exact --engine {engine} --json");
+                lab.run(&line).succeeds().json()
+            };
+            let all = of("x.npy t.npy --axis 1,2");
+            for band in 0..2 {
+                let alone = of(&format!("x{band}.npy t{band}.npy"));
+                for name in ["weight", "bias", "loss"] {
+                    near(&[of_all(&all, name)[band]], &[number(&alone, name)]);
+                }
+            }
+        }
+    }
+}

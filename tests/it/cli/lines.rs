@@ -277,7 +277,7 @@ fn options_that_do_not_go_with_a_loss_are_refused() {
         ("--loss huber:1 --robust tukey", &["--loss", "--robust"]),
         ("--loss huber:1 --standardize", &["standardized", "squared loss"]),
         ("--line offset --standardize", &["standardized"]),
-        ("--loss huber:1 --update device", &["on the host", "--update host"]),
+        ("--line offset --update device", &["on the host", "--update host"]),
         ("--loss huber", &["huber:DELTA"]),
         ("--loss l1", &["huber:DELTA"]),
     ] {
