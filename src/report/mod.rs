@@ -10,6 +10,7 @@ mod dry_run;
 mod explanation;
 mod from_moments;
 mod history;
+mod info;
 mod many;
 mod numbers;
 #[cfg(feature = "plot")]
@@ -31,6 +32,7 @@ pub use devices::{AdapterReport, DevicesReport};
 pub use dry_run::{DryRun, InputFile};
 pub use explanation::Explanation;
 pub use history::History;
+pub use info::{ArrayReport, FileReport};
 pub use many::{FitsSummary, GroupResult, ManyReport, Quartiles, Stopped};
 pub(crate) use numbers::count;
 #[cfg(feature = "plot")]
