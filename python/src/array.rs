@@ -143,7 +143,7 @@ fn reading(
                 .map_err(|_| PyValueError::new_err("comment: expected # or %, for example"))
         })
         .transpose()?;
-    let text = TextRules { header, comment };
+    let text = TextRules { header, comment, ..TextRules::default() };
     Ok(Reading { memory_bytes: MemoryPlan::new(memory).array_bytes(arrays), raw, text, alpha })
 }
 

@@ -114,6 +114,18 @@ pub enum DataError {
     #[error("{}:{line}: {reason}", shown(path))]
     Csv { path: PathBuf, line: u64, reason: String },
 
+    #[error("{}:{line}: {found}: the fields are separated by {by}", shown(path))]
+    SeparatedOtherwise { path: PathBuf, line: u64, found: String, by: &'static str },
+
+    #[error("{}: fields and fractions cannot both be set off by commas", shown(path))]
+    DelimiterIsDecimal { path: PathBuf },
+
+    #[error(
+        "{}:{line}: {text:?} in column {column} is not a number; has it a decimal {}?",
+        shown(path), if *is_comma { "comma" } else { "point" }
+    )]
+    OtherDecimal { path: PathBuf, line: u64, text: String, column: usize, is_comma: bool },
+
     #[error("{}:{line}: {text} in column {column}, where the first row has true or false", shown(path))]
     NotBoolean { path: PathBuf, line: u64, text: String, column: usize },
 
@@ -188,6 +200,13 @@ pub enum DataError {
         first_element: ElementType,
     },
 
+    #[error(
+        "{}: its column number {place} is {found}, where {} has {wanted}; files of one folder have the same columns",
+        shown(path),
+        shown(first)
+    )]
+    DatasetSchema { path: PathBuf, place: usize, found: String, first: PathBuf, wanted: String },
+
     #[error("{}: {reason}; save them as {formats}", shown(path))]
     FitsOutput { path: PathBuf, reason: &'static str, formats: &'static str },
 
@@ -246,7 +265,7 @@ pub enum DataError {
 }
 
 /// The kinds of files that are read, by their extensions.
-const READABLE: &str = ".npy .npz .csv .tsv .parquet .arrow .arrows .feather .tif .png .safetensors and raw numbers (.raw .bin .dat)";
+const READABLE: &str = ".npy .npz .csv .tsv .txt .parquet .arrow .arrows .feather .tif .png .safetensors .fits .hdr (ENVI) and raw numbers (.raw .bin .dat)";
 
 /// The most names that an error message lists.
 const MAX_NAMES: usize = 20;
@@ -304,6 +323,8 @@ impl Hinted for DataError {
             Self::NotBoolean { .. } | Self::NameInData { .. } | Self::NameAndNumber { .. } => {
                 vec![Hint::Header]
             }
+            Self::SeparatedOtherwise { .. } | Self::DelimiterIsDecimal { .. } => vec![Hint::Delimiter],
+            Self::OtherDecimal { .. } => vec![Hint::Decimal],
             Self::NotFinite { .. } => vec![Hint::Do("remove or replace them"), Hint::ExcludeNotFinite],
             Self::UnclearNodata { .. } => vec![Hint::NodataValue],
             Self::NoneValid { .. } => vec![Hint::CheckExclusions],

@@ -19,6 +19,10 @@ pub enum Hint {
     RawLayout,
     /// The first row of a text is taken for names or for data.
     Header,
+    /// What separates the fields of a text has to be said.
+    Delimiter,
+    /// The sign before the fractions of a text's numbers has to be said.
+    Decimal,
     /// The nodata value has to be said.
     NodataValue,
     /// A mask or a nodata value can exclude elements.
@@ -92,6 +96,8 @@ impl fmt::Display for Hint {
             Self::StreamData => "stream the data by a bound of memory",
             Self::RawLayout => "give the type, the shape and the offset of its numbers",
             Self::Header => "say whether the first row names the columns",
+            Self::Delimiter => "say what separates the fields",
+            Self::Decimal => "say whether fractions have a decimal comma",
             Self::NodataValue => "give the nodata value",
             Self::Exclude => "exclude elements by a mask or a nodata value",
             Self::GiveMask => "give it as the mask to use it",

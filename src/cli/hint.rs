@@ -24,6 +24,8 @@ pub(super) fn flags(hint: Hint) -> String {
         Hint::StreamData => "stream the data with --memory SIZE",
         Hint::RawLayout => "say what they are with --raw-dtype TYPE, --raw-shape RxC and --raw-offset BYTES",
         Hint::Header => "use --header yes if the first row names the columns, --header no if it is data",
+        Hint::Delimiter => "say what separates them with --delimiter CHAR, tab or blanks",
+        Hint::Decimal => "use --decimal , for decimal commas, --decimal . for points",
         Hint::NodataValue => "give the nodata value with --nodata VALUE",
         Hint::Exclude => "exclude elements with --mask FILE or --nodata VALUE",
         Hint::GiveMask => "give --mask to use it",

@@ -19,6 +19,7 @@ mod generate;
 mod grouping;
 mod help;
 mod hint;
+mod info;
 mod interrupt;
 mod line;
 mod man;
@@ -79,8 +80,9 @@ Examples:
   linfit explain                              a step of gradient descent, number by number
 
 Data arguments are PATH or PATH:KEY; - is stdin. KEY is the name of a column or its number from 0
-(.csv .tsv .parquet .arrow .feather), the name of an array (.npz .safetensors), or the number of a
-band from 1 (.tif .png). A .npy file needs no KEY; .raw .bin .dat files need --raw-dtype.
+(.csv .tsv .txt .parquet .arrow .feather), the name of an array (.npz .safetensors .fits), or the
+number of a band from 1 (.tif .png .hdr). A .npy file needs no KEY; raw numbers need --raw-dtype;
+`linfit info FILE` lists what there is.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
 3 no usable device, or it was lost; 130 interrupted.";
 
@@ -91,6 +93,7 @@ enum Command {
     Merge(merge::MergeArguments),
     Compare(compare::CompareArguments),
     Bench(bench::BenchArguments),
+    Info(info::InfoArguments),
     Devices(devices::DevicesArguments),
     Explain(explain::ExplainArguments),
     Generate(generate::GenerateArguments),
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -4,7 +4,7 @@ use super::hint::{flags, told};
 use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
 use crate::array::{Hint, Hinted};
-use crate::io::{Opened, RawLayout, RawType, Reading, TextRules};
+use crate::io::{Decimal, Delimiter, Opened, RawLayout, RawType, Reading, TextRules};
 
 /// Options for reading data arguments.
 #[derive(Debug, Args)]
@@ -23,12 +23,21 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "BYTES", requires = "raw_dtype")]
     raw_offset: Option<u64>,
 
-    /// The first row of .csv and .tsv files names the columns, or not. Default: yes if any of its
+    /// What separates the fields of text files: a character, tab or blanks. Default: what separates
+    /// those of the first rows (of .tsv files, tabs)
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    delimiter: Option<Delimiter>,
+
+    /// What precedes the fractions of numbers in text files: . or , Default: .
+    #[arg(long, value_name = "CHAR", value_parser = decimal)]
+    decimal: Option<Decimal>,
+
+    /// The first row of text files names the columns, or not. Default: yes if any of its
     /// fields is text
     #[arg(long, value_enum, value_name = "yes|no", hide_possible_values = true)]
     header: Option<Answer>,
 
-    /// Skip lines of .csv and .tsv files that begin with this character. Default: # before the first row
+    /// Skip lines of text files that begin with this character. Default: # before the first row
     #[arg(long, value_name = "CHAR", value_parser = comment)]
     comment: Option<u8>,
 
@@ -41,6 +50,20 @@ pub(super) struct ReadingArguments {
 enum Answer {
     Yes,
     No,
+}
+
+/// What separates fields. The type's own parsing, which the help names by it.
+fn delimiter(text: &str) -> Result<Delimiter, String> {
+    text.parse().map_err(str::to_owned)
+}
+
+/// The sign before a fraction.
+fn decimal(text: &str) -> Result<Decimal, String> {
+    match text {
+        "." => Ok(Decimal::Point),
+        "," => Ok(Decimal::Comma),
+        _ => Err("expected . or ,".to_owned()),
+    }
 }
 
 /// A character that no row begins with.
@@ -63,7 +86,12 @@ impl ReadingArguments {
         Reading {
             memory_bytes,
             raw,
-            text: TextRules { header, comment: self.comment },
+            text: TextRules {
+                header,
+                comment: self.comment,
+                delimiter: self.delimiter,
+                decimal: self.decimal.unwrap_or_default(),
+            },
             alpha: !self.no_alpha,
         }
     }

@@ -1,6 +1,8 @@
-//! Columns of numbers from `.csv` and `.tsv` files.
+//! Columns of numbers from text files: `.csv`, `.tsv`, `.txt` and `.dat`, also compressed
+//! by gzip or Zstandard (`.csv.gz`, `.csv.zst`) and in UTF-16.
 //!
-//! Quoted fields, CRLF line ends and a byte-order mark are understood. A field
+//! What separates the fields is told by the rules, else by the first rows
+//! ([`separator`]). Quoted fields, CRLF line ends and a byte-order mark are understood. A field
 //! is a number, or true or false, or a missing value, a null: empty, or a word
 //! that stands for one. Every line is accounted for: it is a row, or the
 //! header, or it is skipped and counted in a note, or it is an error.
@@ -12,7 +14,7 @@
 //! - The first row is a header if a field of it is text.
 //!
 //! The first rows of a file are judged by [`header`]. Then it is cut into [`blocks`]
-//! at line ends, all cores [`parse`] these, and [`table`] puts them together in
+//! at line ends, or, if it must be decoded first ([`stored`]), into [`chunks`], all cores [`parse`] these, and [`table`] puts them together in
 //! their order: the rows of [`records`] become [`column`]s, of fields as [`field`]
 //! and [`number`] read them. All columns that are asked for are read in one go.
 //!
@@ -24,7 +26,10 @@
 //! vectors, the rows here gain by reading each number to its end once.
 
 mod blocks;
+mod chunks;
 mod column;
+mod comment_names;
+mod dialect;
 mod faults;
 mod field;
 mod header;
@@ -33,72 +38,114 @@ mod nearest;
 mod number;
 mod parse;
 mod records;
+mod separator;
+mod stored;
 mod table;
 mod texts;
+mod utf16;
 mod writer;
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::ffi::OsStr;
+use std::path::Path;
 
 use blocks::{Blocks, block_bytes};
 use column::{Elements, Making};
+use dialect::Dialect;
 use header::{Chosen, Head};
 use records::{Comments, Records};
-use table::Pass;
+use stored::Stored;
+use table::{Parts, Pass};
 
+pub(super) use separator::Named;
+pub(super) use stored::compression;
 pub(super) use texts::open_texts;
 pub(super) use writer::Writer;
 
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::note::Note;
 use super::pieces;
+use super::text_rules::Delimiter;
 use crate::array::DataError;
+
+/// What a file's name says, if it is a name of text files.
+pub(super) fn named(path: &Path) -> Option<Named> {
+    let extension =
+        |path: &Path| path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    let compressed = matches!(extension(path).as_str(), "gz" | "zst");
+    let path = if compressed { path.file_stem().map(Path::new)? } else { path };
+    match extension(path).as_str() {
+        "csv" => Some(Named::Commas),
+        "tsv" => Some(Named::Tabs),
+        "txt" | "dat" => Some(Named::Any),
+        _ => None,
+    }
+}
+
+/// Whether a file that begins with these bytes may be text.
+pub(super) fn may_be_text(start: &[u8]) -> bool {
+    let is_utf_16 = start.starts_with(b"\xFF\xFE") || start.starts_with(b"\xFE\xFF");
+    let is_character = |&byte: &u8| byte >= b' ' || byte.is_ascii_whitespace();
+    is_utf_16 || compression(start).is_some() || start.iter().all(is_character)
+}
 
 /// Reads columns of a text file, each chosen by a name or a 0-based number;
 /// `None` is the only column of a file that has just one. A column is of f64,
 /// or of 64-bit whole numbers if all are whole and f64 does not hold them.
 ///
 /// Errors: I/O; rows of unequal length; a column that isn't there; a field
-/// that isn't a number, with its line.
-pub(super) fn read(
-    input: &Input<'_>,
-    delimiter: u8,
-    keys: &[Option<&str>],
-) -> Result<Vec<Opened>, DataError> {
+/// that isn't a number, with its line; bytes that cannot be decoded.
+pub(super) fn read(input: &Input<'_>, named: Named, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
     let block_bytes =
         |bytes| block_bytes(bytes, pieces::threads(), table::most_block_bytes(input.memory_bytes));
-    read_blocks(input, delimiter, keys, block_bytes)
+    read_blocks(input, named, keys, block_bytes)
+}
+
+/// The columns of a text, whose rows are not counted.
+pub(super) fn list(input: &Input<'_>, named: Named) -> Result<Vec<Listed>, DataError> {
+    let comments = input.text.comment.map_or(Comments::BeforeRows, Comments::Anywhere);
+    let (stored, dialect, separator) = open(input, named)?;
+    let columns = Head::columns(input, Records::new(stored.reader()?, dialect, comments))?;
+    let remarks: Vec<String> = separator.iter().map(ToString::to_string).collect();
+    let listed = |(number, (name, is_text)): (usize, (Option<String>, bool))| {
+        let element = if is_text { "text" } else { "number" };
+        let listed = Listed::decoded(number.to_string(), None, element).compressed(stored.label());
+        Listed { remarks: remarks.clone(), ..listed.named(name.as_deref().unwrap_or_default()) }
+    };
+    Ok(columns.into_iter().enumerate().map(listed).collect())
 }
 
 /// The same, in blocks of so many bytes for a file of so many.
 fn read_blocks(
     input: &Input<'_>,
-    delimiter: u8,
+    named: Named,
     keys: &[Option<&str>],
     block_bytes: impl Fn(u64) -> u64,
 ) -> Result<Vec<Opened>, DataError> {
-    let io = |e| DataError::io(input.path, e);
     let comments = input.text.comment.map_or(Comments::BeforeRows, Comments::Anywhere);
-    let (file, start) = open(input)?;
-    let mut head = Head::read(input, Records::new(file, delimiter, comments), keys)?;
+    let (stored, dialect, separator) = open(input, named)?;
+    let mut head = Head::read(input, Records::new(stored.reader()?, dialect, comments), keys)?;
     let mut numbers: Vec<usize> = Vec::new();
     for column in &head.columns {
         if !numbers.contains(&column.index) {
             numbers.push(column.index);
         }
     }
-    let end = input.file.metadata().map_err(io)?.len().max(start);
-    let blocks = Blocks::new(input.file, start..end, block_bytes(end - start)).map_err(io)?;
     let mut elements = vec![Elements::Any; numbers.len()];
-    let (columns, skipped) = loop {
-        match table::pass(input, &head, &blocks, (delimiter, comments), &numbers, &elements)? {
+    let (columns, mut skipped) = loop {
+        let parts = parts(input, &stored, &block_bytes)?;
+        match table::pass(input, &head, parts, (dialect, comments), &numbers, &elements)? {
             Pass::Done(columns, skipped) => break (columns, skipped),
             Pass::Again(wider) => elements = wider,
         }
     };
+    if let Some(line) = head.names_line {
+        skipped.remove_comment(line);
+    }
     let columns = columns.into_iter().map(Making::finish).collect::<Result<Vec<_>, _>>()?;
-    let mut file_notes: Vec<Note> = head.note.take().into_iter().chain(skipped.notes()).collect();
+    let mut file_notes: Vec<Note> =
+        separator.into_iter().chain(head.note.take()).chain(skipped.notes()).collect();
     let mut opened = Vec::with_capacity(keys.len());
     for Chosen { index, choice, notes, .. } in head.columns {
         let place = numbers.iter().position(|&number| number == index);
@@ -115,20 +162,28 @@ fn read_blocks(
     Ok(opened)
 }
 
-/// The file, at its start or after its byte-order mark, and that place.
-fn open(input: &Input<'_>) -> Result<(File, u64), DataError> {
-    const UTF_8: &[u8] = b"\xEF\xBB\xBF";
-    const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
-    let mut file = input.clone_file()?;
-    let mut start = Vec::new();
-    let io = |e| DataError::io(input.path, e);
-    Read::by_ref(&mut file).take(UTF_8.len() as u64).read_to_end(&mut start).map_err(io)?;
-    if UTF_16.iter().any(|mark| start.starts_with(mark)) {
-        return Err(input.unsupported("its text is UTF-16".to_owned(), "save it as UTF-8"));
+/// The text of a file, and how it is written.
+fn open<'f>(input: &Input<'f>, named: Named) -> Result<(Stored<'f>, Dialect, Option<Note>), DataError> {
+    let stored = Stored::of(input.path, input.file, input.memory_bytes)?;
+    let (dialect, note) = separator::dialect(&stored, input.text, named)?;
+    if dialect.delimiter == Delimiter::Character(dialect.decimal) {
+        return Err(DataError::DelimiterIsDecimal { path: input.path.to_owned() });
     }
-    let skipped = if start == UTF_8 { UTF_8.len() as u64 } else { 0 };
-    file.seek(SeekFrom::Start(skipped)).map_err(io)?;
-    Ok((file, skipped))
+    Ok((stored, dialect, note))
+}
+
+/// The text in the parts in which it is read.
+fn parts<'f>(
+    input: &Input<'f>,
+    stored: &Stored<'f>,
+    block_bytes: impl Fn(u64) -> u64,
+) -> Result<Parts<'f>, DataError> {
+    let Some(start) = stored.place() else {
+        return Ok(Parts::Stream(stored.reader()?, block_bytes(u64::MAX)));
+    };
+    let io = |e| DataError::io(input.path, e);
+    let end = input.file.metadata().map_err(io)?.len().max(start);
+    Ok(Parts::Blocks(Blocks::new(input.file, start..end, block_bytes(end - start)).map_err(io)?))
 }
 
 #[cfg(test)]

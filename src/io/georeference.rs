@@ -96,6 +96,23 @@ impl Georeference {
     }
 }
 
+/// The coordinate system, the place of the first pixel, and the size of one.
+impl std::fmt::Display for Georeference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.system() {
+            (_, Some(code)) => write!(f, "EPSG:{code}")?,
+            (_, None) => f.write_str("a coordinate system without a code")?,
+        }
+        match self.transformation() {
+            Some([width, 0.0, x, 0.0, height, y]) => {
+                write!(f, ", from {x}, {y} in steps of {width}, {height}")
+            }
+            Some(_) => f.write_str(", rotated"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The value of a GeoTIFF tag.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(not(feature = "tiff"), allow(dead_code, reason = "only images have places"))]

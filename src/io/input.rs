@@ -7,23 +7,13 @@ use std::sync::Arc;
 
 use super::nearest::nearest;
 use super::raw_layout::RawLayout;
+use super::text_rules::TextRules;
 use crate::array::error::{excerpt, listed, shown};
 use crate::array::mapping::Mapping;
 use crate::array::{Array, DataError, Layout, MemoryPlan};
 
 /// The name of stdin in messages.
 pub(super) const STDIN_LABEL: &str = "stdin";
-
-/// Rules for text files that are not in them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TextRules {
-    /// Whether the first row names the columns; without it, whether a field of
-    /// it is text.
-    pub header: Option<bool>,
-    /// The character that lines of comments begin with; without it, `#` before the
-    /// first row.
-    pub comment: Option<u8>,
-}
 
 /// The input of a format's reader.
 pub(super) struct Input<'a> {

@@ -21,13 +21,14 @@ impl Reading {
     /// Any fault of the file.
     pub fn open_texts(&self, source: &Source) -> Result<Option<Texts>, DataError> {
         let named = SourceName { path: &source.path, key: source.key.as_deref() };
+        if let Some(text) = super::csv::named(&source.path) {
+            return Ok(super::csv::open_texts(&named, text, self.text));
+        }
         match extension(&source.path).as_str() {
             #[cfg(feature = "parquet")]
             "parquet" => super::parquet::open_texts(&named),
             #[cfg(feature = "parquet")]
             "arrow" | "feather" | "ipc" => super::arrow::open_texts(&named),
-            "csv" => Ok(super::csv::open_texts(&named, b',')),
-            "tsv" => Ok(super::csv::open_texts(&named, b'\t')),
             _ => Ok(None),
         }
     }
@@ -39,7 +40,7 @@ impl Reading {
     /// Those of [`Reading::open`].
     pub fn open_whole(&self, source: &Source) -> Result<Opened, DataError> {
         let opened = self.open(source)?;
-        if !matches!(extension(&source.path).as_str(), "csv" | "tsv") || !opened.element().is_float() {
+        if super::csv::named(&source.path).is_none() || !opened.element().is_float() {
             return Ok(opened);
         }
         let mut numbers = vec![0f64; opened.len()];

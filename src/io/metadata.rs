@@ -26,6 +26,11 @@ impl Metadata {
         self.missing.nodata.as_ref().and_then(Nodata::nearest)
     }
 
+    /// The nodata value, clear or not.
+    pub(super) fn marker(&self) -> Option<&Nodata> {
+        self.missing.nodata.as_ref()
+    }
+
     /// The nodata value, where it is a number that f64 has.
     pub(super) fn missing_number(&self) -> Option<f64> {
         match self.missing.nodata {

@@ -61,7 +61,6 @@ pub(super) fn of_elements(nodata: Nodata, element: ElementType) -> Nodata {
 }
 
 /// The nodata value as a text, if it is clear.
-#[cfg(any(feature = "png", feature = "tiff"))]
 pub(super) fn shown(nodata: &Nodata) -> Option<String> {
     const MOST_DIGITS: f64 = 1e15;
     match nodata {

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::text_rules::Delimiter;
 use crate::array::{Hint, Hinted};
 
 /// A finding of a file's reader that does not stop a fit, but that its user
@@ -35,6 +36,18 @@ pub enum Note {
         name: String,
         /// The sign of a header.
         sign: HeaderSign,
+    },
+    /// The separator of a text file's fields is what its first rows have.
+    Separator {
+        /// The separator.
+        delimiter: Delimiter,
+        /// Whether it may as well be part of numbers.
+        is_doubtful: bool,
+    },
+    /// A comment above the first row of a text file is read as names.
+    NamesInComment {
+        /// Its line, from 1.
+        line: u64,
     },
     /// Rows of a text file that take several lines.
     LongRows {
@@ -155,7 +168,13 @@ impl Note {
     /// Whether only a verbose command tells it.
     #[must_use]
     pub fn is_detail(&self) -> bool {
-        matches!(self, Self::NotScaled { .. } | Self::Masked { count: 0, unused: None, .. })
+        matches!(
+            self,
+            Self::NotScaled { .. }
+                | Self::Masked { count: 0, unused: None, .. }
+                | Self::Separator { is_doubtful: false, .. }
+                | Self::NamesInComment { .. }
+        )
     }
 
     /// Whether it tells which elements are excluded.
@@ -215,6 +234,17 @@ impl fmt::Display for Note {
                     "the first row is read as names of columns, this one's is {name:?}, because {sign}"
                 )
             }
+            Self::Separator { delimiter, .. } => {
+                f.write_str("its first rows have their fields separated by ")?;
+                match delimiter {
+                    Delimiter::Character(b',') => f.write_str("commas"),
+                    Delimiter::Character(b';') => f.write_str("semicolons"),
+                    Delimiter::Character(b'\t') => f.write_str("tabs"),
+                    Delimiter::Character(other) => write!(f, "{:?}", char::from(*other)),
+                    Delimiter::Blanks => f.write_str("blanks"),
+                }
+            }
+            Self::NamesInComment { line } => write!(f, "the comment in line {line} names its columns"),
             Self::NameOrNumber { name, number } => write!(
                 f,
                 "read as the name of a column, which is number {name}; another one is number {number}"
@@ -256,6 +286,7 @@ impl Hinted for Note {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::FirstRowIsData { .. } | Self::FirstRowIsHeader { .. } => vec![Hint::Header],
+            Self::Separator { is_doubtful: true, .. } => vec![Hint::Delimiter, Hint::Decimal],
             Self::Masked { is_alpha: true, .. } => vec![Hint::IncludeTransparent],
             Self::NotMasked { remedy, .. } => remedy.iter().copied().collect(),
             _ => Vec::new(),

@@ -16,6 +16,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::checked::Checked;
 use super::fits_plan::{COUNT, FitsPlan, Keys};
 use super::input::Input;
+use super::listing::Listed;
 use super::npy;
 use super::output::OutputFile;
 use super::writer::{ArrayWriter, NAME, ResultPlan};
@@ -58,6 +59,33 @@ pub(super) fn open(input: &Input<'_>) -> Result<Array, DataError> {
         array.check_intact()?;
     }
     Ok(array)
+}
+
+/// The arrays of an archive.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let file = BufReader::with_capacity(CHUNK_BYTES, input.clone_file()?);
+    let mut archive = ZipArchive::new(file).map_err(|e| failed(input, &e))?;
+    let mut all = Vec::new();
+    for k in 0..archive.len() {
+        let mut member = archive.by_index(k).map_err(|e| failed(input, &e))?;
+        let method = member.compression();
+        let Some(name) = member.name().ok().and_then(|name| name.strip_suffix(".npy").map(str::to_owned))
+        else {
+            continue;
+        };
+        let mut head = Vec::new();
+        let longest = npy::MAX_HEADER_BYTES as u64 + 12;
+        let read = member.by_ref().take(longest).read_to_end(&mut head);
+        let layout = read.map_err(|e| damaged(input, &name, &e.to_string()));
+        let listed = match layout.and_then(|_| npy::layout(input.path, &head)) {
+            Ok(layout) => Listed::decoded(name, Some(layout.shape), layout.element.name()),
+            Err(error) => Listed::unread(name, error.to_string()),
+        };
+        let is_mapped = method == CompressionMethod::Stored && listed.shape.is_some();
+        let compression = (method != CompressionMethod::Stored).then(|| method.to_string());
+        all.push(Listed { is_mapped, ..listed.compressed(compression) });
+    }
+    Ok(all)
 }
 
 fn failed(input: &Input<'_>, error: &ZipError) -> DataError {

@@ -16,6 +16,7 @@ use self::markers::{ByRow, Markers};
 pub(super) use self::output::Writer;
 use super::bits::unpacked;
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::nodata;
 use super::note::Note;
@@ -55,6 +56,11 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
         decode::<u8>(input, &mut reader, &markers, [sample, samples])?
     };
     Ok(if samples > 1 { opened.keyed(&(sample + 1).to_string()) } else { opened })
+}
+
+/// The channels of an image.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    Ok(Claim::of(input)?.list())
 }
 
 /// Decodes a sample of every pixel.

@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::writer::ArrayWriter;
-use super::{csv, npy, npz, safetensors};
+use super::{csv, fits_file, npy, npz, safetensors};
 use crate::array::DataError;
 
 pub use super::writer::{ResultFile, ResultPlan};
 
-const FORMATS: &str = ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .raw .bin .dat";
+const FORMATS: &str =
+    ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .fits .raw .bin .dat";
 
 /// A kind of file that predictions are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum ResultFormat {
     Png,
     /// A tensor `y`.
     Safetensors,
+    /// The primary image of a FITS file.
+    Fits,
     /// Plain numbers.
     Raw,
 }
@@ -49,6 +52,7 @@ impl ResultFormat {
             "arrow" | "feather" => Self::Arrow,
             "tif" | "tiff" => Self::Tiff,
             "safetensors" => Self::Safetensors,
+            "fits" | "fit" | "fts" => Self::Fits,
             "raw" | "bin" | "dat" => Self::Raw,
             "png" => Self::Png,
             _ => {
@@ -89,6 +93,7 @@ pub fn create(format: ResultFormat, path: &Path, plan: &ResultPlan<'_>) -> Resul
         #[cfg(feature = "tiff")]
         ResultFormat::Tiff => return headed(super::tiff::header(path, plan)?),
         ResultFormat::Npz => Box::new(npz::Writer::create(path, plan)?),
+        ResultFormat::Fits => Box::new(fits_file::Writer::create(path, plan)?),
         ResultFormat::Text => Box::new(csv::Writer::create(path, plan)?),
         #[cfg(feature = "png")]
         ResultFormat::Png => Box::new(super::png::Writer::create(path, plan)?),

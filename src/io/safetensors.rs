@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fits_plan::{COUNT, FitsPlan, Keys, NUMBERS};
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::nodata;
 use super::output::OutputFile;
@@ -45,6 +46,33 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let attributes = [&format!("{name}._FillValue"), "_FillValue"];
     let nodata = nodata::find(&attributes, |attribute| notes?.get(attribute));
     Ok(Opened::from(input.array(map, layout)?.keyed(name)).with_nodata(nodata))
+}
+
+/// The tensors of a file.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let map = input.map()?;
+    let header = Header::read(input, map.bytes())?;
+    let listed = |name: String| {
+        let Some(info) = header.metadata.info(&name) else {
+            return Listed::unread(name, "it has no entry".to_owned());
+        };
+        let other = header.others.iter().find(|(other, _)| *other == name).map(|(_, dtype)| dtype);
+        match (element_type(info.dtype), other) {
+            (Some(element), None) => {
+                let shape = Shape(info.shape.iter().map(|&extent| extent as u64).collect());
+                let notes = header.metadata.metadata().as_ref();
+                let attributes = [&format!("{name}._FillValue"), "_FillValue"];
+                let nodata = nodata::find(&attributes, |attribute| notes?.get(attribute));
+                let listed = Listed::decoded(name, Some(shape), element.name()).missing(nodata.as_ref());
+                Listed { is_mapped: true, ..listed }
+            }
+            (_, other) => {
+                let found = other.map_or_else(|| info.dtype.to_string(), |dtype| excerpt(dtype));
+                Listed::unread(name, format!("its type {found} is not read"))
+            }
+        }
+    };
+    Ok(header.metadata.offset_keys().into_iter().map(listed).collect())
 }
 
 /// A longer header the format's library refuses, and so does what reads it in

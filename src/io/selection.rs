@@ -1,16 +1,13 @@
 //! Selections of several arrays, which are stacked along a new first axis: bands or columns
-//! by a list, a range or `*`, files by a pattern.
+//! by a list, a range or `*`, files by a pattern. The files of a folder are one table.
 
 use std::path::{Path, PathBuf};
 
+use super::dataset;
 use super::metadata::Opened;
 use super::source::{Reading, Source};
-use crate::array::spool::Spool;
-use crate::array::{Array, Bitmap, DataError, Layout, Order, Shape};
-use crate::with_element;
-
-/// Elements copied at a time.
-const RUN_ELEMENTS: usize = 1 << 18;
+use super::stack::{Along, Stack};
+use crate::array::DataError;
 
 /// The arrays that a source selects.
 enum Selection {
@@ -18,6 +15,8 @@ enum Selection {
     Listed(Vec<Source>),
     /// All bands, from 1, or columns, from 0.
     All(PathBuf),
+    /// The files of a folder, one table.
+    Folder(Vec<PathBuf>),
 }
 
 impl Reading {
@@ -37,11 +36,21 @@ impl Reading {
                 opened => return opened,
             }
         }
-        let mut stack = Stack::new(source, self);
+        let along = match selection {
+            Selection::Folder(_) => Along::FirstAxis,
+            _ => Along::NewAxis,
+        };
+        let mut stack = Stack::new(&source.path, source.key.as_deref(), self.memory_bytes, along);
         match selection {
             Selection::Listed(sources) => {
                 for source in sources {
                     stack.push(&self.piece().open(&source)?)?;
+                }
+            }
+            Selection::Folder(files) => {
+                dataset::check_schemas(self, &files)?;
+                for path in files {
+                    stack.push(&self.piece().open(&Source { path, key: source.key.clone() })?)?;
                 }
             }
             Selection::All(path) => {
@@ -51,7 +60,7 @@ impl Reading {
                         Ok(opened) => stack.push(&opened)?,
                         // Bands are numbered from 1.
                         Err(DataError::NoSuchArray { .. }) if number == 0 => {}
-                        Err(DataError::NoSuchArray { .. }) if stack.count > 0 => break,
+                        Err(DataError::NoSuchArray { .. }) if stack.count() > 0 => break,
                         Err(error) => return Err(error),
                     }
                 }
@@ -72,11 +81,6 @@ impl Reading {
         }
         self.open_all(sources)
     }
-
-    /// The reading of a piece, which is in memory beside the stack.
-    fn piece(&self) -> Self {
-        Self { memory_bytes: self.memory_bytes / 4, ..self.clone() }
-    }
 }
 
 /// The selection of a source; `None` if it is of one array.
@@ -88,6 +92,11 @@ fn selection(source: &Source) -> Result<Option<Selection>, DataError> {
     if is_pattern {
         let files = matching(&source.path)?;
         return Ok(Some(Selection::Listed(files.iter().map(|path| with_key(path, &source.key)).collect())));
+    }
+    if source.path.is_dir()
+        && let Some(files) = dataset::files_in(&source.path)?
+    {
+        return Ok(Some(Selection::Folder(files)));
     }
     let Some(key) = &source.key else { return Ok(None) };
     let numbered = |key: &str| Source { path: source.path.clone(), key: Some(key.to_owned()) };
@@ -142,103 +151,6 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
         Some((character, rest)) => {
             name.split_first().is_some_and(|(first, name)| first == character && matches(rest, name))
         }
-    }
-}
-
-/// Arrays of one shape and type, one after the other.
-struct Stack<'a> {
-    source: &'a Source,
-    memory_bytes: u64,
-    /// The first one, without its elements' bytes once they are copied.
-    first: Option<Opened>,
-    /// The elements so far.
-    copied: Option<Box<dyn Copied>>,
-    count: usize,
-    valid: Bitmap,
-}
-
-/// Elements on their way to a stack.
-trait Copied {
-    fn append(&mut self, array: &Array) -> Result<(), DataError>;
-
-    fn finish(self: Box<Self>, shape: Shape) -> Result<Array, DataError>;
-}
-
-impl<E: crate::array::Element> Copied for Spool<E> {
-    fn append(&mut self, array: &Array) -> Result<(), DataError> {
-        let mut run = vec![E::zeroed(); RUN_ELEMENTS.min(array.len())];
-        for start in (0..array.len()).step_by(RUN_ELEMENTS) {
-            let run = &mut run[..RUN_ELEMENTS.min(array.len() - start)];
-            array.copy(Order::C, start, run);
-            Spool::append(self, run)?;
-            array.evict(Order::C, start..start + run.len());
-        }
-        array.check_intact()
-    }
-
-    fn finish(self: Box<Self>, shape: Shape) -> Result<Array, DataError> {
-        self.finish_as(Layout::contiguous(shape, E::TYPE, Order::C))
-    }
-}
-
-impl<'a> Stack<'a> {
-    fn new(source: &'a Source, reading: &Reading) -> Self {
-        Self {
-            source,
-            memory_bytes: reading.memory_bytes,
-            first: None,
-            copied: None,
-            count: 0,
-            valid: Bitmap::default(),
-        }
-    }
-
-    fn push(&mut self, opened: &Opened) -> Result<(), DataError> {
-        let first = self.first.get_or_insert_with(|| opened.clone());
-        if first.shape() != opened.shape() || first.element() != opened.element() {
-            return Err(DataError::StackedShapes {
-                label: opened.label().to_owned(),
-                shape: opened.shape().clone(),
-                element: opened.element(),
-                first: first.label().to_owned(),
-                first_shape: first.shape().clone(),
-                first_element: first.element(),
-            });
-        }
-        let before = self.count * opened.len();
-        if let Some(own) = opened.metadata().missing_number()
-            && Some(own) != first.metadata().missing_number()
-        {
-            let mut values = vec![0f64; opened.len()];
-            opened.read(Order::C, 0, &mut values);
-            let is_missing = |value: f64| value == own || (value.is_nan() && own.is_nan());
-            let missing = values.iter().enumerate().filter(|(_, value)| is_missing(**value));
-            missing.for_each(|(k, _)| self.valid.exclude(before + k));
-        }
-        if opened.metadata().has_nulls() {
-            let nulls = (0..opened.len()).filter(|&k| opened.metadata().is_null(k));
-            nulls.for_each(|k| self.valid.exclude(before + k));
-        }
-        let path = &self.source.path;
-        let copied = self.copied.get_or_insert_with(|| {
-            with_element!(opened.element(), E => Box::new(Spool::<E>::new(path, self.memory_bytes)) as Box<dyn Copied>)
-        });
-        copied.append(opened)?;
-        self.count += 1;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Opened, DataError> {
-        let (Some(first), Some(copied)) = (self.first, self.copied) else {
-            return Err(DataError::NoFiles { pattern: self.source.path.clone() });
-        };
-        let shape = Shape([&[self.count as u64][..], &first.shape().0].concat());
-        let array = copied.finish(shape)?;
-        let array = match &self.source.key {
-            Some(key) => array.keyed(key),
-            None => array,
-        };
-        Ok(first.with_array(array).with_nulls(self.valid))
     }
 }
 

@@ -11,10 +11,12 @@ use std::str::FromStr;
 use std::os::unix::fs::FileTypeExt;
 
 use super::decoding::catch;
-use super::input::{Input, STDIN_LABEL, TextRules};
+use super::input::{Input, STDIN_LABEL};
+use super::listing::{Listed, Listing};
 use super::metadata::{Opened, check_keys};
 use super::raw_layout::RawLayout;
-use super::{csv, npy, npz, pieces, raw, safetensors};
+use super::text_rules::TextRules;
+use super::{csv, envi, fits_file, npy, npz, pieces, raw, safetensors, safetensors_shards};
 use crate::array::DataError;
 use crate::array::error::{Shown, reason, shown};
 use crate::array::identity::Identity;
@@ -99,6 +101,43 @@ impl Reading {
     pub fn open(&self, source: &Source) -> Result<Opened, DataError> {
         let opened = self.open_all(&[source])?;
         opened.into_iter().next().ok_or_else(|| DataError::Empty { path: source.path.clone() })
+    }
+
+    /// The reading of a piece, which is in memory beside the array that it is put in.
+    pub(super) fn piece(&self) -> Self {
+        Self { memory_bytes: self.memory_bytes / 4, ..self.clone() }
+    }
+
+    /// The columns of a Parquet file: the name and the type of each.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub(super) fn parquet_schema(&self, source: &Source) -> Result<Vec<(String, String)>, DataError> {
+        let file = OpenFile::new(source, self)?;
+        let input = file.input(self);
+        #[cfg(feature = "parquet")]
+        let schema = || match file.format {
+            Format::Parquet => super::parquet::schema(&input),
+            _ => Err(input.invalid(Format::Parquet.name(), "it does not begin with PAR1")),
+        };
+        #[cfg(not(feature = "parquet"))]
+        let schema = || Err(DataError::not_built(input.path, "Parquet", "parquet"));
+        file.unchanged(
+            catch(schema).unwrap_or_else(|panic| Err(input.invalid(Format::Parquet.name(), &reason(&panic)))),
+        )
+    }
+
+    /// What a file says of its arrays, whose elements are not read.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn list(&self, source: &Source) -> Result<Listing, DataError> {
+        let file = OpenFile::new(source, self)?;
+        let (input, format) = (file.input(self), file.format);
+        let bytes = file.file.metadata().map_err(|e| DataError::io(&file.path, e))?.len();
+        let listed = catch(|| format.list(&input))
+            .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic))));
+        Ok(Listing { format: format.name(), bytes, arrays: file.unchanged(listed)? })
     }
 
     /// GDAL's notes on an image, if the file is one that has some.
@@ -194,12 +233,15 @@ enum Format {
     Npy,
     Npz,
     Safetensors,
+    SafetensorsShards,
     Tiff,
     Png,
     Parquet,
     Arrow,
+    Fits,
+    Envi,
     Raw,
-    Csv { delimiter: u8 },
+    Text(csv::Named),
 }
 
 impl Format {
@@ -208,29 +250,41 @@ impl Format {
             Self::Npy => ".npy",
             Self::Npz => ".npz",
             Self::Safetensors => ".safetensors",
+            Self::SafetensorsShards => ".safetensors.index.json",
             Self::Tiff => "TIFF",
             Self::Png => "PNG",
             Self::Parquet => "Parquet",
             Self::Arrow => "Arrow",
+            Self::Fits => "FITS",
+            Self::Envi => "ENVI",
             Self::Raw => "raw",
-            Self::Csv { .. } => "text",
+            Self::Text(_) => "text",
         }
     }
 
     /// Whether arrays of one file are decoded in one go.
     fn is_in_one_go(self) -> bool {
-        matches!(self, Self::Csv { .. } | Self::Parquet | Self::Arrow | Self::Tiff)
+        matches!(self, Self::Text(_) | Self::Parquet | Self::Arrow | Self::Tiff)
     }
 
     /// Whether one file is decoded by all cores.
     fn takes_all_cores(self) -> bool {
-        !matches!(self, Self::Npy | Self::Npz | Self::Safetensors | Self::Raw | Self::Png)
+        !matches!(
+            self,
+            Self::Npy
+                | Self::Npz
+                | Self::Safetensors
+                | Self::SafetensorsShards
+                | Self::Envi
+                | Self::Raw
+                | Self::Png
+        )
     }
 
     /// Opens the arrays of these keys.
     fn open(self, input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {
         match self {
-            Self::Csv { delimiter } => csv::read(input, delimiter, keys),
+            Self::Text(named) => csv::read(input, named, keys),
             #[cfg(feature = "tiff")]
             Self::Tiff => super::tiff::open(input, keys),
             #[cfg(feature = "parquet")]
@@ -241,11 +295,35 @@ impl Format {
         }
     }
 
+    /// What the file says of each array.
+    fn list(self, input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+        match self {
+            Self::Npz => npz::list(input),
+            Self::Safetensors => safetensors::list(input),
+            Self::SafetensorsShards => safetensors_shards::list(input),
+            Self::Fits => fits_file::list(input),
+            Self::Envi => envi::list(input),
+            Self::Text(named) => csv::list(input, named),
+            #[cfg(feature = "tiff")]
+            Self::Tiff => super::tiff::list(input),
+            #[cfg(feature = "png")]
+            Self::Png => super::png::list(input),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => super::parquet::list(input),
+            #[cfg(feature = "parquet")]
+            Self::Arrow => super::arrow::list(input),
+            _ => self.open_one(input).map(|opened| vec![Listed::mapped(None, &opened)]),
+        }
+    }
+
     fn open_one(self, input: &Input<'_>) -> Result<Opened, DataError> {
         match self {
             Self::Npy => npy::read(input).map(Opened::from),
             Self::Npz => npz::open(input).map(Opened::from),
             Self::Safetensors => safetensors::open(input),
+            Self::SafetensorsShards => safetensors_shards::open(input),
+            Self::Fits => fits_file::open(input),
+            Self::Envi => envi::open(input),
             Self::Raw => raw::open(input).map(Opened::from),
             #[cfg(feature = "png")]
             Self::Png => super::png::open(input),
@@ -267,7 +345,7 @@ impl Format {
 }
 
 /// The first bytes by which a file's format is known, whatever its name.
-const SIGNATURES: [(&[u8], Format); 10] = [
+const SIGNATURES: [(&[u8], Format); 11] = [
     (npy::MAGIC, Format::Npy),
     (b"PK\x03\x04", Format::Npz),
     (b"II*\0", Format::Tiff),
@@ -277,8 +355,12 @@ const SIGNATURES: [(&[u8], Format); 10] = [
     (b"\x89PNG\r\n", Format::Png),
     (b"PAR1", Format::Parquet),
     (b"ARROW1", Format::Arrow),
+    (b"SIMPLE  =", Format::Fits),
     (b"FEA1", Format::Arrow),
 ];
+
+/// Bytes that tell text from plain numbers.
+const LOOK_BYTES: usize = 4096;
 
 /// The extensions that say a file's format if its first bytes don't.
 fn by_extension(path: &Path) -> Option<Format> {
@@ -291,10 +373,11 @@ fn by_extension(path: &Path) -> Option<Format> {
         "png" => Format::Png,
         "parquet" => Format::Parquet,
         "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
-        "raw" | "bin" | "dat" => Format::Raw,
-        "csv" => Format::Csv { delimiter: b',' },
-        "tsv" => Format::Csv { delimiter: b'\t' },
-        _ => return None,
+        "fits" | "fit" | "fts" | "fz" => Format::Fits,
+        "hdr" => Format::Envi,
+        "raw" | "bin" => Format::Raw,
+        "json" if safetensors_shards::is_index_name(path) => Format::SafetensorsShards,
+        _ => return csv::named(path).map(Format::Text),
     })
 }
 
@@ -363,7 +446,7 @@ impl OpenFile {
         let input = self.input(reading);
         let format = self.format;
         let read = match format {
-            Format::Npy | Format::Raw | Format::Csv { .. } => format.open(&input, keys),
+            Format::Npy | Format::Raw | Format::Text(_) => format.open(&input, keys),
             // Other people's decoders.
             _ => catch(|| format.open(&input, keys))
                 .unwrap_or_else(|panic| Err(input.invalid(format.name(), &reason(&panic)))),
@@ -385,12 +468,12 @@ fn format(path: &Path, mut file: &File, reading: &Reading) -> Result<Format, Dat
     let io = |e| DataError::io(path, e);
     let longest = SIGNATURES.iter().map(|(signature, _)| signature.len()).max().unwrap_or(0);
     let mut start = Vec::new();
-    file.take(longest as u64).read_to_end(&mut start).map_err(io)?;
+    file.take(longest.max(LOOK_BYTES) as u64).read_to_end(&mut start).map_err(io)?;
     file.rewind().map_err(io)?;
     if start.is_empty() {
         return Err(DataError::Empty { path: path.to_owned() });
     }
-    let named = by_extension(path);
+    let named = by_extension(path).map(|format| of_plain_numbers(format, path, &start, reading));
     let is_stdin = path == Path::new(STDIN_LABEL);
     // Spreadsheets and documents are zip archives too.
     let tells = |format: Format| is_stdin || !matches!(format, Format::Npz);
@@ -398,15 +481,39 @@ fn format(path: &Path, mut file: &File, reading: &Reading) -> Result<Format, Dat
     if named.is_none() && start.starts_with(&[0xff; 4]) && is_arrow_stream(path, file)? {
         return Ok(Format::Arrow);
     }
+    let may_be_envi = signed.is_none() && reading.raw.is_none() && !is_stdin && has_plain_name(named, path);
+    if may_be_envi && envi::has_header(path)? {
+        return Ok(Format::Envi);
+    }
     match (signed, named) {
         (_, Some(Format::Raw)) if reading.raw.is_some() => Ok(Format::Raw),
         (Some(&(_, format)), _) | (None, Some(format)) => Ok(format),
         (None, None) if is_stdin => Ok(match reading.raw {
             Some(_) => Format::Raw,
-            None => Format::Csv { delimiter: b',' },
+            None => Format::Text(csv::Named::Commas),
         }),
-        (None, None) => Err(DataError::UnknownFormat { path: path.to_owned() }),
+        (None, None) => Err(match csv::compression(&start) {
+            Some(how) => DataError::Unsupported {
+                path: path.to_owned(),
+                found: format!("it is compressed by {how}, and its name is not of a text file"),
+                remedy: "decompress it first",
+            },
+            None => DataError::UnknownFormat { path: path.to_owned() },
+        }),
     }
+}
+
+/// Whether a name leaves open what a file has.
+fn has_plain_name(named: Option<Format>, path: &Path) -> bool {
+    let is_dat = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dat"));
+    is_dat || matches!(named, None | Some(Format::Raw))
+}
+
+/// The format of a file of that extension. `.dat` files have plain numbers, of the
+/// layout that was given, or text.
+fn of_plain_numbers(format: Format, path: &Path, start: &[u8], reading: &Reading) -> Format {
+    let is_either = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dat"));
+    if is_either && (reading.raw.is_some() || !csv::may_be_text(start)) { Format::Raw } else { format }
 }
 
 /// Whether it is a stream of Arrow's messages, which begins with no more of

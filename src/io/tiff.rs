@@ -27,6 +27,7 @@ pub(super) use self::output::{header, write_fits};
 use self::pages::{Page, pages};
 use super::georeference::{GeoValue, Georeference};
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::note::Note;
 use super::{nodata, sidecar};
@@ -162,6 +163,44 @@ impl<'a> Chosen<'a> {
             if self.is_masked { opened.with_fill(found.as_ref()) } else { opened.with_nodata(found) };
         Ok(opened.noted(notes))
     }
+}
+
+/// The bands of all pages.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let map = input.map()?;
+    let file = File::new(input, map.bytes())?;
+    let (pages, _) = pages(input, &file)?;
+    let mut all = Vec::new();
+    for page in &pages {
+        let directory = &page.directory;
+        let method = directory.number(tag::COMPRESSION)?.unwrap_or(1);
+        let marker = directory.text(tag::GDAL_NODATA)?.and_then(|text| nodata_of(&text));
+        let place = georeference(directory)?.map(|place| place.to_string());
+        let notes = directory.text(tag::GDAL_METADATA)?;
+        for band in 0..page.bands() {
+            let key = Some((all.len() + 1).to_string());
+            let image = refuse_colours(input, directory)
+                .and_then(|()| Image::of(input, &map, directory, band % page.samples));
+            let image = match image {
+                Ok(image) => image,
+                Err(error) => {
+                    all.push(Listed::unread(key, error.to_string()));
+                    continue;
+                }
+            };
+            let marker = marker.clone().map(|found| nodata::of_elements(found, image.element));
+            let scale = notes.as_deref().and_then(|notes| scaling(notes, band));
+            let masked = page.mask.is_some().then(|| "its mask excludes pixels".to_owned());
+            let listed = Listed::decoded(key, Some(image.shape()), image.element.name());
+            all.push(Listed {
+                place: place.clone(),
+                is_mapped: image.mapped().is_ok_and(|mapped| mapped.is_some()),
+                remarks: scale.map(|note| note.to_string()).into_iter().chain(masked).collect(),
+                ..listed.missing(marker.as_ref()).compressed(compression::label(method))
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// GDAL's notes on a file's first image.

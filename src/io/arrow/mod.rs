@@ -22,6 +22,7 @@ use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::{self as ipc, root_as_footer};
 
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::pieces;
 use crate::array::error::reason;
@@ -74,6 +75,21 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
         return Err(DataError::Shrunk { path: input.path.to_owned() });
     }
     Ok(opened.into_iter().flatten().collect())
+}
+
+/// The columns of a file or a stream, whose rows are not counted.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let map = input.map()?;
+    let file = map.bytes();
+    let is_stream = file.starts_with(CONTINUATION);
+    let read = if is_stream { messages_of_stream(file) } else { messages_of_file(file).ok_or(DAMAGED) };
+    let (described, _) = read.map_err(|fault| input.invalid(KIND, fault))?;
+    let schema = try_fb_to_schema(described).map_err(|e| input.invalid(KIND, &reason(&e.to_string())))?;
+    let listed = schema.fields().iter().map(|field| {
+        let missing = field.is_nullable().then(|| "null".to_owned());
+        Listed { missing, ..Listed::decoded(field.name().clone(), None, &field.data_type().to_string()) }
+    });
+    Ok(listed.collect())
 }
 
 /// What one thread decodes.

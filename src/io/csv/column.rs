@@ -102,8 +102,8 @@ impl Part {
     }
 
     /// Appends what a field says.
-    pub(super) fn push(&mut self, field: &[u8], line: u64) -> Result<(), Refused> {
-        match Field::of(field) {
+    pub(super) fn push(&mut self, field: &[u8], decimal: u8, line: u64) -> Result<(), Refused> {
+        match Field::of(field, decimal) {
             Field::Number(_, Kind::Beyond) => Err(Refused::Beyond),
             Field::Number(..) if self.is_boolean => Err(Refused::NotBoolean),
             Field::Number(number, kind) => self.push_number(field, number, kind, line),

@@ -51,12 +51,13 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// The meaning of a field without blanks around it.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    /// The meaning of a field without blanks around it; numbers have `decimal` before
+    /// their fractions.
+    pub(super) fn of(bytes: &[u8], decimal: u8) -> Self {
         if bytes.is_empty() {
             return Self::Null;
         }
-        match number::parse(bytes) {
+        match number::parse(bytes, decimal) {
             Some((number, kind)) => Self::Number(number, kind),
             None => Self::of_word(bytes),
         }
@@ -80,8 +81,9 @@ pub(super) fn is_of_marks(bytes: &[u8]) -> bool {
 }
 
 /// Whether a line begins with a field that is a spreadsheet's error.
-pub(super) fn begins_with_error(line: &[u8], delimiter: u8) -> bool {
-    let end = line.iter().position(|&b| b == delimiter || matches!(b, b'\r' | b'\n')).unwrap_or(line.len());
+pub(super) fn begins_with_error(line: &[u8], is_delimiter: impl Fn(u8) -> bool) -> bool {
+    let ends = |&b: &u8| is_delimiter(b) || matches!(b, b'\r' | b'\n');
+    let end = line.iter().position(ends).unwrap_or(line.len());
     ERRORS.contains(&line[..end].trim_ascii())
 }
 
@@ -92,14 +94,14 @@ mod tests {
     #[test]
     fn a_field_is_a_number_or_missing_or_text() {
         for (text, number) in [("-1.5e3", -1500.0), ("inf", f64::INFINITY), (".5", 0.5)] {
-            assert_eq!(Field::of(text.as_bytes()), Field::Number(number, Kind::Decimal), "{text}");
+            assert_eq!(Field::of(text.as_bytes(), b'.'), Field::Number(number, Kind::Decimal), "{text}");
         }
         for (text, value) in [("True", true), ("false", false), ("TRUE", true)] {
-            assert_eq!(Field::of(text.as_bytes()), Field::Boolean(value), "{text}");
+            assert_eq!(Field::of(text.as_bytes(), b'.'), Field::Boolean(value), "{text}");
         }
         for text in ["nan", "NaN"] {
             assert!(
-                matches!(Field::of(text.as_bytes()), Field::Number(number, _) if number.is_nan()),
+                matches!(Field::of(text.as_bytes(), b'.'), Field::Number(number, _) if number.is_nan()),
                 "{text}"
             );
         }
@@ -107,17 +109,17 @@ mod tests {
             "", "NA", "null", "NULL", "<NA>", "#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NUM!", "#NAME?",
             "n/a", "1.#IND", "-1.#QNAN",
         ] {
-            assert_eq!(Field::of(text.as_bytes()), Field::Null, "{text}");
+            assert_eq!(Field::of(text.as_bytes(), b'.'), Field::Null, "{text}");
         }
         for text in ["na", "yes", "1,5", "-", "NAN1", "1 2", "#FF00AA", "#1", "#", "1_000", "0x10"] {
-            assert_eq!(Field::of(text.as_bytes()), Field::Text, "{text}");
+            assert_eq!(Field::of(text.as_bytes(), b'.'), Field::Text, "{text}");
         }
     }
 
     #[test]
     fn the_longest_error_fits() {
         assert!(ERRORS.iter().all(|error| error.len() < LONGEST_ERROR && error.starts_with(b"#")));
-        assert!(begins_with_error(b"#N/A,1\n", b','));
-        assert!(!begins_with_error(b"#N/A is missing,1\n", b','));
+        assert!(begins_with_error(b"#N/A,1\n", |b| b == b','));
+        assert!(!begins_with_error(b"#N/A is missing,1\n", |b| b == b','));
     }
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use super::faults::{error_at, fault, separated_otherwise};
+use super::comment_names::names_in;
+use super::dialect::Dialect;
+use super::faults::{fault, separated_otherwise};
 use super::field::{Field, is_of_marks};
 use super::number::Kind;
 use super::records::{Meaning, Record, Records, content};
@@ -37,40 +39,80 @@ pub(super) struct Head {
     /// The number of columns of the file.
     pub(super) count: usize,
     pub(super) has_header: bool,
+    /// The line of a comment that names the columns.
+    pub(super) names_line: Option<u64>,
     /// A note on the file.
     pub(super) note: Option<Note>,
 }
 
 impl Head {
+    /// The name of each column, if there are names, and whether its first row of data
+    /// has text in it.
+    pub(super) fn columns<R: Read>(
+        input: &Input<'_>,
+        mut records: Records<R>,
+    ) -> Result<Vec<(Option<String>, bool)>, DataError> {
+        let dialect = records.dialect();
+        let mut comment = None;
+        let first = next_row(input, &mut records, |record| comment = Some(record.clone().into_owned()))?;
+        let first = first.ok_or_else(|| DataError::Empty { path: input.path.to_owned() })?.into_owned();
+        let second = next_row(input, &mut records, |_| ())?;
+        let mut row = FirstRow::new(input, dialect, &first, second.as_ref());
+        let comment = comment.filter(|_| row.header.is_none());
+        row.comment_names = comment.and_then(|line| names_in(&line.bytes, row.count, dialect));
+        let data = if row.header.is_some() { second.as_ref() } else { Some(&first) };
+        let is_text = |place: usize| {
+            let field = data.and_then(|data| data.fields().nth(place)).map(content);
+            field.is_some_and(|field| row.field(&field) == Field::Text)
+        };
+        let has_names = row.has_names();
+        let columns = row.names().enumerate().map(|(place, name)| {
+            (has_names.then(|| String::from_utf8_lossy(&name).into_owned()), is_text(place))
+        });
+        Ok(columns.collect())
+    }
+
     /// Reads as many rows as it takes to choose the columns.
     pub(super) fn read<R: Read>(
         input: &Input<'_>,
         mut records: Records<R>,
         keys: &[Option<&str>],
     ) -> Result<Self, DataError> {
-        let first = next_row(input, &mut records)?;
+        let dialect = records.dialect();
+        let mut comment = None;
+        let first = next_row(input, &mut records, |record| comment = Some(record.clone().into_owned()))?;
         let first = first.ok_or_else(|| DataError::Empty { path: input.path.to_owned() })?.into_owned();
         if first.bytes.contains(&0) {
-            let found = "its first row has NUL bytes: it is UTF-16, or no text".to_owned();
+            let found = "its first row has NUL bytes: it is UTF-16 without a mark, or no text".to_owned();
             return Err(input.unsupported(found, "save it as text in UTF-8"));
         }
-        let second = next_row(input, &mut records)?;
-        let first = FirstRow::new(input, &first, second.as_ref());
+        let second = next_row(input, &mut records, |_| ())?;
+        let mut first = FirstRow::new(input, dialect, &first, second.as_ref());
+        let comment = comment.filter(|_| first.header.is_none());
+        first.comment_names = comment.as_ref().and_then(|line| names_in(&line.bytes, first.count, dialect));
         let columns = keys.iter().map(|key| first.choose(*key)).collect::<Result<Vec<_>, _>>()?;
         // Before all is read in vain.
         choice::check_all(columns.iter().filter_map(|column| column.choice.as_ref()))?;
-        let mut head = Self { columns, count: first.count, has_header: first.header.is_some(), note: None };
-        if !head.has_header && input.text.header.is_none() && first.is_all_numbers {
+        let mut head = Self {
+            columns,
+            count: first.count,
+            has_header: first.header.is_some(),
+            names_line: comment.filter(|_| first.comment_names.is_some()).map(|comment| comment.line),
+            note: None,
+        };
+        if let Some(line) = head.names_line {
+            head.note = Some(Note::NamesInComment { line });
+        } else if !head.has_header && input.text.header.is_none() && first.is_all_numbers {
             let mut sample = Sample::new(&head.columns, &first);
             let mut years = false;
             if let Some(second) = &second {
-                years = first.are_years() && !FirstRow::new(input, second, None).are_years();
-                sample.add(second);
+                years = first.are_years() && !FirstRow::new(input, dialect, second, None).are_years();
+                sample.add(second, dialect);
             }
             while sample.rows < SAMPLE_ROWS
-                && let Some(row) = next_row(input, &mut records)?
+                && let Some(row) = next_row(input, &mut records, |_| ())?
             {
-                sample.add(&row);
+                sample.add(&row, dialect);
             }
             let like = first.names_like(&sample, years);
             head.note = like.map(|like| Note::FirstRowIsData { like });
@@ -79,10 +121,11 @@ impl Head {
     }
 }
 
-/// The next row, past comments and empty lines.
+/// The next row, past comments, which `comment` is given, and empty lines.
 fn next_row<'r, R: Read>(
     input: &Input<'_>,
     records: &'r mut Records<R>,
+    mut comment: impl FnMut(&Record<'_>),
 ) -> Result<Option<Record<'r>>, DataError> {
     // The borrow checker does not see that a record that is passed over is
     // given back.
@@ -90,7 +133,10 @@ fn next_row<'r, R: Read>(
         match records.peek().map_err(|e| fault(input, e))? {
             None => return Ok(None),
             Some(Meaning::Row) => return records.next().map_err(|e| fault(input, e)),
-            Some(_) => drop(records.next().map_err(|e| fault(input, e))?),
+            Some(_) => {
+                let record = records.next().map_err(|e| fault(input, e))?;
+                record.iter().filter(|record| record.meaning == Meaning::Comment).for_each(&mut comment);
+            }
         }
     }
 }
@@ -106,8 +152,11 @@ enum Header {
 /// The first row of a file, and what it is.
 struct FirstRow<'r> {
     input: &'r Input<'r>,
+    dialect: Dialect,
     row: &'r Record<'r>,
     count: usize,
+    /// Names that a comment above it has.
+    comment_names: Option<Vec<Vec<u8>>>,
     /// Whether there are numbers in all its fields.
     is_all_numbers: bool,
     /// `None` for data.
@@ -115,11 +164,14 @@ struct FirstRow<'r> {
 }
 
 impl<'r> FirstRow<'r> {
-    fn new(input: &'r Input<'r>, row: &'r Record<'r>, second: Option<&Record<'_>>) -> Self {
-        let mut first = Self { input, row, count: row.fields().count(), is_all_numbers: false, header: None };
+    fn new(input: &'r Input<'r>, dialect: Dialect, row: &'r Record<'r>, second: Option<&Record<'_>>) -> Self {
+        let count = row.fields().count();
+        let (is_all_numbers, header, comment_names) = (false, None, None);
+        let mut first = Self { input, dialect, row, count, comment_names, is_all_numbers, header };
         let says = |what: fn(&Field) -> bool| first.says().any(|field| what(&field));
         let has_text = says(|field| *field == Field::Text);
-        let has_names = first.names().any(|name| Field::of(&name) == Field::Text && !is_of_marks(&name));
+        let has_names =
+            first.row_names().any(|name| first.field(&name) == Field::Text && !is_of_marks(&name));
         let is_all_numbers = !says(|field| !matches!(field, Field::Number(..)));
         first.header = match input.text.header {
             Some(true) => Some(Header::Asked),
@@ -132,17 +184,33 @@ impl<'r> FirstRow<'r> {
         first
     }
 
-    fn names(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    fn row_names(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
         self.row.fields().map(content)
     }
 
     fn says(&self) -> impl Iterator<Item = Field> {
-        self.names().map(|name| Field::of(&name))
+        self.row_names().map(|name| self.field(&name))
+    }
+
+    fn field(&self, bytes: &[u8]) -> Field {
+        Field::of(bytes, self.dialect.decimal)
+    }
+
+    /// The names of the columns, or what the first row has in their place.
+    fn names(&self) -> Box<dyn Iterator<Item = Cow<'_, [u8]>> + '_> {
+        match &self.comment_names {
+            Some(names) => Box::new(names.iter().map(|name| Cow::Borrowed(&name[..]))),
+            None => Box::new(self.row_names()),
+        }
+    }
+
+    fn has_names(&self) -> bool {
+        self.header.is_some() || self.comment_names.is_some()
     }
 
     /// The sign of a header in a row without text, by the row below it.
     fn sign_above(&self, second: &Record<'_>) -> Option<HeaderSign> {
-        let below = || second.fields().map(|field| Field::of(&content(field)));
+        let below = || second.fields().map(|field| self.field(&content(field)));
         let is_boolean_above = |(above, below): (Field, Field)| {
             matches!(above, Field::Boolean(_)) && matches!(below, Field::Number(..))
         };
@@ -150,7 +218,7 @@ impl<'r> FirstRow<'r> {
             return Some(HeaderSign::Booleans);
         }
         // The names of a table of pandas that was given none, beside its index.
-        let mut names = self.names();
+        let mut names = self.row_names();
         let is_index =
             names.next().is_some_and(|name| name.is_empty()) && below().next() != Some(Field::Null);
         (self.count > 1 && is_index && are_counted(names)).then_some(HeaderSign::Counted)
@@ -179,12 +247,12 @@ impl<'r> FirstRow<'r> {
         if self.count == 1 {
             // A table of pandas is written so, and a column that begins with a
             // whole number is not, as far as it has a point in all others.
-            let is_zero = self.names().next().as_deref() == Some(b"0");
+            let is_zero = self.row_names().next().as_deref() == Some(b"0");
             let is_unlike = self.says().all(is_plain) && sample.all_pointed();
             return (is_unlike && (is_zero || sample.has_pointed_whole() || sample.are_far()))
                 .then_some(NamesLike::Whole);
         }
-        if are_counted(self.names()) {
+        if are_counted(self.row_names()) {
             return Some(NamesLike::Counted);
         }
         if years && (self.is_rising() || sample.are_beyond()) {
@@ -206,21 +274,21 @@ impl<'r> FirstRow<'r> {
     fn are_distinct(&self) -> bool {
         // Rows that are compared are short; a long one is not taken for names.
         const MOST: usize = 1 << 16;
-        let mut names: Vec<_> = self.names().take(MOST).collect();
+        let mut names: Vec<_> = self.row_names().take(MOST).collect();
         names.sort_unstable();
         self.count <= MOST && names.windows(2).all(|pair| pair[0] != pair[1])
     }
 
     fn available(&self) -> String {
-        let describe = |(index, name): (usize, Cow<'_, [u8]>)| match self.header {
-            Some(_) => format!("{} ({index})", excerpt(&String::from_utf8_lossy(&name))),
-            None => index.to_string(),
+        let describe = |(index, name): (usize, Cow<'_, [u8]>)| match self.has_names() {
+            true => format!("{} ({index})", excerpt(&String::from_utf8_lossy(&name))),
+            false => index.to_string(),
         };
         listed_of(self.count, self.names().enumerate().map(describe))
     }
 
     fn by_name(&self, key: &str) -> Result<Option<usize>, DataError> {
-        if self.header.is_none() {
+        if !self.has_names() {
             return Ok(None);
         }
         self.input.only_one("column", key, self.names().map(|name| *name == *key.as_bytes()))
@@ -252,8 +320,8 @@ impl<'r> FirstRow<'r> {
     fn chosen(&self, choice: Option<Choice>) -> Chosen {
         let index = choice.as_ref().map_or(0, Choice::column);
         let by_name = choice.as_ref().is_some_and(Choice::is_named);
-        let name = self.names().nth(index).unwrap_or_default();
-        let field = Field::of(&name);
+        let name = self.row_names().nth(index).unwrap_or_default();
+        let field = self.field(&name);
         let is_name = by_name || name.is_empty() || (field == Field::Text && !is_of_marks(&name));
         let is_unsure = match self.header {
             None | Some(Header::Asked) => None,
@@ -280,17 +348,19 @@ impl<'r> FirstRow<'r> {
         let is_among =
             |parts: &[&str]| parts.contains(&key) || key.parse().is_ok_and(|k: usize| k < parts.len());
         let is_one = self.count == 1;
-        if let Some(how) = separated_otherwise(&self.row.bytes, is_among).filter(|_| is_one) {
-            return error_at(self.input, self.row.line, format!("no column {:?}: {how}", excerpt(key)));
+        if let Some(by) = separated_otherwise(&self.row.bytes, is_among).filter(|_| is_one) {
+            let found = format!("no column {:?}", excerpt(key));
+            let path = self.input.path.to_owned();
+            return DataError::SeparatedOtherwise { path, line: self.row.line, found, by };
         }
         let available = self.available();
-        if self.header.is_none() && self.names().any(|name| *name == *key.as_bytes()) {
+        if !self.has_names() && self.names().any(|name| *name == *key.as_bytes()) {
             let path = self.input.path.to_owned();
             return DataError::NameInData { path, key: excerpt(key), available };
         }
-        let names: Vec<_> = match self.header {
-            Some(_) => self.names().map(|name| String::from_utf8_lossy(&name).into_owned()).collect(),
-            None => Vec::new(),
+        let names: Vec<_> = match self.has_names() {
+            true => self.names().map(|name| String::from_utf8_lossy(&name).into_owned()).collect(),
+            false => Vec::new(),
         };
         self.input.no_such("column", key, names.iter().map(String::as_str), available)
     }
@@ -341,11 +411,11 @@ impl Sample {
         Self { rows: 0, columns: columns.iter().map(column).collect() }
     }
 
-    fn add(&mut self, row: &Record<'_>) {
+    fn add(&mut self, row: &Record<'_>, dialect: Dialect) {
         self.rows += 1;
         for column in &mut self.columns {
             let field = row.fields().nth(column.index).map(content).unwrap_or_default();
-            if let Field::Number(number, kind) = Field::of(&field) {
+            if let Field::Number(number, kind) = Field::of(&field, dialect.decimal) {
                 let is_pointed = !matches!(kind, Kind::Whole | Kind::Long);
                 let is_fraction = number.fract() != 0.0;
                 if let Some(next) = column.next.get_mut(column.numbers) {

@@ -7,22 +7,33 @@ use crate::io::note::{LinesLike, Note};
 pub(super) struct Lines {
     pub(super) count: u64,
     pub(super) first: u64,
+    second: u64,
 }
 
 impl Lines {
     pub(super) fn add(&mut self, line: u64) {
-        if self.count == 0 {
-            self.first = line;
+        match self.count {
+            0 => self.first = line,
+            1 => self.second = line,
+            _ => {}
         }
         self.count += 1;
     }
 
     /// Adds those of a block, of which the first line is that number of the file's.
     pub(super) fn append(&mut self, block: &Self, first_line: u64) {
-        if self.count == 0 && block.count > 0 {
-            self.first = first_line + block.first - 1;
+        let lines = [block.first, block.second];
+        let lines = lines.into_iter().take(usize::try_from(block.count).unwrap_or(usize::MAX));
+        lines.for_each(|line| self.add(first_line + line - 1));
+        self.count += block.count.saturating_sub(2);
+    }
+
+    /// Takes away a line, which was added.
+    fn remove(&mut self, line: u64) {
+        if self.first == line {
+            self.first = self.second;
         }
-        self.count += block.count;
+        self.count = self.count.saturating_sub(1);
     }
 }
 
@@ -48,12 +59,17 @@ impl NotRows {
         self.long_lines += block.long_lines;
     }
 
+    /// Takes away the comment in that line, which has a meaning.
+    pub(super) fn remove_comment(&mut self, line: u64) {
+        self.comments.remove(line);
+    }
+
     pub(super) fn notes(&self) -> impl Iterator<Item = Note> {
         let note = |lines: &Lines, what| {
             let (count, first_line) = (lines.count, lines.first);
             (count > 0).then_some(Note::Lines { count, first_line, what })
         };
-        let Lines { count, first: first_line } = self.long;
+        let Lines { count, first: first_line, .. } = self.long;
         let long = (count > 0).then_some(Note::LongRows { count, lines: self.long_lines, first_line });
         [
             note(&self.comments, LinesLike::Comments),

@@ -52,25 +52,34 @@ pub(super) enum Kind {
 }
 
 /// The number that a text without blanks around it is, rounded to the nearest
-/// f64; `None` if it is none. Numbers are what [`f64`]'s `from_str` takes.
-pub(super) fn parse(text: &[u8]) -> Option<(f64, Kind)> {
-    match prefix(text) {
+/// f64; `None` if it is none. Numbers are what [`f64`]'s `from_str` takes, with
+/// `decimal` before the fraction.
+pub(super) fn parse(text: &[u8], decimal: u8) -> Option<(f64, Kind)> {
+    match prefix(text, decimal) {
         Some((number, kind, length)) if length == text.len() => Some((number, kind)),
-        _ => of_any_text(text),
+        _ if decimal == b'.' => of_any_text(text),
+        // A point may set off thousands.
+        _ if text.contains(&b'.') => None,
+        _ => of_any_text(&with_point(text, decimal)),
     }
+}
+
+/// A text with a point where it has `decimal`.
+fn with_point(text: &[u8], decimal: u8) -> Vec<u8> {
+    text.iter().map(|&byte| if byte == decimal { b'.' } else { byte }).collect()
 }
 
 /// The number that a text begins with, up to the first byte that is no part of it,
 /// and the bytes that it takes; `None` for one of more digits than u64 holds and
 /// for words.
-pub(super) fn prefix(text: &[u8]) -> Option<(f64, Kind, usize)> {
+pub(super) fn prefix(text: &[u8], decimal: u8) -> Option<(f64, Kind, usize)> {
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let mut at = sign;
     let mut mantissa = 0;
     at += digits(&text[at..], &mut mantissa);
     let mut count = at - sign;
     let mut exponent = 0;
-    let is_plain = text.get(at) != Some(&b'.');
+    let is_plain = text.get(at) != Some(&decimal);
     if !is_plain {
         let fraction = digits(&text[at + 1..], &mut mantissa);
         count += fraction;
@@ -78,7 +87,7 @@ pub(super) fn prefix(text: &[u8]) -> Option<(f64, Kind, usize)> {
         at += 1 + fraction;
     }
     if count > MOST_DIGITS {
-        count -= zeros(&text[sign..at]);
+        count -= zeros(&text[sign..at], decimal);
     }
     if count == 0 || count > MOST_DIGITS {
         // No digits, or too many, or zeros alone.
@@ -104,8 +113,9 @@ fn prefix_with_power(text: &[u8], at: usize, mantissa: u64, exponent: i64) -> Op
 }
 
 /// The zeros before the first other digit of a number without its sign.
-fn zeros(unsigned: &[u8]) -> usize {
-    unsigned.iter().take_while(|byte| matches!(byte, b'0' | b'.')).filter(|byte| **byte == b'0').count()
+fn zeros(unsigned: &[u8], decimal: u8) -> usize {
+    let before = unsigned.iter().take_while(|&&byte| byte == b'0' || byte == decimal);
+    before.filter(|byte| **byte == b'0').count()
 }
 
 /// The f64 nearest to mantissa·10^exponent, if no text is needed to find it.
@@ -338,7 +348,7 @@ mod tests {
     use super::*;
 
     fn kind(text: &str) -> Kind {
-        parse(text.as_bytes()).unwrap_or_else(|| panic!("{text} is no number")).1
+        parse(text.as_bytes(), b'.').unwrap_or_else(|| panic!("{text} is no number")).1
     }
 
     #[test]
@@ -393,12 +403,32 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_comma_is_the_point_of_others() {
+        for (text, same) in [
+            ("1,5", "1.5"),
+            ("-0,25e3", "-0.25e3"),
+            (",5", ".5"),
+            ("12", "12"),
+            ("0,1234567890123456789012", "0.1234567890123456789012"),
+            ("00000000000000000000000,5", "00000000000000000000000.5"),
+            ("inf", "inf"),
+            ("1e-400", "1e-400"),
+        ] {
+            let (comma, point) = (parse(text.as_bytes(), b','), parse(same.as_bytes(), b'.'));
+            assert!(point.is_some() && comma == point, "{text}: {comma:?}");
+        }
+        for text in ["1.5", "1.234,5", "1,234,5", ",", "1,2.3", "0,1234567890123456789012.", "1.0"] {
+            assert_eq!(parse(text.as_bytes(), b','), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_number_is_none() {
         for text in [
             "", ".", "-", "+", "e5", "1e", "1e+", "1_000", "0x10", "1,5", "1 2", "--1", "1.2.3", "+-1",
             "infinit", "nanx",
         ] {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(parse(text.as_bytes(), b'.'), None, "{text}");
         }
     }
 
@@ -408,7 +438,7 @@ mod tests {
         #[test]
         fn the_same_number_as_the_standard_library(text in "[+-]?[0-9]{0,25}\\.?[0-9]{0,25}(e[+-]?[0-9]{0,3})?") {
             let standard = text.parse::<f64>().ok().map(f64::to_bits);
-            prop_assert_eq!(parse(text.as_bytes()).map(|(number, _)| number.to_bits()), standard);
+            prop_assert_eq!(parse(text.as_bytes(), b'.').map(|(number, _)| number.to_bits()), standard);
         }
 
         #[test]
@@ -416,7 +446,7 @@ mod tests {
             for number in [f64::from_bits(bits), unit, unit * 1e-7, unit * 1e12] {
                 if number.is_finite() {
                     for text in [format!("{number:?}"), format!("{number:e}"), format!("{number:.16e}"), format!("{number:.18e}"), format!("{number:.30e}")] {
-                        let (read, kind) = parse(text.as_bytes()).unwrap();
+                        let (read, kind) = parse(text.as_bytes(), b'.').unwrap();
                         prop_assert_eq!(read.to_bits(), number.to_bits());
                         prop_assert_eq!(kind, Kind::Decimal, "{}", text);
                     }

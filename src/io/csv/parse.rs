@@ -8,9 +8,11 @@
 use memchr::{memchr, memchr2, memchr3};
 
 use super::column::{Elements, Part, Refused};
+use super::dialect::leading_blanks;
 use super::lines::NotRows;
 use super::number::{self, Kind};
 use super::records::{Comments, Fault, Meaning, Record, Text, content};
+use crate::io::text_rules::Delimiter;
 
 /// What the rows before a block settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +150,6 @@ impl<'p> Parser<'p> {
     #[inline]
     fn plain_row(&mut self) -> Option<usize> {
         let text = self.text.bytes;
-        let delimiter = self.text.delimiter;
         let mut at = self.at;
         let first = text[at];
         if matches!(first, b'\n' | b'\r') || self.before.comments == Comments::Anywhere(first) {
@@ -158,6 +159,10 @@ impl<'p> Parser<'p> {
         if self.has_quotes && memchr2(b'\n', b'"', &text[at..]).is_none_or(|found| text[at + found] == b'"') {
             return None;
         }
+        let Delimiter::Character(delimiter) = self.text.dialect.delimiter else {
+            return self.plain_row_of_blanks();
+        };
+        let decimal = self.text.dialect.decimal;
         let mut ends_row = false;
         for &(skipped, place) in &self.steps {
             // After a line end there is no field.
@@ -165,14 +170,14 @@ impl<'p> Parser<'p> {
                 return None;
             }
             for _ in 0..skipped {
-                at = self.after_field(at)?;
+                at = self.after_field(delimiter, at)?;
             }
             let start = at;
             let next = *text.get(at)?;
             self.row[place] = if next == delimiter || matches!(next, b'\n' | b'\r') {
                 Plain::Null
             } else {
-                let (number, kind, length) = number::prefix(&text[at..])?;
+                let (number, kind, length) = number::prefix(&text[at..], decimal)?;
                 if kind == Kind::Beyond {
                     return None;
                 }
@@ -190,7 +195,7 @@ impl<'p> Parser<'p> {
                 return None;
             }
             for _ in 1..self.left {
-                at = self.after_field(at)?;
+                at = self.after_field(delimiter, at)?;
             }
             at += if self.has_returns {
                 memchr3(delimiter, b'\n', b'\r', &text[at..])?
@@ -209,14 +214,53 @@ impl<'p> Parser<'p> {
 
     /// The place after the field there, if another one follows.
     #[inline]
-    fn after_field(&self, at: usize) -> Option<usize> {
+    fn after_field(&self, delimiter: u8, at: usize) -> Option<usize> {
         let rest = &self.text.bytes[at..];
         let end = if self.has_returns {
-            memchr3(self.text.delimiter, b'\n', b'\r', rest)?
+            memchr3(delimiter, b'\n', b'\r', rest)?
         } else {
-            memchr2(self.text.delimiter, b'\n', rest)?
+            memchr2(delimiter, b'\n', rest)?
         };
-        (rest[end] == self.text.delimiter).then_some(at + end + 1)
+        (rest[end] == delimiter).then_some(at + end + 1)
+    }
+
+    /// The same as [`plain_row`](Self::plain_row) where blanks are around fields.
+    fn plain_row_of_blanks(&mut self) -> Option<usize> {
+        let text = self.text.bytes;
+        let decimal = self.text.dialect.decimal;
+        let is_end = |at: usize| matches!(text.get(at), Some(b'\n' | b'\r'));
+        let mut at = self.at + leading_blanks(&text[self.at..]);
+        for &(skipped, place) in &self.steps {
+            for _ in 0..skipped {
+                at = self.after_blanks(at)?;
+            }
+            let (number, kind, length) = number::prefix(&text[at..], decimal)?;
+            if kind == Kind::Beyond {
+                return None;
+            }
+            self.row[place] = Plain::Number { number, kind, start: at, end: at + length };
+            at += length;
+            let blanks = leading_blanks(&text[at..]);
+            at += blanks;
+            if blanks == 0 && !is_end(at) {
+                return None;
+            }
+        }
+        for _ in 0..self.left {
+            at = self.after_blanks(at)?;
+        }
+        match (text.get(at)?, text.get(at + 1)) {
+            (b'\r', Some(b'\n')) => Some(at + 2),
+            (b'\n', _) | (b'\r', Some(_)) => Some(at + 1),
+            _ => None,
+        }
+    }
+
+    /// The place after the field there and the blanks after it.
+    fn after_blanks(&self, at: usize) -> Option<usize> {
+        let rest = &self.text.bytes[at..];
+        let end = self.text.dialect.find_end(rest).filter(|&end| end > 0)?;
+        Some(at + end + leading_blanks(&rest[end..]))
     }
 
     /// Appends the fields of a plain row.
@@ -283,7 +327,7 @@ impl<'p> Parser<'p> {
             }
         }
         for (place, (column, field)) in self.columns.iter_mut().zip(fields).enumerate() {
-            if let Err(refused) = column.push(&content(field), line) {
+            if let Err(refused) = column.push(&content(field), self.text.dialect.decimal, line) {
                 return Err(Box::new(Stop::Field { line, place, field: field.to_vec(), refused }));
             }
         }

@@ -10,7 +10,9 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memchr3};
 
+use super::dialect::{Dialect, is_blank, leading_blanks};
 use super::field::{LONGEST_ERROR, begins_with_error};
+use crate::io::text_rules::Delimiter;
 
 /// Bytes that are read at a time.
 const BLOCK_BYTES: usize = 1 << 18;
@@ -67,7 +69,7 @@ pub(super) struct Record<'b> {
     pub(super) line: u64,
     /// The number of lines that it takes.
     pub(super) lines: u64,
-    delimiter: u8,
+    dialect: Dialect,
     has_quotes: bool,
 }
 
@@ -78,7 +80,7 @@ impl Record<'_> {
 
     /// The fields as they are written.
     pub(super) fn fields(&self) -> Fields<'_> {
-        Fields { rest: Some(&self.bytes), delimiter: self.delimiter, has_quotes: self.has_quotes }
+        Fields { rest: Some(&self.bytes), dialect: self.dialect, has_quotes: self.has_quotes }
     }
 
     /// Finds some of the fields, by their numbers from 0, and says how many
@@ -119,7 +121,7 @@ pub(super) fn content(field: &[u8]) -> Cow<'_, [u8]> {
 /// The fields of a row as they are written.
 pub(super) struct Fields<'f> {
     rest: Option<&'f [u8]>,
-    delimiter: u8,
+    dialect: Dialect,
     has_quotes: bool,
 }
 
@@ -129,25 +131,50 @@ impl<'f> Iterator for Fields<'f> {
     fn next(&mut self) -> Option<&'f [u8]> {
         let rest = self.rest?;
         // A delimiter in quotes parts nothing.
-        let from = if self.has_quotes { closing_quote(rest, self.delimiter).unwrap_or(0) } else { 0 };
-        let Some(at) = memchr(self.delimiter, &rest[from..]) else { return self.rest.take() };
+        let from = if self.has_quotes { closing_quote(rest, self.dialect).unwrap_or(0) } else { 0 };
+        let Delimiter::Character(character) = self.dialect.delimiter else {
+            return self.between_blanks(from);
+        };
+        let Some(at) = memchr(character, &rest[from..]) else { return self.rest.take() };
         self.rest = Some(&rest[from + at + 1..]);
         Some(&rest[..from + at])
     }
 
     fn count(self) -> usize {
-        match self.rest {
-            None => 0,
-            Some(rest) if !self.has_quotes => 1 + memchr_iter(self.delimiter, rest).count(),
-            Some(_) => self.fold(0, |count, _| count + 1),
+        match (self.rest, self.dialect.delimiter) {
+            (None, _) => 0,
+            (Some(rest), Delimiter::Character(character)) if !self.has_quotes => {
+                1 + memchr_iter(character, rest).count()
+            }
+            _ => self.fold(0, |count, _| count + 1),
         }
+    }
+}
+
+impl<'f> Fields<'f> {
+    /// The fields of a text of one row.
+    pub(super) fn of(text: &'f [u8], dialect: Dialect) -> Self {
+        Self { rest: Some(text), dialect, has_quotes: memchr(b'"', text).is_some() }
+    }
+
+    /// The next field, of those with blanks around them, which ends at `from` or after.
+    fn between_blanks(&mut self, from: usize) -> Option<&'f [u8]> {
+        let rest = self.rest.take()?;
+        let start = leading_blanks(rest);
+        if start == rest.len() {
+            return None;
+        }
+        let from = from.max(start);
+        let end = rest[from..].iter().position(|&b| is_blank(b)).map(|at| from + at);
+        self.rest = end.map(|end| &rest[end..]);
+        Some(&rest[start..end.unwrap_or(rest.len())])
     }
 }
 
 /// The place of the closing quote of the field that a text begins with, if it has
 /// quotes.
-fn closing_quote(text: &[u8], delimiter: u8) -> Option<usize> {
-    let mut from = opening_quote(text, delimiter)? + 1;
+fn closing_quote(text: &[u8], dialect: Dialect) -> Option<usize> {
+    let mut from = opening_quote(text, dialect)? + 1;
     loop {
         let at = from + memchr(b'"', text.get(from..)?)?;
         if text.get(at + 1) != Some(&b'"') {
@@ -159,15 +186,9 @@ fn closing_quote(text: &[u8], delimiter: u8) -> Option<usize> {
 
 /// The place of the opening quote of the field that a text begins with, if it has
 /// one.
-fn opening_quote(text: &[u8], delimiter: u8) -> Option<usize> {
-    let at = blanks(text, delimiter);
+fn opening_quote(text: &[u8], dialect: Dialect) -> Option<usize> {
+    let at = dialect.blanks(text);
     (text.get(at) == Some(&b'"')).then_some(at)
-}
-
-/// The number of blanks that a text begins with.
-fn blanks(text: &[u8], delimiter: u8) -> usize {
-    let is_blank = |&&b: &&u8| matches!(b, b' ' | b'\t') && b != delimiter;
-    text.iter().take_while(is_blank).count()
 }
 
 /// Lines that begin in a text, beside the first.
@@ -180,7 +201,7 @@ fn more_lines(text: &[u8]) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<'t> {
     pub(super) bytes: &'t [u8],
-    pub(super) delimiter: u8,
+    pub(super) dialect: Dialect,
     /// Whether the text ends where the file does.
     pub(super) at_end: bool,
     /// Whether it ends where a line may, so that no line feed follows a carriage
@@ -229,7 +250,7 @@ impl<'t> Text<'t> {
             bytes: Cow::Borrowed(bytes),
             line,
             lines: 1 + if ending.has_quotes { more_lines(bytes) } else { 0 },
-            delimiter: self.delimiter,
+            dialect: self.dialect,
             has_quotes: ending.has_quotes,
         }
     }
@@ -244,7 +265,7 @@ impl<'t> Text<'t> {
                 if text.len() < LONGEST_ERROR && !self.at_end {
                     return Ok(None);
                 }
-                !begins_with_error(text, self.delimiter)
+                !begins_with_error(text, |byte| self.dialect.is_delimiter(byte))
             }
             Comments::BeforeRows | Comments::Never => false,
         };
@@ -257,8 +278,8 @@ impl<'t> Text<'t> {
             end => {
                 let bytes = end.unwrap_or(text.len());
                 // A line of the delimiter alone has fields.
-                let is_empty = bytes == 0
-                    || (matches!(first, b' ' | b'\t') && blanks(&text[..bytes], self.delimiter) == bytes);
+                let is_empty =
+                    bytes == 0 || (is_blank(first) && self.dialect.blanks(&text[..bytes]) == bytes);
                 let meaning = if is_empty { Meaning::Empty } else { Meaning::Row };
                 Ok(self.ends_at(end, meaning, false))
             }
@@ -289,8 +310,8 @@ impl<'t> Text<'t> {
         loop {
             let field = &text[from..];
             let mut end = 0;
-            if let Some(opening) = opening_quote(field, self.delimiter) {
-                let closing = closing_quote(field, self.delimiter);
+            if let Some(opening) = opening_quote(field, self.dialect) {
+                let closing = closing_quote(field, self.dialect);
                 if closing.unwrap_or(field.len()) - opening > MOST_QUOTED_BYTES {
                     return fault(
                         from + opening,
@@ -307,11 +328,14 @@ impl<'t> Text<'t> {
                         Ok(None)
                     };
                 };
-                end = closing + 1 + blanks(&field[closing + 1..], self.delimiter);
+                end = closing + 1;
+                if self.dialect.delimiter != Delimiter::Blanks {
+                    end += self.dialect.blanks(&field[end..]);
+                }
                 match field.get(end) {
                     // Another quote, of a pair, may follow.
                     None if !self.at_end => return Ok(None),
-                    Some(&b) if b != self.delimiter && !matches!(b, b'\n' | b'\r') => {
+                    Some(&b) if !self.dialect.is_delimiter(b) && !matches!(b, b'\n' | b'\r') => {
                         return fault(
                             from + closing,
                             "text follows a closing quote; write quotes within quotes twice, or remove them",
@@ -320,8 +344,8 @@ impl<'t> Text<'t> {
                     _ => {}
                 }
             }
-            match memchr3(self.delimiter, b'\n', b'\r', &field[end..]) {
-                Some(at) if field[end + at] == self.delimiter => from += end + at + 1,
+            match self.dialect.find_end(&field[end..]) {
+                Some(at) if self.dialect.is_delimiter(field[end + at]) => from += end + at + 1,
                 at => return Ok(self.ends_at(at.map(|at| from + end + at), Meaning::Row, true)),
             }
         }
@@ -336,7 +360,7 @@ fn too_long(line: u64) -> Fault {
 /// The rows of a file.
 pub(super) struct Records<R> {
     source: R,
-    delimiter: u8,
+    dialect: Dialect,
     comments: Comments,
     /// Bytes that were read; from `start` on, not yet given.
     buffer: Vec<u8>,
@@ -349,15 +373,19 @@ pub(super) struct Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    pub(super) fn new(source: R, delimiter: u8, comments: Comments) -> Self {
+    pub(super) fn new(source: R, dialect: Dialect, comments: Comments) -> Self {
         let buffer = vec![0; BLOCK_BYTES];
-        Self { source, delimiter, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
+        Self { source, dialect, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// What was read and not yet given.
     fn text(&self) -> Text<'_> {
         let bytes = &self.buffer[self.start..self.end];
-        Text { bytes, delimiter: self.delimiter, at_end: self.at_end, ends_with_line: false }
+        Text { bytes, dialect: self.dialect, at_end: self.at_end, ends_with_line: false }
     }
 
     /// Finds the next row, or line that is none, and reads as far.
@@ -387,7 +415,7 @@ impl<R: Read> Records<R> {
         }
         self.start += ending.bytes + ending.line_end;
         let bytes = &self.buffer[start..self.start];
-        let text = Text { bytes, delimiter: self.delimiter, at_end: false, ends_with_line: false };
+        let text = Text { bytes, dialect: self.dialect, at_end: false, ends_with_line: false };
         let record = text.record_of(&ending, line);
         self.line += record.lines;
         Ok(Some(record))

@@ -10,7 +10,7 @@ use super::field::Field;
 use super::records::{Comments, Fault, Meaning, Records, content};
 use super::*;
 use crate::array::Order;
-use crate::io::input::TextRules;
+use crate::io::text_rules::{Decimal, TextRules};
 
 /// What reading comes to: columns, each of numbers or nulls, and the notes; or an
 /// error.
@@ -33,7 +33,7 @@ fn with_input<T>(text: &[u8], rules: TextRules, read: impl FnOnce(&Input<'_>) ->
 }
 
 fn in_blocks(input: &Input<'_>, keys: &[Option<&str>], block_bytes: u64) -> Found {
-    let columns = read_blocks(input, b',', keys, |_| block_bytes).map_err(|e| e.to_string())?;
+    let columns = read_blocks(input, Named::Commas, keys, |_| block_bytes).map_err(|e| e.to_string())?;
     let numbers = |column: &Opened| {
         let mut numbers = vec![0.0; column.len()];
         column.read(Order::C, 0, &mut numbers);
@@ -47,7 +47,8 @@ fn in_blocks(input: &Input<'_>, keys: &[Option<&str>], block_bytes: u64) -> Foun
 /// One record after another, each of them in whole.
 fn row_by_row(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Vec<Option<f64>>>, String> {
     let comments = input.text.comment.map_or(Comments::BeforeRows, Comments::Anywhere);
-    let records = || Records::new(open(input).unwrap().0, b',', comments);
+    let (stored, dialect, _) = open(input, Named::Commas).unwrap();
+    let records = || Records::new(stored.reader().unwrap(), dialect, comments);
     let head = Head::read(input, records(), keys).map_err(|e| e.to_string())?;
     let mut columns = vec![Vec::new(); keys.len()];
     let (mut records, mut is_header) = (records(), head.has_header);
@@ -70,7 +71,7 @@ fn row_by_row(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Vec<Option
         }
         for (column, chosen) in columns.iter_mut().zip(&head.columns) {
             let field = fields.get(chosen.index).map(|field| content(field)).unwrap_or_default();
-            column.push(match Field::of(&field) {
+            column.push(match Field::of(&field, dialect.decimal) {
                 Field::Number(..) if chosen.is_boolean => return Err(format!("x.csv:{}: ", record.line)),
                 Field::Number(number, number::Kind::Beyond) => {
                     return Err(format!("x.csv:{}: {number}", record.line));
@@ -113,7 +114,8 @@ fn check(text: &[u8], keys: &[Option<&str>], rules: TextRules) {
     });
 }
 
-const NO_RULES: TextRules = TextRules { header: None, comment: None };
+const NO_RULES: TextRules =
+    TextRules { header: None, comment: None, delimiter: None, decimal: Decimal::Point };
 
 #[test]
 fn rows_of_every_kind_in_blocks_of_every_size() {
@@ -136,7 +138,7 @@ fn rows_of_every_kind_in_blocks_of_every_size() {
         for end in ends {
             check(text.replace('\n', end).as_bytes(), &[Some("0"), Some("1")], NO_RULES);
             check(text.replace('\n', end).as_bytes(), &[Some("1"), Some("1"), Some("0")], NO_RULES);
-            let rules = TextRules { header: Some(false), comment: Some(b'#') };
+            let rules = TextRules { header: Some(false), comment: Some(b'#'), ..NO_RULES };
             check(text.replace('\n', end).as_bytes(), &[Some("1")], rules);
         }
     }
@@ -163,7 +165,7 @@ fn the_type_of_a_column_does_not_depend_on_blocks() {
     ] {
         with_input(text.as_bytes(), NO_RULES, |input| {
             for block_bytes in [1, 5, 30, 1 << 20] {
-                let columns = read_blocks(input, b',', &[None], |_| block_bytes).unwrap();
+                let columns = read_blocks(input, Named::Commas, &[None], |_| block_bytes).unwrap();
                 assert_eq!(columns[0].element().name(), element, "{text:?} {block_bytes}");
             }
         });
@@ -192,7 +194,7 @@ proptest! {
         comment in prop_oneof![Just(None), Just(Some(b'#'))],
     ) {
         let text = format!("{first}{}", parts.concat());
-        let rules = TextRules { header: None, comment };
+        let rules = TextRules { comment, ..NO_RULES };
         check(text.as_bytes(), &[Some("0"), Some("1")], rules);
         check(text.as_bytes(), &[Some("1")], rules);
         check(text.as_bytes(), &[None], rules);

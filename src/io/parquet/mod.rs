@@ -33,6 +33,7 @@ use super::arrow::{
 };
 use super::fits_plan::FitsPlan;
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use super::output::OutputFile;
 use super::pieces;
@@ -82,6 +83,40 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
         Some(held) => reader.to_places(&columns, held, rows),
         None => reader.in_batches(&columns, rows),
     }
+}
+
+/// The columns of a file.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    claims::check_footer(input.map()?.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
+        .map_err(|e| failed(input, &e))?;
+    let groups = builder.metadata().row_groups();
+    let rows = pages::rows(groups) as u64;
+    let compression = |root: usize| {
+        let leaf = (0..builder.parquet_schema().num_columns())
+            .find(|&leaf| builder.parquet_schema().get_column_root_idx(leaf) == root)?;
+        let method = groups.first()?.columns().get(leaf)?.compression();
+        (method != Compression::UNCOMPRESSED).then(|| method.to_string())
+    };
+    let fields = builder.schema().fields().iter().enumerate();
+    let listed = fields.map(|(root, field)| {
+        let listed =
+            Listed::decoded(field.name().clone(), Some(Shape(vec![rows])), &field.data_type().to_string());
+        let missing = field.is_nullable().then(|| "null".to_owned());
+        Listed { missing, ..listed.compressed(compression(root)) }
+    });
+    Ok(listed.collect())
+}
+
+/// The columns of a file: the name and the type of each.
+pub(super) fn schema(input: &Input<'_>) -> Result<Vec<(String, String)>, DataError> {
+    claims::check_footer(input.map()?.bytes()).map_err(|fault| input.invalid(KIND, &reason(&fault)))?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.clone_file()?, options)
+        .map_err(|e| failed(input, &e))?;
+    let fields = builder.schema().fields().iter();
+    Ok(fields.map(|field| (field.name().clone(), field.data_type().to_string())).collect())
 }
 
 /// A column that is read.

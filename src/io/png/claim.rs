@@ -1,6 +1,7 @@
-use crate::array::DataError;
+use crate::array::{DataError, Shape};
 use crate::io::claims::room;
 use crate::io::input::Input;
+use crate::io::listing::Listed;
 
 pub(super) const KIND: &str = "PNG";
 
@@ -12,11 +13,24 @@ pub(super) struct Claim {
     width: u32,
     height: u32,
     bits: u64,
+    samples: u64,
+    depth: u8,
     /// Bytes of compressed pixels.
     data_bytes: u64,
 }
 
 impl Claim {
+    /// The channels, of so many rows and columns.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let element = if self.depth == 16 { "u16" } else { "u8" };
+        let shape = Shape(vec![self.height.into(), self.width.into()]);
+        let listed = |band: u64| {
+            let key = (self.samples > 1).then(|| band.to_string());
+            Listed::decoded(key, Some(shape.clone()), element).compressed("Deflate".to_owned())
+        };
+        (1..=self.samples).map(listed).collect()
+    }
+
     /// The claim of a file, whose chunks are gone through without being read.
     pub(super) fn of(input: &Input<'_>) -> Result<Self, DataError> {
         const SIGNATURE_BYTES: usize = 8;
@@ -43,7 +57,7 @@ impl Claim {
             6 => 4,
             _ => 1,
         };
-        Ok(Self { width, height, bits: samples * u64::from(kind[0]), data_bytes })
+        Ok(Self { width, height, bits: samples * u64::from(kind[0]), samples, depth: kind[0], data_bytes })
     }
 
     /// Fails if so much cannot come of the bytes that are there, before anything

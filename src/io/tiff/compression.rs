@@ -54,6 +54,18 @@ impl Compression {
     }
 }
 
+/// The name of a method of compression, if it is one.
+pub(super) fn label(method: u64) -> Option<String> {
+    Some(match Compression::of(method) {
+        Some(Compression::None) => return None,
+        Some(Compression::Lzw) => "LZW".to_owned(),
+        Some(Compression::Deflate) => "Deflate".to_owned(),
+        Some(Compression::PackBits) => "PackBits".to_owned(),
+        Some(Compression::Zstd) => "Zstandard".to_owned(),
+        None => name(method),
+    })
+}
+
 /// The name of a method of compression that is not read.
 pub(super) fn name(method: u64) -> String {
     let name = match method {

@@ -10,7 +10,7 @@ const TABLE: &str = "height,width,colour\n1,3,7\n2,5,8\n3,7,9\n4,9,9\n";
 #[test]
 fn a_short_help_fits_on_a_screen_and_the_long_one_has_every_option() {
     let lab = Lab::new();
-    for command in ["fit", "predict", "compare", "bench", "generate", "devices", "explain", "man"] {
+    for command in ["fit", "predict", "compare", "bench", "generate", "devices", "explain", "man", "info"] {
         let short = lab.run(&format!("{command} -h")).succeeds().stdout;
         let lines = short.lines().count();
         assert!(lines < 40, "{lines} lines:\n{short}");

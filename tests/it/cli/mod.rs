@@ -12,6 +12,7 @@ mod explain;
 mod fit;
 mod generate;
 mod groups;
+mod info;
 mod lines;
 mod missing;
 mod models;

@@ -18,6 +18,7 @@ mod raw;
 #[cfg(all(feature = "parquet", feature = "png", feature = "tiff"))]
 mod results;
 mod safetensors;
+mod science;
 mod text;
 #[cfg(feature = "tiff")]
 mod tiff;
