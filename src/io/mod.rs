@@ -18,8 +18,12 @@ mod arrow;
 mod baseline;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+mod cf;
 mod checked;
 mod choice;
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+mod chunked;
 mod claims;
 mod csv;
 mod decoding;
@@ -27,11 +31,15 @@ mod document;
 pub mod fits;
 mod fits_plan;
 mod georeference;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod input;
 mod labels;
 mod metadata;
 mod model;
 mod nearest;
+#[cfg(feature = "hdf5")]
+mod netcdf;
 mod nodata;
 mod note;
 pub mod npy;
@@ -59,6 +67,8 @@ mod tiff;
 mod writer;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
