@@ -79,8 +79,8 @@ Examples:
   linfit explain                              a step of gradient descent, number by number
 
 Data arguments are PATH or PATH:KEY; - is stdin. KEY is the name of a column or its number from 0
-(.csv .tsv .parquet .arrow .feather), the name of an array (.npz .safetensors), or the number of a
-band from 1 (.tif .png). A .npy file needs no KEY; .raw .bin .dat files need --raw-dtype.
+(.csv .tsv .parquet .arrow .feather), the name of an array (.npz .safetensors .h5 .nc .zarr), or
+the number of a band from 1 (.tif .png). A .npy file needs no KEY; .raw .bin .dat files need --raw-dtype.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
 3 no usable device, or it was lost; 130 interrupted.";
 

@@ -6,7 +6,8 @@
 //! has for it.
 //!
 //! Each format is one place: `npy`, `npz`, `safetensors`, `raw`, `tiff`, `png`,
-//! `parquet`, `arrow`, `csv`. Its reader is given an `input`, its writer a
+//! `parquet`, `arrow`, `csv`, `hdf5`, `netcdf`, `zarr`; the last three share `chunked`
+//! arrays and the conventions of `cf`. Its reader is given an `input`, its writer a
 //! [`ResultPlan`](results::ResultPlan). Only the two front doors, `source` and
 //! [`results`], name the formats. Pixels that an image's own masks and markers
 //! exclude, in the file or in `sidecar` files beside it, are null. [`output`] sees

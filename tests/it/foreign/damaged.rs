@@ -3,7 +3,7 @@
 use super::*;
 
 /// Small good files, with a key where one is needed.
-const GOOD: [(&str, Option<&str>); 66] = [
+const GOOD: [(&str, Option<&str>); 65] = [
     ("bits-1-tiles.tif", Some("2")),
     ("bits-4-planes.tif", Some("3")),
     ("mask-tiles.tif", Some("2")),
@@ -66,7 +66,6 @@ const GOOD: [(&str, Option<&str>); 66] = [
     ("little.h5", Some("f8")),
     ("groups.nc", Some("model/run 1/depth")),
     ("xarray.nc", Some("t2m")),
-    ("record.nc", None),
     ("records.nc", Some("odd")),
     ("xarray-3.zarr.zip", Some("t2m")),
     ("xarray-2.zarr.zip", Some("raw")),

@@ -67,7 +67,7 @@ fn paths_lead_through_groups_and_links() {
         }
         is(&format!("{file}:many/y023"), ElementType::I16, &[2], |place| 23.0 + place[0] as f64);
         is_refused(file, &["25 datasets", "many/y000"]);
-        is_refused(&format!("{file}:many/y02"), &["no dataset \"many/y02\"", "did you mean \"many/y02"]);
+        is_refused(&format!("{file}:many/y02"), &["no dataset \"many/y02\"", "did you mean \"many/y0"]);
         is_refused(&format!("{file}:many"), &["no dataset \"many\""]);
         is_refused(&format!("{file}:dead"), &["no dataset \"dead\""]);
         is_refused(&format!("{file}:round"), &["circle"]);
