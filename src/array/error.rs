@@ -265,7 +265,7 @@ pub enum DataError {
 }
 
 /// The kinds of files that are read, by their extensions.
-const READABLE: &str = ".npy .npz .csv .tsv .txt .parquet .arrow .arrows .feather .tif .png .safetensors .fits .hdr (ENVI) and raw numbers (.raw .bin .dat)";
+const READABLE: &str = ".npy .npz .csv .tsv .txt .parquet .arrow .arrows .feather .tif .png .safetensors .h5 .nc .zarr .fits .hdr (ENVI) and raw numbers (.raw .bin .dat)";
 
 /// The most names that an error message lists.
 const MAX_NAMES: usize = 20;

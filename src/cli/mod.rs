@@ -80,9 +80,9 @@ Examples:
   linfit explain                              a step of gradient descent, number by number
 
 Data arguments are PATH or PATH:KEY; - is stdin. KEY is the name of a column or its number from 0
-(.csv .tsv .txt .parquet .arrow .feather), the name of an array (.npz .safetensors .fits), or the
-number of a band from 1 (.tif .png .hdr). A .npy file needs no KEY; raw numbers need --raw-dtype;
-`linfit info FILE` lists what there is.
+(.csv .tsv .txt .parquet .arrow .feather), the name of an array (.npz .safetensors .h5 .nc .zarr
+.fits), or the number of a band from 1 (.tif .png .hdr). A .npy file needs no KEY; raw numbers need
+--raw-dtype; `linfit info FILE` lists what there is.
 Exit codes: 0 done; 1 a check failed (mismatch, diverged); 2 bad usage or bad input;
 3 no usable device, or it was lost; 130 interrupted.";
 

@@ -127,7 +127,7 @@ impl Opened {
     }
 
     /// The array with the value at the missing elements that something else marks.
-    #[cfg(any(feature = "png", feature = "tiff"))]
+    #[cfg(any(feature = "hdf5", feature = "png", feature = "tiff", feature = "zarr"))]
     pub(super) fn with_fill(mut self, nodata: Option<&Nodata>) -> Self {
         self.metadata.fill = nodata.and_then(Nodata::nearest);
         self

@@ -6,7 +6,8 @@
 //! has for it.
 //!
 //! Each format is one place: `npy`, `npz`, `safetensors`, `raw`, `tiff`, `png`,
-//! `parquet`, `arrow`, `csv`. Its reader is given an `input`, its writer a
+//! `parquet`, `arrow`, `csv`, `hdf5`, `netcdf`, `zarr`; the last three share `chunked`
+//! arrays and the conventions of `cf`. Its reader is given an `input`, its writer a
 //! [`ResultPlan`](results::ResultPlan). Only the two front doors, `source` and
 //! [`results`], name the formats. Pixels that an image's own masks and markers
 //! exclude, in the file or in `sidecar` files beside it, are null. [`output`] sees
@@ -18,8 +19,12 @@ mod arrow;
 mod baseline;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod bits;
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+mod cf;
 mod checked;
 mod choice;
+#[cfg(any(feature = "hdf5", feature = "zarr"))]
+mod chunked;
 mod claims;
 mod csv;
 mod dataset;
@@ -30,12 +35,16 @@ pub mod fits;
 mod fits_file;
 mod fits_plan;
 mod georeference;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod input;
 mod labels;
 mod listing;
 mod metadata;
 mod model;
 mod nearest;
+#[cfg(feature = "hdf5")]
+mod netcdf;
 mod nodata;
 mod note;
 pub mod npy;
@@ -66,6 +75,8 @@ mod tiff;
 mod writer;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;

@@ -93,6 +93,13 @@ pub enum Note {
         /// The image's nodata value, if it has one too, which is not used then.
         unused: Option<String>,
     },
+    /// A valid range of the file's own excludes elements.
+    OutOfRange {
+        /// The name of the attribute.
+        by: &'static str,
+        /// The number of elements that it excludes.
+        count: u64,
+    },
     /// A possible mask is not used.
     NotMasked {
         /// The name of the mask.
@@ -180,7 +187,7 @@ impl Note {
     /// Whether it tells which elements are excluded.
     #[must_use]
     pub fn is_exclusion(&self) -> bool {
-        matches!(self, Self::Masked { .. } | Self::NodataBeside { .. })
+        matches!(self, Self::Masked { .. } | Self::NodataBeside { .. } | Self::OutOfRange { .. })
     }
 }
 
@@ -263,6 +270,9 @@ impl fmt::Display for Note {
                 write!(f, "{count} pixel{} excluded by {by}", if *count == 1 { " is" } else { "s are" })?;
                 let Some(value) = unused else { return Ok(()) };
                 write!(f, "; its nodata value {value} is not used beside it")
+            }
+            Self::OutOfRange { by, count } => {
+                write!(f, "{count} element{} excluded by {by}", if *count == 1 { " is" } else { "s are" })
             }
             Self::NotMasked { by, reason, .. } => write!(f, "{by} excludes no pixels: {reason}"),
             Self::NodataBeside { value, file } => write!(f, "its nodata value {value} comes from {file}"),

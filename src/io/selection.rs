@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset;
 use super::metadata::Opened;
-use super::source::{Reading, Source};
+use super::source::{Reading, Source, holds_arrays};
 use super::stack::{Along, Stack};
 use crate::array::DataError;
 
@@ -29,7 +29,7 @@ impl Reading {
     /// Those of [`Reading::open`]; [`DataError::NoFiles`], [`DataError::StackedShapes`].
     pub fn open_selected(&self, source: &Source) -> Result<Opened, DataError> {
         let Some(selection) = selection(source)? else { return self.open(source) };
-        if source.path.is_file() {
+        if holds_arrays(&source.path) {
             // A column may be called so.
             match self.open(source) {
                 Err(DataError::NoSuchArray { .. }) => {}
@@ -129,7 +129,7 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
         // Hidden files are meant by no pattern of a shell.
         if matches(&name, &found)
             && (found.first() != Some(&'.') || name.first() == Some(&'.'))
-            && entry.path().is_file()
+            && holds_arrays(&entry.path())
         {
             files.push(pattern.with_file_name(entry.file_name()));
         }

@@ -45,7 +45,7 @@ impl FromStr for Source {
         let is_file = Path::new(text).exists();
         let at_colons = || text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
         let split = at_colons()
-            .find(|(path, key)| !key.is_empty() && Path::new(path).is_file())
+            .find(|(path, key)| !key.is_empty() && holds_arrays(Path::new(path)))
             .or_else(|| text.rsplit_once(':').filter(|(_, key)| !key.contains(['/', '\\'])))
             .filter(|(path, key)| !is_file && !path.is_empty() && !key.is_empty());
         Ok(match split {
@@ -53,6 +53,17 @@ impl FromStr for Source {
             None => Self { path: text.into(), key: None },
         })
     }
+}
+
+/// Whether a path is that of a file, or of a folder that is as good as one.
+pub(super) fn holds_arrays(path: &Path) -> bool {
+    path.is_file() || (path.is_dir() && zarr_marker(path).is_some())
+}
+
+/// The file that says that a folder is a Zarr hierarchy.
+fn zarr_marker(folder: &Path) -> Option<PathBuf> {
+    let names = ["zarr.json", ".zarray", ".zgroup", ".zmetadata"];
+    names.into_iter().map(|name| folder.join(name)).find(|part| part.is_file())
 }
 
 impl Source {
@@ -240,6 +251,9 @@ enum Format {
     Arrow,
     Fits,
     Envi,
+    Hdf5,
+    Netcdf,
+    Zarr,
     Raw,
     Text(csv::Named),
 }
@@ -257,6 +271,9 @@ impl Format {
             Self::Arrow => "Arrow",
             Self::Fits => "FITS",
             Self::Envi => "ENVI",
+            Self::Hdf5 => "HDF5",
+            Self::Netcdf => "NetCDF",
+            Self::Zarr => "Zarr",
             Self::Raw => "raw",
             Self::Text(_) => "text",
         }
@@ -327,6 +344,16 @@ impl Format {
             Self::Raw => raw::open(input).map(Opened::from),
             #[cfg(feature = "png")]
             Self::Png => super::png::open(input),
+            #[cfg(feature = "hdf5")]
+            Self::Hdf5 => super::hdf5::open(input),
+            #[cfg(feature = "hdf5")]
+            Self::Netcdf => super::netcdf::open(input),
+            #[cfg(not(feature = "hdf5"))]
+            Self::Hdf5 | Self::Netcdf => Err(DataError::not_built(input.path, "HDF5 and NetCDF", "hdf5")),
+            #[cfg(feature = "zarr")]
+            Self::Zarr => super::zarr::open(input),
+            #[cfg(not(feature = "zarr"))]
+            Self::Zarr => Err(DataError::not_built(input.path, "Zarr", "zarr")),
             #[cfg(not(feature = "tiff"))]
             Self::Tiff => Err(DataError::not_built(input.path, "TIFF", "tiff")),
             #[cfg(not(feature = "png"))]
@@ -345,7 +372,7 @@ impl Format {
 }
 
 /// The first bytes by which a file's format is known, whatever its name.
-const SIGNATURES: [(&[u8], Format); 11] = [
+const SIGNATURES: [(&[u8], Format); 15] = [
     (npy::MAGIC, Format::Npy),
     (b"PK\x03\x04", Format::Npz),
     (b"II*\0", Format::Tiff),
@@ -357,6 +384,10 @@ const SIGNATURES: [(&[u8], Format); 11] = [
     (b"ARROW1", Format::Arrow),
     (b"SIMPLE  =", Format::Fits),
     (b"FEA1", Format::Arrow),
+    (b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (b"CDF\x01", Format::Netcdf),
+    (b"CDF\x02", Format::Netcdf),
+    (b"CDF\x05", Format::Netcdf),
 ];
 
 /// Bytes that tell text from plain numbers.
@@ -375,6 +406,9 @@ fn by_extension(path: &Path) -> Option<Format> {
         "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
         "fits" | "fit" | "fts" | "fz" => Format::Fits,
         "hdr" => Format::Envi,
+        // What a file with a signature that is not at its start is.
+        "h5" | "hdf5" | "he5" | "hdf" | "nc" | "nc4" | "mat" => Format::Hdf5,
+        "zip" | "zarr" => Format::Zarr,
         "raw" | "bin" => Format::Raw,
         "json" if safetensors_shards::is_index_name(path) => Format::SafetensorsShards,
         _ => return csv::named(path).map(Format::Text),
@@ -415,7 +449,11 @@ impl OpenFile {
         let path = source.path.clone();
         let io = |e| DataError::io(&path, e);
         if path.is_dir() {
-            return Err(DataError::Directory { path });
+            // What says that it is one stands for the whole.
+            let marker = zarr_marker(&path).ok_or_else(|| DataError::Directory { path: path.clone() })?;
+            let file = File::open(&marker).map_err(|e| DataError::io(&marker, e))?;
+            let identity = Identity::unnamed(&file).map_err(|e| DataError::io(&marker, e))?;
+            return Ok(Self { name, path, file, format: Format::Zarr, identity });
         }
         // Data are mapped, or read more than once; a pipe can't be.
         #[cfg(unix)]

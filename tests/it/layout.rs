@@ -316,6 +316,7 @@ fn crates_stay_in_their_rooms() {
         ("use ::safetensors", "io/model.rs"),
         ("use ::safetensors", "io/safetensors.rs"),
         ("use zip::", "io/npz.rs"),
+        ("use zip::", "io/zarr/store.rs"),
         ("comfy_table::", "report/"),
         ("plotters::", "report/pictures"),
         ("multiversion::", "engine/"),

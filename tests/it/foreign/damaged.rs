@@ -3,7 +3,7 @@
 use super::*;
 
 /// Small good files, with a key where one is needed.
-const GOOD: [(&str, Option<&str>); 55] = [
+const GOOD: [(&str, Option<&str>); 65] = [
     ("bits-1-tiles.tif", Some("2")),
     ("bits-4-planes.tif", Some("3")),
     ("mask-tiles.tif", Some("2")),
@@ -59,6 +59,16 @@ const GOOD: [(&str, Option<&str>); 55] = [
     ("one.npz", None),
     ("deflated.npz", Some("columns")),
     ("stored.npz", Some("big")),
+    ("userblock.h5", None),
+    ("groups-new.h5", Some("a/b c/d/x")),
+    ("indices-more.h5", Some("long")),
+    ("paged.h5", Some("paged")),
+    ("little.h5", Some("f8")),
+    ("groups.nc", Some("model/run 1/depth")),
+    ("xarray.nc", Some("t2m")),
+    ("records.nc", Some("odd")),
+    ("xarray-3.zarr.zip", Some("t2m")),
+    ("xarray-2.zarr.zip", Some("raw")),
 ];
 
 /// The files whose formats this build reads.
@@ -66,6 +76,8 @@ fn good() -> Vec<(&'static str, Option<&'static str>)> {
     let formats = [
         (cfg!(feature = "tiff"), &[".tif"][..]),
         (cfg!(feature = "png"), &[".png"]),
+        (cfg!(feature = "hdf5"), &[".h5", ".nc"]),
+        (cfg!(feature = "zarr"), &[".zarr.zip"]),
         (cfg!(feature = "parquet"), &[".parquet", ".feather", ".arrow", ".arrows"]),
     ];
     let is_read = |name: &str| {
