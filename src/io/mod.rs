@@ -27,6 +27,7 @@ mod document;
 pub mod fits;
 mod fits_plan;
 mod georeference;
+mod image_profile;
 mod input;
 mod labels;
 mod metadata;
@@ -47,6 +48,7 @@ mod raw_layout;
 mod read_at;
 pub mod results;
 mod safetensors;
+mod scaling;
 mod selection;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod sidecar;
@@ -57,13 +59,13 @@ mod texts;
 #[cfg(feature = "tiff")]
 mod tiff;
 mod writer;
-#[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
 
 pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
 pub use document::{Document, DocumentError, read_object};
 pub use georeference::Georeference;
+pub use image_profile::{ImageCompression, ImageProfile};
 pub use input::TextRules;
 pub use metadata::{Metadata, Opened, check_keys};
 pub use model::{ModelFormat, SavedDescent, load_descent, load_model, to_safetensors};

@@ -194,7 +194,11 @@ impl<'a> Stack<'a> {
     }
 
     fn push(&mut self, opened: &Opened) -> Result<(), DataError> {
-        let first = self.first.get_or_insert_with(|| opened.clone());
+        match &mut self.first {
+            Some(first) => first.with_bands_of(opened, self.count),
+            None => self.first = Some(opened.clone()),
+        }
+        let Some(first) = &self.first else { return Ok(()) };
         if first.shape() != opened.shape() || first.element() != opened.element() {
             return Err(DataError::StackedShapes {
                 label: opened.label().to_owned(),
