@@ -216,6 +216,12 @@ pub enum DataError {
     #[error("{label}: {reason}; give a whole number or a text for each element")]
     Labels { label: String, reason: &'static str },
 
+    #[error("{}: predictions cannot be added to it: {reason}", shown(path))]
+    Append { path: PathBuf, reason: &'static str },
+
+    #[error("{label}: cannot be compared by the condition {condition}: {reason}")]
+    Condition { condition: String, label: String, reason: &'static str },
+
     #[error("{label}: {what} of shape {shape}, where X has {x_shape}; give one of X's shape")]
     OtherShape { label: String, what: &'static str, shape: Shape, x_shape: Shape },
 

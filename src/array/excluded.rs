@@ -6,6 +6,8 @@ use serde::Serialize;
 /// has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Excluded {
+    /// A condition on another column does not hold there.
+    pub condition: u64,
     /// The mask is 0 there.
     pub mask: u64,
     /// The sample weight is 0, nodata or null there.
@@ -22,12 +24,13 @@ impl Excluded {
     /// All of them.
     #[must_use]
     pub fn total(self) -> u64 {
-        self.mask + self.weight + self.x_nodata + self.t_nodata + self.range
+        self.condition + self.mask + self.weight + self.x_nodata + self.t_nodata + self.range
     }
 
     /// Each number that isn't 0, and its reason.
     pub fn reasons(self) -> impl Iterator<Item = (u64, &'static str)> {
         [
+            (self.condition, "by a condition"),
             (self.mask, "masked"),
             (self.weight, "of weight 0"),
             (self.x_nodata, "nodata in X"),
@@ -40,6 +43,7 @@ impl Excluded {
 
     pub(crate) fn combine(self, other: Self) -> Self {
         Self {
+            condition: self.condition + other.condition,
             mask: self.mask + other.mask,
             weight: self.weight + other.weight,
             x_nodata: self.x_nodata + other.x_nodata,

@@ -172,7 +172,7 @@ impl Fits {
             }
             &Groups::Tiles { rows, columns } => Self::tiles(rows, columns, shape)?.starting(grid),
             Groups::Labels(labels) => {
-                if labels.shape() != shape {
+                if !labels.shape().is_squeezed(shape) {
                     return Err(GroupsError::LabelsShape {
                         label: labels.label().to_owned(),
                         found: labels.shape().clone(),

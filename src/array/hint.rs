@@ -103,7 +103,7 @@ impl fmt::Display for Hint {
             Self::GiveMask => "give it as the mask to use it",
             Self::Mask => "exclude such elements of a fit by a mask",
             Self::ExcludeNotFinite => "exclude NaN as the nodata value or, in a fit, any of them by a mask",
-            Self::CheckExclusions => "check nodata values, mask, weights and valid range",
+            Self::CheckExclusions => "check nodata values, mask, weights, valid ranges and conditions",
             Self::IncludeTransparent => "ignore the alpha band to include them",
             Self::OutputTypes(types) => {
                 return write!(f, "write {}, clamped where necessary", alternatives(types));

@@ -40,7 +40,8 @@ pub struct ProblemBuilder {
 }
 
 impl ProblemBuilder {
-    /// Fits to the targets T, of X's shape, rather than only predict from X.
+    /// Fits to the targets T, of X's shape, rather than only predict from X. Shapes that
+    /// differ only by axes of one index are the same: the problem has that of T.
     #[must_use]
     pub fn target(self, t: impl Into<MaskedArray>) -> Self {
         Self { t: Some(t.into()), ..self }
@@ -93,18 +94,21 @@ impl ProblemBuilder {
         if let Some(MaskedArray { array: t, .. }) = &self.t {
             self.x.array.refuse_empty()?;
             t.refuse_empty()?;
-            if self.x.array.shape() != t.shape()
-                && let Some(repeated) = self.repeated(t.shape())
+            let (label, shape) = (t.label().to_owned(), t.shape().clone());
+            self.arrays().into_iter().for_each(|array| array.squeeze_to(&shape));
+            self.rules.selection = self.rules.selection.take().map(|selection| selection.squeezed_to(&shape));
+            if self.x.array.shape() != &shape
+                && let Some(repeated) = self.repeated(&shape)
             {
                 self.x.array = repeated;
             }
             let x = &self.x.array;
-            if x.shape() != t.shape() {
+            if x.shape() != &shape {
                 return Err(DataError::ShapeMismatch {
                     x: x.label().to_owned(),
                     x_shape: x.shape().clone(),
-                    t: t.label().to_owned(),
-                    t_shape: t.shape().clone(),
+                    t: label,
+                    t_shape: shape,
                 });
             }
         }

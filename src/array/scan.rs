@@ -2,7 +2,7 @@
 //! the valid ones, the sum of their weights, and offenders that are an error.
 
 mod chunk;
-mod column;
+pub(in crate::array) mod column;
 
 use std::ops::Range;
 
@@ -10,8 +10,7 @@ use self::chunk::{Chunk, Offenders, Scratch, verdict};
 use self::column::{Column, mark};
 use super::masked::MaskedArray;
 use super::validity::{Validity, ValidityRules};
-use super::{Array, DataError, Order};
-use crate::array::parallel;
+use super::{Array, DataError, Order, Selection, Shape, parallel};
 use crate::math::Compensated;
 
 /// Elements that a thread scans at a time, a multiple of the bits of a word.
@@ -47,20 +46,26 @@ impl Scan {
         let (mask, weights) = (rules.mask.as_ref(), rules.weights.as_ref());
         let may_miss = x.may_miss() || t.is_some_and(|t| t.may_miss());
         let n = x.array().len();
-        if !may_miss && mask.is_none() && weights.is_none() && rules.valid_range.is_none() {
+        let (ranges, selection) = (rules.ranges(), rules.selection.as_ref());
+        let all_valid = !may_miss && mask.is_none() && weights.is_none() && selection.is_none();
+        if all_valid && ranges == [None; 2] {
             x.array().check_finite()?;
             t.iter().try_for_each(|t| t.array().check_finite())?;
             return Ok(Self { validity: None, weight_sum: n as f64 });
         }
-        refuse_other_shape("mask", mask, x.array())?;
-        refuse_other_shape("weights", weights, x.array())?;
+        let shape_of = |masked: &MaskedArray| (masked.array.label().to_owned(), masked.array.shape().clone());
+        refuse_other_shape("mask", mask.map(shape_of), x.array())?;
+        refuse_other_shape("weights", weights.map(shape_of), x.array())?;
+        let selected = selection.map(|selection| (selection.label().to_owned(), selection.shape().clone()));
+        refuse_other_shape("condition's column", selected, x.array())?;
         let columns = Columns {
             x,
             t,
             mask: column(mask, None)?,
             weights: column(weights, None)?,
+            selection,
             order,
-            range: rules.valid_range,
+            ranges,
         };
         let starts: Vec<usize> = (0..n).step_by(CHUNK_ELEMENTS).collect();
         let chunks: Vec<Chunk> = parallel::map_with(starts.len(), |scratch: &mut Scratch, k| {
@@ -91,15 +96,14 @@ impl Scan {
     }
 }
 
-fn refuse_other_shape(what: &'static str, other: Option<&MaskedArray>, x: &Array) -> Result<(), DataError> {
-    match other.map(|masked| &masked.array).filter(|array| array.shape() != x.shape()) {
+fn refuse_other_shape(
+    what: &'static str,
+    other: Option<(String, Shape)>,
+    x: &Array,
+) -> Result<(), DataError> {
+    match other.filter(|(_, shape)| shape != x.shape()) {
         None => Ok(()),
-        Some(array) => Err(DataError::OtherShape {
-            label: array.label().to_owned(),
-            what,
-            shape: array.shape().clone(),
-            x_shape: x.shape().clone(),
-        }),
+        Some((label, shape)) => Err(DataError::OtherShape { label, what, shape, x_shape: x.shape().clone() }),
     }
 }
 
@@ -119,8 +123,10 @@ struct Columns<'a> {
     t: Option<Column<'a>>,
     mask: Option<Column<'a>>,
     weights: Option<Column<'a>>,
+    selection: Option<&'a Selection>,
     order: Order,
-    range: Option<[f64; 2]>,
+    /// The least and the greatest valid value of X and of T.
+    ranges: [Option<[f64; 2]>; 2],
 }
 
 impl Columns<'_> {
@@ -135,8 +141,8 @@ impl Columns<'_> {
         for values in [&*xs, &*ts] {
             mark(verdicts, values, verdict::NOT_FINITE, |value| !value.is_finite());
         }
-        for values in [&*xs, &*ts] {
-            if let Some([low, high]) = self.range {
+        for (values, range) in [&*xs, &*ts].into_iter().zip(self.ranges) {
+            if let Some([low, high]) = range {
                 mark(verdicts, values, verdict::RANGE, |value| value < low || value > high);
             }
         }
@@ -152,6 +158,13 @@ impl Columns<'_> {
             column.read(order, &range, mask);
             mark(verdicts, mask, verdict::MASK, |value| value == 0.0 || value.is_nan());
             column.mark_missing(order, start, mask, verdicts, verdict::MASK);
+        }
+        if let Some(selection) = self.selection {
+            for (k, slot) in verdicts.iter_mut().enumerate() {
+                if !selection.contains(order, start + k) {
+                    *slot = verdict::CONDITION;
+                }
+            }
         }
         Chunk::of(start, scratch)
     }

@@ -45,6 +45,13 @@ impl Shape {
         usize::try_from(number).unwrap_or(usize::MAX)
     }
 
+    /// Whether the other shape differs from this one by no more than axes of one index.
+    #[must_use]
+    pub fn is_squeezed(&self, other: &Self) -> bool {
+        let long = |shape: &Self| shape.0.iter().copied().filter(|&extent| extent != 1).collect::<Vec<_>>();
+        long(self) == long(other)
+    }
+
     /// Whether C and Fortran order are the same: at most one dimension is longer
     /// than 1.
     pub(crate) fn is_linear(&self) -> bool {

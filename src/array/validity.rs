@@ -1,6 +1,7 @@
 use std::ops::{Deref, Range};
 
 use super::bitmap::Bitmap;
+use super::condition::Selection;
 use super::excluded::Excluded;
 use super::masked::MaskedArray;
 
@@ -15,12 +16,25 @@ pub struct ValidityRules {
     pub t_nodata: Option<f64>,
     /// The least and the greatest valid value of X and of T.
     pub valid_range: Option<[f64; 2]>,
+    /// Those of X, in their place.
+    pub x_valid_range: Option<[f64; 2]>,
+    /// Those of T, in their place.
+    pub t_valid_range: Option<[f64; 2]>,
+    /// The elements for which conditions on other columns hold; the others are excluded.
+    pub selection: Option<Selection>,
     /// An array of X's shape: elements are excluded where it is 0, NaN, nodata or
     /// null.
     pub mask: Option<MaskedArray>,
     /// An array of X's shape: the sample weight of each pair, a number of 0 or
     /// more. A pair of weight 0 is excluded. Without weights each is 1.
     pub weights: Option<MaskedArray>,
+}
+
+impl ValidityRules {
+    /// The valid range of X and that of T.
+    pub(crate) fn ranges(&self) -> [Option<[f64; 2]>; 2] {
+        [self.x_valid_range.or(self.valid_range), self.t_valid_range.or(self.valid_range)]
+    }
 }
 
 /// The valid pairs of a problem, in its order, and why the others are excluded.

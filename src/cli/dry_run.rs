@@ -62,9 +62,9 @@ pub(super) fn run(
 }
 
 /// Bytes that a pass reads; none where the size of an array is not known. A mask
-/// is read once.
+/// and the columns of conditions are read once.
 fn pass_bytes(files: &[InputFile]) -> Option<u64> {
-    let read = files.iter().filter(|file| file.argument != "--mask");
+    let read = files.iter().filter(|file| !["--mask", "--where"].contains(&file.argument));
     let bytes = |file: &InputFile| {
         let element = ElementType::ALL.into_iter().find(|element| Some(element.name()) == file.dtype)?;
         Some(file.elements? * element.size() as u64)

@@ -31,7 +31,7 @@ pub(super) fn flags(hint: Hint) -> String {
         Hint::GiveMask => "give --mask to use it",
         Hint::Mask => "exclude such elements of a fit with --mask FILE",
         Hint::ExcludeNotFinite => "exclude NaN with --nodata nan or, in a fit, any of them with --mask FILE",
-        Hint::CheckExclusions => "check --nodata, --mask, --weights and --valid-range",
+        Hint::CheckExclusions => "check --nodata, --mask, --weights, --valid-range and --where",
         Hint::IncludeTransparent => "use --no-alpha to include them",
         Hint::OutputTypes(types) => {
             return format!("use --dtype {}, perhaps with --clamp", alternatives(types));

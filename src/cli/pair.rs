@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::reading::{Masks, ReadingArguments, tell_details};
 use super::validity::ValidityArguments;
 use super::verbosity::Verbosity;
-use crate::array::{DataError, MaskedArray, MemoryPlan, Problem, ValidityRules, shown};
+use crate::array::{Condition, DataError, MaskedArray, MemoryPlan, Problem, Selection, ValidityRules, shown};
 use crate::engine::EngineError;
 use crate::io::{Metadata, Opened, Source, check_keys};
 use crate::report::InputFile;
@@ -50,14 +50,21 @@ impl PairArguments {
 
     /// The files, which no output may replace.
     pub(super) fn paths(&self) -> Vec<(&'static str, &Path)> {
-        self.sources().map(|(name, source)| (name, source.path.as_path())).collect()
+        let elsewhere = self.validity.conditions.iter().filter_map(|row| Some(("--where", row.path()?)));
+        self.sources().map(|(name, source)| (name, source.path.as_path())).chain(elsewhere).collect()
     }
 
     /// Every file that is read, with the keys that are given beside it.
     pub(super) fn resolved(&self) -> Result<Vec<(&'static str, Source)>, CliError> {
         let [x, t] = self.columns.of(&self.x, self.t.as_ref())?;
         let companions = self.sources().skip(2).map(|(name, source)| (name, source.clone()));
-        Ok([("X", x), ("T", t)].into_iter().chain(companions).collect())
+        let conditions = self.conditions().map(|(_, source)| ("--where", source));
+        Ok([("X", x), ("T", t)].into_iter().chain(companions).chain(conditions).collect())
+    }
+
+    /// The conditions on rows, each with its column.
+    fn conditions(&self) -> impl Iterator<Item = (&Condition, Source)> {
+        self.validity.conditions.iter().map(|row| (&row.condition, row.column(&self.x)))
     }
 
     /// The files and their size, for people who wait.
@@ -115,9 +122,23 @@ impl PairArguments {
         }
         let progress = Progress::of_work(verbosity.quiet, &self.reads());
         let memory = MemoryPlan::new(memory_bytes);
-        let reading = self.reading.within(memory.array_bytes(self.sources().count()));
+        let arrays = self.sources().count() + self.validity.conditions.len();
+        let reading = self.reading.within(memory.array_bytes(arrays));
         let grouping = grouping.map_or(Ok(Grouping::One), |grouping| grouping.load(&reading))?;
-        let named = self.resolved()?;
+        let mut named = self.resolved()?;
+        let mut rows = Rows::default();
+        // Columns of text are read by themselves, before those of numbers.
+        let mut of_numbers = Vec::new();
+        for (condition, source) in self.conditions() {
+            match reading.open_texts(&source)? {
+                Some(texts) => {
+                    rows.select(condition.of_texts(&texts.ids, &texts.texts)?)?;
+                    let is_it = |(name, other): &(&str, Source)| *name == "--where" && *other == source;
+                    named.retain(|named| !is_it(named));
+                }
+                None => of_numbers.push(condition),
+            }
+        }
         let sources: Vec<&Source> = named.iter().map(|(_, source)| source).collect();
         let mut opened = reading.open_all_selected(&sources)?.into_iter();
         let (Some(x), Some(t)) = (opened.next(), opened.next()) else {
@@ -127,20 +148,34 @@ impl PairArguments {
             self.validity.mask.as_ref().and_then(|_| opened.next()),
             self.validity.weights.as_ref().and_then(|_| opened.next()),
         );
+        let columns: Vec<Opened> = opened.collect();
+        for (condition, column) in of_numbers.into_iter().zip(&columns) {
+            rows.select(condition.of_numbers(&MaskedArray::from(column))?)?;
+        }
         progress.end();
+        self.reading.tell_unscaled(&[&x, &t], verbosity);
+        let mut values = self.validity.values();
+        tell_replaced(verbosity, &x, values.x_nodata);
+        tell_replaced(verbosity, &t, values.t_nodata);
+        let (x, is_scaled) = self.reading.scaled(x, values.x_nodata, reading.memory_bytes)?;
+        values.x_nodata = values.x_nodata.filter(|_| !is_scaled);
+        let (t, is_scaled) = self.reading.scaled(t, values.t_nodata, reading.memory_bytes)?;
+        values.t_nodata = values.t_nodata.filter(|_| !is_scaled);
         let all: Vec<&Opened> =
             [Some(&x), Some(&t), mask.as_ref(), weights.as_ref()].into_iter().flatten().collect();
-        check_keys(all.iter().copied())?;
+        check_keys(all.iter().copied().chain(&columns))?;
         tell_details(verbosity, &all, Masks::Given);
         tell_places(verbosity, &x, &t);
-        let files =
-            named.iter().zip(&all).map(|((name, source), opened)| input(name, source, opened)).collect();
+        tell_squeezed(verbosity, &x, &t);
+        let files = named
+            .iter()
+            .zip(all.iter().copied().chain(&columns))
+            .map(|((name, source), opened)| input(name, source, opened))
+            .collect();
         let fitted = [Some(&x), Some(&t), weights.as_ref()].into_iter().flatten();
         let masked_by = fitted.flat_map(exclusions).collect();
         let (mask, weights) = (mask.map(MaskedArray::from), weights.map(MaskedArray::from));
-        let rules = ValidityRules { mask, weights, ..self.validity.values() };
-        tell_replaced(verbosity, &x, rules.x_nodata);
-        tell_replaced(verbosity, &t, rules.t_nodata);
+        let rules = ValidityRules { mask, weights, selection: rows.0, ..values };
         let progress = Progress::of_work(verbosity.quiet, "looking for valid elements");
         let metadata = t.metadata().clone();
         let rank = t.shape().0.len();
@@ -153,6 +188,20 @@ impl PairArguments {
         let problem = problem.build()?.grouped(grouping.groups()).map_err(EngineError::from)?;
         progress.end();
         Ok((LoadedPair { problem, metadata, masked_by, files }, grouping))
+    }
+}
+
+/// The rows for which all conditions so far hold.
+#[derive(Default)]
+struct Rows(Option<Selection>);
+
+impl Rows {
+    fn select(&mut self, more: Selection) -> Result<(), DataError> {
+        self.0 = Some(match self.0.take() {
+            Some(rows) => rows.and(&more)?,
+            None => more,
+        });
+        Ok(())
     }
 }
 
@@ -193,6 +242,19 @@ pub(super) fn tell_replaced(verbosity: Verbosity, opened: &Opened, given: Option
             "{}: its own nodata value {own:?} is replaced by {given:?}, as asked for, so {own:?} is valid; use --mask \
              or --valid-range to exclude both",
             opened.label()
+        ));
+    }
+}
+
+/// Tells a user whose X and T have shapes that differ by axes of one index.
+fn tell_squeezed(verbosity: Verbosity, x: &Opened, t: &Opened) {
+    if x.shape() != t.shape() && x.shape().is_squeezed(t.shape()) {
+        verbosity.note(&format_args!(
+            "{} has the shape {} and {} {}: they differ only by axes of length 1, and the fit is over the latter's",
+            x.label(),
+            x.shape(),
+            t.label(),
+            t.shape()
         ));
     }
 }

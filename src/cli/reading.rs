@@ -3,7 +3,7 @@ use clap::{Args, ValueEnum};
 use super::hint::{flags, told};
 use super::values::ShapeArgument;
 use super::verbosity::Verbosity;
-use crate::array::{Hint, Hinted};
+use crate::array::{DataError, Hint, Hinted};
 use crate::io::{Decimal, Delimiter, Opened, RawLayout, RawType, Reading, TextRules};
 
 /// Options for reading data arguments.
@@ -41,6 +41,12 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "CHAR", value_parser = comment)]
     comment: Option<u8>,
 
+    /// Apply the scale and the offset that the file of X, or of T, has for it (GDAL's of a .tif,
+    /// scale_factor and add_offset of columns and tensors): W and b are then of such values. Nodata
+    /// values are numbers as they are stored, valid ranges are of scaled values
+    #[arg(long)]
+    scaled: bool,
+
     /// Ignore the alpha band of an image, which otherwise excludes the pixels where it is 0
     #[arg(long)]
     no_alpha: bool,
@@ -75,6 +81,27 @@ fn comment(text: &str) -> Result<u8, String> {
 }
 
 impl ReadingArguments {
+    /// The values of X, or of T, if they are to be scaled; whether they are then. Beyond a bound
+    /// of memory they are in a temporary file.
+    pub(super) fn scaled(
+        &self,
+        opened: Opened,
+        nodata: Option<f64>,
+        memory_bytes: u64,
+    ) -> Result<(Opened, bool), DataError> {
+        if !self.scaled || !opened.has_scaling() {
+            return Ok((opened, false));
+        }
+        Ok((opened.scaled(nodata, memory_bytes)?, true))
+    }
+
+    /// Tells that files have nothing to scale by.
+    pub(super) fn tell_unscaled(&self, opened: &[&Opened], verbosity: Verbosity) {
+        if self.scaled && !opened.iter().any(|array| array.has_scaling()) {
+            verbosity.note(&"--scaled: the file has no scale or offset, so its numbers are used as they are");
+        }
+    }
+
     /// The reading that was asked for, with a bound of memory for decoded data.
     pub(super) fn within(&self, memory_bytes: u64) -> Reading {
         let raw = self.raw_dtype.map(|dtype| RawLayout {

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::choice::{self, Choice};
 use super::georeference::Georeference;
+#[cfg(feature = "tiff")]
+use super::image_profile::ImageProfile;
 use super::note::Note;
-use crate::array::{Array, Bitmap, DataError, MaskedArray, Missing, Nodata};
+use super::scaling;
+use crate::array::{Array, Bitmap, DataError, MaskedArray, Missing, Nodata, Scaling};
 
 /// The information of a file about one of its arrays.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +18,10 @@ pub struct Metadata {
     /// The value at missing elements that something else marks.
     fill: Option<f64>,
     georeference: Option<Georeference>,
+    #[cfg(feature = "tiff")]
+    profile: Option<Arc<ImageProfile>>,
+    /// The scale and the offset of the elements: of each array of a stack, or a single one.
+    scalings: Vec<Option<Scaling>>,
     notes: Vec<Note>,
     choice: Option<Choice>,
 }
@@ -69,6 +76,12 @@ impl Metadata {
     #[must_use]
     pub fn georeference(&self) -> Option<&Georeference> {
         self.georeference.as_ref()
+    }
+
+    /// How the image's file stores it, if it is a TIFF.
+    #[cfg(feature = "tiff")]
+    pub(super) fn profile(&self) -> Option<&ImageProfile> {
+        self.profile.as_deref()
     }
 
     /// Notes for the user on how the array is read.
@@ -146,6 +159,58 @@ impl Opened {
     pub(super) fn located(mut self, georeference: Option<Georeference>) -> Self {
         self.metadata.georeference = georeference;
         self
+    }
+
+    /// The array, an image that is stored so.
+    #[cfg(feature = "tiff")]
+    pub(super) fn stored_as(mut self, profile: ImageProfile) -> Self {
+        self.metadata.profile = Some(Arc::new(profile));
+        self
+    }
+
+    /// The array with the scale and the offset that its file has, and a note on them.
+    pub(super) fn with_scaling(mut self, scaling: Option<Scaling>) -> Self {
+        self.metadata.scalings = vec![scaling];
+        self.noted(scaling.map(scaling::note))
+    }
+
+    /// Whether the file has a scale or an offset for elements.
+    #[must_use]
+    pub fn has_scaling(&self) -> bool {
+        self.metadata.scalings.iter().any(Option::is_some)
+    }
+
+    /// The values of the elements by the file's scale and offset, as f64; the same array if
+    /// it has none. Missing elements are null: by the nodata value given, or else the file's,
+    /// each a number as it is stored. Beyond `memory_bytes` the values are in a temporary
+    /// file.
+    ///
+    /// # Errors
+    /// Those of the nodata value, and of a temporary file.
+    pub fn scaled(self, nodata: Option<f64>, memory_bytes: u64) -> Result<Self, DataError> {
+        if !self.has_scaling() {
+            return Ok(self);
+        }
+        let scalings: Vec<Scaling> =
+            self.metadata.scalings.iter().map(|scaling| scaling.unwrap_or(Scaling::NONE)).collect();
+        let (array, valid) = MaskedArray::from(&self).scaled(&scalings, nodata, memory_bytes)?;
+        let mut metadata = self.metadata;
+        metadata.fill = nodata.or(metadata.fill());
+        metadata.missing = Missing::default();
+        metadata.scalings = Vec::new();
+        metadata.notes.retain(|note| !matches!(note, Note::NotScaled { .. }));
+        Ok(Self { array, metadata }.with_nulls(valid))
+    }
+
+    /// Notes that the array number `place` of a stack of which this is the first is another
+    /// one: its bands and its scaling.
+    pub(super) fn with_bands_of(&mut self, other: &Self, place: usize) {
+        self.metadata.scalings.resize(place, None);
+        self.metadata.scalings.push(other.metadata.scalings.first().copied().flatten());
+        #[cfg(feature = "tiff")]
+        if let (Some(own), Some(other)) = (&mut self.metadata.profile, &other.metadata.profile) {
+            Arc::make_mut(own).bands.extend(&other.bands);
+        }
     }
 
     /// The array with notes on how it is read.

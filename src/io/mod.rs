@@ -37,6 +37,7 @@ mod fits_plan;
 mod georeference;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod image_profile;
 mod input;
 mod labels;
 mod listing;
@@ -61,6 +62,7 @@ mod read_at;
 pub mod results;
 mod safetensors;
 mod safetensors_shards;
+mod scaling;
 mod selection;
 #[cfg(any(feature = "png", feature = "tiff"))]
 mod sidecar;
@@ -73,7 +75,6 @@ mod texts;
 #[cfg(feature = "tiff")]
 mod tiff;
 mod writer;
-#[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
 #[cfg(feature = "zarr")]
 mod zarr;
@@ -82,6 +83,7 @@ pub use baseline::{Baseline, BaselineResult};
 pub use decoding::is_catching;
 pub use document::{Document, DocumentError, read_object};
 pub use georeference::Georeference;
+pub use image_profile::{ImageCompression, ImageProfile};
 pub use listing::{Listed, Listing};
 pub use metadata::{Metadata, Opened, check_keys};
 pub use model::{ModelFormat, SavedDescent, load_descent, load_model, to_safetensors};

@@ -122,6 +122,17 @@ pub enum Note {
     OnlyReduced,
     /// The sizes of strips or tiles are not in the file.
     SizesCalculated,
+    /// The overviews of X's image are not written.
+    OverviewsDropped,
+    /// Tiles or strips that are written have fewer rows than those of X's image.
+    BlocksLower {
+        /// The rows of those.
+        asked: u32,
+        /// Theirs.
+        rows: u32,
+    },
+    /// An image is not compressed, because its place is a pipe.
+    NotCompressed,
 }
 
 /// Lines of a text file that are no rows, or empty ones.
@@ -284,6 +295,15 @@ impl fmt::Display for Note {
                 "its only image calls itself a reduced copy of another one, and is read; if that other one is \
                  meant, find the file that has it",
             ),
+            Self::OverviewsDropped => f.write_str(
+                "the overviews of X's image are not written; make them with gdaladdo, for example",
+            ),
+            Self::BlocksLower { asked, rows } => write!(
+                f,
+                "its tiles or strips have {rows} rows, not the {asked} of X's image, for which the bound of memory is \
+                 too low"
+            ),
+            Self::NotCompressed => f.write_str("not compressed, because it goes to a pipe or a device"),
             Self::SizesCalculated => f.write_str(
                 "its strips or tiles have places but no sizes, which were calculated from the image's; write it \
                  again, for example with tiffcp",

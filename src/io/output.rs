@@ -8,7 +8,7 @@
 //! that directory removes it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::array::DataError;
@@ -110,6 +110,29 @@ impl OutputFile {
         // A failure is remembered, and told by `finish` with the file's name.
         let _ = self.write_all(contents);
         self.finish()
+    }
+
+    /// Whether the first bytes can be written again: a pipe has them no more.
+    #[allow(dead_code, reason = "images may be left out")]
+    pub(crate) fn is_regular(&self) -> bool {
+        matches!(self.target, Target::Regular(_))
+    }
+
+    /// Writes the first bytes again.
+    #[allow(dead_code, reason = "images may be left out")]
+    pub(crate) fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        let written = match &mut self.target {
+            Target::Regular(file) => file
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| file.write_all(bytes))
+                .and_then(|()| file.seek(SeekFrom::End(0)))
+                .map(|_| ()),
+            Target::Special(_) => Err(io::ErrorKind::NotSeekable.into()),
+        };
+        self.remember(written)
     }
 
     fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {

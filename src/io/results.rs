@@ -7,7 +7,7 @@ use super::writer::ArrayWriter;
 use super::{csv, fits_file, npy, npz, safetensors};
 use crate::array::DataError;
 
-pub use super::writer::{ResultFile, ResultPlan};
+pub use super::writer::{Append, ResultFile, ResultPlan};
 
 const FORMATS: &str =
     ".npy .npz .csv .tsv .parquet .arrow .feather .tif .png .safetensors .fits .raw .bin .dat";
@@ -71,10 +71,33 @@ impl ResultFormat {
         matches!(self, Self::Npy | Self::Npz)
     }
 
+    /// Whether predictions can be a column more of X's table.
+    #[must_use]
+    pub fn holds_tables(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+
     /// Whether a file has nulls where X has, whatever is given for them.
     #[must_use]
     pub fn holds_nulls(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow | Self::Text)
+    }
+}
+
+/// Opens the table that predictions are added to, of either format.
+#[cfg(feature = "parquet")]
+fn table(path: &Path) -> Result<super::arrow::Table, DataError> {
+    use std::io::Read;
+
+    let mut start = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.map_err(|e| DataError::io(path, e))?;
+    let is_stream = start == [0xff; 4];
+    match &start {
+        b"PAR1" => super::parquet::open_table(path),
+        b"ARRO" => super::arrow::open_table(path),
+        _ if is_stream => super::arrow::open_table(path),
+        _ => Err(DataError::Append { path: path.to_owned(), reason: "it is no Parquet or Arrow file" }),
     }
 }
 
@@ -91,16 +114,16 @@ pub fn create(format: ResultFormat, path: &Path, plan: &ResultPlan<'_>) -> Resul
         ResultFormat::Safetensors => return headed(safetensors::header(path, plan)?),
         ResultFormat::Raw => return headed(Vec::new()),
         #[cfg(feature = "tiff")]
-        ResultFormat::Tiff => return headed(super::tiff::header(path, plan)?),
+        ResultFormat::Tiff => return super::tiff::create(path, plan),
         ResultFormat::Npz => Box::new(npz::Writer::create(path, plan)?),
         ResultFormat::Fits => Box::new(fits_file::Writer::create(path, plan)?),
         ResultFormat::Text => Box::new(csv::Writer::create(path, plan)?),
         #[cfg(feature = "png")]
         ResultFormat::Png => Box::new(super::png::Writer::create(path, plan)?),
         #[cfg(feature = "parquet")]
-        ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, plan)?),
+        ResultFormat::Parquet => Box::new(super::parquet::Writer::create(path, plan, table)?),
         #[cfg(feature = "parquet")]
-        ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, plan)?),
+        ResultFormat::Arrow => Box::new(super::arrow::Writer::create(path, plan, table)?),
         #[cfg(not(feature = "tiff"))]
         ResultFormat::Tiff => return Err(DataError::not_built(path, "TIFF", "tiff")),
         #[cfg(not(feature = "png"))]

@@ -11,9 +11,9 @@ use super::fits_plan::{COUNT, FitsPlan, Keys, NUMBERS};
 use super::input::Input;
 use super::listing::Listed;
 use super::metadata::Opened;
-use super::nodata;
 use super::output::OutputFile;
 use super::writer::{NAME, ResultPlan};
+use super::{nodata, scaling};
 use crate::array::error::{excerpt, reason};
 use crate::array::{DataError, ElementType, LabelNames, Layout, Order, Shape};
 
@@ -45,7 +45,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     // The attribute of this tensor, else of all.
     let attributes = [&format!("{name}._FillValue"), "_FillValue"];
     let nodata = nodata::find(&attributes, |attribute| notes?.get(attribute));
-    Ok(Opened::from(input.array(map, layout)?.keyed(name)).with_nodata(nodata))
+    let own = [format!("{name}.scale_factor"), format!("{name}.add_offset")];
+    let scaling = scaling::find(&[[&own[0], &own[1]]], |attribute| notes?.get(attribute));
+    let opened = Opened::from(input.array(map, layout)?.keyed(name));
+    Ok(opened.with_nodata(nodata).with_scaling(scaling))
 }
 
 /// The tensors of a file.

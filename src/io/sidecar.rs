@@ -78,6 +78,24 @@ impl Notes {
         found
     }
 
+    /// The scale and the offset of a band, numbered from 1, where it has them.
+    pub(super) fn scaling(&self, band: usize) -> [Option<f64>; 2] {
+        let mut found = [None; 2];
+        xml::for_each_text(&self.xml, |open, text| {
+            let [root, of, value] = open else { return };
+            let number = of.attribute("band");
+            let is_it = root.is("PAMDataset") && of.is("PAMRasterBand");
+            if is_it && number.is_some_and(|number| number.trim().parse() == Ok(band)) {
+                for (name, found) in ["Scale", "Offset"].into_iter().zip(&mut found) {
+                    if value.is(name) {
+                        *found = text.trim().parse().ok();
+                    }
+                }
+            }
+        });
+        found
+    }
+
     /// The dataset's item NODATA_VALUES: a value for each band.
     pub(super) fn nodata_values(&self) -> Option<String> {
         let mut values = None;

@@ -85,7 +85,12 @@ impl<'a> Stack<'a> {
     }
 
     pub(super) fn push(&mut self, opened: &Opened) -> Result<(), DataError> {
-        let first = self.first.get_or_insert_with(|| opened.clone());
+        match &mut self.first {
+            Some(first) if self.along == Along::NewAxis => first.with_bands_of(opened, self.count),
+            Some(_) => {}
+            None => self.first = Some(opened.clone()),
+        }
+        let Some(first) = &self.first else { return Ok(()) };
         let compared = |shape: &Shape| match self.along {
             Along::NewAxis => shape.0.clone(),
             Along::FirstAxis => shape.0.get(1..).unwrap_or_default().to_vec(),

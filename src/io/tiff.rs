@@ -8,29 +8,32 @@ mod blocks;
 mod compression;
 mod decode;
 mod directory;
+mod encode;
 mod image;
 mod lzw;
 mod markers;
 mod output;
 mod packing;
 mod pages;
+mod profile;
 mod samples;
 mod tag;
 mod whole;
+mod writer;
 
 use self::decode::Wanted;
 use self::directory::{Directory, File};
 use self::image::Image;
 pub(super) use self::markers::mask_beside;
 use self::markers::{Band, transparent};
-pub(super) use self::output::{header, write_fits};
+pub(super) use self::output::{create, write_fits};
 use self::pages::{Page, pages};
 use super::georeference::{GeoValue, Georeference};
 use super::input::Input;
 use super::listing::Listed;
 use super::metadata::Opened;
 use super::note::Note;
-use super::{nodata, sidecar};
+use super::{nodata, scaling, sidecar, xml};
 use crate::array::mapping::Mapping;
 use crate::array::nodata::is_in_range;
 use crate::array::{Array, Bitmap, DataError, Element, ElementType, Nodata};
@@ -64,6 +67,8 @@ struct Chosen<'a> {
     is_only: bool,
     notes: Vec<Note>,
     nodata: Option<Nodata>,
+    /// The scale and the offset that are beside the image.
+    scaling: [Option<f64>; 2],
     excluded: Option<(String, Bitmap)>,
     /// Whether a mask decides alone which pixels are missing.
     is_masked: bool,
@@ -111,6 +116,7 @@ impl<'a> Chosen<'a> {
             notes.extend(nodata::shown(found).map(|value| Note::NodataBeside { value, file }));
         }
         let found = elsewhere.map(|(found, _)| found).or(own);
+        let scaling = beside.as_ref().map(|beside| beside.scaling(this.number)).unwrap_or_default();
 
         let excluded = markers::in_place_of_nodata(input, map, page, beside.as_ref(), &this, &mut notes)?;
         let is_masked = excluded.is_some();
@@ -130,6 +136,7 @@ impl<'a> Chosen<'a> {
             is_only,
             notes,
             nodata: found,
+            scaling,
             excluded,
             is_masked,
         })
@@ -147,7 +154,9 @@ impl<'a> Chosen<'a> {
 
     fn opened(&self, array: Array) -> Result<Opened, DataError> {
         let array = if self.is_only { array } else { array.keyed(self.input.key.unwrap_or("1")) };
-        let mut opened = Opened::from(array).compared_as_gdal_does().located(georeference(self.directory)?);
+        let profile = profile::profile(self.input, self.directory.file(), self.directory, self.band)?;
+        let opened = Opened::from(array).compared_as_gdal_does().located(georeference(self.directory)?);
+        let mut opened = opened.stored_as(profile);
         let mut notes = self.notes.clone();
         let found = self.nodata.clone();
         if let Some((by, valid)) = &self.excluded {
@@ -156,12 +165,13 @@ impl<'a> Chosen<'a> {
             notes.push(Note::Masked { by: by.clone(), is_alpha, count: valid.missing(), unused });
             opened = opened.with_nulls(valid.clone());
         }
-        let text = self.directory.text(tag::GDAL_METADATA)?;
-        notes.extend(text.and_then(|text| scaling(&text, self.band)));
+        let own = self.directory.text(tag::GDAL_METADATA)?.map(|text| scaling_of(&text, self.band));
+        let own = own.unwrap_or_default();
+        let scaling = scaling::of(self.scaling[0].or(own[0]), self.scaling[1].or(own[1]));
         // A mask decides alone; the value is still the one to write for missing pixels.
         let opened =
             if self.is_masked { opened.with_fill(found.as_ref()) } else { opened.with_nodata(found) };
-        Ok(opened.noted(notes))
+        Ok(opened.noted(notes).with_scaling(scaling))
     }
 }
 
@@ -232,20 +242,21 @@ fn georeference(directory: &Directory<'_>) -> Result<Option<Georeference>, DataE
     Ok(Some(Georeference(geo)).filter(|geo| !geo.0.is_empty()))
 }
 
-/// The note of a scale or an offset for a band in GDAL's notes, which is not
-/// applied.
-fn scaling(notes: &str, band: usize) -> Option<Note> {
-    let of_band = |item: &&str| item.contains(&format!("sample=\"{band}\"")) || !item.contains("sample=\"");
-    let number = |role: &str, usual: f64| {
-        let items = notes.split("<Item ").skip(1).filter(of_band);
-        let (_, rest) =
-            items.filter_map(|item| item.split_once('>')).find(|(head, _)| head.contains(role))?;
-        rest.split('<').next()?.trim().parse().ok().filter(|number: &f64| (number - usual).abs() > 0.0)
-    };
-    let (scale, offset) = (number("role=\"scale\"", 1.0), number("role=\"offset\"", 0.0));
-    let (scale, offset) =
-        if scale.or(offset).is_some() { (scale.unwrap_or(1.0), offset.unwrap_or(0.0)) } else { return None };
-    Some(Note::NotScaled { scale, offset })
+/// The scale and the offset of a band, numbered from 0, in GDAL's notes.
+fn scaling_of(notes: &str, band: usize) -> [Option<f64>; 2] {
+    let mut found = [None; 2];
+    xml::for_each_text(notes, |open, text| {
+        let [_, item] = open else { return };
+        let is_of_band = item.attribute("sample").is_none_or(|sample| sample.trim().parse() == Ok(band));
+        let role = item.attribute("role").filter(|_| is_of_band);
+        let place = match role.as_deref() {
+            Some("scale") => 0,
+            Some("offset") => 1,
+            _ => return,
+        };
+        found[place] = found[place].or(text.trim().parse().ok());
+    });
+    found
 }
 
 /// Refuses samples that are no numbers of their own.

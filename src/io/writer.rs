@@ -4,7 +4,9 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::image_profile::ImageCompression;
 use super::metadata::Metadata;
+use super::note::Note;
 use super::output::OutputFile;
 use crate::array::{DataError, Element, ElementType, Order, Shape};
 
@@ -26,6 +28,22 @@ pub struct ResultPlan<'x> {
     pub order: Order,
     /// The nodata value among them.
     pub nodata: Option<f64>,
+    /// The table that they are added to, where the format
+    /// [`holds_tables`](super::results::ResultFormat::holds_tables).
+    pub append: Option<Append<'x>>,
+    /// The compression of an image; without it, that of X's image, or none.
+    pub compression: Option<ImageCompression>,
+    /// The most bytes of them that wait in memory.
+    pub memory_bytes: u64,
+}
+
+/// A table that predictions are added to.
+#[derive(Debug, Clone, Copy)]
+pub struct Append<'x> {
+    /// The file, that of X.
+    pub table: &'x Path,
+    /// The name of the column of predictions.
+    pub column: &'x str,
 }
 
 /// Takes an array's elements, as they are computed, to a file.
@@ -65,6 +83,7 @@ pub struct ResultFile {
     path: PathBuf,
     /// Bytes of elements that are still to come.
     left: u64,
+    notes: Vec<Note>,
 }
 
 impl ResultFile {
@@ -76,7 +95,19 @@ impl ResultFile {
         writer: Box<dyn ArrayWriter>,
     ) -> Self {
         let left = shape.elements().unwrap_or(u64::MAX).saturating_mul(element.size() as u64);
-        Self { writer, path: path.to_owned(), left }
+        Self { writer, path: path.to_owned(), left, notes: Vec::new() }
+    }
+
+    /// The file with notes on how it is written.
+    #[cfg(feature = "tiff")]
+    pub(super) fn noted(self, notes: Vec<Note>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Notes for the user on how the file is written.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// A file in which elements follow a header as they are.

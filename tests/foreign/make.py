@@ -27,6 +27,7 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import rasterio
+import rasterio.control
 import tifffile
 from PIL import Image
 from safetensors.numpy import save_file
@@ -408,6 +409,29 @@ def scaled():
         file.offsets = (0.0, -3.0, 7.25)
     with rasterio.open(OUT / "scaled.tif") as file:
         assert (file.read(2) == image("i2", 3)[:, :, 1]).all()
+
+
+def profiles():
+    """Images whose storage and texts a prediction keeps: profile-tiles.tif has BigTIFF tiles with the bands of
+    a pixel side by side, descriptions, tags, an overview, and points in the place of pixels; profile-strips.tif
+    has ground control points."""
+    pixels = np.moveaxis(image("u2", 3), -1, 0)
+    shape = dict(driver="GTiff", height=ROWS, width=COLUMNS)
+    how = dict(count=3, dtype="uint16", tiled=True, blockxsize=32, blockysize=16, compress="deflate", predictor=2)
+    geo = dict(crs="EPSG:32632", transform=rasterio.Affine(10, 0, 600000, 0, -10, 5100000))
+    with rasterio.open(OUT / "profile-tiles.tif", "w", **shape, **how, **geo, bigtiff="yes", interleave="pixel") as file:
+        file.write(pixels)
+        file.descriptions = ("red", "green", "near <infrared>")
+        file.update_tags(AREA_OR_POINT="Point", MISSION="a & b", TIFFTAG_ARTIST="make.py")
+        file.update_tags(3, WAVELENGTH="842")
+        file.update_tags(1, STATISTICS_MEAN="3")
+        file.build_overviews([2])
+    point = rasterio.control.GroundControlPoint
+    places = [(0, 0, 9.0, 47.0), (0, COLUMNS, 9.6, 47.1), (ROWS, 0, 9.1, 46.6), (ROWS, COLUMNS, 9.7, 46.7)]
+    gcps = dict(gcps=[point(row=row, col=column, x=x, y=y) for row, column, x, y in places], crs="EPSG:4326")
+    how = dict(count=1, dtype="uint16", blockysize=8, compress="lzw")
+    with rasterio.open(OUT / "profile-strips.tif", "w", **shape, **how, **gcps) as file:
+        file.write(pixels[:1])
 
 
 def stacks():
@@ -859,6 +883,7 @@ if __name__ == "__main__":
     masks()
     markers()
     scaled()
+    profiles()
     stacks()
     tables()
     kinds()

@@ -84,6 +84,16 @@ impl Array {
         long.next().is_none().then(|| Self { shape: shape.clone(), strides, ..self.clone() })
     }
 
+    /// Gives the array another shape that differs from its own only by axes of one index,
+    /// if it does.
+    pub(crate) fn squeeze_to(&mut self, shape: &Shape) {
+        if self.shape != *shape
+            && let Some(view) = self.reshaped(shape)
+        {
+            *self = view;
+        }
+    }
+
     /// Whether elements are repeated along an axis.
     pub(crate) fn is_repeated(&self) -> bool {
         self.shape.0.iter().zip(&self.strides).any(|(&extent, &stride)| extent > 1 && stride == 0)

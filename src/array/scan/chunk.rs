@@ -12,6 +12,7 @@ pub(super) mod verdict {
     pub(in crate::array::scan) const NO_WEIGHT: u8 = 5;
     pub(in crate::array::scan) const WEIGHT: u8 = 6;
     pub(in crate::array::scan) const MASK: u8 = 7;
+    pub(in crate::array::scan) const CONDITION: u8 = 8;
 }
 
 /// The elements of a chunk, and the finding about each.
@@ -59,6 +60,7 @@ impl Chunk {
         Self {
             words: verdicts.chunks(WORD).map(bits).collect(),
             excluded: Excluded {
+                condition: count(verdict::CONDITION),
                 mask: count(verdict::MASK),
                 weight: count(verdict::WEIGHT),
                 x_nodata: count(verdict::X_NODATA),

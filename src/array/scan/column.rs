@@ -6,7 +6,7 @@ use crate::array::{Array, DataError, Order, error};
 
 /// An array of a problem and its missing elements, as they are scanned.
 #[derive(Clone, Copy)]
-pub(super) struct Column<'a> {
+pub(in crate::array) struct Column<'a> {
     masked: &'a MaskedArray,
     marker: Option<Marker>,
 }
@@ -17,7 +17,7 @@ impl<'a> Column<'a> {
     ///
     /// # Errors
     /// [`DataError::UnclearNodata`] if none is given and the file's is unclear.
-    pub(super) fn new(masked: &'a MaskedArray, given: Option<f64>) -> Result<Self, DataError> {
+    pub(in crate::array) fn new(masked: &'a MaskedArray, given: Option<f64>) -> Result<Self, DataError> {
         let (array, missing) = (&masked.array, &masked.missing);
         let of = |value| Marker::of(value, array.element(), missing.comparison);
         let marker = match (given, &missing.nodata) {
@@ -36,18 +36,18 @@ impl<'a> Column<'a> {
         Ok(Self { masked, marker })
     }
 
-    pub(super) fn array(&self) -> &'a Array {
+    pub(in crate::array) fn array(&self) -> &'a Array {
         &self.masked.array
     }
 
     /// Whether elements may be missing.
-    pub(super) fn may_miss(&self) -> bool {
+    pub(in crate::array) fn may_miss(&self) -> bool {
         self.marker.is_some() || self.masked.missing.valid.is_some()
     }
 
     /// Reads the elements of a range; whole numbers of 64 bits that are the nodata
     /// value as NaN.
-    pub(super) fn read(&self, order: Order, range: &Range<usize>, values: &mut Vec<f64>) {
+    pub(in crate::array) fn read(&self, order: Order, range: &Range<usize>, values: &mut Vec<f64>) {
         values.resize(range.len(), 0.0);
         self.array().read(order, range.start, values);
         if let Some(Marker::Whole(whole)) = self.marker {
@@ -58,7 +58,7 @@ impl<'a> Column<'a> {
     }
 
     /// Marks the missing ones of `values`, the elements from number `start` on.
-    pub(super) fn mark_missing(
+    pub(in crate::array) fn mark_missing(
         &self,
         order: Order,
         start: usize,

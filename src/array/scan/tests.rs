@@ -54,11 +54,14 @@ fn the_first_reason_is_the_one() {
         t_nodata: Some(-9.0),
         valid_range: Some([0.0, 50.0]),
         mask: Some(mask),
-        weights: None,
+        ..ValidityRules::default()
     };
     let validity = of(&x, Some(&t), Order::C, &rules).unwrap().unwrap();
     assert_eq!(bits(&validity), [true, false, false, false, false, false, false, true]);
-    assert_eq!(validity.excluded(), Excluded { mask: 2, weight: 0, x_nodata: 1, t_nodata: 1, range: 2 });
+    assert_eq!(
+        validity.excluded(),
+        Excluded { mask: 2, x_nodata: 1, t_nodata: 1, range: 2, ..Excluded::default() }
+    );
     assert_eq!((validity.count(), validity.words(&(0..8))), (2, &[0b1000_0001][..]));
 }
 

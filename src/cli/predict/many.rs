@@ -43,8 +43,9 @@ pub(super) fn run(arguments: &PredictArguments, fits: &SavedFits) -> Result<Outc
         }
         None => (data, false),
     };
+    let excludes_range = data.validity().is_some_and(|validity| validity.excluded().range > 0);
     let keeps_nulls = format.holds_nulls() && !has_missing;
-    let nodata = match arguments.nodata_of_y(&x, keeps_nulls)? {
+    let nodata = match arguments.nodata_of_y(&x, keeps_nulls, excludes_range)? {
         None if has_missing && arguments.dtype.0.is_float() => Some(f64::NAN),
         None if has_missing => {
             return Err(CliError::Usage(format!(
@@ -55,8 +56,20 @@ pub(super) fn run(arguments: &PredictArguments, fits: &SavedFits) -> Result<Outc
         nodata => nodata,
     };
     let (shape, metadata, element) = (x.shape(), x.metadata(), arguments.dtype.0);
-    let plan = ResultPlan { shape, metadata, element, order: data.order(), nodata };
+    let (order, compression, memory_bytes) =
+        (data.order(), arguments.compression(), arguments.engine.host_bytes());
+    let plan = ResultPlan {
+        shape,
+        metadata,
+        element,
+        order,
+        nodata,
+        append: arguments.append(),
+        compression,
+        memory_bytes,
+    };
     let file = results::create(format, &arguments.output, &plan)?;
+    arguments.tell_notes(&file);
     let mut output = Output::new(file, &data, &plan, keeps_nulls, arguments.clamp, arguments.verbosity);
     let result = {
         let _listening = interrupt::Watch::brief();

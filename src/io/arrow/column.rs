@@ -6,12 +6,13 @@ use arrow_ipc as ipc;
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::array::error::{excerpt, listed};
-use crate::array::{Array, Bitmap, DataError, ElementType, Nodata};
+use crate::array::{Array, Bitmap, DataError, ElementType, Nodata, Scaling};
 use crate::io::choice::Choice;
 use crate::io::input::Input;
 use crate::io::metadata::Opened;
 use crate::io::nodata;
 use crate::io::note::Note;
+use crate::io::scaling;
 
 pub(super) const KIND: &str = "Arrow";
 
@@ -27,6 +28,7 @@ pub(in super::super) struct Column {
     pub(in super::super) name: String,
     pub(in super::super) element: ElementType,
     pub(in super::super) nodata: Option<Nodata>,
+    pub(in super::super) scaling: Option<Scaling>,
     /// The key by which it was chosen, if one was given.
     choice: Option<Choice>,
 }
@@ -58,7 +60,16 @@ impl Column {
         };
         let element =
             element_type(field.data_type()).ok_or_else(|| no_number(input, &name, field.data_type()))?;
-        Ok(Self { index, fields, path, name, element, nodata: nodata_of(field), choice })
+        Ok(Self {
+            index,
+            fields,
+            path,
+            name,
+            element,
+            nodata: nodata_of(field),
+            scaling: scaling_of(field),
+            choice,
+        })
     }
 
     /// The column that was read, with its null elements and the number of decimals
@@ -69,6 +80,7 @@ impl Column {
         Opened::from(array.keyed(&self.name))
             .with_nulls(valid)
             .with_nodata(self.nodata.clone())
+            .with_scaling(self.scaling)
             .noted(rounded.into_iter().chain(note))
             .chosen(self.choice.clone())
     }
@@ -167,6 +179,11 @@ pub(in super::super) fn no_number(input: &Input<'_>, name: &str, data_type: &Dat
         found: format!("its type is {}", excerpt(&found)),
         remedy,
     }
+}
+
+/// The scale and the offset that a field has, by the names of the CF conventions.
+pub(in super::super) fn scaling_of(field: &Field) -> Option<Scaling> {
+    scaling::find(&[["scale_factor", "add_offset"]], |name| field.metadata().get(name))
 }
 
 /// The nodata value of a column's attributes, as netCDF and xarray name them.

@@ -14,6 +14,7 @@ mod fits;
 mod message;
 mod output;
 mod places;
+mod table;
 mod texts;
 mod values;
 
@@ -32,9 +33,10 @@ use batches::Reader;
 use column::KIND;
 use message::{CONTINUATION, DAMAGED, Message};
 
-pub(super) use column::{Column, no_number, nodata_of};
+pub(super) use column::{Column, no_number, nodata_of, scaling_of};
 pub(super) use fits::write_fits_as;
-pub(super) use output::{BatchFile, RecordBatch, TableWriter, Writer};
+pub(super) use output::{BatchFile, RecordBatch, Table, TableWriter, Writer};
+pub(super) use table::open_table;
 pub(super) use texts::{open_texts, text_column, texts_of};
 pub(super) use values::Part;
 

@@ -14,42 +14,117 @@ use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::column::KIND;
+use crate::array::error::reason;
 use crate::array::{Bitmap, DataError, ElementType};
+use crate::io::decoding::catch;
 use crate::io::output::OutputFile;
 use crate::io::writer::{ArrayWriter, NAME, ResultPlan};
 
 /// Rows of a batch that is written.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// A column of predictions on its way to a file, with nulls where X has them.
+/// Opens a table.
+pub(in crate::io) type OpenTable = fn(&Path) -> Result<Table, DataError>;
+
+/// All columns of a table, row after row.
+pub(in crate::io) struct Table {
+    pub(in crate::io) schema: Arc<Schema>,
+    pub(in crate::io) batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
+}
+
+/// The rows of a table that predictions are added to, as far as they are read.
+struct Rows {
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
+    /// Those of a batch that are left.
+    left: Option<RecordBatch>,
+}
+
+impl Rows {
+    /// The next rows of one batch, so many at most; `None` after the last one.
+    fn next(&mut self, most: usize) -> io::Result<Option<RecordBatch>> {
+        loop {
+            if let Some(left) = self.left.take().filter(|left| left.num_rows() > 0) {
+                let count = left.num_rows().min(most);
+                self.left = Some(left.slice(count, left.num_rows() - count));
+                return Ok(Some(left.slice(0, count)));
+            }
+            let batches = &mut self.batches;
+            let next = catch(|| batches.next().transpose()).and_then(|next| next);
+            match next.map_err(|e| io::Error::other(format!("X's table: {}", reason(&e))))? {
+                Some(batch) => self.left = Some(batch),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// A column of predictions on its way to a file, with nulls where X has them, by itself or
+/// beside the columns of X's table.
 struct Batches {
     schema: Arc<Schema>,
+    data_type: DataType,
     valid: Option<Arc<Bitmap>>,
     rows: usize,
+    others: Option<Rows>,
 }
 
 impl Batches {
     /// No batches yet, on their way to a file `path` of this kind. Fails for a
     /// type that Arrow does not have.
-    fn new(path: &Path, kind: &str, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
+    fn new(path: &Path, kind: &str, plan: &ResultPlan<'_>, table: OpenTable) -> Result<Self, DataError> {
         let element = plan.element;
         let data_type = data_type(element)
             .ok_or_else(|| DataError::write(path, io::Error::other(format!("{kind} has no {element}"))))?;
         let valid = plan.metadata.valid().cloned();
-        let field = Field::new(NAME, data_type, valid.is_some());
-        Ok(Self { schema: Arc::new(Schema::new(vec![field])), valid, rows: 0 })
+        let field = |name| Field::new(name, data_type.clone(), valid.is_some());
+        let Some(append) = plan.append else {
+            let schema = Arc::new(Schema::new(vec![field(NAME)]));
+            return Ok(Self { schema, data_type, valid, rows: 0, others: None });
+        };
+        let refused = |reason| DataError::Append { path: append.table.to_owned(), reason };
+        if plan.shape.0.len() != 1 {
+            return Err(refused("X is no single column of it"));
+        }
+        let Table { schema, batches } = table(append.table)?;
+        if schema.fields().iter().any(|field| field.name() == append.column) {
+            return Err(refused("it has a column of that name already"));
+        }
+        let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(field(append.column)));
+        let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let others = Some(Rows { batches, left: None });
+        Ok(Self { schema, data_type, valid, rows: 0, others })
+    }
+
+    /// Fails if the table has rows beyond the last prediction.
+    fn check_end(&mut self) -> io::Result<()> {
+        match self.others.as_mut().map(|others| others.next(1)).transpose()?.flatten() {
+            Some(_) => Err(io::Error::other("X's table has more rows than X")),
+            None => Ok(()),
+        }
     }
 
     /// Makes batches of the next elements, given as bytes, and hands them on.
     fn of(&mut self, elements: &[u8], mut each: impl FnMut(RecordBatch) -> io::Result<()>) -> io::Result<()> {
-        let data_type = self.schema.field(0).data_type();
+        let Self { schema, data_type, valid, rows: done, others } = self;
         let size = data_type.primitive_width().unwrap_or(1);
-        for bytes in elements.chunks(BATCH_ROWS * size) {
-            let rows = self.rows..self.rows + bytes.len() / size;
-            self.rows = rows.end;
-            let valid = self.valid.as_ref().map(|valid| rows.map(|k| valid.contains(k)).collect());
-            let column = column(data_type, bytes, valid).map_err(io::Error::other)?;
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![column]);
+        let mut elements = elements;
+        while !elements.is_empty() {
+            let most = BATCH_ROWS.min(elements.len() / size);
+            let (mut columns, count) = match others {
+                None => (Vec::new(), most),
+                Some(others) => {
+                    let fewer = || io::Error::other("X's table has fewer rows than X");
+                    let batch = others.next(most)?.ok_or_else(fewer)?;
+                    (batch.columns().to_vec(), batch.num_rows())
+                }
+            };
+            let (bytes, later) = elements.split_at(count * size);
+            let rows = *done..*done + count;
+            (elements, *done) = (later, rows.end);
+            let valid = valid.as_ref().map(|valid| rows.map(|k| valid.contains(k)).collect());
+            columns.push(column(data_type, bytes, valid).map_err(io::Error::other)?);
+            let batch = RecordBatch::try_new(Arc::clone(schema), columns);
             each(batch.map_err(io::Error::other)?)?;
         }
         Ok(())
@@ -125,8 +200,13 @@ pub(in crate::io) struct TableWriter<F> {
 }
 
 impl<F: BatchFile> TableWriter<F> {
-    pub(in crate::io) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<Self, DataError> {
-        let batches = Batches::new(path, F::KIND, plan)?;
+    /// Starts a file; `table` opens the one that predictions are added to.
+    pub(in crate::io) fn create(
+        path: &Path,
+        plan: &ResultPlan<'_>,
+        table: OpenTable,
+    ) -> Result<Self, DataError> {
+        let batches = Batches::new(path, F::KIND, plan, table)?;
         let file = F::start(OutputFile::create(path)?, &batches.schema);
         let file = file.map_err(|e| DataError::write(path, e))?;
         Ok(Self { file, batches, path: path.to_owned() })
@@ -139,7 +219,8 @@ impl<F: BatchFile> ArrayWriter for TableWriter<F> {
         batches.of(elements, |batch| file.write(&batch))
     }
 
-    fn finish(self: Box<Self>) -> Result<(), DataError> {
+    fn finish(mut self: Box<Self>) -> Result<(), DataError> {
+        self.batches.check_end().map_err(|e| DataError::write(&self.path, e))?;
         self.file.end().map_err(|e| DataError::write(&self.path, e))?.finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Temporary files that become outputs, and those that were left behind.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -112,6 +112,12 @@ impl Temporary {
             Some(name) => name.persist(path),
             None => give_name(&file, path),
         }
+    }
+}
+
+impl Seek for Temporary {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
     }
 }
 

@@ -20,16 +20,16 @@ use ::parquet::arrow::{
     ArrowWriter, FieldLevels, ProjectionMask, parquet_to_arrow_field_levels,
     parquet_to_arrow_schema_by_columns,
 };
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::properties::WriterProperties;
-use ::parquet::schema::types::SchemaDescriptor;
+use ::parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use arrow_schema::{DataType, Schema};
 
 use super::arrow::{
-    BatchFile, Column, Part, RecordBatch, TableWriter, no_number, nodata_of, text_column, texts_of,
-    write_fits_as,
+    BatchFile, Column, Part, RecordBatch, Table, TableWriter, no_number, nodata_of, scaling_of, text_column,
+    texts_of, write_fits_as,
 };
 use super::fits_plan::FitsPlan;
 use super::input::Input;
@@ -160,7 +160,7 @@ impl Selected {
         let notes = builder.metadata().file_metadata().key_value_metadata();
         let noted = parquet_to_arrow_schema_by_columns(schema, mask.clone(), notes);
         if let Some(noted) = noted.ok().as_ref().and_then(|schema| column.within(schema.fields().first()?)) {
-            column.nodata = nodata_of(noted);
+            (column.nodata, column.scaling) = (nodata_of(noted), scaling_of(noted));
             // Parquet has no such type: they are whole numbers but for this note.
             if matches!(noted.data_type(), DataType::Duration(_)) {
                 return Err(no_number(input, &column.name, noted.data_type()));
@@ -313,8 +313,17 @@ impl BatchFile for ArrowWriter<OutputFile> {
     const KIND: &str = KIND;
 
     fn start(file: OutputFile, schema: &Arc<Schema>) -> io::Result<Self> {
-        // Predictions are hardly ever the same number twice.
-        let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+        let properties = WriterProperties::builder();
+        let properties = match schema.fields().last() {
+            // Predictions are hardly ever the same number twice; the columns beside them may be.
+            Some(predictions) if schema.fields().len() > 1 => {
+                let predictions = ColumnPath::new(vec![predictions.name().clone()]);
+                let compression = Compression::ZSTD(ZstdLevel::default());
+                properties.set_compression(compression).set_column_dictionary_enabled(predictions, false)
+            }
+            _ => properties.set_dictionary_enabled(false),
+        };
+        let properties = properties.build();
         Self::try_new(file, Arc::clone(schema), Some(properties)).map_err(io::Error::other)
     }
 
@@ -330,6 +339,20 @@ impl BatchFile for ArrowWriter<OutputFile> {
 /// Writes a table of many fits.
 pub(super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(), DataError> {
     write_fits_as::<ArrowWriter<OutputFile>>(path, plan)
+}
+
+/// Opens all columns, for a table that a column is added to.
+pub(super) fn open_table(path: &Path) -> Result<Table, DataError> {
+    let invalid = |e: ParquetError| DataError::Invalid {
+        path: path.to_owned(),
+        kind: KIND,
+        reason: reason(&e.to_string()),
+    };
+    let file = File::open(path).map_err(|e| DataError::io(path, e))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(invalid)?;
+    let schema = Arc::clone(builder.schema());
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(invalid)?;
+    Ok(Table { schema, batches: Box::new(reader.map(|batch| batch.map_err(|e| e.to_string()))) })
 }
 
 /// Opens a column of text; `None` if it is of numbers.

@@ -6,19 +6,10 @@ use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use crate::array::mapping::Mapping;
+pub(super) use crate::io::image_profile::ImageCompression as Compression;
 
 /// Bytes of the file that are read before their memory is released.
 const RELEASED_BYTES: usize = 1 << 20;
-
-/// The compression of a strip or a tile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    None,
-    Lzw,
-    Deflate,
-    PackBits,
-    Zstd,
-}
 
 impl Compression {
     /// The method of a number in the tag, if it is one that is read.
@@ -31,6 +22,17 @@ impl Compression {
             50_000 => Self::Zstd,
             _ => return None,
         })
+    }
+
+    /// The number in the tag.
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Self::None => 1,
+            Self::Lzw => 5,
+            Self::Deflate => 8,
+            Self::PackBits => 32_773,
+            Self::Zstd => 50_000,
+        }
     }
 
     /// The most bytes that a compressed byte can stand for.

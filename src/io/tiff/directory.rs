@@ -61,6 +61,10 @@ impl<'a> File<'a> {
         self.numbers.big_endian
     }
 
+    pub(super) fn is_big_tiff(&self) -> bool {
+        self.numbers.big_tiff
+    }
+
     /// The directories that follow one another from the first one.
     pub(super) fn directories(&self) -> Result<Vec<Directory<'a>>, DataError> {
         /// Memory for a directory, here and as a page.

@@ -1,19 +1,25 @@
-//! Images of predictions and of many fits: bands one after the other, uncompressed, with
-//! X's place on Earth.
+//! Images of predictions, stored as X's image is, and of many fits, bands one after the
+//! other: the directory of each.
 
 use std::io::{self, Cursor, Write};
 use std::path::Path;
 
 use ::tiff::TiffResult;
 use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
-use ::tiff::tags::{CompressionMethod, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
+use ::tiff::tags::{PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 
+use super::compression::Compression;
 use super::directory::KIND;
+use super::image::MOST_BLOCK_BYTES;
+use super::packing::Predictor;
+use super::writer::Writer;
 use crate::array::{DataError, ElementType};
 use crate::io::fits_plan::{FitsPlan, Keys, NUMBERS};
 use crate::io::georeference::{GeoValue, Georeference};
+use crate::io::image_profile::ImageProfile;
+use crate::io::note::Note;
 use crate::io::output::OutputFile;
-use crate::io::writer::ResultPlan;
+use crate::io::writer::{ResultFile, ResultPlan};
 
 /// Bytes of a strip, if a row isn't more already.
 const STRIP_BYTES: u64 = 1 << 18;
@@ -22,8 +28,8 @@ const STRIP_BYTES: u64 = 1 << 18;
 /// which a file must be a `BigTIFF`.
 const HEAD_BYTES: u64 = 64 << 20;
 
-/// The first bytes of an image, up to its data.
-pub(in super::super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec<u8>, DataError> {
+/// Starts an image of predictions: stored as X's file is, if that is a TIFF.
+pub(in super::super) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<ResultFile, DataError> {
     let &ResultPlan { shape, metadata, element, nodata, .. } = plan;
     let misfit =
         || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: shape.clone() };
@@ -38,20 +44,107 @@ pub(in super::super) fn header(path: &Path, plan: &ResultPlan<'_>) -> Result<Vec
     if width == 0 || height == 0 {
         return Err(misfit());
     }
-    let row_bytes = u64::from(width) * element.size() as u64;
-    let georeference = metadata.georeference();
+    let file = OutputFile::create(path)?;
+    let profile = metadata.profile();
+    let mut notes: Vec<Note> =
+        profile.filter(|profile| profile.has_overviews).map(|_| Note::OverviewsDropped).into_iter().collect();
+    let storage = Storage::of(plan, [width, height], bands, file.is_regular(), &mut notes);
     let image = Output {
-        georeference,
+        georeference: metadata.georeference().cloned(),
         element,
         nodata,
         bands,
-        notes: None,
+        notes: profile.and_then(ImageProfile::notes_of_bands),
+        texts: profile.map(|profile| profile.texts.clone()).unwrap_or_default(),
         width,
         height,
-        row_bytes,
-        rows: strip_rows(row_bytes, height),
+        storage,
     };
-    image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))
+    if image.is_plain() {
+        let head = image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))?;
+        let mut file = file;
+        file.write_all(&head).map_err(|e| DataError::write(path, e))?;
+        return Ok(ResultFile::new(path, shape, element, Box::new(file)).noted(notes));
+    }
+    let writer = Writer::create(path, file, image, plan.memory_bytes / 4)?;
+    Ok(ResultFile::new(path, shape, element, Box::new(writer)).noted(notes))
+}
+
+/// How an image is stored.
+#[derive(Debug, Clone, Copy)]
+struct Storage {
+    /// Columns and rows of a tile.
+    tile: Option<[u32; 2]>,
+    /// Rows of a strip.
+    strip_rows: u32,
+    compression: Compression,
+    predictor: Predictor,
+    is_chunky: bool,
+    is_big: bool,
+}
+
+impl Storage {
+    /// Strips of bytes as they are, bands one after the other.
+    fn plain(row_bytes: u64, height: u32) -> Self {
+        Self {
+            tile: None,
+            strip_rows: strip_rows(row_bytes, height),
+            compression: Compression::None,
+            predictor: Predictor::None,
+            is_chunky: false,
+            is_big: false,
+        }
+    }
+
+    /// That of X's file, as far as it fits Y and the memory.
+    fn of(
+        plan: &ResultPlan<'_>,
+        [width, height]: [u32; 2],
+        bands: u16,
+        can_rewrite: bool,
+        notes: &mut Vec<Note>,
+    ) -> Self {
+        let size = plan.element.size() as u64;
+        let mut storage = Self::plain(u64::from(width) * size, height);
+        let mut has_predictor = true;
+        if let Some(profile) = plan.metadata.profile() {
+            storage.compression = profile.compression;
+            storage.is_big = profile.is_big;
+            storage.is_chunky = profile.is_chunky && bands > 1;
+            has_predictor = profile.has_predictor || profile.compression == Compression::None;
+            storage.tile = profile.tile.filter(|tile| tile.iter().all(|side| *side > 0 && side % 16 == 0));
+            // Plain strips have sizes of their own, which nobody chose.
+            if profile.compression != Compression::None && profile.tile.is_none() {
+                storage.strip_rows = profile.strip_rows.min(height);
+            }
+        }
+        storage.compression = plan.compression.unwrap_or(storage.compression);
+        if storage.compression != Compression::None && !can_rewrite {
+            notes.push(Note::NotCompressed);
+            storage.compression = Compression::None;
+        }
+        if has_predictor && storage.compression.has_predictor() {
+            storage.predictor =
+                if plan.element.is_float() { Predictor::FloatingPoint } else { Predictor::Horizontal };
+        }
+        let pixel_bytes = size * if storage.is_chunky { u64::from(bands) } else { 1 };
+        // Rows of blocks wait in memory until they are whole; a block is encoded in one go.
+        let most = (plan.memory_bytes / 8).clamp(1, MOST_BLOCK_BYTES as u64);
+        let row_bytes = u64::from(width) * pixel_bytes;
+        if let Some([_, rows]) = &mut storage.tile {
+            let asked = *rows;
+            while u64::from(*rows) * row_bytes > most.max(plan.memory_bytes / 8) && *rows % 32 == 0 {
+                *rows /= 2;
+            }
+            notes.extend((*rows < asked).then_some(Note::BlocksLower { asked, rows: *rows }));
+        } else if storage.compression != Compression::None || storage.is_chunky {
+            let asked = storage.strip_rows;
+            storage.strip_rows = asked.min(u32::try_from(most / row_bytes).unwrap_or(u32::MAX).max(1));
+            let rows = storage.strip_rows;
+            notes.extend((rows < asked).then_some(Note::BlocksLower { asked, rows }));
+        }
+        storage
+    }
 }
 
 fn sample_format(element: ElementType) -> SampleFormat {
@@ -95,15 +188,15 @@ pub(in super::super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(
     let georeference =
         plan.metadata.georeference().map(|place| place.coarser(tile.map(|extent| extent as f64)));
     let image = Output {
-        georeference: georeference.as_ref(),
+        georeference,
         element,
         nodata: Some(f64::NAN),
         bands: u16::try_from(NUMBERS).unwrap_or(u16::MAX),
         notes: Some(plan.gdal_metadata()),
+        texts: Vec::new(),
         width,
         height,
-        row_bytes,
-        rows: strip_rows(row_bytes, height),
+        storage: Storage::plain(row_bytes, height),
     };
     let head = image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))?;
     let failed = |e| DataError::write(path, e);
@@ -120,62 +213,130 @@ pub(in super::super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(
 }
 
 /// An image to be written.
-struct Output<'a> {
-    georeference: Option<&'a Georeference>,
+pub(super) struct Output {
+    georeference: Option<Georeference>,
     element: ElementType,
     nodata: Option<f64>,
-    /// Bands, one after the other.
     bands: u16,
     /// GDAL's notes on the bands.
     notes: Option<String>,
+    /// Texts about the file, by their tags.
+    texts: Vec<(u16, String)>,
     width: u32,
     height: u32,
-    row_bytes: u64,
-    /// Rows of a strip.
-    rows: u32,
+    storage: Storage,
 }
 
-impl Output<'_> {
-    /// Header and directory, after which the strips stand one after the other.
-    fn head(&self) -> TiffResult<Vec<u8>> {
-        if self.row_bytes * u64::from(self.height) * u64::from(self.bands) < u64::from(u32::MAX) - HEAD_BYTES
-        {
-            self.head_as::<TiffKindStandard, u32>(|place| u32::try_from(place).unwrap_or(u32::MAX))
-        } else {
-            self.head_as::<TiffKindBig, u64>(|place| place)
-        }
+impl Output {
+    pub(super) fn width(&self) -> usize {
+        self.width as usize
     }
 
-    fn head_as<K: TiffKind, O>(&self, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
-    where
-        [O]: TiffValue,
-    {
+    pub(super) fn height(&self) -> usize {
+        self.height as usize
+    }
+
+    pub(super) fn element_bytes(&self) -> usize {
+        self.element.size()
+    }
+
+    pub(super) fn compression(&self) -> Compression {
+        self.storage.compression
+    }
+
+    pub(super) fn predictor(&self) -> Predictor {
+        self.storage.predictor
+    }
+
+    pub(super) fn has_tiles(&self) -> bool {
+        self.storage.tile.is_some()
+    }
+
+    /// Samples that lie side by side.
+    pub(super) fn samples_in_pixel(&self) -> usize {
+        if self.storage.is_chunky { usize::from(self.bands) } else { 1 }
+    }
+
+    /// Columns and rows of a block.
+    pub(super) fn block(&self) -> [usize; 2] {
+        self.storage.tile.unwrap_or([self.width, self.storage.strip_rows]).map(|side| side as usize)
+    }
+
+    pub(super) fn block_rows(&self) -> usize {
+        self.block()[1]
+    }
+
+    /// Bytes of a row of a plane.
+    pub(super) fn row_bytes(&self) -> u64 {
+        (self.width() * self.element_bytes() * self.samples_in_pixel()) as u64
+    }
+
+    /// Whether elements are stored as they are given: in strips, one band after the other.
+    fn is_plain(&self) -> bool {
+        self.compression() == Compression::None && !self.has_tiles() && !self.storage.is_chunky
+    }
+
+    /// The bytes of all blocks before they are compressed, in their order.
+    fn block_bytes(&self) -> Vec<u64> {
+        let [width, height] = self.block();
+        let pixel_bytes = (self.element_bytes() * self.samples_in_pixel()) as u64;
+        let across = self.width().div_ceil(width);
+        let planes = if self.storage.is_chunky { 1 } else { usize::from(self.bands) };
+        let mut bytes = Vec::new();
+        for _ in 0..planes {
+            for top in (0..self.height()).step_by(height) {
+                let rows = if self.has_tiles() { height } else { height.min(self.height() - top) };
+                bytes.extend(std::iter::repeat_n((width * rows) as u64 * pixel_bytes, across));
+            }
+        }
+        bytes
+    }
+
+    fn is_big(&self, bytes: u64) -> bool {
+        // What does not become smaller may become larger: LZW's codes by half.
+        let most = if self.compression() == Compression::None { u64::from(u32::MAX) } else { 1 << 31 };
+        self.storage.is_big || bytes >= most - HEAD_BYTES
+    }
+
+    /// Header and directory, after which the blocks stand one after the other, of the
+    /// sizes that they have before they are compressed.
+    pub(super) fn head(&self) -> TiffResult<Vec<u8>> {
+        let counts = self.block_bytes();
+        let offsets_from = |start: u64| {
+            counts
+                .iter()
+                .scan(start, |at, count| Some(std::mem::replace(at, *at + count)))
+                .collect::<Vec<u64>>()
+        };
         // The directory's size does not depend on the numbers in it.
-        let bytes = self.directory::<K, O>(0, offset)?.len();
-        let start = bytes.next_multiple_of(8);
-        let mut head = self.directory::<K, O>(start as u64, offset)?;
-        head.resize(start, 0);
+        let start = self.head_of(&offsets_from(0), &counts)?.len();
+        self.head_of(&offsets_from(start as u64), &counts)
+    }
+
+    /// Header and directory for blocks at these places, of these sizes.
+    pub(super) fn head_of(&self, offsets: &[u64], counts: &[u64]) -> TiffResult<Vec<u8>> {
+        let mut head = if self.is_big(self.block_bytes().iter().sum()) {
+            self.directory::<TiffKindBig, u64>(offsets, counts, |place| place)?
+        } else {
+            self.directory::<TiffKindStandard, u32>(offsets, counts, |place| {
+                u32::try_from(place).unwrap_or(u32::MAX)
+            })?
+        };
+        head.resize(head.len().next_multiple_of(8), 0);
         Ok(head)
     }
 
-    fn directory<K: TiffKind, O>(&self, start: u64, offset: fn(u64) -> O) -> TiffResult<Vec<u8>>
+    fn directory<K: TiffKind, O>(
+        &self,
+        offsets: &[u64],
+        counts: &[u64],
+        offset: fn(u64) -> O,
+    ) -> TiffResult<Vec<u8>>
     where
         [O]: TiffValue,
     {
-        let strips = u64::from(self.height.div_ceil(self.rows));
-        let strip_bytes = self.row_bytes * u64::from(self.rows);
-        let last = self.row_bytes * u64::from(self.height) - strip_bytes * (strips - 1);
-        let band_bytes = self.row_bytes * u64::from(self.height);
-        let bands = 0..u64::from(self.bands);
-        let offsets: Vec<O> = bands
-            .clone()
-            .flat_map(|band| (0..strips).map(move |k| start + band * band_bytes + k * strip_bytes))
-            .map(offset)
-            .collect();
-        let bytes: Vec<O> = bands
-            .flat_map(|_| (1..=strips).map(|k| if k < strips { strip_bytes } else { last }))
-            .map(offset)
-            .collect();
+        let places = |places: &[u64]| places.iter().copied().map(offset).collect::<Vec<O>>();
+        let (offsets, counts) = (places(offsets), places(counts));
         let mut head = Cursor::new(Vec::new());
         let mut encoder = TiffEncoder::<_, K>::new_generic(&mut head)?;
         let mut directory = encoder.image_directory()?;
@@ -184,20 +345,39 @@ impl Output<'_> {
         let bits = u16::try_from(8 * self.element.size()).unwrap_or(u16::MAX);
         let each = |value: u16| vec![value; usize::from(self.bands)];
         directory.write_tag(Tag::BitsPerSample, &each(bits)[..])?;
-        directory.write_tag(Tag::Compression, CompressionMethod::None)?;
+        directory.write_tag(Tag::Compression, self.compression().number())?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
-        directory.write_tag(Tag::StripOffsets, &offsets[..])?;
         directory.write_tag(Tag::SamplesPerPixel, self.bands)?;
-        directory.write_tag(Tag::RowsPerStrip, self.rows)?;
-        directory.write_tag(Tag::StripByteCounts, &bytes[..])?;
-        let planar = if self.bands > 1 { PlanarConfiguration::Planar } else { PlanarConfiguration::Chunky };
+        match self.storage.tile {
+            Some([width, height]) => {
+                directory.write_tag(Tag::TileWidth, width)?;
+                directory.write_tag(Tag::TileLength, height)?;
+                directory.write_tag(Tag::TileOffsets, &offsets[..])?;
+                directory.write_tag(Tag::TileByteCounts, &counts[..])?;
+            }
+            None => {
+                directory.write_tag(Tag::StripOffsets, &offsets[..])?;
+                directory.write_tag(Tag::RowsPerStrip, self.storage.strip_rows)?;
+                directory.write_tag(Tag::StripByteCounts, &counts[..])?;
+            }
+        }
+        let is_planar = self.bands > 1 && !self.storage.is_chunky;
+        let planar = if is_planar { PlanarConfiguration::Planar } else { PlanarConfiguration::Chunky };
         directory.write_tag(Tag::PlanarConfiguration, planar)?;
+        match self.predictor() {
+            Predictor::None => {}
+            Predictor::Horizontal => directory.write_tag(Tag::Predictor, 2u16)?,
+            Predictor::FloatingPoint => directory.write_tag(Tag::Predictor, 3u16)?,
+        }
         if self.bands > 1 {
             // What they mean is not said: they are neither colours nor opacity.
             directory.write_tag(Tag::ExtraSamples, &each(0)[1..])?;
         }
         let formats = vec![sample_format(self.element); usize::from(self.bands)];
         directory.write_tag(Tag::SampleFormat, &formats[..])?;
+        for (tag, text) in &self.texts {
+            directory.write_tag(Tag::from_u16_exhaustive(*tag), text.as_str())?;
+        }
         if let Some(notes) = &self.notes {
             directory.write_tag(Tag::from_u16_exhaustive(super::tag::GDAL_METADATA), notes.as_str())?;
         }
@@ -234,10 +414,10 @@ mod tests {
                 nodata: None,
                 bands: 1,
                 notes: None,
+                texts: Vec::new(),
                 width: 30_000,
                 height,
-                row_bytes,
-                rows: strip_rows(row_bytes, height),
+                storage: Storage::plain(row_bytes, height),
             };
             let head = image.head().unwrap();
             assert!(head.starts_with(signature), "{:?}", &head[..4]);

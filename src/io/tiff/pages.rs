@@ -37,6 +37,11 @@ fn kind(directory: &Directory<'_>) -> Result<u64, DataError> {
     Ok(if directory.number(tag::OLD_KIND)? == Some(OLD_REDUCED) { REDUCED } else { 0 })
 }
 
+/// Whether a directory says that its image is a reduced copy of another one.
+pub(super) fn is_reduced(directory: &Directory<'_>) -> Result<bool, DataError> {
+    Ok(kind(directory)? & (REDUCED | MASK) == REDUCED)
+}
+
 /// The pages of a file, and a note on how they were found. A mask
 /// belongs to the page before it, as GDAL and those who write cloud-optimised
 /// files have it.

@@ -24,6 +24,7 @@ mod predict;
 mod process;
 #[cfg(any(feature = "parquet", feature = "tiff"))]
 mod real;
+mod selection;
 mod shards;
 mod solvers;
 mod text;

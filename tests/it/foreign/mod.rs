@@ -1,6 +1,8 @@
 //! Files that other people's tools wrote (tests/foreign/make.py), read; and
 //! damaged ones, which must be refused or read, whatever is wrong with them.
 
+#[cfg(feature = "parquet")]
+mod appended;
 mod archives;
 #[cfg(feature = "parquet")]
 mod batches;
@@ -18,6 +20,8 @@ mod netcdf;
 mod npz;
 #[cfg(feature = "png")]
 mod png;
+#[cfg(feature = "tiff")]
+mod profiles;
 #[cfg(all(target_os = "linux", feature = "parquet"))]
 mod program;
 mod raw;
