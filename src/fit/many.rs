@@ -61,7 +61,7 @@ impl FitRow {
         Affine { weight: self.weight, bias: self.bias }
     }
 
-    fn none(n: u64) -> Self {
+    pub(super) fn none(n: u64) -> Self {
         let nan = f64::NAN;
         Self {
             n,
