@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from linfit import _linfit
+from linfit._arrow import TEXTS, column_of, format_of, is_column
 
 #: What is fitted: an array of NumPy, or of anything that NumPy, DLPack or
-#: ``__array_interface__`` hands over; the name of a file, ``"image.tif:1"``; or what
+#: ``__array_interface__`` hands over; a column of Arrow; the name of a file, ``"image.tif:1"``; or what
 #: :func:`linfit.open` opened.
 Data: TypeAlias = "npt.ArrayLike | str | os.PathLike[str] | _linfit.Array"
 
@@ -88,7 +89,7 @@ def as_given(name: str, data: Any, memory: int | None = None) -> tuple[Given, np
         return _numbers(name, data.data), valid
     if not isinstance(data, np.ndarray):
         for convert in (_of_arrow, _of_pandas, _of_dlpack):
-            converted = convert(data)
+            converted = convert(name, data)
             if converted is not None:
                 values, valid = converted
                 return _numbers(name, values), valid
@@ -157,7 +158,7 @@ def _numbers(name: str, data: Any) -> npt.NDArray[Any]:
     return array
 
 
-def _of_dlpack(data: Any) -> tuple[npt.NDArray[Any], None] | None:
+def _of_dlpack(_name: str, data: Any) -> tuple[npt.NDArray[Any], None] | None:
     """A tensor on the CPU; one of bfloat16, which NumPy has not, by its bits."""
     if not hasattr(data, "__dlpack__"):
         return None
@@ -172,7 +173,7 @@ def _of_dlpack(data: Any) -> tuple[npt.NDArray[Any], None] | None:
         return None
 
 
-def _of_pandas(data: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]] | None:
+def _of_pandas(_name: str, data: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]] | None:
     """A column of a nullable type of pandas."""
     if type(data).__module__.partition(".")[0] != "pandas" or not hasattr(data, "array"):
         return None
@@ -185,23 +186,20 @@ def _of_pandas(data: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]] | No
     return np.asarray(extension.to_numpy(dtype="float64", na_value=0.0)), valid
 
 
-def _of_arrow(data: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None] | None:
+def _of_arrow(name: str, data: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None] | None:
     """A column of Arrow's, of which nulls are missing."""
-    if type(data).__module__.partition(".")[0] == "pandas":
+    # Those of pandas are NumPy's, or have a mask of their own.
+    if not is_column(data) or type(data).__module__.partition(".")[0] == "pandas":
         return None
-    if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
+    return column_of(name, data)
+
+
+def arrow_text(data: Any) -> npt.NDArray[Any] | None:
+    """A column of text of Arrow's, as Python's own, of which nulls are None."""
+    if isinstance(data, np.ndarray) or not is_column(data) or hasattr(data, "__array_interface__"):
         return None
-    try:
-        import pyarrow as pa
-    except ImportError:
+    if type(data).__module__.partition(".")[0] == "pandas" or format_of(data) not in TEXTS:
         return None
-    column = pa.chunked_array(data) if hasattr(data, "__arrow_c_stream__") else pa.array(data)
-    valid = None
-    if column.null_count:
-        valid = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
-        column = column.fill_null(0)
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = pa.concat_arrays(column.chunks)
-    return column.to_numpy(zero_copy_only=False), valid
+    listed = next((getattr(data, name) for name in ("to_list", "to_pylist") if hasattr(data, name)), None)
+    texts = list(data) if listed is None else listed()
+    return np.array(texts, object)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from linfit import _linfit
 from linfit._arrays import Data, as_pair, bytes_of
-from linfit._fit import EngineName, Fit, PrecisionName, engine_settings, solver_settings, validity
+from linfit._fit import Fit
+from linfit._keywords import MomentsKeywords, OneMomentsKeywords, check, names_of, takes
+from linfit._settings import settings_of
+
+_OF = names_of(MomentsKeywords)
+_FIT = names_of(OneMomentsKeywords)
 
 
 class Moments:
@@ -22,28 +27,13 @@ class Moments:
         self._moments = moments
 
     @classmethod
-    def of(
-        cls,
-        x: Data,
-        t: Data,
-        *,
-        weights: Data | None = None,
-        mask: Data | None = None,
-        nodata: float | None = None,
-        x_nodata: float | None = None,
-        t_nodata: float | None = None,
-        valid_range: tuple[float, float] | None = None,
-        engine: EngineName = "auto",
-        adapter: int | str | None = None,
-        precision: PrecisionName | None = None,
-        memory: int | str | None = None,
-        threads: int | None = None,
-    ) -> Moments:
+    @takes(MomentsKeywords)
+    def of(cls, x: Data, t: Data, **keywords: Unpack[MomentsKeywords]) -> Moments:
         """The moments of two arrays; the keywords are those of :func:`linfit.fit`."""
-        bound = bytes_of(memory)
+        check("of", _OF, keywords)
+        bound = bytes_of(keywords.get("memory"))
         x, t, valid = as_pair(x, t, bound)
-        settings = validity(weights, mask, valid, nodata, x_nodata, t_nodata, valid_range, bound)
-        settings |= engine_settings(engine, adapter, precision, bound, threads)
+        settings, _ = settings_of(keywords, bound, valid)
         return cls(_linfit.Moments._of(x, t, settings))
 
     @classmethod
@@ -58,27 +48,21 @@ class Moments:
             return NotImplemented
         return Moments(self._moments + other._moments)
 
-    def fit(
-        self,
-        *,
-        solver: Literal["exact", "moments"] = "exact",
-        line: str = "least-squares",
-        lr: float | Literal["auto"] | None = None,
-        steps: int | None = None,
-        tol: float | None = None,
-        rtol: float | None = None,
-        w0: float | None = None,
-        b0: float | None = None,
-        standardize: bool | None = None,
-        force: bool | None = None,
-    ) -> Fit:
-        """The line of the data: in closed form, or by the steps of a descent.
+    @takes(OneMomentsKeywords)
+    def fit(self, **keywords: Unpack[OneMomentsKeywords]) -> Fit:
+        """The line of the data: in closed form, or by the steps of a descent
+        (solver="moments"); the keywords are those of :func:`linfit.fit`.
 
         Loss and statistics are those of the moments: of a line through nearly all
         points they have fewer digits than a fit over the data finds.
         """
-        settings = solver_settings(solver, line, lr, steps, tol, rtol, w0, b0, standardize, force)
-        return Fit(self._moments._fit(settings))
+        check("fit", _FIT, keywords)
+        settings, bar = settings_of(keywords, None, None)
+        try:
+            return Fit(self._moments._fit(settings))
+        finally:
+            if bar is not None:
+                bar.close()
 
     @property
     def n(self) -> int:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from linfit._fit import fit as _fit
-from linfit._fit import predict as _predict
+from linfit._predict import predict as _predict
 
 __all__ = ["LinearFit"]
 

@@ -13,18 +13,18 @@ use pyo3::prelude::*;
 
 use crate::error::of_choice;
 
-/// The keywords of an engine.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Settings {
-    engine: String,
-    adapter: Option<Choice>,
-    precision: Option<String>,
-    device_memory: Option<u64>,
+crate::keywords::keywords! {
+    /// The keywords of an engine.
+    Settings {
+        engine: String,
+        adapter: Choice,
+        precision: String,
+    }
 }
 
+/// An adapter, by its number or a part of its name.
 #[derive(FromPyObject)]
-enum Choice {
+pub(crate) enum Choice {
     Number(usize),
     Name(String),
 }
@@ -32,16 +32,23 @@ enum Choice {
 /// The engine to open.
 #[derive(Clone)]
 pub(crate) struct EngineChoice {
-    kind: Option<EngineKind>,
-    adapter: Option<AdapterChoice>,
-    settings: GpuSettings,
+    pub(crate) kind: Option<EngineKind>,
+    pub(crate) adapter: Option<AdapterChoice>,
+    many_passes: bool,
+    pub(crate) settings: GpuSettings,
     program: Option<std::path::PathBuf>,
 }
 
 impl EngineChoice {
-    /// Checks the keywords.
-    pub(crate) fn of(py: Python<'_>, settings: Settings) -> PyResult<Self> {
-        let kind = match settings.engine.as_str() {
+    /// Checks the keywords, for work of one pass or many; devices hold no more than so
+    /// many bytes.
+    pub(crate) fn of(
+        py: Python<'_>,
+        settings: Settings,
+        memory: Option<u64>,
+        many_passes: bool,
+    ) -> PyResult<Self> {
+        let kind = match settings.engine.as_deref().unwrap_or("auto") {
             "auto" => None,
             "cpu" => Some(EngineKind::Cpu),
             "gpu" => Some(EngineKind::Gpu),
@@ -64,16 +71,18 @@ impl EngineChoice {
             Choice::Number(number) => AdapterChoice::Number(number),
             Choice::Name(name) => AdapterChoice::Name(name),
         });
-        let memory_bytes = settings.device_memory.unwrap_or(u64::MAX);
-        let needs_gpu = kind == Some(EngineKind::Gpu) || kind.is_none();
-        let program = if needs_gpu { interpreter(py) } else { None };
-        Ok(Self { kind, adapter, settings: GpuSettings { memory_bytes, precision, tuning: None }, program })
+        let memory_bytes = memory.unwrap_or(u64::MAX);
+        let may_be_gpu =
+            kind == Some(EngineKind::Gpu) || adapter.is_some() || (kind.is_none() && many_passes);
+        let program = if may_be_gpu { interpreter(py) } else { None };
+        let settings = GpuSettings { memory_bytes, precision, tuning: None };
+        Ok(Self { kind, adapter, many_passes, settings, program })
     }
 
     /// Opens the engine. Without a choice it is a real GPU for work of many passes,
     /// if there is one, else the CPU: on the way to a GPU and back the data would take
     /// longer than a pass.
-    pub(crate) fn open(&self, data: &Problem, many_passes: bool) -> Result<Box<dyn Engine>, EngineError> {
+    pub(crate) fn open(&self, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
         let wants_gpu = self.kind == Some(EngineKind::Gpu) || self.adapter.is_some();
         if wants_gpu {
             let adapters = self.adapters()?;
@@ -84,7 +93,7 @@ impl EngineChoice {
             return Ok(Box::new(Reference::new(data)));
         }
         if self.kind.is_none()
-            && many_passes
+            && self.many_passes
             && let Ok(adapters) = self.adapters()
             && let Some(adapter) = adapters.real_gpu()
         {
@@ -94,14 +103,25 @@ impl EngineChoice {
     }
 
     fn open_gpu(&self, adapter: &Adapter, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
-        let mut settings = self.settings;
+        self.open_gpu_with(adapter, data, self.settings)
+    }
+
+    /// Opens an adapter with settings; one that shares the host's memory has half of what
+    /// is free, unless a bound is given.
+    pub(crate) fn open_gpu_with(
+        &self,
+        adapter: &Adapter,
+        data: &Problem,
+        mut settings: GpuSettings,
+    ) -> Result<Box<dyn Engine>, EngineError> {
         if settings.memory_bytes == u64::MAX && adapter.shares_host_memory() {
             settings.memory_bytes = crate::problem::half_of_free();
         }
         Gpu::engine(adapter, data, &settings)
     }
 
-    fn adapters(&self) -> Result<Adapters, GpuError> {
+    /// The adapters of drivers that work.
+    pub(crate) fn adapters(&self) -> Result<Adapters, GpuError> {
         let verdict = verdict(self.program.as_deref());
         if verdict.rest.is_none() && !verdict.broken.is_empty() {
             let drivers: Vec<String> = verdict.broken.iter().map(ToString::to_string).collect();

@@ -9,22 +9,13 @@ use linfit::report::{FitReport, Robustness, Solved, Timings};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::engine::{self, EngineChoice};
+use crate::engine::EngineChoice;
 use crate::error::{of_fit, warn_of};
-use crate::problem::{Arguments, Validity};
+use crate::keywords::Keywords;
+use crate::problem::Arguments;
 use crate::result;
 use crate::run::{Cancelled, detached};
-use crate::solver;
 use crate::watch::Watch;
-
-/// The other keywords.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct Others {
-    threads: Option<usize>,
-    history: bool,
-    callback: Option<Py<PyAny>>,
-}
 
 /// Fits T by X·W + b.
 #[pyfunction]
@@ -34,13 +25,15 @@ pub(crate) fn fit(
     t: &Bound<'_, PyAny>,
     settings: &Bound<'_, PyDict>,
 ) -> PyResult<result::Result> {
-    let solver = settings.extract::<solver::Settings>()?.solver()?;
-    let choice = EngineChoice::of(py, settings.extract::<engine::Settings>()?)?;
-    let arguments = Arguments::of(x, t, &settings.extract::<Validity<'_>>()?)?;
-    let Others { threads, history, callback } = settings.extract()?;
-    let watch = Watch::new(history && solver.method != Method::Exact, callback);
-    let work = move |cancelled: &Cancelled| fitted(arguments, &choice, &solver, watch, cancelled);
-    let (done, watch) = detached(py, threads, work)?;
+    let Keywords { solver, engine, validity, watch, .. } = Keywords::of(settings)?;
+    let solver = solver.solver()?;
+    let many_passes = solver.method == Method::GradientDescent && solver.batches.is_none();
+    let choice = EngineChoice::of(py, engine, validity.memory, many_passes)?;
+    let arguments = Arguments::of(x, t, &validity)?;
+    let keeps_history = watch.history.unwrap_or(true) && solver.method != Method::Exact;
+    let seen = Watch::new(keeps_history, watch.callback);
+    let work = move |cancelled: &Cancelled| fitted(arguments, &choice, &solver, seen, cancelled);
+    let (done, watch) = detached(py, watch.threads, work)?;
     if let Some(raised) = watch.raised {
         return Err(raised);
     }
@@ -63,10 +56,10 @@ fn fitted(
 ) -> (Result<Done, FitError>, Watch) {
     let fitted = || -> Result<Done, FitError> {
         let started = Instant::now();
-        let data = arguments.problem().map_err(EngineError::from)?;
+        let data = arguments.problem(solver.batches.is_some()).map_err(EngineError::from)?;
         let load_s = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        let mut engine = choice.open(&data, solver.method == Method::GradientDescent)?;
+        let mut engine = choice.open(&data)?;
         let prepare_s = started.elapsed().as_secs_f64();
         let solution = solver.solve(engine.as_mut(), &mut |state| watch.see(state, cancelled))?;
         let timings =
@@ -86,7 +79,7 @@ fn fitted(
 }
 
 fn report_of(solution: &Solution, method: Method, engine: &dyn Engine, timings: Timings) -> FitReport {
-    let Solution { fit, line, descent, moments, curvature, statistics, .. } = solution.clone();
-    let solved = Solved { method, line, sgd: descent, batches: None, moments, curvature, statistics };
+    let Solution { fit, line, descent, batches, moments, curvature, statistics, .. } = solution.clone();
+    let solved = Solved { method, line, sgd: descent, batches, moments, curvature, statistics };
     FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings)
 }

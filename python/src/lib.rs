@@ -6,11 +6,16 @@
 
 mod array;
 mod buffer;
+mod compare;
 mod devices;
 mod engine;
 mod error;
 mod fit;
+mod grouping;
 mod hint;
+mod keywords;
+mod many;
+mod many_moments;
 mod moments;
 mod predict;
 mod problem;
@@ -27,11 +32,17 @@ mod _linfit {
     #[pymodule_export]
     use super::array::{Array, open, open_pair};
     #[pymodule_export]
+    use super::compare::compare;
+    #[pymodule_export]
     use super::devices::{answer_trial, devices};
     #[pymodule_export]
     use super::error::DeviceError;
     #[pymodule_export]
     use super::fit::fit;
+    #[pymodule_export]
+    use super::many::{ManyResult, fit_many, load_fits};
+    #[pymodule_export]
+    use super::many_moments::ManyMoments;
     #[pymodule_export]
     use super::moments::Moments;
     #[pymodule_export]

@@ -9,12 +9,12 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
-use crate::engine::{self, EngineChoice};
+use crate::engine::EngineChoice;
 use crate::error::{of_engine, of_fit, of_value, warn_of};
-use crate::problem::{Arguments, Validity};
+use crate::keywords::Keywords;
+use crate::problem::Arguments;
 use crate::result;
 use crate::run::detached;
-use crate::solver;
 use crate::watch::Watch;
 
 /// The moments of X and T, which determine the loss at every W and b, and with them
@@ -22,13 +22,6 @@ use crate::watch::Watch;
 #[pyclass(module = "linfit", frozen, eq)]
 #[derive(PartialEq)]
 pub(crate) struct Moments(math::Moments);
-
-/// The number of threads; without it, all cores.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct Threads {
-    threads: Option<usize>,
-}
 
 #[pymethods]
 impl Moments {
@@ -40,27 +33,28 @@ impl Moments {
         t: &Bound<'_, PyAny>,
         settings: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
-        let choice = EngineChoice::of(py, settings.extract::<engine::Settings>()?)?;
-        let arguments = Arguments::of(x, t, &settings.extract::<Validity<'_>>()?)?;
-        let Threads { threads } = settings.extract()?;
+        let Keywords { engine, validity, watch, .. } = Keywords::of(settings)?;
+        let choice = EngineChoice::of(py, engine, validity.memory, false)?;
+        let arguments = Arguments::of(x, t, &validity)?;
         let work = move |_: &_| -> Result<_, EngineError> {
-            let data = match arguments.problem() {
+            let data = match arguments.problem(false) {
                 Ok(data) => data,
                 // Nothing adds nothing.
                 Err(DataError::NoneValid { .. }) => return Ok(Default::default()),
                 Err(error) => return Err(error.into()),
             };
-            let mut engine = choice.open(&data, false)?;
+            let mut engine = choice.open(&data)?;
             Ok((engine.all_moments()?, engine.take_notices()))
         };
-        let (moments, notices) = detached(py, threads, work)?.map_err(of_engine)?;
+        let (moments, notices) = detached(py, watch.threads, work)?.map_err(of_engine)?;
         notices.iter().try_for_each(|notice| warn_of(py, notice))?;
         Ok(Self(moments))
     }
 
     /// The line of the data, by the closed form or by steps from the moments.
     fn _fit(&self, py: Python<'_>, settings: &Bound<'_, PyDict>) -> PyResult<result::Result> {
-        let solver = settings.extract::<solver::Settings>()?.solver()?;
+        let Keywords { solver, watch: seen, .. } = Keywords::of(settings)?;
+        let solver = solver.solver()?;
         if solver.method == Method::GradientDescent {
             return Err(PyValueError::new_err(
                 "solver=\"sgd\" passes over the data for each step; use solver=\"moments\", which takes the same \
@@ -71,13 +65,17 @@ impl Moments {
             return Err(PyValueError::new_err("robust= passes over the data in rounds; use linfit.fit"));
         }
         let moments = self.0;
-        let watch = Watch::new(solver.method != Method::Exact, None);
+        let keeps_history = seen.history.unwrap_or(true) && solver.method != Method::Exact;
+        let watch = Watch::new(keeps_history, seen.callback);
         let work = move |cancelled: &crate::run::Cancelled| {
             let mut watch = watch;
             let solved = solver.solve_moments(&moments, &mut |state| watch.see(state, cancelled));
             (solved, watch)
         };
         let (solution, watch) = detached(py, Some(1), work)?;
+        if let Some(raised) = watch.raised {
+            return Err(raised);
+        }
         let solution = solution.map_err(of_fit)?;
         Ok(result::Result {
             report: FitReport::from_moments(&solution, solver.method, "from moments".to_owned()),

@@ -19,6 +19,15 @@ pub(crate) struct Row {
     bias: f64,
 }
 
+crate::keywords::keywords! {
+    /// The keywords of a fit that is watched.
+    Settings {
+        threads: usize,
+        history: bool,
+        callback: Py<PyAny>,
+    }
+}
+
 pub(crate) struct Watch {
     pub(crate) rows: Option<Vec<Row>>,
     callback: Option<Py<PyAny>>,

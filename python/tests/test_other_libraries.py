@@ -57,3 +57,34 @@ def test_the_checks_of_scikit_learn():
     others = [name for name in others if name not in hidden]
     passed = [result for result in results if result["status"] == "passed"]
     assert not others and len(passed) >= 15, (others, len(passed))
+
+
+def test_a_fit_along_dimensions_keeps_the_coordinates_of_the_others():
+    rng = np.random.default_rng(9)
+    t = xr.DataArray(
+        rng.normal(size=(8, 4, 5)),
+        dims=("time", "y", "x"),
+        coords={"time": np.arange(8.0), "y": [10, 20, 30, 40], "where": (("y", "x"), np.ones((4, 5))), "day": 3},
+    )
+    want = linfit.fit(t.time.values, t.values, axis=0)
+    for source in (t, t.chunk({"time": 3, "y": 2})):
+        found = linfit.xarray.fit(t.time, source, dim="time")
+        assert found.weight.dims == ("y", "x") and set(found.coords) == {"y", "where", "day"}
+        assert (source is t) != hasattr(found.weight.data, "dask")
+        for name in found:
+            assert np.allclose(found[name].values, getattr(want, name), rtol=1e-9), name
+        assert found.n.dtype == np.int64 and "standard error" in found.stderr_bias.attrs["long_name"]
+        y = linfit.xarray.predict(found, t.time)
+        assert np.allclose(y.transpose(*t.dims).values, want.predict(t.time.values), rtol=1e-9)
+    rows = linfit.xarray.fit(2 * t + 1, t, dim=["x", "time"])
+    assert rows.weight.dims == ("y",) and np.allclose(rows.weight, 0.5)
+    whole = linfit.xarray.fit(2 * t + 1, t, dim=...)
+    assert whole.weight.dims == () and set(whole.coords) == {"day"}
+    masked = linfit.xarray.fit(t.time, t, dim="time", mask=t.y < 35)
+    assert np.isnan(masked.weight.values[3]).all() and masked.n.values[0, 0] == 8
+    with pytest.raises(ValueError, match="t has no dimension 'band'"):
+        linfit.xarray.fit(t.time, t, dim="band")
+    with pytest.raises(TypeError, match="expected a DataArray"):
+        linfit.xarray.fit(t.values, t)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dims'"):
+        linfit.xarray.fit(t, t, dims="time")

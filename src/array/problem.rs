@@ -37,6 +37,7 @@ pub struct ProblemBuilder {
     memory: MemoryPlan,
     order: Option<Order>,
     along: Option<Vec<usize>>,
+    may_be_none: bool,
 }
 
 impl ProblemBuilder {
@@ -72,6 +73,12 @@ impl ProblemBuilder {
     #[must_use]
     pub fn row_by_row(self) -> Self {
         Self { order: Some(Order::C), ..self }
+    }
+
+    /// Takes data without a valid pair, too: a part of others, which adds nothing to them.
+    #[must_use]
+    pub fn may_be_none(self) -> Self {
+        Self { may_be_none: true, ..self }
     }
 
     /// Lets X have these axes of T alone, along which fits run: it is then the same for
@@ -120,7 +127,8 @@ impl ProblemBuilder {
         let order = self.order.unwrap_or(if is_of_t { stored } else { Order::C });
         let memory = self.memory;
         self.arrays().into_iter().try_for_each(|array| array.stream_in(order, memory))?;
-        let scan = Scan::of(&self.x, self.t.as_ref(), order, &self.rules)?;
+        let scan = if self.may_be_none { Scan::of_any } else { Scan::of };
+        let scan = scan(&self.x, self.t.as_ref(), order, &self.rules)?;
         let array = |masked: Option<MaskedArray>| masked.map(|masked| masked.array);
         let parts =
             Parts { x: self.x.array, t: array(self.t), weights: array(self.rules.weights), order, scan };
@@ -210,6 +218,7 @@ impl Problem {
             memory: MemoryPlan::UNBOUNDED,
             order: None,
             along: None,
+            may_be_none: false,
         }
     }
 

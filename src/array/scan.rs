@@ -29,12 +29,32 @@ impl Scan {
     /// Scans X and, unless only predictions are wanted, T.
     ///
     /// # Errors
+    /// [`DataError::NoneValid`]; those of [`of_any`](Self::of_any).
+    pub(crate) fn of(
+        x: &MaskedArray,
+        t: Option<&MaskedArray>,
+        order: Order,
+        rules: &ValidityRules,
+    ) -> Result<Self, DataError> {
+        let scan = Self::of_any(x, t, order, rules)?;
+        match &scan.validity {
+            // Predictions from no elements are no error.
+            Some(validity) if validity.count() == 0 && t.is_some() => {
+                let (label, excluded) = (x.array.label().to_owned(), validity.excluded());
+                Err(DataError::NoneValid { label, excluded })
+            }
+            _ => Ok(scan),
+        }
+    }
+
+    /// The same of data of which it may be that no pair is valid.
+    ///
+    /// # Errors
     /// [`DataError::NotFinite`] for a NaN or an infinity that no rule excludes;
     /// [`DataError::Weights`] for a bad weight, [`DataError::WeightsScale`];
-    /// [`DataError::NoneValid`];
     /// [`DataError::OtherShape`]; [`DataError::UnclearNodata`].
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 elements")]
-    pub(crate) fn of(
+    pub(crate) fn of_any(
         x: &MaskedArray,
         t: Option<&MaskedArray>,
         order: Order,
@@ -83,13 +103,9 @@ impl Scan {
         let mut weight_sum = Compensated::default();
         chunks.iter().for_each(|chunk| weight_sum.add(chunk.weight_sum.value()));
         let validity = Validity::new(chunks.into_iter().flat_map(|chunk| chunk.words).collect(), n, excluded);
-        // Predictions from no elements are no error.
-        if validity.count() == 0 && columns.t.is_some() {
-            return Err(DataError::NoneValid { label: x.array().label().to_owned(), excluded });
-        }
         let valid = validity.count() as f64;
         let weight_sum = if weights.is_some() { weight_sum.value() } else { valid };
-        if let Some(weights) = columns.weights {
+        if let Some(weights) = columns.weights.filter(|_| validity.count() > 0) {
             check_scale(weights.array(), weight_sum / valid)?;
         }
         Ok(Self { validity: (excluded.total() > 0).then_some(validity), weight_sum })

@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::Args;
 
@@ -20,14 +19,11 @@ use super::verbosity::Verbosity;
 use super::{Outcome, print};
 use crate::array::Problem;
 use crate::engine::gpu::{Adapter, Adapters, GpuError, GpuSettings, Precision};
-use crate::engine::{Engine, EngineError, Notice, POINTS, PointResult, ReferenceResult, TOLERANCE};
+use crate::engine::{Engine, EngineError, Notice, POINTS, ReferenceResult, TOLERANCE};
 #[cfg(feature = "plot")]
 use crate::io::output::OutputFile;
 use crate::math::Affine;
-use crate::report::{Comparison, EngineComparison, ReferencePoint, ReferenceValues};
-
-/// Passes timed per engine; the median is reported.
-const TIMED_PASSES: usize = 5;
+use crate::report::{Comparison, EngineComparison, ReferenceValues};
 
 /// Runs every engine and adapter on the same pass, against the f64 reference
 #[derive(Debug, Args)]
@@ -136,19 +132,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Outcome, CliError> {
         }
     }
 
-    let point = |PointResult { at, evaluation, .. }: &PointResult| ReferencePoint {
-        weight: at.weight,
-        bias: at.bias,
-        loss: evaluation.loss,
-        grad_weight: evaluation.grad_weight,
-        grad_bias: evaluation.grad_bias,
-    };
-    let ReferenceResult { first, others, seconds, .. } = &comparer.reference;
-    let reference = ReferenceValues {
-        first: point(first),
-        others: others.iter().map(point).collect(),
-        seconds: *seconds,
-    };
+    let reference = ReferenceValues::from(&comparer.reference);
     let n = comparer.data.valid_len();
     let comparison = Comparison { n, tolerance: arguments.tol, reference, results };
     if let Some(path) = &arguments.plot {
@@ -210,40 +194,15 @@ impl Comparer {
 
     fn measure(&mut self, engine: &mut dyn Engine) -> Result<EngineComparison, EngineError> {
         self.verbosity.detail(&format_args!("passing over the data with {}", engine.info()));
-        let errors = self.reference.errors_of(&self.data, engine)?;
+        let compared = EngineComparison::measure(&self.reference, &self.data, engine, self.tolerance)?;
         for notice in engine.take_notices() {
             if !self.noted.contains(&notice) {
                 self.verbosity.note(&told(&notice));
                 self.noted.push(notice);
             }
         }
-        let seconds = median_pass(engine, self.reference.first.at)?;
-        #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
-        let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
-        Ok(EngineComparison {
-            rel_error_loss: Some(errors.loss),
-            rel_error_grad_weight: Some(errors.grad_weight),
-            rel_error_grad_bias: Some(errors.grad_bias),
-            rel_error_moments: Some(errors.moments),
-            forward_max_abs_error: Some(errors.forward_max_abs),
-            seconds: Some(seconds),
-            gb_s: Some(gb_s),
-            ok: errors.check(self.tolerance).is_ok(),
-            ..EngineComparison::default()
-        })
+        Ok(compared)
     }
-}
-
-/// Median seconds of a pass, warm.
-fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> {
-    let mut seconds = [0.0; TIMED_PASSES];
-    for slot in &mut seconds {
-        let started = Instant::now();
-        engine.loss_sums_at(at)?;
-        *slot = started.elapsed().as_secs_f64();
-    }
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds[TIMED_PASSES / 2])
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::time::Instant;
 use clap::Args;
 
 use self::course::Course;
+pub(super) use self::many::save as save_fits;
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::grouping::GroupingArguments;
-use super::pair::{LoadedPair, PairArguments};
+use super::hint::told;
+use super::pair::{LoadedPair, Needs, PairArguments};
 use super::paths::check_outputs;
 use super::pictures::{Found, PictureArguments};
 use super::progress::Progress;
@@ -111,8 +113,9 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     }
 
     let started = Instant::now();
+    let needs = Needs { row_by_row: has_batches, is_shard: arguments.shards.is_given() };
     let LoadedPair { problem: data, masked_by, files, .. } =
-        arguments.pair.load_in(has_batches, arguments.engine.host_bytes(), arguments.verbosity)?;
+        arguments.pair.load_in(needs, arguments.engine.host_bytes(), arguments.verbosity)?;
     let data = arguments.shards.prepared(data);
     let load_s = started.elapsed().as_secs_f64();
 
@@ -132,6 +135,12 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let partials = passes::moments(engine.as_mut(), arguments.verbosity.quiet)?;
     let moments = partials.total().map_err(EngineError::from)?;
     let moments_s = started.elapsed().as_secs_f64();
+    // Before the line, which a shard may not have.
+    arguments.shards.finish(shard, &data, partials, None)?;
+    if moments.n == 0 {
+        arguments.verbosity.note(&"no pair is valid: this shard adds nothing to the others");
+        return Ok(Outcome::Done);
+    }
     let method = arguments.solver.method();
     let course = Course::of(&solver, method, &moments)?;
 
@@ -142,7 +151,13 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     let result = course.fit(engine.as_mut(), &moments, &mut see);
     drop(listening);
     watch.progress.end();
-    let (fit, robust) = result.map_err(|error| arguments.solver.failed(error))?;
+    let (fit, robust) = match result {
+        Err(error) if arguments.shards.is_given() && error.is_of_data() => {
+            arguments.verbosity.note(&format_args!("this shard has no line of its own: {}", told(&error)));
+            return Ok(Outcome::Done);
+        }
+        result => result.map_err(|error| arguments.solver.failed(error))?,
+    };
     let trace = watch.finish()?;
     // The steps of batches are no others' steps.
     if let Some(advice) = advice::on_time(&fit, method).filter(|_| course.batches.is_none()) {
@@ -164,7 +179,6 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         arguments.verbosity.note(&note);
     }
     report.weight_sum = data.weights().map(|_| data.weight_sum());
-    arguments.shards.finish(shard, &data, partials)?;
     if let Some(file) = save {
         save_model(file, arguments, &fit, &report)?;
     }

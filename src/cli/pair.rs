@@ -83,33 +83,34 @@ impl PairArguments {
 
     /// Opens and checks the data, of which no more than a bound is in memory.
     pub(super) fn load(&self, memory_bytes: u64, verbosity: Verbosity) -> Result<LoadedPair, CliError> {
-        self.load_in(false, memory_bytes, verbosity)
+        self.load_in(Needs::default(), memory_bytes, verbosity)
     }
 
-    /// The same, gone through row by row if batches ask for that, however they are stored.
+    /// The same as a fit needs them.
     pub(super) fn load_in(
         &self,
-        row_by_row: bool,
+        needs: Needs,
         memory_bytes: u64,
         verbosity: Verbosity,
     ) -> Result<LoadedPair, CliError> {
-        self.load_as(None, row_by_row, memory_bytes, verbosity).map(|(pair, _)| pair)
+        self.load_as(None, needs, memory_bytes, verbosity).map(|(pair, _)| pair)
     }
 
     /// The same with a fit for each group.
     pub(super) fn load_grouped(
         &self,
         grouping: &GroupingArguments,
+        is_shard: bool,
         memory_bytes: u64,
         verbosity: Verbosity,
     ) -> Result<(LoadedPair, Grouping), CliError> {
-        self.load_as(Some(grouping), true, memory_bytes, verbosity)
+        self.load_as(Some(grouping), Needs { row_by_row: true, is_shard }, memory_bytes, verbosity)
     }
 
     fn load_as(
         &self,
         grouping: Option<&GroupingArguments>,
-        row_by_row: bool,
+        needs: Needs,
         memory_bytes: u64,
         verbosity: Verbosity,
     ) -> Result<(LoadedPair, Grouping), CliError> {
@@ -184,7 +185,8 @@ impl PairArguments {
             let place = |axis: isize| if axis < 0 { axis.checked_add_unsigned(rank) } else { Some(axis) };
             problem = problem.along(axes.iter().filter_map(|&axis| usize::try_from(place(axis)?).ok()));
         }
-        let problem = if row_by_row { problem.row_by_row() } else { problem };
+        let problem = if needs.row_by_row { problem.row_by_row() } else { problem };
+        let problem = if needs.is_shard { problem.may_be_none() } else { problem };
         let problem = problem.build()?.grouped(grouping.groups()).map_err(EngineError::from)?;
         progress.end();
         Ok((LoadedPair { problem, metadata, masked_by, files }, grouping))
@@ -203,6 +205,15 @@ impl Rows {
         });
         Ok(())
     }
+}
+
+/// How a fit needs its data.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Needs {
+    /// Gone through row by row, as batches are, however they are stored.
+    pub(super) row_by_row: bool,
+    /// A part of others, of which it may be that no pair is valid.
+    pub(super) is_shard: bool,
 }
 
 /// A problem read from files.

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::to_json;
 use crate::array::{Array, Problem};
 use crate::engine::Partials;
-use crate::fit::{Shard, ShardNumber};
+use crate::fit::{Shard, ShardGroups, ShardNumber};
 use crate::io::output::OutputFile;
 use crate::math::Moments;
 
@@ -29,6 +29,11 @@ impl ShardArguments {
         ("--save-moments", self.save_moments.as_deref())
     }
 
+    /// Whether the data are a shard.
+    pub(super) fn is_given(&self) -> bool {
+        self.save_moments.is_some()
+    }
+
     /// The data, of which the chunks of a shard are kept apart.
     pub(super) fn prepared(&self, data: Problem) -> Problem {
         if self.save_moments.is_some() { data.with_chunks_apart() } else { data }
@@ -45,10 +50,11 @@ impl ShardArguments {
         file: Option<OutputFile>,
         data: &Problem,
         moments: Partials<Moments>,
+        groups: Option<ShardGroups>,
     ) -> Result<(), CliError> {
         let Some(file) = file else { return Ok(()) };
         let inputs = [Some(data.x()), data.t()].map(|array| array.map_or("", Array::label).to_owned());
-        let shard = Shard { shard: self.shard, inputs, elements: data.len() as u64, moments };
+        let shard = Shard { shard: self.shard, inputs, elements: data.len() as u64, groups, moments };
         Ok(file.finish_with(to_json(&shard)?.as_bytes())?)
     }
 }

@@ -33,6 +33,12 @@ pub enum ConfigError {
     BatchesElsewhere,
     #[error("steps over batches are made on the squared error, and of both the weight and the bias")]
     BatchesPlain,
+    #[error("no learning rate is known to be the best for batches; give a number")]
+    BatchesRate,
+    #[error("the best momentum goes with the best learning rate; choose both from the data")]
+    BestMomentum,
+    #[error("{0} is for one fit, not for groups of elements")]
+    OneFit(&'static str),
     #[error("the learning rate {0:?} has no update on a device, which computes in f32")]
     DeviceRate(f64),
     #[error("a descent of W or b alone is updated on the host")]
@@ -117,6 +123,14 @@ pub enum FitError {
     StartOverflows { start: Affine, engine: EngineKind },
 }
 
+impl FitError {
+    /// Whether the data have no line of the kind, so that only more of them help.
+    #[must_use]
+    pub fn is_of_data(&self) -> bool {
+        matches!(self, Self::NoSpread(_) | Self::OneElement | Self::NoLine(_))
+    }
+}
+
 impl Hinted for ConfigError {
     fn hints(&self) -> Vec<Hint> {
         match self {
@@ -136,7 +150,10 @@ impl Hinted for ConfigError {
             | Self::Batch
             | Self::NoBatch { .. }
             | Self::BatchesElsewhere
-            | Self::BatchesPlain => Vec::new(),
+            | Self::BatchesPlain
+            | Self::BatchesRate
+            | Self::OneFit(_) => Vec::new(),
+            Self::BestMomentum => vec![Hint::BestRate],
         }
     }
 }

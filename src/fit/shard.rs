@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shard_groups::ShardGroups;
 use crate::array::CHUNK_ELEMENTS;
 use crate::engine::{Partials, PartialsError, Source};
 use crate::math::Moments;
@@ -48,7 +49,10 @@ pub struct Shard {
     pub inputs: [String; 2],
     /// Its elements, valid or not.
     pub elements: u64,
-    /// The moments of each of its chunks.
+    /// What its fits are of, if they are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<ShardGroups>,
+    /// The moments of each of its chunks, or of each of its groups.
     pub moments: Partials<Moments>,
 }
 
@@ -85,6 +89,10 @@ pub enum ShardError {
     Missing { count: u64, missing: String },
     #[error("{file}: {source}")]
     Partials { file: String, source: PartialsError },
+    #[error("{one} and {other} have other groups; fit all shards with the same ones")]
+    Groups { one: String, other: String },
+    #[error("{file}: its moments are not as many as its groups; compute them again")]
+    GroupCount { file: String },
     #[error("the shards have more elements than can be numbered")]
     TooMany,
 }
@@ -112,14 +120,8 @@ impl Shard {
 ///
 /// # Errors
 /// [`ShardError`]: some are missing, given twice, or of another grid or engine.
-pub fn merge_shards(mut shards: Vec<(String, Shard)>) -> Result<Merged, ShardError> {
-    let Some((first, rest)) = shards.split_first() else { return Err(ShardError::None) };
-    shards.iter().try_for_each(|(file, shard)| shard.check(file))?;
-    for other in rest {
-        check_alike(first, other)?;
-    }
-    shards.sort_by_key(|(_, shard)| shard.shard);
-    check_numbers(&shards)?;
+pub fn merge_shards(shards: Vec<(String, Shard)>) -> Result<Merged, ShardError> {
+    let shards = in_order(shards)?;
     let sum = |sum: u64, shard: &Shard| sum.checked_add(shard.elements);
     let elements = shards.iter().try_fold(0, |all, (_, shard)| sum(all, shard)).ok_or(ShardError::TooMany)?;
     let before_last = shards.split_last().map_or(&[][..], |(_, before)| before);
@@ -132,6 +134,21 @@ pub fn merge_shards(mut shards: Vec<(String, Shard)>) -> Result<Merged, ShardErr
         Moments::of_parts(&totals)
     };
     Ok(Merged { moments, elements, is_as_one })
+}
+
+/// All shards of a whole, in order.
+pub(super) fn in_order(mut shards: Vec<(String, Shard)>) -> Result<Vec<(String, Shard)>, ShardError> {
+    let Some((first, rest)) = shards.split_first() else { return Err(ShardError::None) };
+    shards.iter().try_for_each(|(file, shard)| shard.check(file))?;
+    for other in rest {
+        check_alike(first, other)?;
+        if first.1.groups.is_some() != other.1.groups.is_some() {
+            return Err(ShardError::Groups { one: first.0.clone(), other: other.0.clone() });
+        }
+    }
+    shards.sort_by_key(|(_, shard)| shard.shard);
+    check_numbers(&shards)?;
+    Ok(shards)
 }
 
 /// The moments of the whole, from those of chunks in their places there.
@@ -230,8 +247,13 @@ mod tests {
         let data = data(start, elements).with_chunks_apart();
         let moments = Cpu::new(&data).moments(data.grid().chunks()).unwrap();
         let shard = number.map(|number| number.parse().unwrap());
-        let shard =
-            Shard { shard, inputs: ["x", "t"].map(str::to_owned), elements: elements as u64, moments };
+        let shard = Shard {
+            shard,
+            inputs: ["x", "t"].map(str::to_owned),
+            elements: elements as u64,
+            groups: None,
+            moments,
+        };
         // By way of a file.
         let shard = serde_json::from_str(&serde_json::to_string(&shard).unwrap()).unwrap();
         (format!("part {start}"), shard)

@@ -2,8 +2,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{
-    ClosedForm, ConfigError, Coordinates, Fit, FitError, GradientDescent, Method, Parameter, Robust,
-    RobustFit, State, Statistics,
+    BatchDescent, ClosedForm, ConfigError, Coordinates, Fit, FitError, GradientDescent, Method, Parameter,
+    Robust, RobustFit, State, Statistics,
 };
 use crate::engine::Engine;
 use crate::math::{Curvature, LineKind, Moments, RobustWeight};
@@ -37,6 +37,11 @@ pub struct Solver {
     pub descent: GradientDescent,
     /// Whether the learning rate is the best one for the data instead.
     pub best_rate: bool,
+    /// Whether the momentum is the best one for the data as well, with its rate.
+    pub best_momentum: bool,
+    /// The batches to make the steps from, if not from all elements: of their own
+    /// [`descent`](BatchDescent::descent) nothing is used.
+    pub batches: Option<BatchDescent>,
     /// The tolerance as a share of the scales of the gradients
     /// ([`GradientDescent::relative_to`]), where it is not 0.
     pub relative_tolerance: f64,
@@ -55,6 +60,8 @@ impl Default for Solver {
             robust: None,
             descent: GradientDescent::default(),
             best_rate: false,
+            best_momentum: false,
+            batches: None,
             relative_tolerance: 0.0,
             standardize: false,
             force: false,
@@ -73,6 +80,8 @@ pub struct Solution {
     pub robust: Option<RobustFit>,
     /// The descent as it was made; `None` if there was none.
     pub descent: Option<GradientDescent>,
+    /// Its batches, if it had any.
+    pub batches: Option<BatchDescent>,
     /// The moments of the data.
     pub moments: Moments,
     /// The curvature of the loss in the coordinates of the descent; `None` if that
@@ -94,7 +103,25 @@ impl Solver {
             return Err(ConfigError::RobustLine(self.line).into());
         }
         self.descent.check()?;
-        Ok(GradientDescent { tolerance: self.relative_tolerance, ..self.descent }.check()?)
+        GradientDescent { tolerance: self.relative_tolerance, ..self.descent }.check()?;
+        if let Some(batches) = self.batches_of(&self.descent) {
+            if self.best_rate {
+                return Err(ConfigError::BatchesRate.into());
+            }
+            if self.standardize {
+                return Err(ConfigError::BatchesElsewhere.into());
+            }
+            batches.check()?;
+        }
+        if self.best_momentum && !self.best_rate {
+            return Err(ConfigError::BestMomentum.into());
+        }
+        Ok(())
+    }
+
+    /// A descent over batches, if it is to be over such.
+    fn batches_of(&self, descent: &GradientDescent) -> Option<BatchDescent> {
+        self.batches.map(|batches| BatchDescent { descent: *descent, ..batches })
     }
 
     /// Fits the data of an engine. `observe` sees every finite state, and may end
@@ -113,8 +140,10 @@ impl Solver {
         let moments_seconds = started.elapsed().as_secs_f64();
         let (descent, curvature) = self.prepared(&moments)?;
         let (line, rounds) = (self.kind(), self.rounds());
+        let batches = descent.and_then(|descent| self.batches_of(&descent));
         let mut robust = None;
         let fit = match (&descent, self.method) {
+            (Some(_), _) if let Some(batches) = batches => batches.fit(engine, &moments, observe),
             (Some(descent), Method::Moments) => descent.replay(engine, &moments, observe),
             (Some(descent), _) => descent.fit(engine, observe),
             (None, _) if let Some(rounds) = rounds => {
@@ -129,7 +158,7 @@ impl Solver {
             }
             _ => Statistics::measure_line(engine, &moments, line, curvature)?,
         };
-        Ok(Solution { fit, line, robust, descent, moments, curvature, statistics, moments_seconds })
+        Ok(Solution { fit, line, robust, descent, batches, moments, curvature, statistics, moments_seconds })
     }
 
     /// The robust fit, if one is asked for.
@@ -139,7 +168,7 @@ impl Solver {
     }
 
     /// The line, with the W or b of the start where it is fixed.
-    fn kind(&self) -> LineKind {
+    pub(super) fn kind(&self) -> LineKind {
         let start = self.descent.start;
         match self.line {
             LineKind::ThroughOrigin { .. } => LineKind::ThroughOrigin { bias: start.bias },
@@ -174,6 +203,7 @@ impl Solver {
             line,
             robust: None,
             descent,
+            batches: None,
             moments,
             curvature,
             statistics,
@@ -184,7 +214,10 @@ impl Solver {
     /// The descent over data with these moments, with the rate chosen, and refused
     /// if it diverges; and the curvature of the loss in its coordinates, `None` if
     /// that overflows.
-    fn prepared(&self, moments: &Moments) -> Result<(Option<GradientDescent>, Option<Curvature>), FitError> {
+    pub(super) fn prepared(
+        &self,
+        moments: &Moments,
+    ) -> Result<(Option<GradientDescent>, Option<Curvature>), FitError> {
         if self.method == Method::Exact {
             return Ok((None, Coordinates::Original.curvature(moments)));
         }
@@ -201,7 +234,11 @@ impl Solver {
         let curvature = descent.curvature(moments);
         if self.best_rate {
             let curvature = curvature.ok_or(FitError::MomentsOverflow)?;
-            descent.learning_rate = descent.best_rate(&curvature);
+            descent = if self.best_momentum {
+                descent.with_best_momentum(&curvature)
+            } else {
+                GradientDescent { learning_rate: descent.best_rate(&curvature), ..descent }
+            };
         }
         if self.relative_tolerance > 0.0 {
             // A share that is not 0 leaves a tolerance, however small.
@@ -214,6 +251,7 @@ impl Solver {
         }
         if let Some(curvature) = curvature
             && !self.force
+            && self.batches.is_none()
         {
             descent.check_rate(&curvature)?;
         }

@@ -1,3 +1,5 @@
+mod words;
+
 use serde::{Deserialize, Serialize};
 
 use super::double::{Double, scaled, two_sum};

@@ -1,10 +1,17 @@
 use std::fmt;
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::numbers::{count, seconds, short};
 use super::table::Column::{Numbers, Words};
 use super::table::{Table, cell};
+use crate::array::Problem;
+use crate::engine::{Engine, EngineError, PointResult, ReferenceResult};
+use crate::math::Affine;
+
+/// Passes timed per engine; the median is reported.
+const TIMED_PASSES: usize = 5;
 
 /// The reference's results.
 #[derive(Debug, Clone, Serialize)]
@@ -69,7 +76,48 @@ pub struct EngineComparison {
     pub error: Option<String>,
 }
 
+impl From<&ReferenceResult> for ReferenceValues {
+    fn from(reference: &ReferenceResult) -> Self {
+        let point = |PointResult { at, evaluation, .. }: &PointResult| ReferencePoint {
+            weight: at.weight,
+            bias: at.bias,
+            loss: evaluation.loss,
+            grad_weight: evaluation.grad_weight,
+            grad_bias: evaluation.grad_bias,
+        };
+        let ReferenceResult { first, others, seconds, .. } = reference;
+        Self { first: point(first), others: others.iter().map(point).collect(), seconds: *seconds }
+    }
+}
+
 impl EngineComparison {
+    /// The errors and the time of an engine's passes.
+    ///
+    /// # Errors
+    /// Those of the passes.
+    pub fn measure(
+        reference: &ReferenceResult,
+        data: &Problem,
+        engine: &mut dyn Engine,
+        tolerance: f64,
+    ) -> Result<Self, EngineError> {
+        let errors = reference.errors_of(data, engine)?;
+        let seconds = median_pass(engine, reference.first.at)?;
+        #[expect(clippy::cast_precision_loss, reason = "a bandwidth for people")]
+        let gb_s = engine.pass_bytes() as f64 / seconds / 1e9;
+        Ok(Self {
+            rel_error_loss: Some(errors.loss),
+            rel_error_grad_weight: Some(errors.grad_weight),
+            rel_error_grad_bias: Some(errors.grad_bias),
+            rel_error_moments: Some(errors.moments),
+            forward_max_abs_error: Some(errors.forward_max_abs),
+            seconds: Some(seconds),
+            gb_s: Some(gb_s),
+            ok: errors.check(tolerance).is_ok(),
+            ..Self::default()
+        })
+    }
+
     /// Decimal digits that loss, gradients and moments have right, as their
     /// errors are measured: at most 16, what f64 has.
     #[must_use]
@@ -85,6 +133,18 @@ impl EngineComparison {
             .fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
         if worst.is_nan() { None } else { Some((-worst.log10()).clamp(0.0, 16.0)) }
     }
+}
+
+/// Median seconds of a pass, warm.
+fn median_pass(engine: &mut dyn Engine, at: Affine) -> Result<f64, EngineError> {
+    let mut seconds = [0.0; TIMED_PASSES];
+    for slot in &mut seconds {
+        let started = Instant::now();
+        engine.loss_sums_at(at)?;
+        *slot = started.elapsed().as_secs_f64();
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[TIMED_PASSES / 2])
 }
 
 /// Every engine and adapter against the reference.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::FitArguments;
-use crate::array::{Shape, Validity};
+use crate::array::{LabelNames, Shape, Validity};
 use crate::cli::engine::Auto;
 use crate::cli::error::CliError;
 use crate::cli::grouping::Grouping;
@@ -15,7 +15,7 @@ use crate::cli::progress::Progress;
 use crate::cli::solver::Solver;
 use crate::cli::{Outcome, interrupt, print, tell, to_json};
 use crate::engine::{Engine, EngineError};
-use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, StopReason};
+use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, ShardGroups, StopReason};
 use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
 use crate::math::{Affine, LineKind, Moments};
 use crate::report::{ManyReport, Timings, far_by};
@@ -41,11 +41,17 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     let started = Instant::now();
     let (LoadedPair { problem: data, masked_by, metadata, files }, grouping) = arguments.pair.load_grouped(
         &arguments.grouping,
+        arguments.shards.is_given(),
         arguments.engine.host_bytes(),
         arguments.verbosity,
     )?;
     let load_s = started.elapsed().as_secs_f64();
 
+    let shard_groups = arguments
+        .shards
+        .is_given()
+        .then(|| shard_groups(&grouping, &keys(&grouping, data.x().shape()), data.fits().shape()))
+        .transpose()?;
     let started = Instant::now();
     let opened = engine.open(&data, arguments.verbosity)?;
     let mut engine = opened.engine;
@@ -64,7 +70,14 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         rows
     } else {
         let over = data.grid().chunks();
-        let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
+        let partials = engine.moments(over)?;
+        let moments = if let Some(groups) = shard_groups {
+            let (_, moments) = partials.totals().map_err(EngineError::from)?;
+            arguments.shards.finish(arguments.shards.begin()?, &data, partials, Some(groups))?;
+            moments
+        } else {
+            partials.into_totals().map_err(EngineError::from)?.1
+        };
         timings.moments_s = started.elapsed().as_secs_f64();
         let started = Instant::now();
         let shape = data.fits().shape().clone();
@@ -81,6 +94,10 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     };
     drop(listening);
     arguments.verbosity.notices_of(engine.as_mut());
+    if fits.degenerate() == fits.rows.len() as u64 && arguments.shards.is_given() {
+        arguments.verbosity.note(&"no fit of this shard has a line of its own");
+        return Ok(Outcome::Done);
+    }
     if fits.degenerate() == fits.rows.len() as u64 {
         return Err(CliError::Usage(format!(
             "none of {} fits has a line: each has fewer than two valid elements, or X does not vary within it; \
@@ -222,7 +239,23 @@ fn keys(grouping: &Grouping, shape: &Shape) -> Keys {
     }
 }
 
-fn save(
+/// The groups of a shard.
+fn shard_groups(grouping: &Grouping, keys: &Keys, fits: &Shape) -> Result<ShardGroups, CliError> {
+    match (grouping, keys) {
+        (Grouping::Axes(_), Keys::Along(axes)) => {
+            Ok(ShardGroups::Along { axes: axes.clone(), shape: fits.0.clone() })
+        }
+        (Grouping::Labels(_, LabelNames::Whole(labels)), _) => Ok(ShardGroups::Whole(labels.clone())),
+        (Grouping::Labels(_, LabelNames::Text(labels)), _) => Ok(ShardGroups::Text(labels.clone())),
+        _ => Err(CliError::Usage(
+            "--save-moments is of one fit, or of those of --axis or --groups; tiles and windows of shards are not those \
+             of the whole"
+                .to_owned(),
+        )),
+    }
+}
+
+pub(in crate::cli) fn save(
     path: &Path,
     format: FitsFormat,
     fits: &ManyFits,

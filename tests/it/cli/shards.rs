@@ -89,3 +89,75 @@ fn shards_of_any_size_merge_but_for_rounding() {
     }
     lab.run("merge part1.json part1.json").ends_refused(&["the same moments"]);
 }
+
+/// X = 1, 2, 3, 4 with T = 3, 5, 7, 10: through the origin, W = Σxt/Σx² = 74/30; with
+/// σt²/σx² = 26.75/5, the reduced major axis has W = √5.35.
+#[test]
+fn merge_fits_every_line() {
+    let lab = Lab::new();
+    lab.write("a.csv", "x,t\n1,3\n2,5\n");
+    lab.write("b.csv", "x,t\n3,7\n4,10\n");
+    for part in ["a", "b"] {
+        lab.run(&format!("fit {part}.csv:x {part}.csv:t --solver exact --save-moments {part}.json -q"))
+            .succeeds();
+    }
+    let weight = |options: &str| {
+        number(&lab.run(&format!("merge a.json b.json --json -q {options}")).succeeds().json(), "weight")
+    };
+    assert!((weight("--line through-origin") - 74.0 / 30.0).abs() < 1e-14);
+    assert!((weight("--line rma") - 5.35f64.sqrt()).abs() < 1e-14);
+    let offset = lab.run("merge a.json b.json --json -q --line offset --w0 3").succeeds().json();
+    assert!((number(&offset, "bias") - (6.25 - 3.0 * 2.5)).abs() < 1e-14);
+    assert!((weight("--solver moments --line through-origin --steps 5000") - 74.0 / 30.0).abs() < 1e-9);
+    lab.run("merge a.json b.json --line rma --solver moments").ends_refused(&["--solver exact"]);
+    lab.run("merge a.json b.json --w0 3").ends_refused(&["--w0"]);
+}
+
+/// The second of three shards has nothing valid, and the third a single pair: neither
+/// has a line, and all of them have one.
+#[test]
+fn shards_without_a_line_are_parts_all_the_same() {
+    let lab = Lab::new();
+    lab.write("1.csv", "x,t\n1,3\n2,5\n3,7\n");
+    lab.write("2.csv", "x,t\n-9,1\n-9,2\n");
+    lab.write("3.csv", "x,t\n4,10\n");
+    for part in 1..=3 {
+        let fit =
+            format!("fit {part}.csv:x {part}.csv:t --nodata -9 --solver exact --save-moments {part}.json");
+        let done = lab.run(&format!("{fit} --shard {part}/3")).exits(0);
+        let note = ["", "adds nothing", "no line of its own"][part - 1];
+        assert!(done.stderr.contains(note), "{done:?}");
+    }
+    let merged = lab.run("merge 1.json 2.json 3.json --json -q").succeeds().json();
+    assert_eq!(number(&merged, "n"), 4.0);
+    assert!((number(&merged, "weight") - 2.3).abs() < 1e-14);
+}
+
+#[test]
+fn groups_merge_by_their_labels() {
+    let lab = Lab::new();
+    lab.write("all.csv", "x,t,g\n1,3,a\n2,5,a\n1,1,b\n2,3,a\n3,2,b\n5,4,b\n7,9,c\n");
+    lab.write("1.csv", "x,t,g\n1,3,a\n2,5,a\n1,1,b\n");
+    lab.write("2.csv", "x,t,g\n2,3,a\n3,2,b\n5,4,b\n7,9,c\n");
+    for part in 1..=2 {
+        let fit = format!("fit {part}.csv:x {part}.csv:t --groups {part}.csv:g --solver exact");
+        lab.run(&format!("{fit} --save-moments {part}.json --shard {part}/2 -q")).succeeds();
+    }
+    let whole =
+        lab.run("fit all.csv:x all.csv:t --groups all.csv:g --solver exact --json -q").succeeds().json();
+    let merged = lab.run("merge 2.json 1.json --json -q --save fits.npz").succeeds().json();
+    assert_eq!(merged["fits"]["count"], 3);
+    for (one, other) in whole["results"].as_array().unwrap().iter().zip(merged["results"].as_array().unwrap())
+    {
+        assert_eq!((&one["group"], &one["n"]), (&other["group"], &other["n"]));
+        for field in ["weight", "bias"] {
+            let [one, other] = [one, other].map(|fit| fit[field].as_f64());
+            assert!(
+                one.zip(other).is_none_or(|(one, other)| (one - other).abs() < 1e-12),
+                "{one:?} {other:?}"
+            );
+        }
+    }
+    lab.run("fit 1.csv:x 1.csv:t --solver exact --save-moments 1.json --shard 1/2 -q").succeeds();
+    lab.run("merge 2.json 1.json").ends_refused(&["other groups"]);
+}
