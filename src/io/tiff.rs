@@ -199,7 +199,8 @@ pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
                 }
             };
             let marker = marker.clone().map(|found| nodata::of_elements(found, image.element));
-            let scale = notes.as_deref().and_then(|notes| scaling(notes, band));
+            let [scale, offset] = notes.as_deref().map(|notes| scaling_of(notes, band)).unwrap_or_default();
+            let scale = scaling::of(scale, offset).map(scaling::note);
             let masked = page.mask.is_some().then(|| "its mask excludes pixels".to_owned());
             let listed = Listed::decoded(key, Some(image.shape()), image.element.name());
             all.push(Listed {

@@ -19,7 +19,7 @@ use super::shift::ResidualShift;
 use super::{Gpu, GpuError, Held, Precision};
 use crate::array::{Batch, Batches, Problem, Shuffle};
 use crate::engine::{DescentRule, EngineError, Evaluated, MOST_EVALUATIONS, StepOutcome, StepState, Stepper};
-use crate::math::{Affine, Evaluation, Loss};
+use crate::math::Loss;
 
 /// The steps of a descent on the device.
 pub(super) struct Descent {
