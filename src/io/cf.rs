@@ -10,11 +10,11 @@
 
 use std::collections::BTreeMap;
 
+use super::listing::Listed;
 use super::metadata::Opened;
-use super::nodata;
 use super::note::Note;
-use super::pieces;
-use crate::array::{Array, Bitmap, DataError, Element, ElementType, Nodata, Order};
+use super::{nodata, pieces, scaling};
+use crate::array::{Array, Bitmap, DataError, Element, ElementType, Nodata, Order, Scaling};
 use crate::with_element;
 
 /// The attributes of a variable that are numbers or text, by their names.
@@ -130,6 +130,16 @@ pub(super) fn default_fill(element: ElementType) -> Option<Number> {
     })
 }
 
+/// What attributes say of an array, in a list.
+pub(super) fn listed(listed: Listed, attributes: &Attributes) -> Listed {
+    let missing = ["_FillValue", "missing_value"].iter().find_map(|name| match attributes.get(*name)? {
+        Value::Numbers(values, _) => values.first().map(|number| number.nodata()),
+        Value::Text(_) => None,
+    });
+    let remarks = scaling_of(attributes).map(|scaling| scaling::note(scaling).to_string());
+    Listed { remarks: remarks.into_iter().collect(), ..listed.missing(missing.as_ref()) }
+}
+
 /// An array with what its attributes say of it. `fill` are the bytes, in this machine's
 /// order, that stand where nothing was written.
 pub(super) fn opened(
@@ -165,21 +175,20 @@ pub(super) fn opened(
             distinct.push(marker);
         }
     }
-    let scaling = Scaling::of(attributes);
-    let notes = scaling.note();
+    let scaling = scaling_of(attributes);
     let range = Range::of(attributes, element, scaling);
     let is_unclear = distinct.iter().any(|marker| matches!(marker, Nodata::Unclear { .. }));
     if range.is_none() && (distinct.len() <= 1 || is_unclear) {
         let unclear =
             distinct.iter().position(|marker| matches!(marker, Nodata::Unclear { .. })).unwrap_or(0);
         let marker = distinct.into_iter().nth(unclear);
-        return Ok(Opened::from(array).with_nodata(marker).noted(notes));
+        return Ok(Opened::from(array).with_nodata(marker).with_scaling(scaling));
     }
     let (valid, outside) = valid(&array, &distinct, range.as_ref())?;
     let excluded =
         range.filter(|_| outside > 0).map(|range| Note::OutOfRange { by: range.by, count: outside });
     let opened = Opened::from(array).with_nulls(valid).with_fill(distinct.first());
-    Ok(opened.noted(notes.into_iter().chain(excluded)))
+    Ok(opened.with_scaling(scaling).noted(excluded))
 }
 
 /// A number as elements have it that are unsigned in its place.
@@ -193,27 +202,10 @@ fn of_type(number: Number, element: ElementType) -> Number {
     }
 }
 
-/// How packed numbers become those that are meant.
-#[derive(Debug, Clone, Copy)]
-struct Scaling {
-    scale: f64,
-    offset: f64,
-}
-
-impl Scaling {
-    fn of(attributes: &Attributes) -> Self {
-        let number =
-            |name, usual| numbers(attributes, name).map_or(usual, |(numbers, _)| numbers[0].nearest());
-        Self { scale: number("scale_factor", 1.0), offset: number("add_offset", 0.0) }
-    }
-
-    fn is_identity(self) -> bool {
-        self.scale == 1.0 && self.offset == 0.0
-    }
-
-    fn note(self) -> Option<Note> {
-        (!self.is_identity()).then_some(Note::NotScaled { scale: self.scale, offset: self.offset })
-    }
+/// How packed numbers become those that are meant, if they are packed.
+fn scaling_of(attributes: &Attributes) -> Option<Scaling> {
+    let number = |name| numbers(attributes, name).map(|(numbers, _)| numbers[0].nearest());
+    scaling::of(number("scale_factor"), number("add_offset"))
 }
 
 /// The range of elements that are not missing.
@@ -227,7 +219,7 @@ struct Range {
 }
 
 impl Range {
-    fn of(attributes: &Attributes, element: ElementType, scaling: Scaling) -> Option<Self> {
+    fn of(attributes: &Attributes, element: ElementType, scaling: Option<Scaling>) -> Option<Self> {
         let one = |name| numbers(attributes, name).map(|(numbers, whole)| (numbers[0], whole));
         let (low, high, by) = match numbers(attributes, "valid_range") {
             Some(([low, high], whole)) => (Some((*low, whole)), Some((*high, whole)), "its valid_range"),
@@ -241,7 +233,7 @@ impl Range {
         // Limits that are of the packed type are meant for packed numbers.
         let is_of_unpacked = |limit: Option<(Number, bool)>| limit.is_some_and(|(_, whole)| !whole);
         let unpacks =
-            !element.is_float() && !scaling.is_identity() && (is_of_unpacked(low) || is_of_unpacked(high));
+            !element.is_float() && scaling.is_some() && (is_of_unpacked(low) || is_of_unpacked(high));
         let limit = |limit: Option<(Number, bool)>, none| {
             limit
                 .map_or(none, |(number, _)| if unpacks { number } else { of_type(number, element) }.nearest())
@@ -254,7 +246,7 @@ impl Range {
             })
         };
         let (low, high) = if unpacks { (low, high) } else { (rounded(low), rounded(high)) };
-        Some(Self { low, high, scaling: unpacks.then_some(scaling), by })
+        Some(Self { low, high, scaling: scaling.filter(|_| unpacks), by })
     }
 
     fn excludes(&self, value: f64) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cf::{self, Attributes, Number, Value};
 use super::chunked::{Chunks, Grid, swap};
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
 use crate::array::error::{excerpt, shown};
 use crate::array::mapping::Mapping;
@@ -22,9 +23,7 @@ const WHAT: &str = "variable";
 /// Opens a variable; without a name the only one of numbers that is no axis of another.
 pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     let map = Arc::new(input.map()?);
-    let damaged = || {
-        input.invalid(KIND, "its header ends too early; it is truncated or damaged; copy or write it again")
-    };
+    let damaged = || damaged(input);
     let header = Header::new(map.bytes()).ok_or_else(damaged)?;
     let variables: Vec<&Variable> = match input.key {
         Some(_) => header.variables.iter().collect(),
@@ -51,6 +50,23 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
         (Number::Whole(whole), _) => whole.to_le_bytes()[..element.size()].to_vec(),
     });
     cf::opened(array, &variable.attributes, fill.as_deref())
+}
+
+/// What the file says of its variables of numbers.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let map = input.map()?;
+    let header = Header::new(map.bytes()).ok_or_else(|| damaged(input))?;
+    let one = |variable: &&Variable| {
+        let element = cf::element(variable.element?, &variable.attributes);
+        let shape = Some(Shape(header.shape(variable)));
+        let listed = Listed::decoded(variable.name.clone(), shape, element.name());
+        Some(Listed { is_mapped: true, ..cf::listed(listed, &variable.attributes) })
+    };
+    Ok(header.numbers().iter().filter_map(one).collect())
+}
+
+fn damaged(input: &Input<'_>) -> DataError {
+    input.invalid(KIND, "its header ends too early; it is truncated or damaged; copy or write it again")
 }
 
 /// What the first bytes of a file say of it.

@@ -329,6 +329,12 @@ impl Format {
             Self::Parquet => super::parquet::list(input),
             #[cfg(feature = "parquet")]
             Self::Arrow => super::arrow::list(input),
+            #[cfg(feature = "hdf5")]
+            Self::Hdf5 => super::hdf5::list(input),
+            #[cfg(feature = "hdf5")]
+            Self::Netcdf => super::netcdf::list(input),
+            #[cfg(feature = "zarr")]
+            Self::Zarr => super::zarr::list(input),
             _ => self.open_one(input).map(|opened| vec![Listed::mapped(None, &opened)]),
         }
     }

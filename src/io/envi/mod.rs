@@ -14,8 +14,7 @@ use header::Header;
 use super::input::Input;
 use super::listing::Listed;
 use super::metadata::Opened;
-use super::nodata;
-use super::note::Note;
+use super::{nodata, scaling};
 use crate::array::error::{excerpt, listed, shown};
 use crate::array::mapping::Mapping;
 use crate::array::{Array, DataError, ElementType, Layout, Shape};
@@ -228,9 +227,8 @@ fn band(input: &Input<'_>, header: &Header, path: &Path, file: &File) -> Result<
         if list.is_empty() { Some(default) } else { list.get(usize::try_from(band).ok()?)?.parse().ok() }
     };
     let scaled = number("data gain values", 1.0).zip(number("data offset values", 0.0));
-    let note = scaled.filter(|scaled| *scaled != (1.0, 0.0));
-    let note = note.map(|(scale, offset)| Note::NotScaled { scale, offset });
-    Ok(Opened::from(array).with_nodata(nodata).noted(note))
+    let scaling = scaled.and_then(|(scale, offset)| scaling::of(Some(scale), Some(offset)));
+    Ok(Opened::from(array).with_nodata(nodata).with_scaling(scaling))
 }
 
 /// The band that the key means, from 0.

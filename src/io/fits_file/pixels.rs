@@ -1,9 +1,8 @@
 //! The types of pixels, as a header gives them.
 
 use super::header::{Header, KIND};
-use crate::array::{DataError, ElementType, Nodata};
+use crate::array::{DataError, ElementType, Nodata, Scaling};
 use crate::io::input::Input;
-use crate::io::note::Note;
 
 /// What a header says of pixels, or of the numbers of a column.
 pub(super) struct Pixels {
@@ -13,7 +12,8 @@ pub(super) struct Pixels {
     /// the first bit turned.
     pub(super) element: ElementType,
     pub(super) nodata: Option<Nodata>,
-    pub(super) note: Option<Note>,
+    /// The scale and the offset that no type stands for.
+    pub(super) scaling: Option<Scaling>,
 }
 
 /// The keywords of a header.
@@ -49,7 +49,7 @@ impl Pixels {
             stored,
             element: turned.unwrap_or(stored),
             nodata: blank.map(nodata),
-            note: is_scaled.then_some(Note::NotScaled { scale, offset }),
+            scaling: is_scaled.then_some(Scaling { scale, offset }),
         }
     }
 
@@ -120,10 +120,10 @@ mod tests {
             (ElementType::I64, "9223372036854775808", ElementType::U64),
         ] {
             let pixels = of(stored, &format!("BZERO   = {zero}\nBLANK   = 0"));
-            assert_eq!((pixels.element, pixels.is_turned(), pixels.note), (element, true, None));
+            assert_eq!((pixels.element, pixels.is_turned(), pixels.scaling), (element, true, None));
             let pixels = of(stored, &format!("BZERO   = {zero}\nBSCALE  = 2.0"));
             assert_eq!(pixels.element, stored);
-            assert!(matches!(pixels.note, Some(Note::NotScaled { scale, .. }) if scale == 2.0));
+            assert!(pixels.scaling.is_some_and(|scaling| scaling.scale == 2.0));
         }
         let nodata = |stored, cards| of(stored, cards).nodata;
         let number = |value| Some(Nodata::Number(value));

@@ -148,7 +148,7 @@ pub(super) fn open(
         };
         rows.copied::<E>(to)?
     });
-    Ok(Opened::from(array).with_nodata(pixels.nodata).noted(pixels.note))
+    Ok(Opened::from(array).with_nodata(pixels.nodata).with_scaling(pixels.scaling))
 }
 
 /// The columns of a table.

@@ -32,7 +32,7 @@ pub(super) fn open(input: &Input<'_>, map: &Mapping, hdu: &Hdu) -> Result<Opened
     }
     let tiles = Tiles::of(input, map.bytes(), hdu, &table, &pixels)?;
     let array = with_element!(pixels.element, E => tiles.decoded::<E>(map, &grid, shape)?);
-    Ok(Opened::from(array).with_nodata(pixels.nodata).noted(pixels.note))
+    Ok(Opened::from(array).with_nodata(pixels.nodata).with_scaling(pixels.scaling))
 }
 
 /// The tiles of an image.

@@ -85,6 +85,16 @@ impl<'f> Dataset<'f> {
         Some(fill)
     }
 
+    /// Whether the elements lie in the file as in memory.
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.layout, Layout::Contiguous(Some(_)))
+    }
+
+    /// The method by which chunks are compressed.
+    pub(super) fn compression(&self) -> Option<String> {
+        self.filters.compression().map(str::to_owned)
+    }
+
     /// The elements.
     pub(super) fn array(
         &self,

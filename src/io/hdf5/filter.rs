@@ -72,6 +72,16 @@ impl Filters {
         Ok(Self(filters))
     }
 
+    /// The filter that compresses.
+    pub(super) fn compression(&self) -> Option<&'static str> {
+        self.0.iter().find_map(|filter| match filter {
+            Filter::Deflate => Some("gzip"),
+            Filter::Lzf => Some("LZF"),
+            Filter::Zstd => Some("Zstandard"),
+            Filter::Shuffle(_) | Filter::Fletcher32 => None,
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -32,9 +32,10 @@ use self::file::File;
 use self::header::{Header, kind};
 use super::cf;
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
-use crate::array::DataError;
 use crate::array::error::listed;
+use crate::array::{DataError, Shape};
 
 /// Opens the dataset of a path from the root; without one the only one of numbers that
 /// is no axis of another.
@@ -58,6 +59,32 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     dataset.element = cf::element(dataset.element, &attributes);
     let array = dataset.array(input, &file, &map)?.keyed(&name);
     cf::opened(array, &attributes, dataset.fill().as_deref())
+}
+
+/// What the file says of its datasets of numbers.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    let map = input.map()?;
+    let failed = |fault: Fault| fault.error(input);
+    let file = File::new(map.bytes()).map_err(failed)?;
+    let mut all = Vec::new();
+    for (path, header) in names(&file).map_err(failed)? {
+        let dataset = match Dataset::new(input, &file, &header, &path) {
+            Ok(Some(dataset)) => dataset,
+            Ok(None) => continue,
+            Err(error) => {
+                all.push(Listed::unread(path, error.to_string()));
+                continue;
+            }
+        };
+        let attributes = attribute::all(&file, &header).map_err(failed)?;
+        let element = cf::element(dataset.element, &attributes);
+        let listed = Listed::decoded(path, Some(Shape(dataset.shape.clone())), element.name());
+        all.push(Listed {
+            is_mapped: dataset.is_mapped(),
+            ..cf::listed(listed, &attributes).compressed(dataset.compression())
+        });
+    }
+    Ok(all)
 }
 
 /// The names of the datasets that hold numbers; of those that are axes of others only if

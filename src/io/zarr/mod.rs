@@ -18,9 +18,10 @@ use self::store::{KIND, Part, Store};
 use super::cf;
 use super::chunked::{Chunks, Grid, swap};
 use super::input::Input;
+use super::listing::Listed;
 use super::metadata::Opened;
-use crate::array::DataError;
 use crate::array::error::{excerpt, listed};
+use crate::array::{DataError, Shape};
 
 /// What the arrays of a hierarchy are called.
 const WHAT: &str = "array";
@@ -41,7 +42,26 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
     if map.is_intact() { Ok(opened) } else { Err(DataError::Shrunk { path: input.path.to_owned() }) }
 }
 
+/// What the hierarchy says of its arrays of numbers.
+pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
+    if input.path.is_dir() {
+        return Ok(Store::Folder(input.path.to_owned()).list(input));
+    }
+    let map = input.map()?;
+    Ok(Store::archive(input, &map)?.list(input))
+}
+
 impl Store<'_> {
+    fn list(&self, input: &Input<'_>) -> Vec<Listed> {
+        let one = |(name, array): &(String, Description)| {
+            let element = cf::element(array.grid.element, &array.attributes);
+            let key = (!name.is_empty()).then(|| name.clone());
+            let listed = Listed::decoded(key, Some(Shape(array.grid.shape.clone())), element.name());
+            cf::listed(listed, &array.attributes)
+        };
+        self.arrays(input).iter().map(one).collect()
+    }
+
     fn open(&self, input: &Input<'_>) -> Result<Opened, DataError> {
         let (name, array) = match input.key {
             Some(key) => {
