@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::bitmap::WORD;
 use super::scan::column::Column;
-use super::{Array, Bitmap, DataError, Element, ElementType, MaskedArray, Order, Shape};
+use super::selection::Selection;
+use super::{Array, DataError, Element, ElementType, MaskedArray, Order};
 use crate::with_element;
 
 /// Elements that a thread compares at a time, a multiple of the bits of a word.
@@ -243,69 +243,6 @@ fn words_of(bits: impl Iterator<Item = bool>) -> Vec<u32> {
         }
     }
     words
-}
-
-/// Elements for which conditions hold.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    label: String,
-    shape: Shape,
-    /// Numbered row by row.
-    rows: Arc<Bitmap>,
-}
-
-impl Selection {
-    fn new(column: &Array, words: Vec<u32>) -> Self {
-        let rows = Arc::new(Bitmap::from_words(words, column.len()));
-        Self { label: column.label().to_owned(), shape: column.shape().clone(), rows }
-    }
-
-    /// The name of the column.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// The shape of the column.
-    #[must_use]
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    /// Whether element number `k` in `order` is selected.
-    #[must_use]
-    pub fn contains(&self, order: Order, k: usize) -> bool {
-        self.rows.contains(match order {
-            Order::C => k,
-            Order::Fortran => self.shape.row_major(k, order),
-        })
-    }
-
-    /// The elements that both select.
-    ///
-    /// # Errors
-    /// [`DataError::OtherShape`].
-    pub fn and(&self, other: &Self) -> Result<Self, DataError> {
-        if self.shape != other.shape {
-            return Err(DataError::OtherShape {
-                label: other.label.clone(),
-                what: "condition's column",
-                shape: other.shape.clone(),
-                x_shape: self.shape.clone(),
-            });
-        }
-        let all = 0..usize::try_from(self.shape.elements().unwrap_or(0)).unwrap_or(0);
-        let words = self.rows.words(&all).iter().zip(other.rows.words(&all)).map(|(a, b)| a & b).collect();
-        Ok(Self { rows: Arc::new(Bitmap::from_words(words, all.end)), ..self.clone() })
-    }
-
-    /// The same elements in a shape that differs from theirs only by axes of one index.
-    pub(crate) fn squeezed_to(mut self, shape: &Shape) -> Self {
-        if self.shape.is_squeezed(shape) {
-            self.shape = shape.clone();
-        }
-        self
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 use std::ops::{Deref, Range};
 
 use super::bitmap::Bitmap;
-use super::condition::Selection;
 use super::excluded::Excluded;
 use super::masked::MaskedArray;
+use super::selection::Selection;
 
 /// Rules by which elements are excluded from a problem, and the sample weights
 /// of the others.

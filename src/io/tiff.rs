@@ -6,6 +6,7 @@
 
 mod blocks;
 mod compression;
+mod create;
 mod decode;
 mod directory;
 mod encode;
@@ -21,12 +22,13 @@ mod tag;
 mod whole;
 mod writer;
 
+pub(super) use self::create::create;
 use self::decode::Wanted;
 use self::directory::{Directory, File};
 use self::image::Image;
 pub(super) use self::markers::mask_beside;
 use self::markers::{Band, transparent};
-pub(super) use self::output::{create, write_fits};
+pub(super) use self::output::write_fits;
 use self::pages::{Page, pages};
 use super::georeference::{GeoValue, Georeference};
 use super::input::Input;

@@ -9,17 +9,11 @@ use ::tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, Tiff
 use ::tiff::tags::{PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 
 use super::compression::Compression;
-use super::directory::KIND;
-use super::image::MOST_BLOCK_BYTES;
 use super::packing::Predictor;
-use super::writer::Writer;
 use crate::array::{DataError, ElementType};
 use crate::io::fits_plan::{FitsPlan, Keys, NUMBERS};
 use crate::io::georeference::{GeoValue, Georeference};
-use crate::io::image_profile::ImageProfile;
-use crate::io::note::Note;
 use crate::io::output::OutputFile;
-use crate::io::writer::{ResultFile, ResultPlan};
 
 /// Bytes of a strip, if a row isn't more already.
 const STRIP_BYTES: u64 = 1 << 18;
@@ -28,64 +22,22 @@ const STRIP_BYTES: u64 = 1 << 18;
 /// which a file must be a `BigTIFF`.
 const HEAD_BYTES: u64 = 64 << 20;
 
-/// Starts an image of predictions: stored as X's file is, if that is a TIFF.
-pub(in super::super) fn create(path: &Path, plan: &ResultPlan<'_>) -> Result<ResultFile, DataError> {
-    let &ResultPlan { shape, metadata, element, nodata, .. } = plan;
-    let misfit =
-        || DataError::OutputShape { path: path.to_owned(), kind: KIND, element, shape: shape.clone() };
-    // Bands are the first of three axes.
-    let (bands, height, width) = match shape.0[..] {
-        [height, width] => (1, height, width),
-        [bands, height, width] => (bands, height, width),
-        _ => return Err(misfit()),
-    };
-    let bands = u16::try_from(bands).ok().filter(|&bands| bands > 0).ok_or_else(misfit)?;
-    let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(misfit()) };
-    if width == 0 || height == 0 {
-        return Err(misfit());
-    }
-    let file = OutputFile::create(path)?;
-    let profile = metadata.profile();
-    let mut notes: Vec<Note> =
-        profile.filter(|profile| profile.has_overviews).map(|_| Note::OverviewsDropped).into_iter().collect();
-    let storage = Storage::of(plan, [width, height], bands, file.is_regular(), &mut notes);
-    let image = Output {
-        georeference: metadata.georeference().cloned(),
-        element,
-        nodata,
-        bands,
-        notes: profile.and_then(ImageProfile::notes_of_bands),
-        texts: profile.map(|profile| profile.texts.clone()).unwrap_or_default(),
-        width,
-        height,
-        storage,
-    };
-    if image.is_plain() {
-        let head = image.head().map_err(|e| DataError::write(path, io::Error::other(e.to_string())))?;
-        let mut file = file;
-        file.write_all(&head).map_err(|e| DataError::write(path, e))?;
-        return Ok(ResultFile::new(path, shape, element, Box::new(file)).noted(notes));
-    }
-    let writer = Writer::create(path, file, image, plan.memory_bytes / 4)?;
-    Ok(ResultFile::new(path, shape, element, Box::new(writer)).noted(notes))
-}
-
 /// How an image is stored.
 #[derive(Debug, Clone, Copy)]
-struct Storage {
+pub(super) struct Storage {
     /// Columns and rows of a tile.
-    tile: Option<[u32; 2]>,
+    pub(super) tile: Option<[u32; 2]>,
     /// Rows of a strip.
-    strip_rows: u32,
-    compression: Compression,
-    predictor: Predictor,
-    is_chunky: bool,
-    is_big: bool,
+    pub(super) strip_rows: u32,
+    pub(super) compression: Compression,
+    pub(super) predictor: Predictor,
+    pub(super) is_chunky: bool,
+    pub(super) is_big: bool,
 }
 
 impl Storage {
     /// Strips of bytes as they are, bands one after the other.
-    fn plain(row_bytes: u64, height: u32) -> Self {
+    pub(super) fn plain(row_bytes: u64, height: u32) -> Self {
         Self {
             tile: None,
             strip_rows: strip_rows(row_bytes, height),
@@ -94,56 +46,6 @@ impl Storage {
             is_chunky: false,
             is_big: false,
         }
-    }
-
-    /// That of X's file, as far as it fits Y and the memory.
-    fn of(
-        plan: &ResultPlan<'_>,
-        [width, height]: [u32; 2],
-        bands: u16,
-        can_rewrite: bool,
-        notes: &mut Vec<Note>,
-    ) -> Self {
-        let size = plan.element.size() as u64;
-        let mut storage = Self::plain(u64::from(width) * size, height);
-        let mut has_predictor = true;
-        if let Some(profile) = plan.metadata.profile() {
-            storage.compression = profile.compression;
-            storage.is_big = profile.is_big;
-            storage.is_chunky = profile.is_chunky && bands > 1;
-            has_predictor = profile.has_predictor || profile.compression == Compression::None;
-            storage.tile = profile.tile.filter(|tile| tile.iter().all(|side| *side > 0 && side % 16 == 0));
-            // Plain strips have sizes of their own, which nobody chose.
-            if profile.compression != Compression::None && profile.tile.is_none() {
-                storage.strip_rows = profile.strip_rows.min(height);
-            }
-        }
-        storage.compression = plan.compression.unwrap_or(storage.compression);
-        if storage.compression != Compression::None && !can_rewrite {
-            notes.push(Note::NotCompressed);
-            storage.compression = Compression::None;
-        }
-        if has_predictor && storage.compression.has_predictor() {
-            storage.predictor =
-                if plan.element.is_float() { Predictor::FloatingPoint } else { Predictor::Horizontal };
-        }
-        let pixel_bytes = size * if storage.is_chunky { u64::from(bands) } else { 1 };
-        // Rows of blocks wait in memory until they are whole; a block is encoded in one go.
-        let most = (plan.memory_bytes / 8).clamp(1, MOST_BLOCK_BYTES as u64);
-        let row_bytes = u64::from(width) * pixel_bytes;
-        if let Some([_, rows]) = &mut storage.tile {
-            let asked = *rows;
-            while u64::from(*rows) * row_bytes > most.max(plan.memory_bytes / 8) && *rows % 32 == 0 {
-                *rows /= 2;
-            }
-            notes.extend((*rows < asked).then_some(Note::BlocksLower { asked, rows: *rows }));
-        } else if storage.compression != Compression::None || storage.is_chunky {
-            let asked = storage.strip_rows;
-            storage.strip_rows = asked.min(u32::try_from(most / row_bytes).unwrap_or(u32::MAX).max(1));
-            let rows = storage.strip_rows;
-            notes.extend((rows < asked).then_some(Note::BlocksLower { asked, rows }));
-        }
-        storage
     }
 }
 
@@ -214,17 +116,17 @@ pub(in super::super) fn write_fits(path: &Path, plan: &FitsPlan<'_>) -> Result<(
 
 /// An image to be written.
 pub(super) struct Output {
-    georeference: Option<Georeference>,
-    element: ElementType,
-    nodata: Option<f64>,
-    bands: u16,
+    pub(super) georeference: Option<Georeference>,
+    pub(super) element: ElementType,
+    pub(super) nodata: Option<f64>,
+    pub(super) bands: u16,
     /// GDAL's notes on the bands.
-    notes: Option<String>,
+    pub(super) notes: Option<String>,
     /// Texts about the file, by their tags.
-    texts: Vec<(u16, String)>,
-    width: u32,
-    height: u32,
-    storage: Storage,
+    pub(super) texts: Vec<(u16, String)>,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) storage: Storage,
 }
 
 impl Output {
@@ -272,7 +174,7 @@ impl Output {
     }
 
     /// Whether elements are stored as they are given: in strips, one band after the other.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.compression() == Compression::None && !self.has_tiles() && !self.storage.is_chunky
     }
 
