@@ -23,11 +23,11 @@ const READ_ELEMENTS: usize = 1 << 12;
 /// The least and the largest of some numbers over the valid pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extremes {
-    /// Of x.
+    /// The range of x.
     pub x: [f64; 2],
-    /// Of t.
+    /// The range of t.
     pub t: [f64; 2],
-    /// Of the residuals x·W + b − t.
+    /// The range of the residuals x·W + b − t.
     pub residual: [f64; 2],
 }
 
@@ -221,7 +221,7 @@ pub(super) fn binned(data: &Problem, plan: &BinPlan) -> Result<Binned, EngineErr
     Ok(runs.iter().fold(empty(), Binned::merge))
 }
 
-/// What a pass makes of each run of the elements, in order.
+/// The results of a pass for each run of the elements, in order.
 fn fold<V: Send>(
     data: &Problem,
     at: Affine,

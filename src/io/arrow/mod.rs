@@ -76,7 +76,7 @@ pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opene
     Ok(opened.into_iter().flatten().collect())
 }
 
-/// What one thread decodes.
+/// The batches that one thread decodes.
 enum Work<'p> {
     /// All of a column.
     Column(usize),

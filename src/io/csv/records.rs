@@ -354,7 +354,7 @@ impl<R: Read> Records<R> {
         Self { source, delimiter, comments, buffer, start: 0, end: 0, at_end: false, line: 1 }
     }
 
-    /// What was read and not yet given.
+    /// The bytes that were read and not yet given.
     fn text(&self) -> Text<'_> {
         let bytes = &self.buffer[self.start..self.end];
         Text { bytes, delimiter: self.delimiter, at_end: self.at_end, ends_with_line: false }

@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod batches;
+#[cfg(feature = "plot")]
+mod browser;
 mod comforts;
 mod compare;
 mod descent;
@@ -13,6 +15,8 @@ mod fit;
 mod generate;
 mod groups;
 mod lines;
+#[cfg(feature = "plot")]
+mod many_pictures;
 mod missing;
 mod models;
 mod notes;
@@ -24,6 +28,7 @@ mod process;
 #[cfg(any(feature = "parquet", feature = "tiff"))]
 mod real;
 mod shards;
+mod snapshots;
 mod solvers;
 mod text;
 mod threads;
