@@ -37,7 +37,7 @@ pub enum Groups {
 pub enum GroupsError {
     /// The elements of a fit do not follow one another.
     #[error(
-        "the elements of X are visited column by column, so those of one index of the first axis are apart; \
+        "the elements of X are in order column by column, so those of one index of the first axis are apart; \
          store X and T row by row to fit each index"
     )]
     Apart,

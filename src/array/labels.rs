@@ -111,7 +111,7 @@ impl Labels {
         let ends = ends.into_iter().flatten().reduce(wider);
         let (least, most) = ends.ok_or_else(|| bad("every label is missing"))?;
         let numbers = if most - least < MOST_SPREAD * (array.len() as i128).max(1 << 16) {
-            Numbers::close(least, most, starts.iter().flat_map(|&start| valid(start)))
+            Numbers::dense(least, most, starts.iter().flat_map(|&start| valid(start)))
         } else {
             let mut parts = parallel::map(starts.len(), |k| distinct(valid(starts[k]).collect()));
             // In pairs: none is sorted more often than the logarithm of their number.
@@ -265,14 +265,14 @@ fn distinct(mut values: Vec<i128>) -> Vec<i128> {
 
 /// The numbers of labels.
 enum Numbers {
-    /// Of labels that lie close together: by their distance from the least.
+    /// Labels that lie close together, by their distance from the least.
     Close { least: i128, numbers: Vec<u32> },
-    /// Of others: by their places in this list.
+    /// Other labels, by their places in this list.
     Sorted(Vec<i128>),
 }
 
 impl Numbers {
-    fn close(least: i128, most: i128, labels: impl Iterator<Item = i128>) -> Self {
+    fn dense(least: i128, most: i128, labels: impl Iterator<Item = i128>) -> Self {
         let place = |label: i128| usize::try_from(label - least).unwrap_or(usize::MAX);
         let mut numbers = vec![NO_GROUP; place(most) + 1];
         labels.for_each(|label| numbers[place(label)] = 0);

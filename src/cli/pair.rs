@@ -219,7 +219,7 @@ pub(super) struct Needs {
 /// A problem read from files.
 pub(super) struct LoadedPair {
     pub(super) problem: Problem,
-    /// What the file of T says.
+    /// The metadata of the file of T.
     pub(super) metadata: Metadata,
     /// The notes of the files on the elements that they exclude themselves.
     pub(super) masked_by: Vec<String>,

@@ -9,11 +9,11 @@ use crate::math::{Affine, BinAxis, Bins};
 /// The least and the largest of some numbers over the valid pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extremes {
-    /// Of x.
+    /// The range of x.
     pub x: [f64; 2],
-    /// Of t.
+    /// The range of t.
     pub t: [f64; 2],
-    /// Of the residuals x·W + b − t.
+    /// The range of the residuals x·W + b − t.
     pub residual: [f64; 2],
 }
 

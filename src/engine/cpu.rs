@@ -169,7 +169,7 @@ impl Cpu {
         Ok(values)
     }
 
-    /// What a pass adds to a value, chunk by chunk in any order; values that are
+    /// The part of a pass that adds to a value, chunk by chunk in any order; values that are
     /// made side by side merge.
     fn fold_chunks<V: Send>(
         &self,

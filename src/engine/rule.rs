@@ -36,7 +36,7 @@ pub trait Movable {
     #[must_use]
     fn moved(self, by: Affine) -> Self;
 
-    /// What a weight decay pulls to 0: W and b.
+    /// The parameters that a weight decay pulls to 0: W and b.
     #[must_use]
     fn decaying(&self) -> Affine;
 }

@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Of a momentum a bound is foretold, which is close where its waves do not go
+    /// A momentum has a bound foretold, which is close where its waves do not go
     /// through 0: within a fifth.
     #[test]
     fn a_descent_with_momentum_or_decay_takes_no_more_than_the_steps_foretold() {

@@ -134,7 +134,7 @@ impl Statistics {
         }
     }
 
-    /// What the curvature alone tells.
+    /// The numbers that follow from the curvature alone.
     fn rates(curvature: Option<Curvature>) -> Self {
         curvature.map_or_else(Self::default, |curvature| Self {
             lr_max: finite(curvature.rate_bound()),

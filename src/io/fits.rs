@@ -160,7 +160,7 @@ fn write_json(path: &Path, plan: &FitsPlan<'_>) -> Result<(), DataError> {
 pub struct SavedFits {
     /// The shape in which they are numbered row by row.
     pub shape: Shape,
-    /// What numbers them.
+    /// The keys that number them.
     pub keys: Keys,
     /// W of each; NaN without a line.
     pub weight: Vec<f64>,

@@ -17,7 +17,7 @@ pub(super) const COUNT: usize = 2;
 /// The number of each fit in a column of a table.
 type Numbers<'p> = Box<dyn Fn(usize) -> i128 + 'p>;
 
-/// What numbers the fits.
+/// The keys that number the fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
     /// All axes of X but these, along which they run.
@@ -126,9 +126,9 @@ pub struct FitsPlan<'a> {
     pub numbers: &'a (dyn Fn(usize) -> [f64; NUMBERS] + Sync),
     /// The number of fits.
     pub count: usize,
-    /// What numbers them.
+    /// The keys that number them.
     pub keys: &'a Keys,
-    /// What the file of X says: images keep its place on Earth.
+    /// The metadata of the file of X: images keep its place on Earth.
     pub metadata: &'a Metadata,
     /// The summary that a JSON file begins with, an object.
     pub summary: Option<&'a str>,

@@ -84,7 +84,7 @@ where
     })
 }
 
-/// What a piece came to, or the panic of its decoder.
+/// The result of a piece, or the panic of its decoder.
 type Outcome<D> = std::thread::Result<D>;
 
 /// Pieces that wait in line.

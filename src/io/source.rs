@@ -472,7 +472,7 @@ impl OpenFile {
         Ok(Self { name, path, file, format, identity })
     }
 
-    /// What a reader is given, without a key.
+    /// The file that a reader is given, without a key.
     fn input<'a>(&'a self, reading: &'a Reading) -> Input<'a> {
         Input {
             path: &self.path,

@@ -148,7 +148,7 @@ mod tests {
         assert!(counts.len() == 24 && squares < 49.7, "{squares}: {counts:?}");
     }
 
-    /// Where a number goes tells nothing of where the next one goes: the mean of
+    /// The place of a number tells nothing of the next one's: the mean of
     /// |π(k + 1) − π(k)| of a random order is (n + 1)/3, with a standard deviation of
     /// about n/(√(18/…)·√n), here below 15.
     #[test]

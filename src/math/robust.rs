@@ -65,7 +65,7 @@ impl RobustWeight {
         }
     }
 
-    /// Where weights begin to fall, or residuals to be removed.
+    /// The residual from which weights fall, or residuals are removed.
     #[must_use]
     pub fn constant(self) -> f64 {
         match self {
@@ -156,11 +156,11 @@ impl SizeRange {
 /// whole numbers, so that they are the same however they are added up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeCounts {
-    /// Of sizes below the range.
+    /// The count of sizes below the range.
     pub below: u64,
-    /// Of sizes in each bucket.
+    /// The counts of sizes in each bucket.
     pub buckets: Vec<u64>,
-    /// Of sizes beyond the range.
+    /// The count of sizes beyond the range.
     pub beyond: u64,
     /// The bits of the least size beyond the range; the largest number if there is
     /// none.

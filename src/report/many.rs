@@ -59,7 +59,7 @@ pub struct Stopped {
     pub count: u64,
 }
 
-/// What many fits are like together.
+/// The summary of many fits.
 #[derive(Debug, Clone, Serialize)]
 pub struct FitsSummary {
     /// The shape in which they are numbered.

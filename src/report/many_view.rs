@@ -194,8 +194,10 @@ fn drawn_range(mut values: Vec<f64>) -> [f64; 2] {
         clippy::cast_sign_loss,
         reason = "a place in a vector"
     )]
+    // Of fewer than a hundred fits none is far out.
+    let places = [(CENTRAL[0] * last as f64).floor(), (CENTRAL[1] * last as f64).ceil()];
     let [first, second] =
-        CENTRAL.map(|share| *values.select_nth_unstable_by((share * last as f64) as usize, f64::total_cmp).1);
+        places.map(|place| *values.select_nth_unstable_by(place as usize, f64::total_cmp).1);
     let width = second - first;
     if width > 0.0 && high - low > WIDE * width {
         [low.max(first - width / 2.0), high.min(second + width / 2.0)]
@@ -233,9 +235,10 @@ mod tests {
         assert_eq!(drawn_range(vec![3.0, 1.0, 2.0]), [1.0, 3.0]);
         assert_eq!(drawn_range(vec![]), [0.0, 1.0]);
         assert_eq!(drawn_range(vec![5.0; 4]), [5.0, 5.0]);
-        // Of 0, 1, … 998 and a million, the central numbers are 9 to 989.
+        assert_eq!(drawn_range(vec![0.0, 1.0, 1000.0]), [0.0, 1000.0]);
+        // Of 0, 1, … 998 and a million, the central numbers are 9 to 990.
         let mut values: Vec<f64> = (0..999).map(f64::from).collect();
         values.push(1e6);
-        assert_eq!(drawn_range(values), [0.0, 989.0 + 490.0]);
+        assert_eq!(drawn_range(values), [0.0, 990.0 + 490.5]);
     }
 }

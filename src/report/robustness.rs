@@ -10,7 +10,7 @@ use crate::fit::{Robust, RobustFit};
 pub struct Robustness {
     /// The weight of residuals: huber, tukey or clip.
     pub method: &'static str,
-    /// Where it begins to fall, or to be 0, in units of the scale.
+    /// The residual from which it falls, or is 0, in units of the scale.
     pub constant: f64,
     /// The scale of the residuals: the standard deviation of normal ones.
     pub scale: f64,

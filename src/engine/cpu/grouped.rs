@@ -27,7 +27,7 @@ const MANY_ROWS: u64 = 16;
 /// Elements of one fit that are one task.
 const TASK_ELEMENTS: usize = 1 << 18;
 
-/// What a pass finds for each fit.
+/// The result of a pass for each fit.
 trait FitPass: Sync {
     type Value: Copy + Send + Sync;
     type Side: SidePass<Value = Self::Value>;

@@ -19,7 +19,7 @@ use crate::math::{Affine, Loss, LossSums, Moments, SumsAccumulator};
 
 /// The sums of one fit, to which pairs are added one by one.
 pub(super) trait OneFit: Copy + Send + Sync {
-    /// What they stand for.
+    /// The elements that they stand for.
     type Value: Copy + Send + Sync;
 
     fn add(&mut self, x: f64, t: f64, w: f64);

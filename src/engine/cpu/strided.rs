@@ -23,7 +23,7 @@ const SEGMENT_ELEMENTS: usize = 1 << 20;
 /// fill the lanes.
 const FEW_FITS: usize = 128;
 
-/// How lanes make fits.
+/// The fits that lanes belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Folding {
     /// So many neighbours are one fit.

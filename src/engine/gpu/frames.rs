@@ -70,7 +70,7 @@ impl Frame {
         Sizes { x: self.x.size, t: self.t.size }
     }
 
-    /// What the device takes off X and T in residuals and predictions.
+    /// The shift that the device takes off X and T in residuals and predictions.
     pub(super) fn device_shift(&self) -> [f32; 2] {
         [self.x.residual_shift(), self.t.residual_shift()]
     }
@@ -81,7 +81,7 @@ impl Frame {
         shift.times(weight).plus(bias).value()
     }
 
-    /// What tells its point from those of other runs in passes at W and b.
+    /// The key that tells its point from those of other runs in passes at W and b.
     pub(super) fn point_key(&self, fit: u32) -> (u32, [(i128, u64, u32, u32); 2]) {
         let key = |passage: &Passage| {
             let bits = [passage.residual_shift(), passage.size].map(f32::to_bits);

@@ -124,7 +124,7 @@ struct WindowPass {
     points_buffer: wgpu::Buffer,
     uniform: wgpu::Buffer,
     bindings: wgpu::BindGroup,
-    /// Of those of its runs that the uniform is set to.
+    /// The workgroups of its runs that the uniform is set to.
     workgroups: [u32; 2],
 }
 
@@ -267,7 +267,7 @@ impl ResidentPass {
     }
 }
 
-/// What is in both ranges, if anything is.
+/// The intersection of two ranges, if it is not empty.
 fn meet(one: &Range<usize>, other: &Range<usize>) -> Option<Range<usize>> {
     let both = one.start.max(other.start)..one.end.min(other.end);
     (!both.is_empty()).then_some(both)

@@ -82,7 +82,7 @@ impl Window {
     }
 }
 
-/// What a dispatch reads beside elements.
+/// The buffers that a dispatch reads beside elements.
 pub(super) struct Tables<'b> {
     pub(super) uniform: wgpu::BindingResource<'b>,
     pub(super) runs: wgpu::BindingResource<'b>,

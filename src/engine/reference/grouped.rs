@@ -43,7 +43,7 @@ impl Reference {
             counts[fit] += 1;
             means[fit].iter_mut().zip([w, w * x, w * t]).for_each(|(sum, term)| sum.add(term));
         })?;
-        let pivots: Vec<[f64; 2]> = means
+        let shifts: Vec<[f64; 2]> = means
             .iter()
             .map(|means| {
                 let [weight_sum, x, t] = means.map(Compensated::value);
@@ -52,14 +52,14 @@ impl Reference {
             .collect();
         let mut sums = vec![[Compensated::default(); 5]; fits];
         let frame = self.each_pair_of_fits(over, |fit, Pair { x, t, w }| {
-            let [x_shift, t_shift] = pivots[fit];
+            let [x_shift, t_shift] = shifts[fit];
             let (x, t) = ((x[0] - x_shift) + x[1], (t[0] - t_shift) + t[1]);
             sums[fit].iter_mut().zip([x, t, x * x, x * t, t * t]).for_each(|(sum, term)| sum.add(w * term));
         })?;
         let mut all = Vec::with_capacity(fits);
         for (fit, &n) in counts.iter().enumerate() {
             let [x, t, xx, xt, tt] = sums[fit].map(Compensated::value);
-            let ([x_shift, t_shift], weight_sum) = (pivots[fit], means[fit][0].value());
+            let ([x_shift, t_shift], weight_sum) = (shifts[fit], means[fit][0].value());
             let sums = ShiftedSums { n, weight_sum, x_shift, t_shift, x, t, xx, xt, tt };
             all.push(match n {
                 0 => Moments::default(),

@@ -94,7 +94,7 @@ pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
     Ok(listed.collect())
 }
 
-/// What one thread decodes.
+/// The batches that one thread decodes.
 enum Work<'p> {
     /// All of a column.
     Column(usize),

@@ -14,7 +14,7 @@ use super::number::{self, Kind};
 use super::records::{Comments, Fault, Meaning, Record, Text, content};
 use crate::io::text_rules::Delimiter;
 
-/// What the rows before a block settle.
+/// The facts that the rows before a block settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Before {
     pub(super) comments: Comments,
@@ -41,7 +41,7 @@ pub(super) struct Parsed {
     pub(super) lines: u64,
     /// The bytes that were parsed. A row that goes on after the block is none of it.
     pub(super) bytes: usize,
-    /// What it settles for the rows after it.
+    /// The facts that it settles for the rows after it.
     pub(super) after: Before,
     pub(super) stop: Option<Stop>,
 }

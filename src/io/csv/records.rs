@@ -382,7 +382,7 @@ impl<R: Read> Records<R> {
         self.dialect
     }
 
-    /// What was read and not yet given.
+    /// The bytes that were read and not yet given.
     fn text(&self) -> Text<'_> {
         let bytes = &self.buffer[self.start..self.end];
         Text { bytes, dialect: self.dialect, at_end: self.at_end, ends_with_line: false }

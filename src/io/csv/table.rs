@@ -131,7 +131,7 @@ pub(super) fn most_block_bytes(memory_bytes: u64) -> u64 {
     memory_bytes / (1 + EXPANSION) / pieces::at_once(0, u64::MAX) as u64
 }
 
-/// What most blocks come after.
+/// The facts that hold before most blocks.
 fn after_a_row(first: Before) -> Before {
     let comments = match first.comments {
         Comments::BeforeRows => Comments::Never,
@@ -151,7 +151,7 @@ struct Reader<'r> {
 
 /// A block, parsed as if something came before it.
 struct Block {
-    /// Where it begins and ends in the file.
+    /// The offsets at which it begins and ends in the file.
     start: u64,
     end: u64,
     before: Before,

@@ -12,7 +12,7 @@ use super::*;
 use crate::array::Order;
 use crate::io::text_rules::{Decimal, TextRules};
 
-/// What reading comes to: columns, each of numbers or nulls, and the notes; or an
+/// The result of reading: columns, each of numbers or nulls, and the notes; or an
 /// error.
 type Found = Result<(Vec<Vec<Option<f64>>>, Vec<String>), String>;
 

@@ -54,7 +54,7 @@ pub(super) struct Image<'a> {
     shift: u64,
 }
 
-/// What a thread that decodes blocks uses for one after another.
+/// The buffers that a thread uses for one block after another.
 #[derive(Default)]
 pub(super) struct Scratch {
     whole: Whole,

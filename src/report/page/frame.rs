@@ -17,7 +17,9 @@ th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid var(--Rule); }
 th { font-weight: 500; color: var(--Soft); white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-figure { margin: 0; } .wide { overflow-x: auto; } svg { width: 100%; height: auto; display: block; }
+figure { margin: 0; } svg rect { shape-rendering: crispEdges; }
+.wide { overflow-x: auto; } .wide td { white-space: nowrap; }
+svg { width: 100%; height: auto; display: block; }
 code { font: .85rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
 .soft { color: var(--Soft); }
 @media print { body { font-size: 11pt; } main { max-width: none; padding: 0; }

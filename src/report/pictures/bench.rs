@@ -19,7 +19,7 @@ pub(super) struct Throughput<'a> {
 const WIDTH: u32 = 860;
 const HEIGHT: u32 = 520;
 const HEAD: u32 = 44;
-const LEGEND: u32 = 230;
+const LEGEND: u32 = 266;
 
 impl Draw for Throughput<'_> {
     fn size(&self) -> (u32, u32) {

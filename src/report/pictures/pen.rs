@@ -195,7 +195,8 @@ pub(super) struct Axes<'a> {
 impl Axes<'_> {
     /// The places within.
     pub(super) fn window(&self) -> Window {
-        Window { x: self.x.range(), y: self.y.range() }
+        let ordered = |range: std::ops::Range<f64>| range.start.min(range.end)..range.start.max(range.end);
+        Window { x: ordered(self.x.range()), y: ordered(self.y.range()) }
     }
 }
 

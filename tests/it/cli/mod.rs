@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod batches;
+#[cfg(feature = "plot")]
+mod browser;
 mod comforts;
 mod compare;
 mod descent;
@@ -14,6 +16,8 @@ mod generate;
 mod groups;
 mod info;
 mod lines;
+#[cfg(feature = "plot")]
+mod many_pictures;
 mod missing;
 mod models;
 mod notes;
@@ -26,6 +30,7 @@ mod process;
 mod real;
 mod selection;
 mod shards;
+mod snapshots;
 mod solvers;
 mod text;
 mod threads;

@@ -12,19 +12,19 @@ fn iris(name: &str) -> String {
 
 /// An element of SVG or HTML: its name, attributes, and the text right behind it.
 #[derive(Debug)]
-struct Element {
-    name: String,
+pub(super) struct Element {
+    pub(super) name: String,
     attributes: Vec<(String, String)>,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Element {
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     #[track_caller]
-    fn number(&self, name: &str) -> f64 {
+    pub(super) fn number(&self, name: &str) -> f64 {
         self.get(name).and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}: {self:?}"))
     }
 }
@@ -36,7 +36,7 @@ fn unescaped(text: &str) -> String {
 
 /// Parses SVG or HTML, all of whose elements but `meta` are closed, in order.
 #[track_caller]
-fn parse(markup: &str) -> Vec<Element> {
+pub(super) fn parse(markup: &str) -> Vec<Element> {
     let (mut elements, mut open) = (Vec::new(), Vec::<String>::new());
     let markup = markup.strip_prefix("<!doctype html>").unwrap_or(markup);
     for tag in markup.split('<').skip(1) {
@@ -96,7 +96,7 @@ fn boxes(elements: &[Element]) -> Vec<(String, [f64; 4])> {
 
 /// Labels lie within the picture and over no other.
 #[track_caller]
-fn check_labels(elements: &[Element], what: &str) {
+pub(super) fn check_labels(elements: &[Element], what: &str) {
     let svg = elements.iter().find(|element| element.name == "svg").unwrap();
     let (width, height) = (svg.number("width"), svg.number("height"));
     let boxes = boxes(elements);
@@ -184,7 +184,7 @@ fn a_png_is_twice_as_large_and_not_empty() {
 }
 
 /// A number of the report of the same name.
-fn reported(json: &Value, field: &str) -> f64 {
+pub(super) fn reported(json: &Value, field: &str) -> f64 {
     field.split('.').fold(json, |json, name| &json[name]).as_f64().unwrap()
 }
 
