@@ -30,6 +30,16 @@ pub(super) struct Column {
     number: i64,
 }
 
+impl Column {
+    /// The type of its numbers, of which so many bytes are stored.
+    fn pixels(&self, header: &Header, stored: ElementType) -> Pixels {
+        let [scale, zero, null] =
+            ["TSCAL", "TZERO", "TNULL"].map(|keyword| format!("{keyword}{}", self.number));
+        let keywords = Keywords { scale: &scale, zero: &zero, blanks: &[&null] };
+        Pixels::stored_as(stored, header, keywords)
+    }
+}
+
 /// A table's rows and columns.
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
@@ -133,14 +143,11 @@ pub(super) fn open(
         let (path, expected_bytes) = (input.path.to_owned(), bytes);
         return Err(DataError::Truncated { path, expected_bytes, found_bytes });
     }
-    let [scale, zero, null] =
-        ["TSCAL", "TZERO", "TNULL"].map(|keyword| format!("{keyword}{}", column.number));
-    let keywords = Keywords { scale: &scale, zero: &zero, blanks: &[&null] };
     let rows = Rows { input, map, start: hdu.data, table: &table, column };
     if stored == ElementType::Bool {
         return rows.booleans();
     }
-    let pixels = Pixels::stored_as(stored, &hdu.header, keywords);
+    let pixels = column.pixels(&hdu.header, stored);
     let turned = pixels.is_turned();
     let array = with_element!(pixels.element, E => {
         let to = |bytes: &[u8], elements: &mut [E]| {
@@ -157,7 +164,12 @@ pub(super) fn list(input: &Input<'_>, hdu: &Hdu, number: usize) -> Result<Vec<Li
     let listed = table.columns.iter().map(|column| {
         let key = format!("{number}.{}", column.name);
         match element_type(column.letter) {
-            Ok(element) => Listed::decoded(key, Some(table.shape(column)), element.name()),
+            Ok(stored) => {
+                let pixels = column.pixels(&hdu.header, stored);
+                let remarks = pixels.note.iter().map(ToString::to_string).collect();
+                let listed = Listed::decoded(key, Some(table.shape(column)), pixels.element.name());
+                Listed { remarks, ..listed.missing(pixels.nodata.as_ref()) }
+            }
             Err(found) => Listed::unread(key, format!("it has {found}, which is not read")),
         }
     });
