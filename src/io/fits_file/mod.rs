@@ -27,7 +27,7 @@ use pixels::{Pixels, to_native};
 use super::input::Input;
 use super::listing::Listed;
 use super::metadata::Opened;
-use super::{pieces, scaling};
+use super::pieces;
 use crate::array::mapping::Mapping;
 use crate::array::spool::Spool;
 use crate::array::{Array, DataError, Element, Layout, Order, Shape};
@@ -79,8 +79,7 @@ pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
         let image = |bits: &str, axes: &str| -> Result<Listed, DataError> {
             let pixels = Pixels::of(input, &hdu.header, hdu.header.whole(bits))?;
             let is_mapped = axes == "NAXIS" && !pixels.is_turned();
-            let remarks =
-                pixels.scaling.map(|scaling| scaling::note(scaling).to_string()).into_iter().collect();
+            let remarks = pixels.remarks();
             let listed = Listed::decoded(key.clone(), Some(hdu.shape(input, axes)?), pixels.element.name());
             let compression = hdu.header.text("ZCMPTYPE").filter(|_| axes != "NAXIS");
             let listed = listed.missing(pixels.nodata.as_ref()).named(&name).compressed(compression);

@@ -3,6 +3,7 @@
 use super::header::{Header, KIND};
 use crate::array::{DataError, ElementType, Nodata, Scaling};
 use crate::io::input::Input;
+use crate::io::scaling;
 
 /// What a header says of pixels, or of the numbers of a column.
 pub(super) struct Pixels {
@@ -51,6 +52,11 @@ impl Pixels {
             nodata: blank.map(nodata),
             scaling: is_scaled.then_some(Scaling { scale, offset }),
         }
+    }
+
+    /// What a list of arrays says of them.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.scaling.map(|scaling| scaling::note(scaling).to_string()).into_iter().collect()
     }
 
     pub(super) fn is_turned(&self) -> bool {

@@ -166,7 +166,7 @@ pub(super) fn list(input: &Input<'_>, hdu: &Hdu, number: usize) -> Result<Vec<Li
         match element_type(column.letter) {
             Ok(stored) => {
                 let pixels = column.pixels(&hdu.header, stored);
-                let remarks = pixels.note.iter().map(ToString::to_string).collect();
+                let remarks = pixels.remarks();
                 let listed = Listed::decoded(key, Some(table.shape(column)), pixels.element.name());
                 Listed { remarks, ..listed.missing(pixels.nodata.as_ref()) }
             }
