@@ -92,14 +92,13 @@ impl MergeArguments {
                 ("--w0", self.w0.is_some() && !fixes_weight),
                 ("--b0", self.b0.is_some() && !fixes_bias),
             ];
-            return match given.iter().find(|(_, given)| *given) {
-                Some((option, _)) => Err(CliError::Usage(format!(
+            return if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+                Err(CliError::Usage(format!(
                     "--solver exact takes no steps; remove {option}, or use --solver moments"
-                ))),
-                None => {
-                    let descent = GradientDescent { start, ..GradientDescent::default() };
-                    Ok(Solver { line: self.line, descent, ..Solver::default() })
-                }
+                )))
+            } else {
+                let descent = GradientDescent { start, ..GradientDescent::default() };
+                Ok(Solver { line: self.line, descent, ..Solver::default() })
             };
         }
         if self.line.is_symmetric() {

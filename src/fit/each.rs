@@ -217,15 +217,12 @@ fn part_of(data: &Problem, places: &[usize]) -> Result<Problem, EngineError> {
 /// Elements of an array from their places.
 fn gathered(array: &Array, order: Order, places: &[usize]) -> Array {
     with_element!(array.element(), E => {
-        let values: Vec<E> = match array.as_slice::<E>(order) {
-            Some(values) => places.iter().map(|&place| values[place]).collect(),
-            None => {
-                let mut values = vec![<E as bytemuck::Zeroable>::zeroed(); places.len()];
-                for (value, &place) in values.iter_mut().zip(places) {
-                    array.copy(order, place, std::slice::from_mut(value));
-                }
-                values
+        let values: Vec<E> = if let Some(values) = array.as_slice::<E>(order) { places.iter().map(|&place| values[place]).collect() } else {
+            let mut values = vec![<E as bytemuck::Zeroable>::zeroed(); places.len()];
+            for (value, &place) in values.iter_mut().zip(places) {
+                array.copy(order, place, std::slice::from_mut(value));
             }
+            values
         };
         Array::from_vec(array.label(), &[places.len() as u64], values)
     })

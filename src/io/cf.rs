@@ -387,8 +387,8 @@ mod tests {
     /// What the library puts there is told by the dataset's own value.
     #[test]
     fn what_was_never_written_is_missing() {
-        let array = Array::from_vec("x", &[2], vec![9.969_209_968_386_869e36f32, 1.0]);
-        let fill = 9.969_209_968_386_869e36f32.to_ne_bytes();
+        let array = Array::from_vec("x", &[2], vec![9.969_21e36_f32, 1.0]);
+        let fill = 9.969_21e36_f32.to_ne_bytes();
         let nodata = |fill: Option<&[u8]>| {
             opened(array.clone(), &Attributes::new(), fill).unwrap().metadata().nodata()
         };

@@ -162,7 +162,7 @@ impl<'g> Pieces<'g> {
         let counts = grid.counts();
         let axes = (0..=rank).find(|&axes| extents(axes) <= elements).unwrap_or(rank);
         let along = (elements / extents(axes).max(1)).max(1);
-        Self { grid, axes, along, counts }
+        Self { grid, counts, axes, along }
     }
 
     /// Pieces along the last axis that is divided.

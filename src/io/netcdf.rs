@@ -268,7 +268,7 @@ impl Header {
         let mut layout = Layout { swapped, offset, ..Layout::contiguous(shape, element, Order::C) };
         let size = element.size() as u64;
         if self.grows(variable) {
-            if self.record_bytes % size != 0 {
+            if !self.record_bytes.is_multiple_of(size) {
                 return Some(self.records(input, map, variable, element, layout.shape.0));
             }
             layout.strides[0] = isize::try_from(self.record_bytes / size).ok()?;

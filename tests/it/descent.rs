@@ -352,7 +352,7 @@ fn engines_that_cannot_are_not_asked() {
 fn a_descent_on_hubers_loss_is_the_hosts() {
     for n in [1_001, 100_003] {
         for shift in [0.0, 400.0] {
-            let outlier = |k: usize| if k % 5 == 0 { 30.0 } else { 0.0 };
+            let outlier = |k: usize| if k.is_multiple_of(5) { 30.0 } else { 0.0 };
             let x: Vec<f32> = (0..n as u64).map(|k| (shift + 2.0 * noise(k)) as f32).collect();
             let t = (0..n).map(|k| {
                 (3.0 * (f64::from(x[k]) - shift) - 0.75 + 0.5 * noise(!(k as u64)) + outlier(k)) as f32

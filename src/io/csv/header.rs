@@ -280,9 +280,12 @@ impl<'r> FirstRow<'r> {
     }
 
     fn available(&self) -> String {
-        let describe = |(index, name): (usize, Cow<'_, [u8]>)| match self.has_names() {
-            true => format!("{} ({index})", excerpt(&String::from_utf8_lossy(&name))),
-            false => index.to_string(),
+        let describe = |(index, name): (usize, Cow<'_, [u8]>)| {
+            if self.has_names() {
+                format!("{} ({index})", excerpt(&String::from_utf8_lossy(&name)))
+            } else {
+                index.to_string()
+            }
         };
         listed_of(self.count, self.names().enumerate().map(describe))
     }
@@ -358,9 +361,10 @@ impl<'r> FirstRow<'r> {
             let path = self.input.path.to_owned();
             return DataError::NameInData { path, key: excerpt(key), available };
         }
-        let names: Vec<_> = match self.has_names() {
-            true => self.names().map(|name| String::from_utf8_lossy(&name).into_owned()).collect(),
-            false => Vec::new(),
+        let names: Vec<_> = if self.has_names() {
+            self.names().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
+        } else {
+            Vec::new()
         };
         self.input.no_such("column", key, names.iter().map(String::as_str), available)
     }

@@ -49,9 +49,10 @@ pub(super) fn open(input: &Input<'_>) -> Result<Opened, DataError> {
 
 /// The bands of an image.
 pub(super) fn list(input: &Input<'_>) -> Result<Vec<Listed>, DataError> {
-    let header = match is_header_name(input.path) {
-        true => Header::of(&text_of(input.path, &input.clone_file()?)?),
-        false => header_beside(input.path)?.map(|(_, header)| header),
+    let header = if is_header_name(input.path) {
+        Header::of(&text_of(input.path, &input.clone_file()?)?)
+    } else {
+        header_beside(input.path)?.map(|(_, header)| header)
     };
     let header = header.ok_or_else(|| input.invalid(KIND, "its header is gone"))?;
     let (names, count) = (header.list("band names"), whole(input, &header, "bands")?.unwrap_or(1));

@@ -108,7 +108,7 @@ mod tests {
 
     fn bytes(bits: &str) -> Vec<u8> {
         let mut bits: String = bits.chars().filter(|c| !c.is_whitespace()).collect();
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('0');
         }
         bits.as_bytes()

@@ -60,8 +60,8 @@ fn links<'f>(
     Ok(())
 }
 
-fn old_links<'f>(
-    file: &File<'f>,
+fn old_links(
+    file: &File<'_>,
     heap: &[u8],
     node: u64,
     each: &mut impl FnMut(String, Target) -> Result<(), Fault>,
@@ -96,7 +96,7 @@ fn link(mut body: Bytes<'_>) -> Result<(String, Target), Fault> {
     body.version("link", 1..=1)?;
     let flags = body.u8()?;
     let kind = if flags & 0x08 > 0 { body.u8()? } else { 0 };
-    body.take(if flags & 0x04 > 0 { 8 } else { 0 } + if flags & 0x10 > 0 { 1 } else { 0 })?;
+    body.take(if flags & 0x04 > 0 { 8 } else { 0 } + usize::from(flags & 0x10 > 0))?;
     let bytes = body.size(1 << (flags & 3))?;
     let name = String::from_utf8_lossy(body.take(bytes)?).into_owned();
     let target = match kind {

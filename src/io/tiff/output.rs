@@ -250,18 +250,15 @@ impl Output {
         directory.write_tag(Tag::Compression, self.compression().number())?;
         directory.write_tag(Tag::PhotometricInterpretation, PhotometricInterpretation::BlackIsZero)?;
         directory.write_tag(Tag::SamplesPerPixel, self.bands)?;
-        match self.storage.tile {
-            Some([width, height]) => {
-                directory.write_tag(Tag::TileWidth, width)?;
-                directory.write_tag(Tag::TileLength, height)?;
-                directory.write_tag(Tag::TileOffsets, &offsets[..])?;
-                directory.write_tag(Tag::TileByteCounts, &counts[..])?;
-            }
-            None => {
-                directory.write_tag(Tag::StripOffsets, &offsets[..])?;
-                directory.write_tag(Tag::RowsPerStrip, self.storage.strip_rows)?;
-                directory.write_tag(Tag::StripByteCounts, &counts[..])?;
-            }
+        if let Some([width, height]) = self.storage.tile {
+            directory.write_tag(Tag::TileWidth, width)?;
+            directory.write_tag(Tag::TileLength, height)?;
+            directory.write_tag(Tag::TileOffsets, &offsets[..])?;
+            directory.write_tag(Tag::TileByteCounts, &counts[..])?;
+        } else {
+            directory.write_tag(Tag::StripOffsets, &offsets[..])?;
+            directory.write_tag(Tag::RowsPerStrip, self.storage.strip_rows)?;
+            directory.write_tag(Tag::StripByteCounts, &counts[..])?;
         }
         let is_planar = self.bands > 1 && !self.storage.is_chunky;
         let planar = if is_planar { PlanarConfiguration::Planar } else { PlanarConfiguration::Chunky };

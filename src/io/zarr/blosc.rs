@@ -146,7 +146,7 @@ pub(super) fn unshuffle(from: &[u8], size: usize, to: &mut [u8]) {
 fn unshuffle_bits(from: &[u8], size: usize, to: &mut [u8]) {
     let count = from.len() / size;
     to.copy_from_slice(from);
-    if count == 0 || count % 8 != 0 {
+    if count == 0 || !count.is_multiple_of(8) {
         return;
     }
     let plane_bytes = count / 8;

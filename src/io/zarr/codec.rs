@@ -131,7 +131,7 @@ pub(super) fn undo(
                         is_whole(lz4_flex::block::decompress_into(data, other).ok())?;
                     }
                     Codec::Shuffle(size) if source.len() == unpacked => {
-                        blosc::unshuffle(source, *size, other)
+                        blosc::unshuffle(source, *size, other);
                     }
                     _ => return Err(DAMAGED),
                 }

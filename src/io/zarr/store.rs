@@ -180,7 +180,7 @@ impl<'a> Store<'a> {
                         seen += 1;
                         match entry.metadata() {
                             Ok(entry_data) if entry_data.is_dir() && seen < MOST_PARTS => {
-                                folders.push(entry.path())
+                                folders.push(entry.path());
                             }
                             Ok(entry_data) => bytes += entry_data.len(),
                             Err(_) => {}
@@ -204,7 +204,7 @@ impl Part<'_> {
 
     /// All its bytes. Their number must have been found to be bearable.
     pub(super) fn all(&self) -> Result<Cow<'_, [u8]>, DataError> {
-        self.range(0, self.len()).map(|bytes| bytes.unwrap_or_default())
+        self.range(0, self.len()).map(std::option::Option::unwrap_or_default)
     }
 
     /// So many bytes from a place on; `None` if it does not have them.
