@@ -28,7 +28,7 @@ pub(super) struct ReadingArguments {
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     delimiter: Option<Delimiter>,
 
-    /// What precedes the fractions of numbers in text files: . or , Default: .
+    /// What precedes the fractions of numbers in text files, a point (.) unless it is a comma (,)
     #[arg(long, value_name = "CHAR", value_parser = decimal)]
     decimal: Option<Decimal>,
 

@@ -37,7 +37,7 @@ fn every_format_is_listed() {
         ("science/german-utf16.csv", 3, json!({"name": "größe", "type": "text", "compression": "UTF-16"})),
         ("science/plain.csv.gz", 2, json!({"name": "x", "compression": "gzip"})),
         #[cfg(feature = "tiff")]
-        ("geo.tif", 1, json!({"key": "1", "read": "mapped"})),
+        ("geo.tif", 1, json!({"key": "1", "compression": "Deflate", "missing": "-9999", "read": "decoded"})),
         #[cfg(feature = "tiff")]
         (
             "tiles-u1-deflate.tif",

@@ -385,7 +385,7 @@ fn absurd_headers_are_refused() {
         ("ENVI\nsamples = 10\ndata type = 1\n", "lines"),
         ("ENVI\nlines = 10\ndata type = 1\n", "samples"),
         ("ENVI\nsamples = 9999999999999999999\nlines = 9\ndata type = 5\n", "larger than any memory"),
-        ("ENVI\nsamples = 1\nlines = 1\ndata type = 5\nheader offset = 18446744073709551615\n", "larger"),
+        ("ENVI\nsamples = 1\nlines = 1\ndata type = 5\nheader offset = 18446744073709551615\n", "truncated"),
         ("\nENVI\n", "first line"),
     ] {
         let error = open_part(&header, text.as_bytes(), "1").unwrap_err();
