@@ -32,6 +32,7 @@ use crate::array::{Bitmap, DataError, Shape};
 use batches::Reader;
 use column::KIND;
 use message::{CONTINUATION, DAMAGED, Message};
+use table::SIGNATURE;
 
 pub(super) use column::{Column, no_number, nodata_of, scaling_of};
 pub(super) use fits::write_fits_as;
@@ -39,8 +40,6 @@ pub(super) use output::{BatchFile, RecordBatch, Table, TableWriter, Writer};
 pub(super) use table::open_table;
 pub(super) use texts::{open_texts, text_column, texts_of};
 pub(super) use values::Part;
-
-const SIGNATURE: &[u8] = b"ARROW1";
 
 /// Opens columns, one for each key.
 pub(super) fn open(input: &Input<'_>, keys: &[Option<&str>]) -> Result<Vec<Opened>, DataError> {

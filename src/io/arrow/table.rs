@@ -7,11 +7,13 @@ use std::path::Path;
 
 use arrow_ipc::reader::{FileReader, StreamReader};
 
-use super::SIGNATURE;
 use super::column::KIND;
 use super::output::Table;
 use crate::array::DataError;
 use crate::array::error::reason;
+
+/// The first bytes of a file; a stream has none.
+pub(super) const SIGNATURE: &[u8] = b"ARROW1";
 
 /// Opens all columns.
 pub(in crate::io) fn open_table(path: &Path) -> Result<Table, DataError> {

@@ -54,7 +54,7 @@ fn conditions_hold_for_comparisons_saved_moments_and_many_fits() {
     assert_eq!(run("compare t.csv:x t.csv:t --engine cpu --json").json()["n"], 5);
     run("fit t.csv:x t.csv:t --solver exact --engine cpu -q --save-moments part.json");
     assert_eq!(lab.run("merge part.json --solver exact --json").succeeds().json()["n"], 5);
-    let report = run("fit t.csv:x t.csv:t --groups t.csv:site --solver exact --engine cpu --json").json();
+    let report = run("fit t.csv:x t.csv:t --groups t.csv:site --solver exact --engine cpu --json -q").json();
     assert_eq!((&report["excluded"]["condition"], &report["results"][0]["n"]), (&3.into(), &5.into()));
 }
 

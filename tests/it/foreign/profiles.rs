@@ -74,9 +74,10 @@ fn tiles_compression_and_texts_are_those_of_x() {
             assert_eq!(tags.text(ARTIST), "make.py");
             let notes = tags.text(NOTES);
             for part in [
-                "name=\"MISSION\">a &amp; b<",
+                // GDAL escapes twice.
+                "name=\"MISSION\">a &amp;amp; b<",
                 "sample=\"0\" role=\"description\">red<",
-                "sample=\"2\" role=\"description\">near &lt;infrared&gt;<",
+                "sample=\"2\" role=\"description\">near &amp;lt;infrared&amp;gt;<",
                 "name=\"WAVELENGTH\" sample=\"2\">842<",
             ] {
                 assert!(notes.contains(part), "{part} in {notes}");
