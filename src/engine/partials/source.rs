@@ -54,6 +54,12 @@ impl Source {
         &self.arithmetic
     }
 
+    /// The same whatever the fits are: for results that merge fit by fit.
+    #[must_use]
+    pub fn of_any_fits(self) -> Self {
+        Self { fit_elements: None, fits: None, ..self }
+    }
+
     /// The source of parts of both, if they merge.
     pub(super) fn joined(&self, other: &Self) -> Option<Self> {
         let order = self.order.or(other.order);
