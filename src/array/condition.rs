@@ -253,7 +253,8 @@ mod tests {
         let selection = condition.parse::<Condition>().unwrap().of_numbers(&column.into()).unwrap();
         (0..8)
             .filter(|&k| {
-                k < selection.shape().elements().unwrap() as usize && selection.contains(Order::C, k)
+                selection.shape().elements().is_some_and(|n| (k as u64) < n)
+                    && selection.contains(Order::C, k)
             })
             .collect()
     }

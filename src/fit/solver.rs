@@ -26,6 +26,7 @@ use crate::math::{Curvature, LineKind, Moments, RobustWeight};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Solver {
     /// The method.
     pub method: Method,

@@ -397,7 +397,11 @@ mod tests {
                     for (k, value) in values.into_iter().enumerate() {
                         let place = array.shape().index_of(k as u64, Order::C);
                         let number: u64 = place.iter().zip(chunk).map(|(place, chunk)| place / chunk).sum();
-                        let want = if has_gaps && number % 3 == 1 { 7_000_000.0 } else { k as f64 };
+                        let want = if has_gaps && number % 3 == 1 {
+                            7_000_000.0
+                        } else {
+                            f64::from(u32::try_from(k).unwrap())
+                        };
                         assert_eq!(value, want, "{shape:?} {chunk:?} {memory_bytes} {k}");
                     }
                 }

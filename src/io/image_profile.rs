@@ -20,6 +20,7 @@ pub enum ImageCompression {
 
 /// How a TIFF stores an image, and the texts that go with it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ImageProfile {
     /// Columns and rows of a tile; strips have all columns.
     pub(super) tile: Option<[u32; 2]>,
@@ -71,16 +72,15 @@ impl ImageProfile {
                 Some(Err(_)) => Vec::new(),
             };
             for place in places {
-                items += &format!("  <Item name=\"{}\"", escaped(&name));
-                if let Some(place) = place {
-                    items += &format!(" sample=\"{place}\"");
-                }
-                for (key, value) in [("role", &role), ("domain", &domain)] {
-                    if !value.is_empty() {
-                        items += &format!(" {key}=\"{}\"", escaped(value));
-                    }
-                }
-                items += &format!(">{}</Item>\n", escaped(text));
+                let sample = place.map(|place| format!(" sample=\"{place}\"")).unwrap_or_default();
+                let [role, domain] = [("role", &role), ("domain", &domain)].map(|(key, value)| {
+                    if value.is_empty() { String::new() } else { format!(" {key}=\"{}\"", escaped(value)) }
+                });
+                let name = escaped(&name);
+                items.extend([format!(
+                    "  <Item name=\"{name}\"{sample}{role}{domain}>{}</Item>\n",
+                    escaped(text)
+                )]);
             }
         });
         (!items.is_empty()).then(|| format!("<GDALMetadata>\n{items}</GDALMetadata>\n"))

@@ -135,7 +135,10 @@ impl<'f> Bytes<'f> {
             let name = self.name()?;
             let kind = self.number(4)?;
             let count = self.count()?;
-            let element = element(kind)?;
+            let element = element(kind);
+            if element.is_none() && kind != TEXT {
+                return None;
+            }
             let size = element.map_or(1, |element| element.size() as u64);
             let bytes = self.padded(count.checked_mul(size)?)?;
             attributes.insert(
@@ -150,20 +153,22 @@ impl<'f> Bytes<'f> {
     }
 }
 
-/// The type of that number; `None` within for text.
-fn element(kind: u64) -> Option<Option<ElementType>> {
+/// The number of the type of text.
+const TEXT: u64 = 2;
+
+/// The type of numbers that is called so.
+fn element(kind: u64) -> Option<ElementType> {
     Some(match kind {
-        1 => Some(ElementType::I8),
-        2 => None,
-        3 => Some(ElementType::I16),
-        4 => Some(ElementType::I32),
-        5 => Some(ElementType::F32),
-        6 => Some(ElementType::F64),
-        7 => Some(ElementType::U8),
-        8 => Some(ElementType::U16),
-        9 => Some(ElementType::U32),
-        10 => Some(ElementType::I64),
-        11 => Some(ElementType::U64),
+        1 => ElementType::I8,
+        3 => ElementType::I16,
+        4 => ElementType::I32,
+        5 => ElementType::F32,
+        6 => ElementType::F64,
+        7 => ElementType::U8,
+        8 => ElementType::U16,
+        9 => ElementType::U32,
+        10 => ElementType::I64,
+        11 => ElementType::U64,
         _ => return None,
     })
 }
@@ -194,7 +199,11 @@ impl Header {
                 dimensions.push(dimension);
             }
             let attributes = bytes.attributes()?;
-            let element = element(bytes.number(4)?)?;
+            let kind = bytes.number(4)?;
+            let element = element(kind);
+            if element.is_none() && kind != TEXT {
+                return None;
+            }
             // Bytes, which the format's own page says not to believe.
             bytes.count()?;
             let start = bytes.number(bytes.place_bytes)?;

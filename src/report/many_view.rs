@@ -95,7 +95,7 @@ impl ManyView {
     #[must_use]
     pub fn of(fits: &ManyFits, keys: &Keys, report: &ManyReport) -> Self {
         let plane = plane(&fits.shape.0);
-        let columns: [(&'static str, fn(&FitRow) -> f64); 3] =
+        let columns: [(&'static str, Number); 3] =
             [("W", |row| row.weight), ("b", |row| row.bias), ("R²", |row| row.r2)];
         let numbers = columns.map(|(name, number)| NumberView::of(name, &fits.rows, number, plane));
         let has_r2 = fits.rows.iter().any(|row| row.r2.is_finite());
@@ -183,21 +183,23 @@ fn histogram(values: &[f64], [low, high]: [f64; 2]) -> Bins {
     bins
 }
 
+/// A number of a fit.
+type Number = fn(&FitRow) -> f64;
+
 /// The range of finite numbers, without those that are far out.
 fn drawn_range(mut values: Vec<f64>) -> [f64; 2] {
     let Some(last) = values.len().checked_sub(1) else { return [0.0, 1.0] };
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Of fewer than a hundred fits none is far out.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a place in a vector"
     )]
-    // Of fewer than a hundred fits none is far out.
-    let places = [(CENTRAL[0] * last as f64).floor(), (CENTRAL[1] * last as f64).ceil()];
-    let [first, second] =
-        places.map(|place| *values.select_nth_unstable_by(place as usize, f64::total_cmp).1);
+    let places = [(CENTRAL[0] * last as f64).floor() as usize, (CENTRAL[1] * last as f64).ceil() as usize];
+    let [first, second] = places.map(|place| *values.select_nth_unstable_by(place, f64::total_cmp).1);
     let width = second - first;
     if width > 0.0 && high - low > WIDE * width {
         [low.max(first - width / 2.0), high.min(second + width / 2.0)]

@@ -119,10 +119,23 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         save(path, format, &fits, &keys, &metadata, &report)?;
     }
     pictures.draw_many(FoundMany { fits: &fits, keys: &keys, report: &report, files })?;
-    if report.fits.degenerate > 0 {
+    let diverged = tell_of_ends(arguments, &fits, far);
+    print(&report, arguments.json)?;
+    Ok(match (diverged, stopped(&fits, StopReason::Interrupted)) {
+        (_, 1..) => Outcome::Interrupted,
+        (1.., _) => Outcome::CheckFailed,
+        _ => Outcome::Done,
+    })
+}
+
+/// Notes the fits without a line and those that ended far from theirs, and tells how
+/// many diverged: their number.
+fn tell_of_ends(arguments: &FitArguments, fits: &ManyFits, far: usize) -> u64 {
+    let degenerate = fits.degenerate();
+    if degenerate > 0 {
         arguments.verbosity.note(&format_args!(
             "{} of {} fits have no line: fewer than two valid elements, or X does not vary; their numbers are NaN",
-            report.fits.degenerate, report.fits.count
+            degenerate, fits.rows.len()
         ));
     }
     if far > 0 {
@@ -132,21 +145,19 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
             fits.rows.len()
         ));
     }
-    let stopped =
-        |reason| fits.stopped.iter().find(|(other, _)| *other == reason).map_or(0, |(_, count)| *count);
-    let diverged = stopped(StopReason::Diverged);
+    let diverged = stopped(fits, StopReason::Diverged);
     if diverged > 0 {
         tell(&format_args!(
             "linfit: {diverged} of {} fits diverged; their last finite W and b are given; use --lr auto",
             fits.rows.len()
         ));
     }
-    print(&report, arguments.json)?;
-    Ok(match (diverged, stopped(StopReason::Interrupted)) {
-        (_, 1..) => Outcome::Interrupted,
-        (1.., _) => Outcome::CheckFailed,
-        _ => Outcome::Done,
-    })
+    diverged
+}
+
+/// The number of fits that stopped for a reason.
+fn stopped(fits: &ManyFits, reason: StopReason) -> u64 {
+    fits.stopped.iter().find(|(other, _)| *other == reason).map_or(0, |(_, count)| *count)
 }
 
 /// The number of descents that ended far from their least-squares lines.

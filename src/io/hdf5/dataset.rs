@@ -24,6 +24,15 @@ use crate::with_element;
 /// none, may take, however small it is.
 const SHARED_BYTES: u64 = 64 << 20;
 
+/// Refuses a dataset of missing elements that no file of its size has.
+fn check_sparse(input: &Input<'_>, file: &File<'_>, bytes: u64) -> Result<(), DataError> {
+    if bytes <= SHARED_BYTES.max(file.len().saturating_mul(MOST_EXPANSION)) {
+        return Ok(());
+    }
+    let found = format!("it claims {bytes} bytes of elements of which it has none");
+    Err(input.unsupported(found, "write it without missing chunks; or is it damaged?"))
+}
+
 /// A dataset of numbers.
 pub(super) struct Dataset<'f> {
     pub(super) shape: Vec<u64>,
@@ -137,19 +146,11 @@ impl<'f> Dataset<'f> {
                 let chunk =
                     chunk.map(|(axis, &n)| if axis < last { 1 } else { n.clamp(1, MOST_RUN) }).collect();
                 let grid = Grid { chunk, shape: self.shape.clone(), element: self.element };
-                self.check_sparse(input, file, bytes)?;
+                check_sparse(input, file, bytes)?;
                 grid.read(input, &Nothing(file.len()), &self.fill().unwrap_or_default())
             }
             Layout::Chunked(chunk, chunking) => self.chunked(input, file, map, chunk, chunking),
         }
-    }
-
-    fn check_sparse(&self, input: &Input<'_>, file: &File<'_>, bytes: u64) -> Result<(), DataError> {
-        if bytes <= SHARED_BYTES.max(file.len().saturating_mul(MOST_EXPANSION)) {
-            return Ok(());
-        }
-        let found = format!("it claims {bytes} bytes of elements of which it has none");
-        Err(input.unsupported(found, "write it without missing chunks; or is it damaged?"))
     }
 
     fn chunked(
@@ -169,7 +170,7 @@ impl<'f> Dataset<'f> {
             counts.iter().try_fold(1u64, |product, &count| product.checked_mul(count)).unwrap_or(u64::MAX);
         // What no file can have is refused before memory is asked for.
         let claimed = Shape(self.shape.clone()).elements().unwrap_or(u64::MAX);
-        self.check_sparse(input, file, claimed.saturating_mul(self.element.size() as u64))?;
+        check_sparse(input, file, claimed.saturating_mul(self.element.size() as u64))?;
         let entries = room::<Entry>(input.path, "list of chunks", count, input.memory().unit_bytes())?;
         let most =
             self.most.iter().zip(chunk).map(|(most, chunk)| most.map(|most| most.div_ceil(*chunk))).collect();

@@ -3,9 +3,12 @@
 use super::bytes::Bytes;
 use super::fault::Fault;
 
+/// Extents, and the most that each may grow to, if there is a bound.
+pub(super) type Extents = (Vec<u64>, Vec<Option<u64>>);
+
 /// The extents that it has, and those that it may grow to; `None` for one without any
 /// elements.
-pub(super) fn extents(body: &mut Bytes<'_>) -> Result<Option<(Vec<u64>, Vec<Option<u64>>)>, Fault> {
+pub(super) fn extents(body: &mut Bytes<'_>) -> Result<Option<Extents>, Fault> {
     const MOST_RANK: usize = 32;
     const NULL: u8 = 2;
     let version = body.version("dataspace", 1..=2)?;

@@ -248,7 +248,7 @@ mod tests {
     fn the_sum_is_that_of_fletcher() {
         // 24930 + 25444 + 25856 = 76230 = 10695 modulo 65535;
         // 3·24930 + 2·25444 + 25856 = 151534 = 20464 modulo 65535.
-        assert_eq!(fletcher32(b"abcde"), 20_464 << 16 | 10_695);
+        assert_eq!(fletcher32(b"abcde"), (20_464 << 16) + 10_695);
     }
 
     #[test]

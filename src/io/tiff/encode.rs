@@ -166,14 +166,15 @@ mod tests {
             ] {
                 for in_pixel in [1, 3] {
                     let row_bytes = 24 * bytes * in_pixel;
-                    let block: Vec<u8> =
-                        (0..5 * row_bytes).map(|k| (k * k / 7 % 251 * (k / 40 % 2)) as u8).collect();
+                    let block: Vec<u8> = (0..5 * row_bytes as u64)
+                        .map(|k| (k * k / 7 % 251 * (k / 40 % 2)).to_le_bytes()[0])
+                        .collect();
                     let samples = Samples { bytes, in_pixel, row_bytes };
                     let encoded = encoder.encode(block.clone(), samples, compression, predictor).unwrap();
                     let mut decoded = vec![0; block.len()];
                     assert!(whole.decompress(compression, &encoded, &mut decoded), "{compression:?}");
                     let packing = Packing {
-                        bits: 8 * bytes as u8,
+                        bits: (8 * bytes).to_le_bytes()[0],
                         samples: in_pixel,
                         big_endian: cfg!(target_endian = "big"),
                         predictor,

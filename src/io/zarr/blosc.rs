@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn short_and_wrong_headers_are_damage() {
-        let good = [2, 1, AS_IT_IS, 1, 3, 0, 0, 0, 3, 0, 0, 0, 19, 0, 0, 0, 7, 8, 9];
         const AS_IT_IS: u8 = 2;
+        let good = [2, 1, AS_IT_IS, 1, 3, 0, 0, 0, 3, 0, 0, 0, 19, 0, 0, 0, 7, 8, 9];
         let mut to = [0; 3];
         assert_eq!(decode(&good, &mut to, &mut Scratch::default()), Ok(()));
         assert_eq!(to, [7, 8, 9]);

@@ -27,16 +27,14 @@ pub fn many_page(
 /// The fits in sentences.
 fn summary(report: &ManyReport) -> Vec<String> {
     let fits = &report.fits;
-    let mut first = format!(
-        "Half of the fits have a weight between {} and {}, and a bias between {} and {}.",
+    let r2 = fits.r2.map(|r2| format!(" The median R² is {}.", near_one(r2.median))).unwrap_or_default();
+    let first = format!(
+        "Half of the fits have a weight between {} and {}, and a bias between {} and {}.{r2}",
         short(fits.weight.q1),
         short(fits.weight.q3),
         short(fits.bias.q1),
         short(fits.bias.q3)
     );
-    if let Some(r2) = fits.r2 {
-        first.push_str(&format!(" The median R² is {}.", near_one(r2.median)));
-    }
     let mut sentences = vec![first];
     if fits.degenerate > 0 {
         sentences.push(format!(

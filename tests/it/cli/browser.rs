@@ -60,7 +60,7 @@ fn measured(chromium: &PathBuf, lab: &Lab, page: &str, options: &[&str]) -> [u32
 #[test]
 fn a_browser_lays_reports_out() {
     let Some(chromium) = chromium() else {
-        println!("there is no Chromium: reports are not laid out");
+        eprintln!("there is no Chromium: reports are not laid out");
         return;
     };
     let lab = Lab::without_adapters();

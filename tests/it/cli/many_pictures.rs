@@ -71,7 +71,7 @@ fn fits_by_label_are_histograms_and_the_worst_is_named() {
     for (site, noise) in [("alpha", 0.1), ("beta", 2.0), ("gamma", 0.3), ("delta <&>", 0.0)] {
         for k in 0..20 {
             let t = 2.0 * f64::from(k) + noise * f64::from(k * 7 % 5 - 2);
-            table += &format!("{site},{k},{t}\n");
+            table.extend([format!("{site},{k},{t}\n")]);
         }
     }
     lab.write("t.csv", table);

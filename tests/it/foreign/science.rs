@@ -270,7 +270,7 @@ fn every_prefix_is_refused_or_read_as_far_as_it_goes() {
         let bytes = fs::read(data().join("science").join(name)).unwrap();
         let path = directory.path().join(format!("damaged-{name}"));
         let whole = open_part(&path, &bytes, key).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let is_fits = name.ends_with(".fits");
+        let is_fits = Path::new(name).extension().is_some_and(|extension| extension == "fits");
         let near_an_end = |at: usize| at < 200 || at + 200 > bytes.len();
         let (mut read, mut refused) = (0, 0);
         for at in (0..bytes.len()).filter(|&at| near_an_end(at) || at % 61 == 0) {
@@ -334,7 +334,7 @@ fn what_decompresses_to_much_is_bounded() {
     fs::write(&path, &rows).unwrap();
     let opened = reading.open(&Source { path: path.clone(), key: Some("0".to_owned()) }).unwrap();
     assert_eq!((opened.len(), opened.is_spooled()), (500_000, true));
-    let line = packed(&[b'1'; 1 << 16], 1 << 10);
+    let line = packed(&vec![b'1'; 1 << 16], 1 << 10);
     let error = open_part(&path, &line, "0").unwrap_err();
     assert!(error.contains("more than 16 MiB"), "{error}");
     // A frame whose header claims a window of 2 GiB.

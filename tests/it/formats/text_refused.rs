@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line for each file")]
 fn bad_text_files() {
     let text = |text: &str| text.as_bytes().to_vec();
     let wide = (0..1000).map(|k| format!("c{k}")).collect::<Vec<_>>().join(",") + "\n";
