@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::engine::EngineChoice;
+use crate::engine::{EngineChoice, open_gpu_with};
 use crate::error::{of_engine, of_value};
 use crate::hint::keywords;
 use crate::keywords::Keywords;
@@ -98,7 +98,7 @@ fn results(
                 return Ok(results);
             }
             let settings = GpuSettings { precision, ..choice.settings };
-            let opened = choice.open_gpu_with(adapter, data, settings);
+            let opened = open_gpu_with(adapter, data, settings);
             let result = compared(opened, "gpu", Some(adapter.name()));
             results.push(EngineComparison { precision: Some(precision.name()), ..result });
         }

@@ -103,21 +103,7 @@ impl EngineChoice {
     }
 
     fn open_gpu(&self, adapter: &Adapter, data: &Problem) -> Result<Box<dyn Engine>, EngineError> {
-        self.open_gpu_with(adapter, data, self.settings)
-    }
-
-    /// Opens an adapter with settings; one that shares the host's memory has half of what
-    /// is free, unless a bound is given.
-    pub(crate) fn open_gpu_with(
-        &self,
-        adapter: &Adapter,
-        data: &Problem,
-        mut settings: GpuSettings,
-    ) -> Result<Box<dyn Engine>, EngineError> {
-        if settings.memory_bytes == u64::MAX && adapter.shares_host_memory() {
-            settings.memory_bytes = crate::problem::half_of_free();
-        }
-        Gpu::engine(adapter, data, &settings)
+        open_gpu_with(adapter, data, self.settings)
     }
 
     /// The adapters of drivers that work.
@@ -176,4 +162,17 @@ pub(crate) fn interpreter(py: Python<'_>) -> Option<std::path::PathBuf> {
 /// The file of this extension module.
 fn extension() -> Option<String> {
     Python::attach(|py| py.import("linfit._linfit").ok()?.getattr("__file__").ok()?.extract().ok())
+}
+
+/// Opens an adapter with settings; one that shares the host's memory has half of what
+/// is free, unless a bound is given.
+pub(crate) fn open_gpu_with(
+    adapter: &Adapter,
+    data: &Problem,
+    mut settings: GpuSettings,
+) -> Result<Box<dyn Engine>, EngineError> {
+    if settings.memory_bytes == u64::MAX && adapter.shares_host_memory() {
+        settings.memory_bytes = crate::problem::half_of_free();
+    }
+    Gpu::engine(adapter, data, &settings)
 }

@@ -201,7 +201,7 @@ impl ManyResult {
 /// The fits of a file: their shape, the kind of their groups, what tells these (axes,
 /// extents or labels), W and b; None if it holds one model.
 #[pyfunction]
-pub(crate) fn load_fits<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Option<Bound<'py, PyTuple>>> {
+pub(crate) fn load_fits(py: Python<'_>, path: PathBuf) -> PyResult<Option<Bound<'_, PyTuple>>> {
     let Some(fits) = py.detach(|| fits::load_fits(&path)).map_err(of_data)? else { return Ok(None) };
     let Shape(shape) = &fits.shape;
     let (kind, what) = match &fits.keys {
