@@ -137,10 +137,10 @@ impl Uploader {
         scratch.resize((range.len() * size).div_ceil(4), 0);
         let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut scratch)[..range.len() * size];
         let chunks = bytes.chunks_mut(CONVERT_ELEMENTS * size).enumerate();
-        let lost = Mutex::new(Vec::new());
+        let lost = Mutex::new(vec![Rounding::default(); range.len().div_ceil(CONVERT_ELEMENTS)]);
         parallel::for_each(chunks, |(k, out)| {
             let rounding = conversion.run(range.start + k * CONVERT_ELEMENTS, out);
-            lost.lock().unwrap_or_else(PoisonError::into_inner).push(rounding);
+            lost.lock().unwrap_or_else(PoisonError::into_inner)[k] = rounding;
         });
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         let written = self.done(range, &lost).and_then(|()| Ok(write(bytes)?));
@@ -172,10 +172,12 @@ impl Uploader {
         let (chunks, rest) = memory.into_chunks::<CHUNK_BYTES>();
         // The memory as a whole cannot go to another thread; its parts can.
         let chunks: Vec<_> = chunks.into_iter().collect();
-        let lost = Mutex::new(vec![write(chunks.len(), rest)]);
+        let mut lost = vec![Rounding::default(); chunks.len()];
+        lost.push(write(chunks.len(), rest));
+        let lost = Mutex::new(lost);
         parallel::for_each(chunks.into_iter().enumerate(), |(k, chunk)| {
             let rounding = write(k, chunk.into());
-            lost.lock().unwrap_or_else(PoisonError::into_inner).push(rounding);
+            lost.lock().unwrap_or_else(PoisonError::into_inner)[k] = rounding;
         });
         self.done(range, &lost.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
