@@ -1,6 +1,7 @@
 //! How an image's file stores it, and what else it says: kept for the file that a
 //! prediction goes to.
 
+#[cfg(feature = "tiff")]
 use super::xml;
 
 /// The compression of strips and tiles.
@@ -42,6 +43,7 @@ pub struct ImageProfile {
     pub(super) bands: Vec<usize>,
 }
 
+#[cfg(feature = "tiff")]
 impl ImageProfile {
     /// The notes that hold for another image of these bands: names and descriptions, but
     /// no statistics, scales, units and markers of missing values. `None` if there are none.
@@ -87,12 +89,13 @@ impl ImageProfile {
     }
 }
 
+#[cfg(feature = "tiff")]
 fn escaped(text: &str) -> String {
     let pairs = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\"", "&quot;")];
     pairs.iter().fold(text.to_owned(), |text, (character, name)| text.replace(character, name))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tiff"))]
 mod tests {
     use super::*;
 

@@ -75,6 +75,7 @@ mod texts;
 #[cfg(feature = "tiff")]
 mod tiff;
 mod writer;
+#[cfg(any(feature = "png", feature = "tiff"))]
 mod xml;
 #[cfg(feature = "zarr")]
 mod zarr;
