@@ -8,7 +8,7 @@ use super::Arguments;
 
 /// The arguments that the short help of a command shows, by their identifiers;
 /// of a command that is not among these it shows all.
-const COMMON: [(&str, &[&str]); 6] = [
+const COMMON: [(&str, &[&str]); 7] = [
     (
         "fit",
         &[
@@ -20,6 +20,7 @@ const COMMON: [(&str, &[&str]); 6] = [
     ("compare", &["x", "t", "x_column", "w0", "b0", "engine", "json", "quiet", "verbose"]),
     ("bench", &["sizes", "passes", "engine", "dtype", "tune", "plot", "json", "quiet", "verbose"]),
     ("explain", &["x", "t", "steps", "lr", "w0", "b0", "momentum", "nesterov", "engine", "quiet", "verbose"]),
+    ("info", &["file", "json", "raw_dtype", "delimiter"]),
     ("generate", &["x", "t", "shape", "weight", "bias", "noise", "dtype", "seed", "quiet", "verbose"]),
 ];
 

@@ -145,7 +145,7 @@ fn groups_merge_by_their_labels() {
     }
     let whole =
         lab.run("fit all.csv:x all.csv:t --groups all.csv:g --solver exact --json -q").succeeds().json();
-    let merged = lab.run("merge 2.json 1.json --json -q --save fits.npz").succeeds().json();
+    let merged = lab.run("merge 2.json 1.json --json -q --save fits.csv").succeeds().json();
     assert_eq!(merged["fits"]["count"], 3);
     for (one, other) in whole["results"].as_array().unwrap().iter().zip(merged["results"].as_array().unwrap())
     {

@@ -75,9 +75,12 @@ fn a_hash_begins_a_comment_only_before_the_first_row() {
     check(&lab, "data.csv:x data.csv:t", [10.0, 2.0, 5.0], &[]);
     let skipped = "data.csv:x: 2 lines skipped as comments, the first is line 3";
     check(&lab, "data.csv:x data.csv:t --comment #", [10.0, 0.0, 3.0], &[skipped]);
-    // As numpy.savetxt writes a header.
+    // As numpy.savetxt writes a header, which names the columns.
     lab.write("savetxt.csv", "# x,t\n1,10\n2,20\n");
-    check(&lab, "savetxt.csv:0 savetxt.csv:1", [10.0, 0.0, 2.0], &["1 line skipped as comments, line 1"]);
+    check(&lab, "savetxt.csv:x savetxt.csv:t", [10.0, 0.0, 2.0], &[]);
+    check(&lab, "savetxt.csv:0 savetxt.csv:1", [10.0, 0.0, 2.0], &[]);
+    lab.write("remark.csv", "# of 2 May\n1,10\n2,20\n");
+    check(&lab, "remark.csv:0 remark.csv:1", [10.0, 0.0, 2.0], &["1 line skipped as comments, line 1"]);
     // And what is no comment, because it is an error of a spreadsheet.
     lab.write("first.csv", "#REF!,7\n1,10\n2,20\n");
     check(&lab, "first.csv:0 first.csv:1", [10.0, 0.0, 2.0], &[]);
