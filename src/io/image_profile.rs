@@ -95,7 +95,8 @@ fn escaped(text: &str) -> String {
     pairs.iter().fold(text.to_owned(), |text, (character, name)| text.replace(character, name))
 }
 
-#[cfg(all(test, feature = "tiff"))]
+#[cfg(feature = "tiff")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,8 @@
 //! Files that cannot be opened, and pairs that do not fit.
 
+use linfit::engine::{Engine, Reference};
+use linfit::math::Affine;
+
 use super::*;
 
 #[test]
@@ -75,8 +78,8 @@ fn pairs_that_differ_in_shape() {
         ([&[2, 3], &[3, 2]], ["2×3", "3×2"]),
         ([&[6], &[2, 3]], ["6", "2×3"]),
         ([&[6], &[5]], ["6", "5"]),
-        ([&[6], &[6, 1]], ["6", "6×1"]),
-        ([&[1], &[]], ["1", "a single number"]),
+        ([&[6, 2], &[6, 1]], ["6×2", "6×1"]),
+        ([&[2], &[]], ["2", "a single number"]),
     ];
     assert!(!cases.is_empty());
     let directory = directory();
@@ -90,6 +93,25 @@ fn pairs_that_differ_in_shape() {
         let error = Problem::pair(x, t).unwrap_err();
         let words = [&format!("x.npy is {x_words},")[..], &format!("t.npy is {t_words};"), "same shape"];
         assert_message("shapes", &error, "x.npy", &words);
+    }
+}
+
+/// NumPy users know an axis of length 1 by `x[:, None]`.
+#[test]
+fn axes_of_length_1_are_no_other_shape() {
+    let directory = directory();
+    let [x_path, t_path] = ["x.npy", "t.npy"].map(|name| directory.path().join(name));
+    let cases: [[&[u64]; 2]; 4] = [[&[6], &[6, 1]], [&[1, 6], &[6, 1]], [&[2, 1, 3], &[2, 3]], [&[1], &[]]];
+    for shapes in cases {
+        let elements = shapes[0].iter().product::<u64>();
+        let xs: Vec<f64> = (0..elements).map(|k| k as f64).collect();
+        let ts: Vec<f64> = xs.iter().map(|x| 2.0 * x + 1.0).collect();
+        fs::write(&x_path, Npy::of_f64(shapes[0], &xs).bytes()).unwrap();
+        fs::write(&t_path, Npy::of_f64(shapes[1], &ts).bytes()).unwrap();
+        let (x, t) = open_pair(&source(&x_path, None), &source(&t_path, None)).unwrap();
+        let problem = Problem::pair(x, t).unwrap();
+        let sums = Reference::new(&problem).loss_sums_at(Affine::new(2.0, 1.0)).unwrap();
+        assert_eq!((sums.n, sums.rr), (elements, 0.0), "{shapes:?}");
     }
 }
 
