@@ -8,7 +8,6 @@ use std::time::Instant;
 use clap::Args;
 
 use self::course::Course;
-pub(super) use self::many::save as save_fits;
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::grouping::GroupingArguments;

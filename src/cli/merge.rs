@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use super::fit::save_fits as save;
 use super::paths::check_outputs;
+use super::save_fits::save_fits;
 use super::verbosity::Verbosity;
 use super::{Outcome, print, to_json};
 use crate::array::{LabelNames, Shape};
@@ -184,7 +184,7 @@ fn run_groups(
     }
     let report = ManyReport::from_moments(&fits, moments, &keys, solver.method, source);
     if let Some((path, format)) = arguments.save.as_deref().zip(format) {
-        save(path, format, &fits, &keys, &Metadata::default(), &report)?;
+        save_fits(path, format, &fits, &keys, &Metadata::default(), &report)?;
     }
     print(&report, arguments.json)?;
     Ok(Outcome::Done)

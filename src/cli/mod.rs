@@ -34,6 +34,7 @@ mod precision;
 mod predict;
 mod progress;
 mod reading;
+mod save_fits;
 mod shards;
 mod solver;
 mod threads;

@@ -141,10 +141,10 @@ pub(super) fn in_order(mut shards: Vec<(String, Shard)>) -> Result<Vec<(String, 
     let Some((first, rest)) = shards.split_first() else { return Err(ShardError::None) };
     shards.iter().try_for_each(|(file, shard)| shard.check(file))?;
     for other in rest {
-        check_alike(first, other)?;
         if first.1.groups.is_some() != other.1.groups.is_some() {
             return Err(ShardError::Groups { one: first.0.clone(), other: other.0.clone() });
         }
+        check_alike(first, other)?;
     }
     shards.sort_by_key(|(_, shard)| shard.shard);
     check_numbers(&shards)?;

@@ -1,7 +1,6 @@
 //! A fit of many groups: the arguments of `fit`, and another course.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
 use super::FitArguments;
@@ -12,11 +11,12 @@ use crate::cli::grouping::Grouping;
 use crate::cli::pair::LoadedPair;
 use crate::cli::pictures::FoundMany;
 use crate::cli::progress::Progress;
+use crate::cli::save_fits::save_fits;
 use crate::cli::solver::Solver;
-use crate::cli::{Outcome, interrupt, print, tell, to_json};
+use crate::cli::{Outcome, interrupt, print, tell};
 use crate::engine::{Engine, EngineError};
 use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, ShardGroups, StopReason};
-use crate::io::fits::{FitsFormat, FitsPlan, Keys, write_fits};
+use crate::io::fits::{FitsFormat, Keys};
 use crate::math::{Affine, LineKind, Moments};
 use crate::report::{ManyReport, Timings, far_by};
 
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     report.weight_sum = data.weights().map(|_| data.weight_sum());
     report.learning_rate = solver.fixed_rate();
     if let Some((path, format)) = arguments.save.as_deref().zip(format) {
-        save(path, format, &fits, &keys, &metadata, &report)?;
+        save_fits(path, format, &fits, &keys, &metadata, &report)?;
     }
     pictures.draw_many(FoundMany { fits: &fits, keys: &keys, report: &report, files })?;
     let diverged = tell_of_ends(arguments, &fits, far);
@@ -264,25 +264,4 @@ fn shard_groups(grouping: &Grouping, keys: &Keys, fits: &Shape) -> Result<ShardG
                 .to_owned(),
         )),
     }
-}
-
-pub(in crate::cli) fn save(
-    path: &Path,
-    format: FitsFormat,
-    fits: &ManyFits,
-    keys: &Keys,
-    metadata: &crate::io::Metadata,
-    report: &ManyReport,
-) -> Result<(), CliError> {
-    let summary = if format == FitsFormat::Json { Some(to_json(report)?) } else { None };
-    let plan = FitsPlan {
-        shape: &fits.shape,
-        names: &FitRow::NAMES,
-        numbers: &|fit| fits.rows[fit].numbers(),
-        count: fits.rows.len(),
-        keys,
-        metadata,
-        summary: summary.as_deref(),
-    };
-    write_fits(path, format, &plan).map_err(CliError::from)
 }
