@@ -205,7 +205,8 @@ const FAULTS: [(&str, &str, &str); 15] = [
     ("vkCreateInstance", "exit0", "ended the process with code 0"),
     ("vkEnumeratePhysicalDevices", "ill", "crashed with signal 4 (SIGILL)"),
     ("vkEnumeratePhysicalDevices", "chatter", "ended the process with code 7"),
-    ("vkCreateDevice", "overflow", "crashed with signal 6 (SIGABRT) while llvmpipe"),
+    // By the runtime that finds its guard page, or by the system where the stack ends beyond it.
+    ("vkCreateDevice", "overflow", "crashed with signal "),
     ("vkCreateDevice", "spin", "did not answer within 2 s"),
     ("unload", "_exit0", "ended the process with code 0 while it was closed"),
     ("unload", "kill", "crashed with signal 9 (SIGKILL) while it was closed"),
