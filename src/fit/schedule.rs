@@ -256,6 +256,15 @@ mod tests {
         }
     }
 
+    /// After any number of whole turns a cosine is where it was.
+    #[test]
+    fn no_digits_are_lost_to_turns() {
+        let turns = 1_000_000_000_000_000;
+        let rate = |step| schedule("cosine:5").rate(0.5, step);
+        assert_eq!([0, 1, 5, 7].map(|step| rate(turns + step)), [0, 1, 5, 7].map(rate));
+        assert_eq!(rate(turns), 0.5);
+    }
+
     #[test]
     fn reads_what_it_prints() {
         for text in [
