@@ -1,4 +1,3 @@
-mod course;
 mod many;
 
 use std::ops::ControlFlow;
@@ -7,7 +6,6 @@ use std::time::Instant;
 
 use clap::Args;
 
-use self::course::Course;
 use super::engine::{Auto, EngineArguments};
 use super::error::CliError;
 use super::grouping::GroupingArguments;
@@ -22,7 +20,7 @@ use super::verbosity::Verbosity;
 use super::{Outcome, advice, dry_run, interrupt, passes, print, tell, to_json};
 use crate::array::{DataError, Validity, shown};
 use crate::engine::{EngineError, EngineKind};
-use crate::fit::{Fit, GradientDescent, State, StopReason};
+use crate::fit::{Course, Fit, GradientDescent, State, StopReason};
 use crate::io::output::OutputFile;
 use crate::io::{ModelFormat, to_safetensors};
 use crate::math::{Curvature, six_digits_below};
@@ -141,7 +139,7 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
         return Ok(Outcome::Done);
     }
     let method = arguments.solver.method();
-    let course = Course::of(&solver, method, &moments)?;
+    let course = solver.whole.course(&moments)?;
 
     let last_step = course.last_step(data.len() as u64);
     let mut watch = Watch::new(arguments, last_step, history, checkpoints);
@@ -167,13 +165,13 @@ pub(super) fn run(arguments: &FitArguments) -> Result<Outcome, CliError> {
     arguments.verbosity.notices_of(engine.as_mut());
 
     let timings = Timings { load_s, prepare_s, moments_s, ..Timings::default() };
-    let Course { sgd, batches, curvature, .. } = course;
-    let solved = Solved { method, line: solver.line(), sgd, batches, moments, curvature, statistics };
+    let Course { descent: sgd, batches, curvature, .. } = course;
+    let solved = Solved { method, line: solver.whole.kind(), sgd, batches, moments, curvature, statistics };
     let mut report = FitReport::new(&fit, &solved, engine.info().clone(), engine.pass_bytes(), timings);
     report.engine_reason = opened.reason;
     report.excluded = data.validity().map(Validity::excluded);
     report.masked_by = masked_by;
-    report.robust = robust.zip(solver.robust()).map(|(found, robust)| Robustness::of(&robust, &found));
+    report.robust = robust.zip(solver.whole.rounds()).map(|(found, robust)| Robustness::of(&robust, &found));
     if let Some(note) = report.robust.and_then(Robustness::unsettled) {
         arguments.verbosity.note(&note);
     }

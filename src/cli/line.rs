@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::error::CliError;
-use crate::fit::{ConfigError, FitError, Parameter, Robust};
+use crate::fit::{ConfigError, FitError};
 use crate::math::{Affine, LineKind, Loss, RobustWeight};
 
 /// The choice of a line.
@@ -33,13 +33,9 @@ impl LineArguments {
         robust.or_else(|| self.line.is_symmetric().then(|| format!("--line {}", self.line)))
     }
 
-    /// The line, with the W or b of a start where it is fixed.
-    pub(super) fn kind(&self, start: Affine) -> LineKind {
-        match self.line {
-            LineKind::ThroughOrigin { .. } => LineKind::ThroughOrigin { bias: start.bias },
-            LineKind::Offset { .. } => LineKind::Offset { weight: start.weight },
-            line => line,
-        }
+    /// The line, without the W or b of the start where it is fixed.
+    pub(super) fn line(&self) -> LineKind {
+        self.line
     }
 
     /// W to start from, unless it is given.
@@ -53,15 +49,6 @@ impl LineArguments {
     /// The loss of a descent.
     pub(super) fn loss(&self) -> Loss {
         self.loss.unwrap_or_default()
-    }
-
-    /// The parameter that stays in a descent.
-    pub(super) fn fixed(&self) -> Option<Parameter> {
-        match self.line {
-            LineKind::ThroughOrigin { .. } => Some(Parameter::Bias),
-            LineKind::Offset { .. } => Some(Parameter::Weight),
-            _ => None,
-        }
     }
 
     /// Refuses a loss where it does not matter.
@@ -84,9 +71,9 @@ impl LineArguments {
         }
     }
 
-    /// The robust fit, if one is asked for, of such a line.
-    pub(super) fn robust(&self, line: LineKind) -> Option<Robust> {
-        self.robust.map(|weight| Robust { weight, line })
+    /// The weights of a robust fit, if one is asked for.
+    pub(super) fn robust(&self) -> Option<RobustWeight> {
+        self.robust
     }
 
     /// Refuses robust fits of lines that have none.

@@ -6,12 +6,9 @@ use clap::{Args, ValueEnum};
 use super::descent::DescentArguments;
 use super::error::CliError;
 use super::line::LineArguments;
-use crate::fit::{
-    BatchDescent, Coordinates, EachFit, FitError, GradientDescent, Method, Progress, Robust, StepsPerSubmit,
-    Update,
-};
+use crate::fit::{self, FitError, GradientDescent, Method, Parameter, Progress, StepsPerSubmit, Update};
 use crate::io::load_descent;
-use crate::math::{Affine, Curvature, LineKind, Loss, Moments};
+use crate::math::{Affine, Loss};
 use crate::report::{Checkpoints, resumed};
 
 /// The choice of a solver and its settings. Options of steps are `None` if not
@@ -236,8 +233,20 @@ impl SolverArguments {
         settings.check().map_err(FitError::from)?;
         let relative = GradientDescent { tolerance: self.rtol.unwrap_or(0.0), ..settings };
         relative.check().map_err(FitError::from)?;
-        self.descent.batches(settings)?;
-        Ok(Solver { arguments: self, settings })
+        let batches = self.descent.batches(settings)?;
+        let whole = fit::Solver {
+            method: self.method(),
+            line: self.line.line(),
+            robust: self.line.robust(),
+            descent: settings,
+            best_rate: self.chooses_rate(),
+            best_momentum: self.descent.chooses_momentum(),
+            batches,
+            relative_tolerance: self.rtol.unwrap_or(0.0),
+            standardize: self.standardize,
+            force: self.force,
+        };
+        Ok(Solver { arguments: self, whole })
     }
 
     /// Whether an option belongs to the line, with or without steps.
@@ -268,7 +277,7 @@ impl SolverArguments {
             progress,
             update: self.update()?,
             loss: self.line.loss(),
-            fixed: self.line.fixed(),
+            fixed: Parameter::fixed_by(self.line.line()),
             ..default
         };
         self.descent.applied(sgd, self.chooses_rate(), self.standardize)
@@ -297,22 +306,14 @@ impl SolverArguments {
     }
 }
 
-/// A solver with checked settings, of which the data give the rest.
+/// A solver with checked settings, of which the data give the rest, and how these were
+/// typed.
 pub(super) struct Solver<'a> {
     arguments: &'a SolverArguments,
-    settings: GradientDescent,
+    pub(super) whole: fit::Solver,
 }
 
 impl Solver<'_> {
-    /// The descent of a fit of many, with these moments.
-    pub(super) fn descent_of(&self, moments: &Moments) -> Result<GradientDescent, FitError> {
-        match self.descent(moments) {
-            Ok((sgd, _)) => Ok(sgd),
-            Err(CliError::Fit(error)) => Err(error),
-            Err(_) => Err(FitError::MomentsOverflow),
-        }
-    }
-
     /// Refuses what is of one fit, or of groups that have elements, not moments alone.
     pub(super) fn check_for_many(&self, is_window: bool) -> Result<(), CliError> {
         if self.arguments.checkpoint().is_some() {
@@ -331,81 +332,15 @@ impl Solver<'_> {
 
     /// The option that needs the elements of each fit of many, not their moments alone.
     pub(super) fn option_of_elements(&self) -> Option<&'static str> {
-        let robust = self.robust().map(|_| "--robust");
-        let loss = (self.settings.loss != Loss::Squared).then_some("--loss");
+        let robust = self.whole.robust.map(|_| "--robust");
+        let loss = (self.whole.descent.loss != Loss::Squared).then_some("--loss");
         robust.or(loss).or(self.arguments.descent.batch_option())
-    }
-
-    /// The way to fit a group with these moments, where it needs the elements.
-    pub(super) fn each_of(&self, moments: &Moments) -> Result<EachFit, FitError> {
-        if let Some(robust) = self.robust() {
-            return Ok(EachFit::Robust(robust));
-        }
-        let sgd = self.descent_of(moments)?;
-        Ok(match self.batches(sgd) {
-            Ok(Some(batches)) => EachFit::Batches(batches),
-            _ => EachFit::Descent(sgd),
-        })
     }
 
     /// The learning rate, unless it is chosen from the data.
     pub(super) fn fixed_rate(&self) -> Option<f64> {
         let has_one = self.arguments.method() != Method::Exact && !self.arguments.chooses_rate();
-        has_one.then_some(self.settings.learning_rate)
-    }
-
-    /// The line to fit.
-    pub(super) fn line(&self) -> LineKind {
-        self.arguments.line.kind(self.settings.start)
-    }
-
-    /// The robust fit, if one is asked for.
-    pub(super) fn robust(&self) -> Option<Robust> {
-        self.arguments.line.robust(self.line())
-    }
-
-    /// The descent over data with these moments, with the rate chosen, and refused
-    /// if it diverges; and the curvature of the loss in its coordinates, `None` if
-    /// that overflows.
-    pub(super) fn descent(
-        &self,
-        moments: &Moments,
-    ) -> Result<(GradientDescent, Option<Curvature>), CliError> {
-        let Self { arguments, settings: mut sgd } = *self;
-        if arguments.standardize {
-            sgd.coordinates = Coordinates::standardized(moments)?;
-        }
-        sgd.check().map_err(FitError::from)?;
-        let curvature = sgd.curvature(moments);
-        if arguments.chooses_rate() {
-            let curvature = curvature.ok_or(FitError::MomentsOverflow)?;
-            sgd = if arguments.descent.chooses_momentum() {
-                sgd.with_best_momentum(&curvature)
-            } else {
-                GradientDescent { learning_rate: sgd.best_rate(&curvature), ..sgd }
-            };
-        }
-        if let Some(share) = arguments.rtol.filter(|&share| share > 0.0) {
-            // A share that is not 0 leaves a tolerance, however small.
-            let least = f64::from_bits(1);
-            sgd.tolerances =
-                GradientDescent::relative_to(moments, share).map(|tolerance| tolerance.max(least));
-            if !sgd.tolerances.iter().all(|tolerance| tolerance.is_finite()) {
-                return Err(FitError::ToleranceBeyondRange(share).into());
-            }
-        }
-        if let Some(curvature) = curvature
-            && !arguments.force
-            && !arguments.has_batches()
-        {
-            sgd.check_rate(&curvature)?;
-        }
-        Ok((sgd, curvature))
-    }
-
-    /// The same descent over batches, if it is asked for.
-    pub(super) fn batches(&self, sgd: GradientDescent) -> Result<Option<BatchDescent>, CliError> {
-        self.arguments.descent.batches(sgd)
+        has_one.then_some(self.whole.descent.learning_rate)
     }
 }
 

@@ -5,63 +5,28 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use super::many::{FitRow, ManyFits};
-use super::{BatchDescent, Fit, FitError, GradientDescent, Robust, StopReason};
+use super::{Fit, FitError, Solver, State, StopReason};
 use crate::array::{Array, Order, Problem, Shape, ValidityRules, parallel, with_element};
 use crate::engine::{Cpu, Engine, EngineError, EngineKind, Reference};
-use crate::math::{Moments, RobustWeight};
-
-/// A way to fit one group of many.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum EachFit {
-    /// A robust line.
-    Robust(Robust),
-    /// A descent of its own.
-    Descent(GradientDescent),
-    /// A descent over batches of the group's elements, in their order.
-    Batches(BatchDescent),
-}
+use crate::math::Moments;
 
 /// Elements whose groups are brought together at a time, 64 MiB to 512 MiB of them, if
 /// no group has more.
 const MOST_ELEMENTS: u64 = 1 << 24;
 
-impl EachFit {
-    fn fit(
-        self,
-        engine: &mut dyn Engine,
-        moments: &Moments,
-        interrupted: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Fit, Moments), FitError> {
-        let mut observe = |_: &super::State| {
-            if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        match self {
-            Self::Robust(robust) => {
-                let found = robust.fit(engine, moments, &mut observe)?;
-                // The statistics after clipping are of the elements that are left.
-                let is_clipped = matches!(robust.weight, RobustWeight::Clip(_));
-                Ok((found.fit, if is_clipped { found.moments } else { *moments }))
-            }
-            Self::Descent(descent) => Ok((descent.fit(engine, &mut observe)?, *moments)),
-            Self::Batches(batches) => Ok((batches.fit(engine, moments, &mut observe)?, *moments)),
-        }
-    }
-}
-
 impl ManyFits {
-    /// The fits of all groups of a problem with these moments, each by its own method and
-    /// as if its elements were a problem of their own: the result of a group has the
+    /// The fits of all groups of a problem with these moments, each by the solver as if its elements were a problem of their own: the result of a group has the
     /// bits of that of its elements alone. The elements of some groups at a time are
     /// brought together for that. An engine of the host fits the groups, side by side.
     ///
     /// # Errors
-    /// [`EngineError::NoRobustPass`] for the GPU engine; those of `method` and of the
+    /// [`EngineError::NoRobustPass`] for the GPU engine; those of the solver and of the
     /// fits, but for a group without a line, which has no numbers.
     pub fn each(
         engine: &mut dyn Engine,
         shape: Shape,
         moments: &[Moments],
-        method: &(dyn Fn(&Moments) -> Result<EachFit, FitError> + Sync),
+        solver: &Solver,
         interrupted: &(dyn Fn() -> bool + Sync),
     ) -> Result<Self, FitError> {
         let (kind, data) = (engine.info().kind, engine.problem().clone());
@@ -86,15 +51,21 @@ impl ManyFits {
                 };
                 // As a fit of these elements alone has them, in the order of its sums.
                 let own = engine.all_moments()?;
-                match method(&own)?.fit(engine.as_mut(), &own, interrupted) {
-                    Ok((fit, of)) => {
+                let course = solver.course(&own)?;
+                let mut observe = |_: &State| {
+                    if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                match course.fit(engine.as_mut(), &own, &mut observe) {
+                    Ok((fit, robust)) => {
                         if let Ok(mut ends) = ends.lock() {
                             ends.add(&fit);
                         }
-                        let row = FitRow::of(&of, fit.model, fit.evaluation.loss, of.least_squares_rr());
+                        // The statistics after clipping are of the elements that are left.
+                        let of = course.moments_left(robust.as_ref()).unwrap_or(&own);
+                        let row = FitRow::of(of, fit.model, fit.evaluation.loss, of.least_squares_rr());
                         Ok(FitRow { n: own.n, ..row })
                     }
-                    Err(error) if error.is_of_no_line() => Ok(FitRow::none(own.n)),
+                    Err(error) if error.is_of_data() => Ok(FitRow::none(own.n)),
                     Err(error) => Err(error),
                 }
             });
@@ -124,13 +95,6 @@ impl Ends {
             Some((_, count)) => *count += 1,
             None => self.stopped.push((fit.stop_reason, 1)),
         }
-    }
-}
-
-impl FitError {
-    /// Whether the data have no line.
-    fn is_of_no_line(&self) -> bool {
-        matches!(self, Self::NoSpread(_) | Self::OneElement | Self::NoLine(_))
     }
 }
 

@@ -46,18 +46,29 @@ impl Solver {
         let shape = engine.problem().fits().shape().clone();
         let over = engine.problem().grid().chunks();
         let (_, moments) = engine.moments(over).and_then(|all| Ok(all.into_totals()?))?;
-        let fits = match (self.method, self.kind()) {
-            (Method::Exact, LineKind::LeastSquares) => ManyFits::exact(engine, shape, &moments)?,
-            (Method::GradientDescent, _) => GradientDescent::fit_many(
-                engine,
-                shape,
-                &moments,
-                &|moments| self.descent_of(moments),
-                observe,
-            )?,
-            _ => self.solve_many_moments(shape, &moments, observe)?,
-        };
+        let fits = self.fits_of(engine, shape, &moments, observe)?;
         Ok((fits, moments))
+    }
+
+    /// Fits each group of the data of an engine, which have these moments.
+    ///
+    /// # Errors
+    /// [`FitError`].
+    pub fn fits_of(
+        &self,
+        engine: &mut dyn Engine,
+        shape: Shape,
+        moments: &[Moments],
+        observe: ManyObserver<'_>,
+    ) -> Result<ManyFits, FitError> {
+        match (self.method, self.kind()) {
+            (Method::Exact, LineKind::LeastSquares) => Ok(ManyFits::exact(engine, shape, moments)?),
+            (Method::GradientDescent, _) => {
+                let settings = |moments: &Moments| self.descent_of(moments);
+                GradientDescent::fit_many(engine, shape, moments, &settings, observe)
+            }
+            _ => self.solve_many_moments(shape, moments, observe),
+        }
     }
 
     /// Fits groups of which there are only the moments, in a shape. A descent is replayed
@@ -130,7 +141,6 @@ impl Solver {
 
     /// The descent of a fit of many, with these moments.
     fn descent_of(&self, moments: &Moments) -> Result<GradientDescent, FitError> {
-        let (descent, _) = self.prepared(moments)?;
-        Ok(descent.unwrap_or(self.descent))
+        Ok(self.course(moments)?.descent.unwrap_or(self.descent))
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::FitArguments;
-use crate::array::{LabelNames, Shape, Validity};
+use crate::array::{LabelNames, Shape, Validity, Window};
 use crate::cli::engine::Auto;
 use crate::cli::error::CliError;
 use crate::cli::grouping::Grouping;
@@ -15,7 +15,7 @@ use crate::cli::save_fits::save_fits;
 use crate::cli::solver::Solver;
 use crate::cli::{Outcome, interrupt, print, tell};
 use crate::engine::{Engine, EngineError};
-use crate::fit::{FitError, FitRow, GradientDescent, ManyFits, Method, ShardGroups, StopReason};
+use crate::fit::{FitRow, ManyFits, Method, ShardGroups, StopReason};
 use crate::io::fits::{FitsFormat, Keys};
 use crate::math::{Affine, LineKind, Moments};
 use crate::report::{ManyReport, Timings, far_by};
@@ -63,8 +63,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
     let mut timings = Timings { load_s, prepare_s, ..Timings::default() };
     let mut far = 0;
     let fits = if let Grouping::Window(window) = grouping {
-        let shape = data.x().shape().clone();
-        let rows = neighbourhoods(arguments, solver, engine.as_mut(), window, &shape)?;
+        let rows = neighbourhoods(solver, engine.as_mut(), window)?;
         timings.moments_s = started.elapsed().as_secs_f64();
         timings.fit_s = timings.moments_s;
         rows
@@ -85,7 +84,7 @@ pub(super) fn run(arguments: &FitArguments, solver: &Solver<'_>) -> Result<Outco
         timings.fit_s = started.elapsed().as_secs_f64();
         let is_of_moments = solver.option_of_elements().is_none();
         if arguments.solver.method() != Method::Exact
-            && solver.line() == LineKind::LeastSquares
+            && solver.whole.line == LineKind::LeastSquares
             && is_of_moments
         {
             far = ended_far(&fits, &moments);
@@ -176,64 +175,35 @@ fn solved(
     shape: Shape,
     moments: &[Moments],
 ) -> Result<ManyFits, CliError> {
-    let settings = |moments: &Moments| solver.descent_of(moments);
     if solver.option_of_elements().is_some() {
-        let method = |moments: &Moments| solver.each_of(moments);
-        return Ok(ManyFits::each(engine, shape, moments, &method, &interrupt::requested)?);
+        return Ok(ManyFits::each(engine, shape, moments, &solver.whole, &interrupt::requested)?);
     }
-    match arguments.solver.method() {
-        Method::Exact if solver.line() == LineKind::LeastSquares => {
-            Ok(ManyFits::exact(engine, shape, moments)?)
-        }
-        Method::Exact => Ok(ManyFits::of_moments(shape, moments, solver.line())),
-        Method::Moments => Ok(GradientDescent::replay_many(shape, moments, &settings)?),
-        Method::GradientDescent => {
-            let mut progress = Progress::new(arguments.verbosity.quiet, arguments.solver.steps(), "steps");
-            let mut observe = |step: u64, stopped: usize| {
-                progress.show(step, || format!("{stopped} fits done"));
-                if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            let fits = GradientDescent::fit_many(engine, shape, moments, &settings, &mut observe);
-            progress.end();
-            Ok(fits?)
-        }
-    }
+    let descends = arguments.solver.method() == Method::GradientDescent;
+    let quiet = arguments.verbosity.quiet || !descends;
+    let mut progress = Progress::new(quiet, arguments.solver.steps(), "steps");
+    let mut observe = |step: u64, stopped: usize| {
+        progress.show(step, || format!("{stopped} fits done"));
+        // A fit from the moments that is not made has no numbers, where a descent has some.
+        if descends { go_on() } else { ControlFlow::Continue(()) }
+    };
+    let fits = solver.whole.fits_of(engine, shape, moments, &mut observe);
+    progress.end();
+    Ok(fits?)
 }
 
 /// The fits of the neighbourhoods of all elements, from their moments.
 fn neighbourhoods(
-    arguments: &FitArguments,
     solver: &Solver<'_>,
     engine: &mut dyn Engine,
-    window: crate::array::Window,
-    shape: &Shape,
+    window: Window,
 ) -> Result<ManyFits, CliError> {
-    let is_exact = arguments.solver.method() == Method::Exact;
-    let settings = |moments: &Moments| solver.descent_of(moments);
-    let mut all = ManyFits { shape: shape.clone(), rows: Vec::new(), steps: 0, stopped: Vec::new() };
-    let mut failed: Option<FitError> = None;
-    let result = engine.window_moments(window, &mut |moments| {
-        if interrupt::requested() {
-            return Err(EngineError::Sink(std::io::ErrorKind::Interrupted.into()));
-        }
-        if is_exact {
-            all.extend(ManyFits::of_moments(Shape::default(), moments, solver.line()));
-            return Ok(());
-        }
-        match GradientDescent::replay_many(Shape::default(), moments, &settings) {
-            Ok(fits) => all.extend(fits),
-            Err(error) => {
-                failed = Some(error);
-                return Err(EngineError::Sink(std::io::ErrorKind::Other.into()));
-            }
-        }
-        Ok(())
-    });
-    match (failed, result) {
-        (Some(error), _) => Err(error.into()),
-        (None, Err(_)) if interrupt::requested() => Err(CliError::Interrupted),
-        (None, result) => result.map(|()| all).map_err(CliError::from),
-    }
+    let fits = solver.whole.solve_windows(engine, window, &mut |_, _| go_on())?;
+    // Those of the first elements are no map.
+    if stopped(&fits, StopReason::Interrupted) > 0 { Err(CliError::Interrupted) } else { Ok(fits) }
+}
+
+fn go_on() -> ControlFlow<()> {
+    if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// The keys of the fits, for the files that they are saved to.

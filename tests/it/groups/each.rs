@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use linfit::array::{Array, Groups, Labels, Problem, Shuffle, ValidityRules};
 use linfit::engine::gpu::Gpu;
 use linfit::engine::{Cpu, Engine, EngineError, Reference};
-use linfit::fit::{BatchDescent, EachFit, Fit, FitError, GradientDescent, ManyFits, Robust};
+use linfit::fit::{BatchDescent, Fit, FitError, GradientDescent, ManyFits, Method, Robust, Solver};
 use linfit::math::{LineKind, Loss, RobustWeight};
 
 use crate::common::adapter::software_adapter;
@@ -36,29 +36,37 @@ fn problem(shape: &[u64], places: &[usize], is_whole: bool) -> Problem {
     Problem::builder(column("x", &x)).target(column("t", &t)).rules(rules).build().unwrap()
 }
 
-fn methods() -> Vec<EachFit> {
+fn methods() -> Vec<Solver> {
     let descent =
         GradientDescent { learning_rate: 0.02, steps: 25, momentum: 0.4, ..GradientDescent::default() };
     let huber = GradientDescent { loss: Loss::Huber { delta: 0.5 }, ..descent };
-    let batches = |shuffle| BatchDescent { batch: 7, epochs: 2, shuffle, ..BatchDescent::of(descent) };
-    let robust = |weight| EachFit::Robust(Robust { weight, line: LineKind::LeastSquares });
+    let descends =
+        |descent| Solver { method: Method::GradientDescent, descent, force: true, ..Solver::default() };
+    let batches = |shuffle| Solver {
+        batches: Some(BatchDescent { batch: 7, epochs: 2, shuffle, ..BatchDescent::of(descent) }),
+        ..descends(descent)
+    };
+    let robust = |weight| Solver { robust: Some(weight), ..Solver::default() };
     vec![
         robust(RobustWeight::HUBER),
         robust(RobustWeight::TUKEY),
         robust(RobustWeight::CLIP),
-        EachFit::Descent(huber),
-        EachFit::Batches(batches(Shuffle::None)),
-        EachFit::Batches(batches(Shuffle::Element)),
+        descends(huber),
+        batches(Shuffle::None),
+        batches(Shuffle::Element),
     ]
 }
 
-fn alone(engine: &mut dyn Engine, method: EachFit) -> Fit {
+fn alone(engine: &mut dyn Engine, solver: &Solver) -> Fit {
     let moments = engine.all_moments().unwrap();
     let mut observe = |_: &_| ControlFlow::Continue(());
-    match method {
-        EachFit::Robust(robust) => robust.fit(engine, &moments, &mut observe).unwrap().fit,
-        EachFit::Descent(descent) => descent.fit(engine, &mut observe).unwrap(),
-        EachFit::Batches(batches) => batches.fit(engine, &moments, &mut observe).unwrap(),
+    match (solver.robust, solver.batches) {
+        (Some(weight), _) => {
+            let robust = Robust { weight, line: LineKind::LeastSquares };
+            robust.fit(engine, &moments, &mut observe).unwrap().fit
+        }
+        (None, Some(batches)) => batches.fit(engine, &moments, &mut observe).unwrap(),
+        (None, None) => solver.descent.fit(engine, &mut observe).unwrap(),
     }
 }
 
@@ -94,7 +102,7 @@ fn every_group_is_fitted_as_if_it_were_alone() {
                     let mut many = engine(&data);
                     let (_, moments) = many.moments(data.grid().chunks()).unwrap().into_totals().unwrap();
                     let shape = data.fits().shape().clone();
-                    let fits = ManyFits::each(many.as_mut(), shape, &moments, &|_| Ok(method), &|| false);
+                    let fits = ManyFits::each(many.as_mut(), shape, &moments, &method, &|| false);
                     let fits = fits.unwrap();
                     assert_eq!(fits.rows.len(), moments.len(), "{name}");
                     // The labels −1 are a group too, the first one.
@@ -108,7 +116,7 @@ fn every_group_is_fitted_as_if_it_were_alone() {
                             assert!(part.valid_len() < 2, "{name}, {method:?}, {group}");
                             continue;
                         }
-                        let want = alone(engine(&part).as_mut(), method);
+                        let want = alone(engine(&part).as_mut(), &method);
                         assert_eq!((row.model(), row.n), (want.model, want.n), "{name}, {method:?}, {group}");
                         assert_eq!(row.loss, want.evaluation.loss);
                         compared += 1;
@@ -127,6 +135,6 @@ fn a_device_has_no_fits_one_by_one() {
     let mut gpu = Gpu::open(&software_adapter(), &data).unwrap();
     let (_, moments) = gpu.moments(data.grid().chunks()).unwrap().into_totals().unwrap();
     let shape = data.fits().shape().clone();
-    let fits = ManyFits::each(&mut gpu, shape, &moments, &|_| Ok(methods()[0]), &|| false);
+    let fits = ManyFits::each(&mut gpu, shape, &moments, &methods()[0], &|| false);
     assert!(matches!(fits, Err(FitError::Engine(EngineError::NoRobustPass(_)))));
 }
